@@ -1,0 +1,42 @@
+"""Optimal-transport distances between sample sets, each with a certificate, and the models built on them."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Where each public name lives. They are imported on first use, so that `import otgan` stays light:
+# it loads neither torch nor POT nor matplotlib.
+_HOME = {
+    "ConvergenceWarning": "otgan.transport",
+    "Measure": "otgan.measure",
+    "Report": "otgan.compare",
+    "SinkhornLoss": "otgan.loss",
+    "Status": "otgan.transport",
+    "Transport": "otgan.transport",
+    "compare": "otgan.compare",
+    "emd": "otgan.distances",
+    "js": "otgan.divergences",
+    "kl": "otgan.divergences",
+    "sinkhorn": "otgan.distances",
+    "sinkhorn_divergence": "otgan.distances",
+    "transport": "otgan.transport",
+    "tv": "otgan.divergences",
+}
+_SUBPACKAGES = ("data", "gan", "plot", "teach")
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"otgan.{name}")
+    raise AttributeError(f"module 'otgan' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME, *_SUBPACKAGES])
