@@ -8,21 +8,22 @@ from typing import Any
 __version__ = "0.1.0"
 
 # Where each public name lives. They are imported on first use, so that `import otgan` stays light:
-# it loads neither torch nor POT nor matplotlib.
+# it loads neither torch nor POT nor matplotlib. No module bears the name of a public function: importing
+# `otgan.x` binds the attribute `x` of the package to the module, which would hide the function.
 _HOME = {
-    "ConvergenceWarning": "otgan.transport",
+    "ConvergenceWarning": "otgan.result",
     "Measure": "otgan.measure",
-    "Report": "otgan.compare",
+    "Report": "otgan.report",
     "SinkhornLoss": "otgan.loss",
-    "Status": "otgan.transport",
-    "Transport": "otgan.transport",
-    "compare": "otgan.compare",
+    "Status": "otgan.result",
+    "Transport": "otgan.result",
+    "compare": "otgan.report",
     "emd": "otgan.distances",
     "js": "otgan.divergences",
     "kl": "otgan.divergences",
     "sinkhorn": "otgan.distances",
     "sinkhorn_divergence": "otgan.distances",
-    "transport": "otgan.transport",
+    "transport": "otgan.solve",
     "tv": "otgan.divergences",
 }
 _SUBPACKAGES = ("data", "gan", "plot", "teach")
