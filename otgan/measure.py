@@ -1,0 +1,359 @@
+"""The border: whatever holds samples and weights comes in here and leaves as a :class:`Measure`.
+
+All validation of samples and weights lives in this module; nothing behind it checks them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["Measure", "Pair", "pair"]
+
+_HALVES = (torch.float16, torch.bfloat16)
+
+
+@dataclass(frozen=True, eq=False)
+class Measure:
+    """Weighted samples: the measure Σᵢ aᵢ δ(xᵢ), or a batch of them.
+
+    Build one with :meth:`of`; every function of otgan does so with what it is given.
+
+    Attributes
+    ----------
+    points : Tensor, shape (B, n, d)
+        The samples, B = 1 unless ``batched``. Rows past a ragged problem's size are zeros of weight 0.
+    weights : Tensor, shape (B, n), float64
+        Normalized, in float64, to sum to 1 in every problem; ``weights * mass[:, None]`` are those given.
+    mass : Tensor, shape (B,), float64
+        The totals of the weights as given; 1 without weights.
+    sizes : tuple of int or None
+        The number of samples of each problem where they differ, else None.
+    batched : bool
+        Whether the input had a batch dimension.
+    weighted : bool
+        Whether weights were given; otherwise every sample weighs 1/n.
+    numpy : bool
+        Whether the input was NumPy-like, so that results go back as floats and NumPy arrays.
+    """
+
+    points: Tensor
+    weights: Tensor
+    mass: Tensor
+    sizes: tuple[int, ...] | None
+    batched: bool
+    weighted: bool
+    numpy: bool
+
+    @classmethod
+    def of(cls, points: Any, weights: Any = None, *, name: str = "x") -> Measure:
+        """Validate samples and weights and wrap them.
+
+        Parameters
+        ----------
+        points : array-like of shape (n,), (n, d) or (B, n, d), or a list of 2-D arrays
+            NumPy, torch, lists or DataFrames. (n,) is n points on the line. A list whose items are arrays of
+            two dimensions is a batch of problems that may differ in n.
+        weights : array-like of shape (n,) or (B, n), or a list of 1-D arrays, optional
+            Nonnegative, not all zero; (n,) serves every problem of a batch. Uniform if omitted.
+        name : str
+            What the error messages call the samples.
+
+        Raises
+        ------
+        TypeError
+            If the samples are not numbers, or samples and weights mix NumPy with torch.
+        ValueError
+            If a shape, a sample or a weight is not what is expected, or the devices differ.
+        """
+        if isinstance(points, Measure):
+            if weights is not None:
+                raise ValueError(
+                    f"{name} is a Measure, which has its own weights: do not pass weights with it"
+                )
+            return points
+        weights_name = {"x": "a", "y": "b"}.get(name, f"the weights of {name}")
+        numpy = not _holds_tensors(points)
+        ragged = _is_list_of_matrices(points)
+        if ragged:
+            items = [_tensor(item, f"{name}[{k}]") for k, item in enumerate(points)]
+            padded, sizes = _pad(items, name)
+            batched = True
+        else:
+            padded = _tensor(points, name)
+            if padded.ndim == 1:
+                padded = padded[:, None]
+            if padded.ndim not in {2, 3}:
+                raise ValueError(
+                    f"{name} must have shape (n,), (n, d) or (B, n, d), got {tuple(padded.shape)}: "
+                    "flatten each sample to a row"
+                )
+            batched = padded.ndim == 3
+            padded = padded if batched else padded[None]
+            sizes = (padded.shape[1],) * padded.shape[0]
+        _check_points(padded, sizes, name)
+        equal = len(set(sizes)) == 1
+        length = torch.tensor(sizes, device=padded.device)
+        inside = None if equal else torch.arange(padded.shape[1], device=padded.device) < length[:, None]
+        if weights is None:
+            uniform = (1.0 / length.double())[:, None].expand(padded.shape[:2])
+            full = uniform if inside is None else uniform * inside
+            mass = torch.ones(padded.shape[0], dtype=torch.float64, device=padded.device)
+        else:
+            raw = _weights(weights, padded, sizes, inside, numpy, weights_name)
+            # Dividing by the largest first keeps the total finite for weights near the ends of the range.
+            largest = raw.detach().amax(1, keepdim=True)
+            scaled = raw / largest
+            total = scaled.sum(1, keepdim=True)
+            mass = (total * largest)[:, 0]
+            full = scaled / total
+        return cls(padded, full, mass, None if equal else sizes, batched, weights is not None, numpy)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Floating-point type of the points."""
+        return self.points.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the points."""
+        return self.points.device
+
+    def __repr__(self) -> str:
+        b, n, d = self.points.shape
+        shape = f"B={b}, n={n}, d={d}" if self.batched else f"n={n}, d={d}"
+        return f"Measure({shape}, {str(self.dtype).removeprefix('torch.')}, {self.device})"
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Two measures that may be compared: same dimension, batch, device and floating-point type."""
+
+    x: Measure
+    y: Measure
+
+    @property
+    def numpy(self) -> bool:
+        """Whether results go back as floats and NumPy arrays."""
+        return self.x.numpy
+
+    @property
+    def batched(self) -> bool:
+        """Whether results have a batch dimension."""
+        return self.x.batched
+
+
+def pair(x: Any, y: Any, a: Any = None, b: Any = None) -> Pair:
+    """Validate two sets of samples, with their weights, that are to be compared.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :meth:`Measure.of`; and where x and y differ in dimension, batch size, device, or library.
+    """
+    first = Measure.of(x, a, name="x")
+    second = Measure.of(y, b, name="y")
+    if first.numpy != second.numpy and not (_is_plain(x) or _is_plain(y)):
+        kinds = ("NumPy", "torch") if first.numpy else ("torch", "NumPy")
+        raise TypeError(
+            f"x is {kinds[0]} and y is {kinds[1]}: pass both as NumPy arrays or both as torch tensors "
+            "(torch.from_numpy(...) or tensor.numpy(force=True))"
+        )
+    numpy = first.numpy and second.numpy
+    if first.batched != second.batched or first.points.shape[0] != second.points.shape[0]:
+        raise ValueError(
+            f"x and y must be two sets of samples or two equal batches of them, got shapes "
+            f"{_shape(first)} and {_shape(second)}: stack or expand the smaller one"
+        )
+    if first.points.shape[-1] != second.points.shape[-1]:
+        raise ValueError(
+            f"x and y must have the same dimension d, got {first.points.shape[-1]} and "
+            f"{second.points.shape[-1]} (shapes {_shape(first)} and {_shape(second)})"
+        )
+    if first.device != second.device and not numpy and not (_is_plain(x) or _is_plain(y)):
+        raise ValueError(f"x is on {first.device} and y on {second.device}: move one with .to(device)")
+    dtype = torch.promote_types(first.dtype, second.dtype)
+    if _is_plain(x) and not second.numpy:
+        dtype = second.dtype
+    elif _is_plain(y) and not first.numpy:
+        dtype = first.dtype
+    device = second.device if _is_plain(x) and not second.numpy else first.device
+    return Pair(_like(first, dtype, device, numpy), _like(second, dtype, device, numpy))
+
+
+def _like(m: Measure, dtype: torch.dtype, device: torch.device, numpy: bool) -> Measure:
+    return Measure(
+        m.points.to(device, dtype),
+        m.weights.to(device),
+        m.mass.to(device),
+        m.sizes,
+        m.batched,
+        m.weighted,
+        numpy,
+    )
+
+
+def _shape(m: Measure) -> tuple[int, ...]:
+    return tuple(m.points.shape) if m.batched else tuple(m.points.shape[1:])
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is a list or tuple of plain numbers, which belongs to no library."""
+    return isinstance(value, (list, tuple)) and not _holds_tensors(value) and not _holds_arrays(value)
+
+
+def _holds_tensors(value: Any) -> bool:
+    if isinstance(value, (Tensor, Measure)):
+        return not (isinstance(value, Measure) and value.numpy)
+    return isinstance(value, (list, tuple)) and any(isinstance(item, Tensor) for item in value)
+
+
+def _holds_arrays(value: Any) -> bool:
+    return any(isinstance(item, np.ndarray) for item in value)
+
+
+def _is_list_of_matrices(value: Any) -> bool:
+    return (
+        isinstance(value, (list, tuple))
+        and len(value) > 0
+        and any(isinstance(item, (Tensor, np.ndarray)) or hasattr(item, "to_numpy") for item in value)
+        and all(getattr(item, "ndim", 0) == 2 for item in value)
+    )
+
+
+def _tensor(value: Any, name: str) -> Tensor:
+    """Turn one array-like into a float tensor that shares memory with it where that is possible."""
+    if isinstance(value, Tensor):
+        tensor = value
+    elif _holds_tensors(value):
+        tensor = _stack(value, name)
+    else:
+        return _from_numpy(value, name)
+    if tensor.is_complex() or tensor.is_sparse or tensor.is_quantized:
+        raise TypeError(f"{name} must be a dense real tensor, got {tensor.dtype} with layout {tensor.layout}")
+    if tensor.dtype in _HALVES:
+        return tensor.float()
+    return tensor if tensor.is_floating_point() else tensor.double()
+
+
+def _stack(value: Sequence[Any], name: str) -> Tensor:
+    try:
+        return torch.stack(list(value))
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"{name} is a list that cannot be stacked into one array ({error}): "
+            "give equal rows, or one 2-D tensor a problem"
+        ) from None
+
+
+def _from_numpy(value: Any, name: str) -> Tensor:
+    if hasattr(value, "toarray") and hasattr(value, "nnz"):
+        raise TypeError(f"{name} is a sparse matrix: pass {name}.toarray()")
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(f"{name} has masked entries: drop those rows or fill them first")
+    try:
+        array = np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} is not a rectangular array ({error}): give equal rows, or a list of 2-D arrays for a batch"
+        ) from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{name} must hold real numbers, got an array of dtype {array.dtype}: convert it with .astype(float)"
+        )
+    # Tensors share the caller's memory; they are never written to, but torch warns of a read-only source.
+    # Long doubles and foreign byte orders are unknown to torch, so everything becomes native float64.
+    array = np.ascontiguousarray(array, dtype=np.float64)
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+def _pad(items: list[Tensor], name: str) -> tuple[Tensor, tuple[int, ...]]:
+    dims = {item.shape[1] for item in items}
+    if len(dims) > 1:
+        raise ValueError(f"the problems of {name} must have one dimension d, got d = {sorted(dims)}")
+    devices = {str(item.device) for item in items}
+    if len(devices) > 1:
+        raise ValueError(f"the problems of {name} must be on one device, got {sorted(devices)}")
+    dtype = items[0].dtype
+    for item in items[1:]:
+        dtype = torch.promote_types(dtype, item.dtype)
+    padded = torch.nn.utils.rnn.pad_sequence([item.to(dtype) for item in items], batch_first=True)
+    return padded, tuple(item.shape[0] for item in items)
+
+
+def _check_points(points: Tensor, sizes: tuple[int, ...], name: str) -> None:
+    shape = tuple(points.shape)
+    if shape[0] == 0:
+        raise ValueError(f"{name} is an empty batch (shape {shape}): give at least one problem")
+    if min(sizes, default=0) == 0:
+        raise ValueError(f"{name} has no samples (shape {shape[1:]}): give at least one")
+    if shape[2] == 0:
+        raise ValueError(
+            f"{name} has samples of dimension 0 (shape {shape[1:]}): give at least one coordinate"
+        )
+    finite = torch.isfinite(points.detach())
+    if not bool(finite.all()):
+        count = int((~finite).sum())
+        where = tuple(int(k) for k in (~finite).nonzero()[0])
+        raise ValueError(
+            f"{name} must be finite, got {count} NaN or infinite value{'s' if count > 1 else ''}, the first at "
+            f"sample {where[1]}, coordinate {where[2]}{f' of problem {where[0]}' if shape[0] > 1 else ''}: "
+            "drop or impute those rows"
+        )
+
+
+def _weights(
+    weights: Any,
+    points: Tensor,
+    sizes: tuple[int, ...],
+    inside: Tensor | None,
+    numpy: bool,
+    name: str,
+) -> Tensor:
+    """Check the weights of one measure and return them as float64 of shape (B, n), zero past each size."""
+    if not _is_plain(weights) and _holds_tensors(weights) == numpy:
+        kinds = ("NumPy", "a torch tensor") if numpy else ("a torch tensor", "NumPy")
+        raise TypeError(f"the samples are {kinds[0]} and {name} is {kinds[1]}: use one library for both")
+    batch, n = points.shape[:2]
+    if isinstance(weights, (list, tuple)) and any(getattr(item, "ndim", 0) == 1 for item in weights):
+        rows = [_tensor(item, f"{name}[{k}]").double() for k, item in enumerate(weights)]
+        lengths = tuple(len(row) for row in rows)
+        if lengths != sizes:
+            raise ValueError(f"{name} must have one weight a sample, {sizes} in all problems, got {lengths}")
+        raw = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    else:
+        raw = _tensor(weights, name).double()
+    if inside is not None and raw.shape != (batch, n):
+        raise ValueError(
+            f"{name} must be a list of 1-D arrays of lengths {sizes} for problems that differ in size, "
+            f"got shape {tuple(raw.shape)}"
+        )
+    if raw.shape not in {(n,), (1, n), (batch, n)}:
+        raise ValueError(
+            f"{name} must have one weight a sample, shape ({n},){f' or ({batch}, {n})' if batch > 1 else ''}, "
+            f"got {tuple(raw.shape)}"
+        )
+    if raw.device != points.device:
+        if not _is_plain(weights):
+            raise ValueError(
+                f"the samples are on {points.device} and {name} on {raw.device}: use .to(device)"
+            )
+        raw = raw.to(points.device)
+    raw = raw.expand(batch, n)
+    if inside is not None:
+        raw = raw * inside
+    values = raw.detach()
+    if not bool(torch.isfinite(values).all()):
+        raise ValueError(f"{name} must be finite, got NaN or infinite weights")
+    if bool((values < 0).any()):
+        raise ValueError(f"{name} must be nonnegative, got a smallest weight of {float(values.min()):g}")
+    empty = values.amax(1) <= 0
+    if bool(empty.any()):
+        which = f" in problem {int(empty.nonzero()[0])}" if batch > 1 else ""
+        raise ValueError(f"{name} must have a positive total, got all zeros{which}")
+    return raw
