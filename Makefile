@@ -1,0 +1,69 @@
+# The commands of the project. Each works alone on a machine with Python >= 3.11, make and a package index:
+# it makes its environment in .venv first, and again when pyproject.toml or constraints.txt change.
+# To take another interpreter or place: make test PYTHON=python3.13 VENV=.venv-3.13
+
+PYTHON ?= python3
+VENV ?= .venv
+OUT ?= out
+ARGS ?=
+
+BIN := $(VENV)/bin
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+REQUIREMENTS := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: demo test lint format bench docs clean distclean help
+
+demo: $(VENV)/.dev ## measure handwritten threes against eights; a table, and figures in out/
+	@mkdir -p $(OUT)
+	$(BIN)/otgan measure digits:3 digits:8 --plot $(OUT)/digits-3-vs-8.png
+	$(BIN)/otgan lines --plot $(OUT)/parallel-lines.png
+
+# One thread a worker: the problems of the tests are small, and threads that spin for them slow each other down.
+test: $(VENV)/.dev ## run the tests, the doctests and the examples of the documents (ARGS="-k emd" to choose)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 $(ARGS)
+
+lint: $(VENV)/.dev ## check style, formatting, types, and that the quoted tables are those that were measured
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m benchmarks.render --check
+
+format: $(VENV)/.dev ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.bench ## measure every figure that the documents quote, and render them (ARGS=--quick for a glance)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(VENV)/.docs ## build the pages into docs/_build/html; a warning is an error
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
+clean: ## remove what the other targets wrote, the environment excepted
+	rm -rf $(OUT) build dist docs/_build docs/gallery docs/api/generated docs/sg_execution_times.rst
+	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find otgan tests benchmarks examples docs -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## remove the environment as well
+	rm -rf $(VENV)
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(VENV)/.dev $(VENV)/.docs $(VENV)/.bench: $(VENV)/.%: $(BIN)/python $(REQUIREMENTS)
+	$(INSTALL) ".[$*]"
+	@touch $@
+
+# Debian's python3 comes without ensurepip: its own pip, where there is one, can then fill the environment.
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "make: no '$(PYTHON)' on the PATH; install Python 3.11 or newer, or name one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "make: Python 3.11 or newer is needed, '$(PYTHON)' is $$($(PYTHON) --version 2>&1); name another: make PYTHON=python3.12" >&2; exit 1; }
+	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
+	  $(PYTHON) -m venv --clear $(VENV); \
+	elif $(PYTHON) -m pip --version >/dev/null 2>&1; then \
+	  $(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; \
+	else \
+	  echo "make: '$(PYTHON)' can make no environment: it has neither ensurepip nor pip (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; \
+	fi || { rm -rf $(VENV); exit 1; }

@@ -1,0 +1,53 @@
+"""Run every benchmark, one process after the other, and render the pages: ``python -m benchmarks [NAME ...] [--quick]``."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import render
+
+NOT_MEASURING = {"__init__", "__main__", "record", "render"}
+
+
+def names() -> list[str]:
+    """Return the benchmarks of this package, by the names of their modules."""
+    found = {path.stem for path in Path(__file__).parent.glob("*.py")}
+    return sorted(name for name in found - NOT_MEASURING if not name.startswith("_"))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the benchmarks that are named, or all; return the exit status of the first that fails."""
+    known = names()
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Measure what the pages quote, and render them."
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"which to run: {', '.join(known)} (default: all)"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="passed on: fewer sizes and repetitions, nothing recorded"
+    )
+    options = parser.parse_args(argv)
+    if unknown := [name for name in options.names if name not in known]:
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(known)}")
+    for name in options.names or known:
+        print(f"== benchmarks.{name}", flush=True)
+        start = time.monotonic()
+        # A process of its own: neither memory nor thread pools nor import times of one weigh on the next.
+        status = subprocess.run(
+            [sys.executable, "-m", f"benchmarks.{name}", *["--quick"] * options.quick], check=False
+        )
+        if status.returncode:
+            print(f"error: benchmarks.{name} ended with status {status.returncode}", file=sys.stderr)
+            return status.returncode
+        print(f"== {time.monotonic() - start:.0f} s", flush=True)
+    return render.main([])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
