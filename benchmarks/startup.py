@@ -1,0 +1,83 @@
+"""How long a user waits before anything is computed: ``python -m benchmarks.startup [--quick]``."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from benchmarks.record import record
+
+
+@dataclass(frozen=True)
+class Case:
+    """A process that a user starts, and the exit status it ends with."""
+
+    what: str
+    arguments: tuple[str, ...]
+    status: int = 0
+
+
+def cases(folder: Path) -> list[Case]:
+    """Return what is timed; ``folder`` receives the one file that it needs."""
+    python, otgan = sys.executable, str(Path(sys.executable).with_name("otgan"))
+    broken = folder / "broken.npy"
+    broken.write_bytes(b"not an array")
+    return [
+        Case("`python -c pass`, for comparison", (python, "-c", "pass")),
+        Case("`import otgan`", (python, "-c", "import otgan")),
+        Case("`import torch`, for comparison", (python, "-c", "import torch")),
+        Case("`otgan --help`", (otgan, "--help")),
+        Case("`otgan measure` of a broken file", (otgan, "measure", str(broken), "digits"), status=1),
+        Case("`otgan measure` of an unknown name", (otgan, "measure", "digitz", "digits"), status=2),
+        Case("`otgan measure digits:3 digits:8`", (otgan, "measure", "digits:3", "digits:8")),
+    ]
+
+
+def seconds(case: Case) -> float:
+    """Run the process once and return its wall time."""
+    start = time.perf_counter()
+    done = subprocess.run(case.arguments, capture_output=True, text=True, check=False)
+    elapsed = time.perf_counter() - start
+    if done.returncode != case.status:
+        raise SystemExit(f"{case.what} ended with {done.returncode}, not {case.status}:\n{done.stderr}")
+    return elapsed
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Time every case, in turns, and record the medians."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.startup", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="two rounds, nothing recorded")
+    quick = parser.parse_args(argv).quick
+    with tempfile.TemporaryDirectory() as folder:
+        todo = cases(Path(folder))
+        for case in todo:
+            seconds(case)  # once for the caches of the file system and of compiled modules
+        rounds = [[seconds(case) for case in todo] for _ in tqdm(range(2 if quick else 9), disable=None)]
+    rows = [
+        (case.what, statistics.median(times))
+        for case, times in zip(todo, zip(*rounds, strict=True), strict=True)
+    ]
+    for what, median in rows:
+        print(f"{median:6.2f} s  {what}")
+    if not quick:
+        record(
+            "startup",
+            ["process", "median wall time (s)"],
+            rows,
+            notes=[
+                "From start to exit, interpreter included, files in the system's cache; the median of nine in turns."
+            ],
+        )
+
+
+if __name__ == "__main__":
+    main()

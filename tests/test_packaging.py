@@ -1,0 +1,141 @@
+import importlib
+import importlib.metadata
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from hatchling.builders.sdist import SdistBuilder
+from hatchling.builders.wheel import WheelBuilder
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+import otgan
+
+ROOT = Path(otgan.__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+HEAVY = {
+    "torch",
+    "ot",
+    "geomloss",
+    "pykeops",
+    "matplotlib",
+    "jax",
+    "triton",
+    "pandas",
+    "sklearn",
+    "scipy",
+    "numpy",
+}
+
+
+def run(code, **environment):
+    """Run Python code as a process that has imported nothing yet."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+
+
+def requirements():
+    for extra, lines in {"": PROJECT["dependencies"], **PROJECT["optional-dependencies"]}.items():
+        for requirement in map(Requirement, lines):
+            if requirement.name != PROJECT["name"]:
+                yield pytest.param(requirement, id=f"{extra or 'core'}-{requirement.name}")
+
+
+def constraints():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def test_import_is_light_and_silent():
+    result = run(
+        "import otgan, sys, json; print(json.dumps([name for name in sys.modules if '.' not in name]))"
+    )
+    assert not HEAVY & set(json.loads(result.stdout))
+    assert result.stderr == ""
+
+
+def test_the_version_is_that_of_the_metadata():
+    assert otgan.__version__ == PROJECT["version"]
+    for distribution in importlib.metadata.distributions(name="otgan"):
+        assert distribution.version == otgan.__version__
+
+
+def test_every_public_name_resolves_to_what_bears_that_name():
+    for name in set(otgan.__all__) - {"__version__"}:
+        assert getattr(otgan, name).__name__ == name
+    assert set(otgan.__all__) <= set(dir(otgan))
+
+
+def test_public_names_survive_the_import_of_every_module():
+    # A module named like a public function would replace it as an attribute of the package once it is imported.
+    for path in (ROOT / "otgan").glob("*.py"):
+        if path.stem != "__init__":
+            importlib.import_module(f"otgan.{path.stem}")
+    for name in set(otgan.__all__) - {"__version__"}:
+        assert callable(getattr(otgan, name))
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match=r"module 'otgan' has no attribute 'wasserstein'"):
+        _ = otgan.wasserstein
+
+
+def test_the_command_is_declared():
+    (command,) = importlib.metadata.EntryPoints(
+        importlib.metadata.EntryPoint(name, value, "console_scripts")
+        for name, value in PROJECT["scripts"].items()
+    )
+    assert callable(command.load())
+
+
+def test_the_wheel_holds_the_package_and_nothing_else():
+    included = {file.distribution_path for file in WheelBuilder(str(ROOT)).recurse_included_files()}
+    assert "otgan/__init__.py" in included
+    assert "otgan/py.typed" in included
+    assert {path.split("/")[0] for path in included} == {"otgan"}
+    sources = {str(path.relative_to(ROOT)) for path in (ROOT / "otgan").rglob("*.py")}
+    assert sources <= included
+
+
+def test_the_sdist_can_be_tested():
+    included = {file.distribution_path for file in SdistBuilder(str(ROOT)).recurse_included_files()}
+    assert {"tests/conftest.py", "constraints.txt", "Makefile", "README.md", "LICENSE"} <= included
+    assert not any(path.startswith((".venv", "out/", "docs/_build")) for path in included)
+
+
+@pytest.mark.parametrize("requirement", list(requirements()))
+def test_a_tested_version_is_pinned_and_within_the_range(requirement):
+    pinned = {canonicalize_name(pin.name): pin.specifier for pin in map(Requirement, constraints())}
+    (specifier,) = pinned[canonicalize_name(requirement.name)]
+    assert specifier.operator == "=="
+    assert Version(specifier.version) in requirement.specifier
+
+
+def test_constraints_are_exact_sorted_and_name_no_place():
+    lines = constraints()
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line) for line in lines)
+    assert lines == sorted(lines, key=lambda line: canonicalize_name(line.partition("==")[0]))
+    assert "torch==2.13.0" in lines
+
+
+def test_every_python_that_is_promised_is_named():
+    named = {line.rpartition(" ")[2] for line in PROJECT["classifiers"] if "Python :: 3." in line}
+    assert named == {"3.11", "3.12", "3.13", "3.14"}
+    assert PROJECT["requires-python"] == ">=3.11"
+
+
+def test_the_citation_names_this_version():
+    assert f"version: {otgan.__version__}" in (ROOT / "CITATION.cff").read_text().splitlines()
