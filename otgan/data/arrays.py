@@ -1,0 +1,137 @@
+"""NumPy's own files: .npy and .npz, never unpickled."""
+
+from __future__ import annotations
+
+import math
+import tokenize
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from otgan.data.errors import DataError, SpecError, first_line
+from otgan.data.stored import Source, Stored, check_fits, check_numeric, check_shape, stack
+
+__all__ = ["DEFAULT_KEYS", "choose_key", "open_npy", "open_npz"]
+
+#: The keys taken, the first that is there, from a file of several arrays when none is named.
+DEFAULT_KEYS = ("x", "data", "samples", "points")
+
+# Deflate writes at least one bit for every 258 bytes it reads, hence never shrinks by more than this.
+MAX_DEFLATE = 1032
+
+_Header = tuple[tuple[int, ...], np.dtype[Any]]
+
+
+def open_npy(path: Path) -> Source:
+    """Open a .npy file; its rows stay on disk, memory-mapped, until they are drawn."""
+    with path.open("rb") as file:
+        shape, dtype = _header(file, str(path))
+        start = file.tell()
+    promised, there = math.prod(shape) * dtype.itemsize, path.stat().st_size - start
+    if promised != there:
+        raise DataError(
+            f"{path}: its header promises {promised} bytes ({shape} of {dtype}), but {there} follow: "
+            + ("truncated?" if promised > there else "expected one array in a .npy file")
+        )
+
+    def read() -> Stored:
+        return stack(str(path), np.load(path, mmap_mode="r", allow_pickle=False))
+
+    return Source(str(path), read)
+
+
+def open_npz(path: Path, key: str | None) -> Source:
+    """Open one array of a .npz file: the one called ``key``, the only one, or one of :data:`DEFAULT_KEYS`."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {
+                info.filename.removesuffix(".npy"): info
+                for info in archive.infolist()
+                if info.filename.endswith(".npy")
+            }
+            if not members:
+                raise DataError(f"{path}: a zip archive without a NumPy array in it: expected a .npz file")
+            key = choose_key(path, key, list(members))
+            info, name = members[key], f"{path}#{key}"
+            _check_member(info, name)
+            with archive.open(info) as file:
+                shape, dtype = _header(file, name)
+                promised, there = math.prod(shape) * dtype.itemsize, info.file_size - file.tell()
+    except _BROKEN as error:
+        raise DataError(f"{path}: not a readable .npz file: {first_line(error)}") from error
+    if promised != there:
+        raise DataError(
+            f"{name}: its header promises {promised} bytes ({shape} of {dtype}), but the archive holds {there}"
+        )
+    check_fits(promised, name)
+
+    def read() -> Stored:
+        try:
+            with zipfile.ZipFile(path) as archive, archive.open(info) as file:
+                values = npy.read_array(file, allow_pickle=False)
+                file.read(1)  # the checksum is compared at the end of the member
+        except (*_BROKEN, ValueError) as error:
+            raise DataError(f"{name}: damaged: {first_line(error)}") from error
+        return stack(name, values)
+
+    return Source(name, read)
+
+
+# What the zip machinery raises over a damaged archive; encrypted and unknown methods come as the last two.
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
+
+# What parsing a header written by nobody's np.save ends in, besides the ValueError it is meant to.
+_BAD_HEADER = (ValueError, TypeError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError)
+
+
+def choose_key(path: Path, key: str | None, keys: list[str]) -> str:
+    """Return the key to read from a file that holds several arrays.
+
+    Raises
+    ------
+    SpecError
+        If the named key is missing, or none is named and the choice is not plain.
+    """
+    listed = ", ".join(keys)
+    if key is not None:
+        if key not in keys:
+            raise SpecError(f"{path} has no array {key!r}: it has {listed}")
+        return key
+    if len(keys) == 1:
+        return keys[0]
+    for default in DEFAULT_KEYS:
+        if default in keys:
+            return default
+    raise SpecError(f"{path} holds several arrays ({listed}): name one, like {path}#{keys[0]}")
+
+
+def _check_member(info: zipfile.ZipInfo, name: str) -> None:
+    """Refuse a member whose declared size cannot come out of the bytes it has."""
+    if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        raise DataError(f"{name}: compressed by a method that NumPy does not write")
+    if info.file_size > MAX_DEFLATE * info.compress_size + 64:
+        raise DataError(
+            f"{name}: promises {info.file_size} bytes, more than its {info.compress_size} can hold"
+        )
+
+
+def _header(file: IO[bytes], name: str) -> _Header:
+    """Read the header of an array, leaving the file at its first value."""
+    try:
+        version = npy.read_magic(file)
+        # Version 3 differs from 2 in the header's encoding alone, which matters for names of fields only.
+        read = npy.read_array_header_1_0 if version[0] == 1 else npy.read_array_header_2_0
+        shape, _, dtype = read(file)
+    except _BAD_HEADER as error:
+        raise DataError(
+            f"{name}: not a NumPy array, or its header is damaged: {first_line(error)}"
+        ) from error
+    check_numeric(name, dtype)
+    if any(length < 0 for length in shape):
+        raise DataError(f"{name}: its header claims the shape {shape}")
+    check_shape(name, shape)
+    return shape, dtype

@@ -1,0 +1,326 @@
+"""From what the user writes to a data set: built-in names and paths, with classes, members and weights."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from otgan.data.dataset import Dataset, Modes
+from otgan.data.errors import DataError, SpecError, first_line
+from otgan.data.files import open_path
+from otgan.data.known import KNOWN, open_known
+from otgan.data.stored import Source, select_member
+from otgan.data.toy import TOYS, Toy, build, generate
+
+__all__ = ["NAMES", "check", "load", "load_weights", "modes", "open_spec", "open_splits"]
+
+Spec = str | os.PathLike[str]
+_T = TypeVar("_T")
+
+#: The built-in names.
+NAMES = (*KNOWN, *TOYS, "lines@0.5")
+
+
+def open_spec(
+    spec: Spec,
+    n: int | None = None,
+    seed: int = 0,
+    *,
+    data_dir: Spec | None = None,
+    split: str = "train",
+    weights: Spec | None = None,
+    dtype: DTypeLike = np.float64,
+) -> Dataset:
+    """Return the data set that a spec names, with everything known about it.
+
+    Parameters
+    ----------
+    spec : str or path
+        One of
+
+        - a built-in name: ``digits``, ``mnist``, ``cifar10``, ``8gaussians``, ``25gaussians``, ``swissroll``,
+          ``lines@0.5`` (the line at θ = 0.5); with a class, by its number or name, where there are classes:
+          ``mnist:3``, ``cifar10:cat``, ``8gaussians:2`` (one mode);
+        - a file, by its ending: .npy, .npz, .csv, .tsv, .parquet, .pt, .pth, .safetensors, an IDX file
+          (gzipped or not), a binary batch of CIFAR-10 (.bin); with the name of an array or a column where it
+          has several: ``file.npz#x``, ``table.csv#height``. Without one, the array called x, data, samples
+          or points is taken, and all columns;
+        - a folder of pictures of one size, or of subfolders of them, each a class (``folder:cat``), or one
+          that holds MNIST's or CIFAR-10's files.
+
+        A built-in name wins over a file of that name, which ``./mnist`` still means.
+    n : int, optional
+        How many rows. Synthetic data generate that many, 1000 by default. From stored data that many are drawn
+        without replacement: the first n of one seeded shuffle, so that a smaller draw is the beginning of a
+        larger one; all rows, in file order, by default.
+    seed : int
+        Seeds the draw. Synthetic sets of different names or splits are independent at one seed.
+    data_dir : path, optional
+        Where to look for MNIST and CIFAR-10 first; then in the environment's ``OTGAN_DATA``, in ``./data`` and
+        in the user's cache.
+    split : {"train", "test"}
+        MNIST and CIFAR-10 have a test split; synthetic data have a second stream; see :func:`open_splits` for
+        the rest.
+    weights : str or path, optional
+        A column of the same table, which is then no coordinate, or a file of one weight per row of the whole
+        data set. They are carried along with the drawn rows.
+    dtype
+        Floating-point type of the points.
+
+    Returns
+    -------
+    Dataset
+        Images are rows too, flattened channel by channel. Bytes of images are scaled to [0, 1], sixteen bits
+        too; any other number is what the file says.
+
+    Raises
+    ------
+    SpecError
+        If the spec or an option means nothing here.
+    DataError
+        If the contents cannot be used: damaged, not numbers, not finite, too few rows. Nothing is ever
+        unpickled.
+    """
+    _check_options(n, seed, split, dtype)
+    source, label = _resolve(spec, data_dir, split)
+    if not isinstance(source, Source):
+        data = generate(source, n, seed, split, dtype)
+        return data if weights is None else replace(data, weights=load_weights(weights, len(data)))
+    in_column = weights is not None and _is_column(weights, source)
+    stored, carried = _reading(source.name, source.read), None
+    if weights is not None and in_column:
+        column = os.fspath(weights)
+        carried = _nonnegative(f"{source.name}#{column}", stored.column(column).draw(None, 0).points[:, 0])
+        stored = stored.without_column(column)
+    elif weights is not None:
+        carried = load_weights(weights, len(stored.values))
+    return _reading(source.name, lambda: stored.draw(n, seed, label=label, weights=carried, dtype=dtype))
+
+
+def load(
+    spec: Spec,
+    n: int | None = None,
+    seed: int = 0,
+    *,
+    data_dir: Spec | None = None,
+    split: str = "train",
+    weights: Spec | None = None,
+) -> NDArray[np.float64]:
+    """Return the points of :func:`open_spec`, float64, shape (rows, d): what ``otgan measure`` reads.
+
+    Examples
+    --------
+    >>> import otgan.data
+    >>> otgan.data.load("lines@0.5", n=3).shape
+    (3, 2)
+    >>> otgan.data.load("digits:3").shape
+    (183, 64)
+    """
+    return open_spec(spec, n, seed, data_dir=data_dir, split=split, weights=weights).points
+
+
+def open_splits(
+    spec: Spec,
+    n: int | None = None,
+    n_test: int | None = None,
+    seed: int = 0,
+    *,
+    data_dir: Spec | None = None,
+    dtype: DTypeLike = np.float64,
+) -> tuple[Dataset, Dataset]:
+    """Return samples to train on and others to judge by.
+
+    MNIST and CIFAR-10 have a test split and synthetic data a second stream; of anything else a fifth of the
+    rows, or ``n_test`` of them, is held out by a seeded shuffle.
+
+    Parameters
+    ----------
+    spec, seed, data_dir, dtype
+        As for :func:`open_spec`.
+    n, n_test : int, optional
+        How many rows of each; all there are by default, 1000 of synthetic data.
+
+    Returns
+    -------
+    train, test : Dataset
+        Without a row in common.
+
+    Raises
+    ------
+    SpecError, DataError
+        As :func:`open_spec` does, and if there are not enough rows for both.
+    """
+    _check_options(n_test, seed, "test", dtype)
+    source, _ = _resolve(spec, data_dir, "train")
+    if not isinstance(source, Source) or "test" in source.splits:
+        train = open_spec(spec, n, seed, data_dir=data_dir, dtype=dtype)
+        return train, open_spec(spec, n_test, seed, data_dir=data_dir, split="test", dtype=dtype)
+    _check_options(n, seed, "train", dtype)
+    whole = open_spec(spec, data_dir=data_dir, dtype=dtype)
+    kept, held_out = whole.hold_out(max(1, len(whole) // 5) if n_test is None else n_test, seed)
+    if n is not None and n > len(kept):
+        raise DataError(
+            f"{whole.name} has {len(kept)} rows beside the {len(held_out)} held out: cannot take {n}"
+        )
+    return kept.take(slice(n)), held_out
+
+
+def load_weights(spec: Spec, n_rows: int) -> NDArray[np.float64]:
+    """Return the weights of ``n_rows`` samples from a file of one column, or a named one: ``table.csv#w``.
+
+    Raises
+    ------
+    SpecError
+        If there is no such file.
+    DataError
+        If it does not hold one weight per row, finite, not negative, not all zero.
+    """
+    data = open_spec(spec)
+    if data.dim != 1:
+        raise DataError(f"{data.name}: expected one column of weights, found {data.dim}")
+    if len(data) != n_rows:
+        raise DataError(f"{data.name}: {len(data)} weights for {n_rows} rows: expected one per row")
+    return _nonnegative(data.name, data.points[:, 0])
+
+
+def check(
+    spec: Spec,
+    *,
+    data_dir: Spec | None = None,
+    split: str = "train",
+    weights: Spec | None = None,
+) -> None:
+    """Raise what can be known to be wrong with a spec without reading its data.
+
+    The file is there and is what its name says, its header agrees with its size, the class, array or column
+    exists. This takes milliseconds and imports neither torch nor scikit-learn.
+
+    Raises
+    ------
+    SpecError, DataError
+        As :func:`open_spec` would.
+    """
+    _check_options(None, 0, split, np.float64)
+    source, _ = _resolve(spec, data_dir, split)
+    if weights is not None:
+        _is_column(weights, source)
+
+
+def modes(spec: Spec) -> Modes:
+    """Return the centers and the standard deviation of the modes of a synthetic mixture.
+
+    Raises
+    ------
+    SpecError
+        If the spec names anything else.
+
+    Examples
+    --------
+    >>> import otgan.data
+    >>> len(otgan.data.modes("8gaussians"))
+    8
+    """
+    toy = _toy(os.fspath(spec))
+    if toy is None or toy.modes is None:
+        raise SpecError(
+            f"{os.fspath(spec)} is no mixture with known modes: those are 8gaussians, 25gaussians"
+        )
+    return toy.modes
+
+
+def _resolve(spec: Spec, data_dir: Spec | None, split: str) -> tuple[Toy | Source, str | None]:
+    """Return what a spec names, opened, and the class to take of it."""
+    text = os.fspath(spec)
+    toy = _toy(text) if isinstance(spec, str) else None
+    if toy is not None:
+        return toy, None
+    head, colon, label = text.partition(":")
+    if isinstance(spec, str) and head in KNOWN:
+        if colon:  # known before the data are
+            select_member(label, KNOWN[head], head, "class")
+        source = _reading(head, lambda: open_known(head, data_dir, split))
+    elif text and os.path.exists(text):
+        source, colon = _reading(text, lambda: open_path(Path(text), None, split)), ""
+    else:
+        path, hash_, key = text.rpartition("#")
+        if hash_ and os.path.exists(path):
+            return _reading(path, lambda: open_path(Path(path), key, split)), None
+        path, colon, label = text.rpartition(":")
+        if not (colon and os.path.exists(path)):
+            raise _unknown(text)
+        source = _reading(path, lambda: open_path(Path(path), None, split))
+    if not colon:
+        return source, None
+    if not source.classes:
+        raise SpecError(f"{source.name} has no classes, so there is no class {label!r} to take")
+    select_member(label, source.classes, source.name, "class")
+    return source, label
+
+
+def _is_column(weights: Spec, source: Toy | Source) -> bool:
+    """Whether weights name a column of a table; a file that can be opened if not, or else an error."""
+    columns = source.columns if isinstance(source, Source) else ()
+    if os.fspath(weights) in columns:
+        return True
+    try:
+        _resolve(weights, None, "train")
+    except SpecError as error:
+        if not columns:
+            raise
+        raise SpecError(f"{error}; {source.name} has the columns {', '.join(columns)}") from error
+    return False
+
+
+def _toy(text: str) -> Toy | None:
+    """Return the distribution that a spec names, or None if it names something else."""
+    head, colon, mode = text.partition(":")
+    name, at, argument = head.partition("@")
+    if name not in {*TOYS, "lines"}:
+        return None
+    return build(name, argument if at else None, mode if colon else None)
+
+
+def _unknown(text: str) -> SpecError:
+    name = text.partition(":")[0].partition("@")[0]
+    close = difflib.get_close_matches(name, [known.partition("@")[0] for known in NAMES], n=1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    return SpecError(f"no such file or built-in name: {text!r}{hint}; built-in names are {', '.join(NAMES)}")
+
+
+def _reading(name: str, act: Callable[[], _T]) -> _T:
+    """Do what touches a file, and give what the system says the form of our errors."""
+    try:
+        return act()
+    except OSError as error:
+        raise DataError(f"{error.filename or name}: {error.strerror or first_line(error)}") from error
+    except MemoryError as error:
+        raise DataError(f"{name}: not enough memory to read it: draw fewer rows") from error
+
+
+def _nonnegative(name: str, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    if weights.min() < 0:
+        row = int(weights.argmin())
+        raise DataError(
+            f"{name}: the weight of row {row} (counted from 0) is {weights[row]}: expected none below 0"
+        )
+    if weights.max() == 0:
+        raise DataError(f"{name}: all weights are 0")
+    return weights
+
+
+def _check_options(n: int | None, seed: int, split: str, dtype: DTypeLike) -> None:
+    if n is not None and (not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 1):
+        raise SpecError(f"expected a number of rows n of at least 1, got {n!r}")
+    if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
+        raise SpecError(f"expected a seed that is a whole number, 0 or more, got {seed!r}")
+    if split not in {"train", "test"}:
+        raise SpecError(f"expected the split 'train' or 'test', got {split!r}")
+    if np.dtype(dtype).kind != "f":
+        raise SpecError(f"expected a floating-point type, got {np.dtype(dtype)}")

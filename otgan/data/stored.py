@@ -1,0 +1,261 @@
+"""Stored rows on their way from a file to a :class:`~otgan.data.Dataset`.
+
+A format opens a file cheaply (its header, its size) and hands back a :class:`Source`; reading the source
+gives a :class:`Stored`, the rows as they are stored; drawing from that gives the data set. Only the drawn
+rows are converted to floating point, so that a small draw from a large file stays small.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from otgan.data.dataset import Dataset, Modes, Shape
+from otgan.data.errors import DataError, SpecError
+
+__all__ = ["Rows", "Source", "Stored", "check_fits", "check_numeric", "select_member", "stack"]
+
+_CHANNELS = (1, 3, 4)
+
+
+class Rows(Protocol):
+    """Rows that can be picked by an index array or a slice: an array, a memory map, a folder of images."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> NDArray[Any]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A file whose header has been found good, not read yet.
+
+    Attributes
+    ----------
+    name : str
+        What the error messages call it.
+    read : callable
+        Reads it; raises :class:`~otgan.data.DataError` where the contents break the header's promise.
+    columns : tuple of str
+        The names of its columns, where it is a table that names them.
+    classes : tuple of str
+        The names of its classes, where its rows have labels.
+    splits : tuple of str
+        The splits that it comes in.
+    """
+
+    name: str
+    read: Callable[[], Stored]
+    columns: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ("train",)
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """Rows as they are stored.
+
+    Attributes
+    ----------
+    name : str
+        What the error messages call them.
+    values : Rows
+        The numbers, one sample per entry of the first dimension.
+    divisor : float
+        What brings the numbers to their documented range: 255 for bytes of images.
+    shape, labels, classes, modes
+        As in :class:`~otgan.data.Dataset`.
+    columns : tuple of str
+        The names of the columns, where the file names them.
+    """
+
+    name: str
+    values: Rows
+    divisor: float = 1.0
+    shape: Shape | None = None
+    labels: NDArray[np.int64] | None = None
+    classes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    modes: Modes | None = None
+
+    def column(self, name: str) -> Stored:
+        """Return the column of that name alone."""
+        at = select_member(name, self.columns, self.name, "column")
+        return replace(self, values=self.values[:][:, [at]], columns=(name,))
+
+    def without_column(self, name: str) -> Stored:
+        """Return the table without that column."""
+        at = select_member(name, self.columns, self.name, "column")
+        rest = tuple(column for k, column in enumerate(self.columns) if k != at)
+        if not rest:
+            raise SpecError(f"{self.name}: column {name!r} is the only one, so no points are left beside it")
+        return replace(self, values=np.delete(self.values[:], at, axis=1), columns=rest)
+
+    def draw(
+        self,
+        n: int | None,
+        seed: int,
+        *,
+        label: str | None = None,
+        weights: NDArray[np.float64] | None = None,
+        dtype: DTypeLike = np.float64,
+    ) -> Dataset:
+        """Pick rows and convert them.
+
+        Parameters
+        ----------
+        n : int or None
+            How many rows to draw without replacement: the first n of one seeded shuffle, so that a smaller
+            draw is the beginning of a larger one. None takes all of them in file order.
+        seed : int
+            Seeds the shuffle.
+        label : str, optional
+            Draw from this class only, given by its name or index.
+        weights : ndarray, shape (rows of the file,), optional
+            The weights to carry along.
+        dtype
+            Floating-point type of the points.
+
+        Raises
+        ------
+        SpecError
+            If there is no such class.
+        DataError
+            If there are fewer than n rows, or a drawn row holds NaN or an infinity.
+        """
+        name = self.name if label is None else f"{self.name}:{label}"
+        pool: Any = slice(None)
+        available = len(self.values)
+        if label is not None:
+            if self.labels is None:
+                raise SpecError(f"{self.name} has no classes, so there is no class {label!r} to take")
+            pool = np.flatnonzero(self.labels == select_member(label, self.classes, self.name, "class"))
+            available = len(pool)
+        if available == 0:
+            raise DataError(f"{name} has no rows")
+        if n is not None:
+            if n > available:
+                raise DataError(f"{name} has {available} rows: cannot draw {n} of them without replacement")
+            order = np.random.default_rng(seed).permutation(available)[:n]
+            pool = order if label is None else pool[order]
+        points = self._convert(pool, available if n is None else n, np.dtype(dtype))
+        return Dataset(
+            name,
+            points,
+            labels=None if self.labels is None else np.array(self.labels[pool], dtype=np.int64),
+            weights=None if weights is None else np.array(weights[pool]),
+            shape=self.shape,
+            classes=self.classes,
+            modes=self.modes,
+        )
+
+    def _convert(self, pool: Any, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Return these rows as floating-point points, scaled and found finite."""
+        probe = self.values[:1]
+        check_fits(count * probe[0].size * dtype.itemsize, f"{self.name}: {count} rows")
+        stored = self.values[pool]
+        # A number too large for the type becomes an infinity here, which the next check reports.
+        with np.errstate(over="ignore"):
+            points = stored.astype(dtype, order="C", copy=isinstance(pool, slice)).reshape(len(stored), -1)
+        if self.divisor != 1.0:
+            points /= self.divisor
+        if stored.dtype.kind == "f" and not np.isfinite(points).all():
+            row, at = (int(k) for k in np.argwhere(~np.isfinite(points))[0])
+            origin = row if isinstance(pool, slice) else int(pool[row])
+            column = f"column {self.columns[at]!r}" if self.columns else f"column {at}"
+            raise DataError(
+                f"{self.name}: row {origin}, {column} (counted from 0) is {points[row, at]}: "
+                "expected finite numbers"
+            )
+        return points
+
+
+def stack(name: str, values: NDArray[Any]) -> Stored:
+    """Make rows of an array of one to four dimensions.
+
+    (n,) is n points on the line, (n, d) is n points, (n, H, W), (n, C, H, W) and (n, H, W, C) with one,
+    three or four channels are n images; images of bytes are scaled from 0..255 to [0, 1], anything else
+    keeps its numbers.
+
+    Raises
+    ------
+    DataError
+        If the array holds no real numbers, or no rows.
+    """
+    check_numeric(name, values.dtype)
+    check_shape(name, values.shape)
+    if values.ndim == 1:
+        return Stored(name, values[:, None])
+    if values.ndim == 2:
+        return Stored(name, values)
+    if values.ndim == 3:
+        values = values[:, None]
+    elif values.shape[1] not in _CHANNELS and values.shape[3] in _CHANNELS:
+        values = np.moveaxis(values, 3, 1)
+    c, h, w = values.shape[1:]
+    return Stored(name, values, divisor=255.0 if values.dtype == np.uint8 else 1.0, shape=(c, h, w))
+
+
+def check_shape(name: str, shape: tuple[int, ...]) -> None:
+    """Refuse arrays that are not rows of numbers, or hold none."""
+    if not 1 <= len(shape) <= 4:
+        raise DataError(
+            f"{name}: an array of {len(shape)} dimensions {shape}: expected (n,), (n, d) or n images"
+        )
+    if 0 in shape:
+        raise DataError(f"{name}: an array of shape {shape} has no rows or no columns")
+
+
+def check_numeric(name: str, dtype: np.dtype[Any]) -> None:
+    """Refuse what is not a real number: objects, text, dates, records, complex numbers."""
+    if dtype.kind in "biuf":
+        return
+    found = {
+        "O": "Python objects (pickled, which are never read)",
+        "c": "complex numbers",
+        "V": "records",
+        "S": "text",
+        "U": "text",
+        "M": "dates",
+        "m": "time spans",
+    }.get(dtype.kind, f"values of type {dtype}")
+    raise DataError(f"{name}: expected real numbers, found {found}")
+
+
+def check_fits(nbytes: int, what: str) -> None:
+    """Refuse to allocate more than the machine has.
+
+    Compressed files may honestly promise far more than they weigh, so that the memory is the only bound.
+    """
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # a system that does not tell
+        return
+    if nbytes > memory > 0:
+        raise DataError(
+            f"{what} need {nbytes / 2**30:.3g} GiB, more than this machine's {memory / 2**30:.3g} GiB: "
+            "draw fewer, or split the file"
+        )
+
+
+def select_member(name: str, members: tuple[str, ...], owner: str, kind: str) -> int:
+    """Return the index of a class or column, given by its name or, for a class, by its index.
+
+    Raises
+    ------
+    SpecError
+        If there is none, or more than one, of that name.
+    """
+    if members.count(name) == 1:
+        return members.index(name)
+    if name in members:
+        raise SpecError(f"{owner} has {members.count(name)} columns called {name!r}: rename them apart")
+    if kind == "class" and name.isascii() and name.isdigit() and int(name) < len(members):
+        return int(name)
+    listed = ", ".join(members) if members else "none with a name"
+    raise SpecError(f"{owner} has no {kind} {name!r}: it has {listed}")

@@ -1,0 +1,159 @@
+"""Tables of numbers: comma- and tab-separated text, and Parquet."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from otgan.data.errors import DataError, SpecError, first_line, require
+from otgan.data.stored import Source, Stored, check_fits
+
+__all__ = ["open_parquet", "open_text"]
+
+_ENCODING = "utf-8-sig"  # UTF-8, with or without the mark that spreadsheets write
+
+
+def open_text(path: Path, column: str | None, delimiter: str) -> Source:
+    """Open a table in text, its first line a header or not; read it whole, or one column of it.
+
+    The first line is a header if no cell of it is a number. Cells that count 0, 1, 2, ... are the names that
+    pandas gives to columns without names: they too make a header, beside a cell that is no number or above a
+    line with a number that is not whole.
+    """
+    columns, skip = _header(path, delimiter)
+    if column is not None:
+        _check_column(path, column, columns)
+
+    def read() -> Stored:
+        try:
+            values = np.loadtxt(
+                path,
+                delimiter=delimiter,
+                comments=None,
+                quotechar='"',
+                skiprows=skip,
+                ndmin=2,
+                encoding=_ENCODING,
+            )
+        except ValueError as error:
+            raise DataError(f"{path}: {_first_fault(path, delimiter, columns, skip, error)}") from error
+        table = Stored(str(path), values, columns=columns)
+        return table if column is None else table.column(column)
+
+    return Source(str(path), read, columns)
+
+
+def open_parquet(path: Path, column: str | None) -> Source:
+    """Open a Parquet file; read all its columns but the index that pandas stored, or one column."""
+    parquet = require("pyarrow.parquet", f"{path}: reading Parquet")
+    arrow = require("pyarrow", f"{path}: reading Parquet")
+    broken = (arrow.ArrowException, OSError, ValueError)
+    try:
+        with parquet.ParquetFile(path) as file:
+            schema, rows = file.schema_arrow, file.metadata.num_rows
+            index = (schema.pandas_metadata or {}).get("index_columns", [])
+    except broken as error:
+        raise DataError(f"{path}: not a readable Parquet file: {first_line(error)}") from error
+    columns = tuple(name for name in schema.names if name not in index)
+    if len(set(columns)) != len(columns):
+        raise DataError(f"{path}: two columns have one name: {', '.join(columns)}")
+    if column is not None:
+        _check_column(path, column, columns)
+    chosen = columns if column is None else (column,)
+    for name in chosen:
+        kind = schema.field(name).type
+        if not any(
+            test(kind) for test in (arrow.types.is_integer, arrow.types.is_floating, arrow.types.is_boolean)
+        ):
+            raise DataError(f"{path}: column {name!r} holds {kind}: expected numbers")
+    if not chosen or not rows:
+        raise DataError(f"{path}: a table of {rows} rows and {len(chosen)} columns has no points")
+    check_fits(rows * len(chosen) * 8, f"{path}: {rows} rows of {len(chosen)} columns")
+
+    def read() -> Stored:
+        values = np.empty((rows, len(chosen)))
+        try:
+            table = parquet.read_table(path, columns=list(chosen))
+            for k, name in enumerate(chosen):
+                # A missing value becomes NaN here, which is reported where the rows are drawn.
+                values[:, k] = table.column(name).cast(arrow.float64(), safe=False).to_numpy()
+        except broken as error:
+            raise DataError(f"{path}: damaged: {first_line(error)}") from error
+        return Stored(str(path), values, columns=chosen)
+
+    return Source(str(path), read, columns)
+
+
+def _header(path: Path, delimiter: str) -> tuple[tuple[str, ...], int]:
+    """Return the names of the columns, none if the first line is data, and how many lines to skip."""
+    lines = _lines(path, delimiter)
+    try:
+        (skip, first), (_, second) = next(lines, (0, [])), next(lines, (0, []))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: not a table in UTF-8 text: {first_line(error)}") from error
+    if not first:
+        raise DataError(f"{path}: no rows in it, only blank lines")
+    words = [cell for cell in first if not _is_number(cell)]
+    numbers = [cell for cell in first if _is_number(cell)]
+    counts = numbers == [str(k) for k in range(len(numbers))]
+    if not words and not (counts and len(first) > 1 and not all(map(_is_whole, second))):
+        return (), 0
+    if not counts:
+        raise DataError(f"{path}: line {skip} mixes numbers with {words[0]!r}: expected numbers, or a header")
+    if "" in first:
+        raise DataError(
+            f"{path}: column {first.index('')} (counted from 0) has no name: "
+            "an index that pandas wrote? Write the file with index=False"
+        )
+    if not second:
+        raise DataError(f"{path}: a header and no rows")
+    return tuple(first), skip
+
+
+def _lines(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number of each line that is not blank, counted from 1, and its cells."""
+    with path.open(encoding=_ENCODING, newline="") as file:
+        reader = csv.reader(file, delimiter=delimiter)
+        for cells in reader:
+            if cells:
+                yield reader.line_num, [cell.strip() for cell in cells]
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_whole(cell: str) -> bool:
+    return cell.lstrip("+-").isdecimal()
+
+
+def _first_fault(path: Path, delimiter: str, columns: tuple[str, ...], skip: int, error: ValueError) -> str:
+    """Say where a table stops being one: the parser that found out counts neither lines nor columns as we do."""
+    width = len(columns)
+    try:
+        for line, cells in _lines(path, delimiter):
+            if line <= skip:
+                continue
+            width = width or len(cells)
+            if len(cells) != width:
+                return f"line {line} has {len(cells)} cells: expected {width}"
+            for k, cell in enumerate(cells):
+                if not _is_number(cell):
+                    name = repr(columns[k]) if columns else f"{k} (counted from 0)"
+                    return f"line {line}, column {name}: expected a number, found {cell!r}"
+    except (UnicodeDecodeError, csv.Error) as fault:
+        return f"not a table in UTF-8 text: {first_line(fault)}"
+    return first_line(error)
+
+
+def _check_column(path: Path, column: str, columns: tuple[str, ...]) -> None:
+    if column not in columns:
+        listed = f"it has {', '.join(columns)}" if columns else "it has no header"
+        raise SpecError(f"{path} has no column {column!r}: {listed}")
