@@ -1,0 +1,108 @@
+"""What a solver hands on: the value, the potentials and the plan of a batch of solved problems, plan unbuilt."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+__all__ = ["Coupling", "differentiable_value"]
+
+
+class Coupling(ABC):
+    """A batch of B solved problems between points x (B, n, d) and y (B, m, d) of weights a and b.
+
+    Everything is float64 on the device of the points, and detached; weights are those that were solved for.
+
+    Attributes
+    ----------
+    value : Tensor, shape (B,)
+        The objective at the solution.
+    f, g : Tensor, shapes (B, n) and (B, m)
+        Potentials in units of the cost, finite at zero weights, with ⟨a, f⟩ = ⟨b, g⟩.
+    error : Tensor, shape (B,)
+        L1 error of both marginals.
+    iterations : Tensor, shape (B,)
+    epsilon : Tensor, shape (B,), or None
+        None where the problem is exact.
+    backend : str
+    """
+
+    a: Tensor
+    b: Tensor
+    value: Tensor
+    f: Tensor
+    g: Tensor
+    error: Tensor
+    iterations: Tensor
+    epsilon: Tensor | None
+    backend: str
+
+    @abstractmethod
+    def linear_cost(self) -> Tensor:
+        """⟨P, C⟩, shape (B,)."""
+
+    @abstractmethod
+    def plan(self) -> Tensor:
+        """P of shape (B, n, m)."""
+
+    @abstractmethod
+    def apply(self, v: Tensor, axis: int) -> Tensor:
+        """P v for axis 1, Pᵀ v for axis 0, without P; v has shape (B, m or n, k)."""
+
+    @abstractmethod
+    def barycenters(self) -> Tensor:
+        """Mean of the points y that each point x is sent to, shape (B, n, d)."""
+
+    @abstractmethod
+    def bounds(self) -> tuple[Tensor, Tensor]:
+        """Certified lower and upper bounds of the exact cost min ⟨P, C⟩, each of shape (B,)."""
+
+    @abstractmethod
+    def pull(self) -> tuple[Tensor, Tensor]:
+        """Gradients of the value in x and y at the solution, shapes (B, n, d) and (B, m, d)."""
+
+    def weight_gradients(self) -> tuple[Tensor, Tensor]:
+        """Gradients of the value in a and b: the potentials (up to a constant, for normalized weights)."""
+        return self.f, self.g
+
+
+def center(f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Shift potentials so that ⟨a, f⟩ = ⟨b, g⟩, which changes neither the plan nor the dual value."""
+    shift = 0.5 * ((b * g).sum(1, keepdim=True) - (a * f).sum(1, keepdim=True))
+    return f + shift, g - shift
+
+
+def differentiable_value(coupling: Coupling, x: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """The coupling's value, with gradients in points and weights by the envelope theorem."""
+    if torch.is_grad_enabled() and any(t.requires_grad for t in (x, y, a, b)):
+        value: Tensor = _Value.apply(x, y, a, b, coupling)
+        return value
+    return coupling.value
+
+
+class _Value(torch.autograd.Function):
+    """The value as a function of points and weights: at the solution only the explicit dependence counts."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor, a: Tensor, b: Tensor, coupling: Coupling) -> Tensor:
+        ctx.coupling, ctx.dtypes = coupling, (x.dtype, y.dtype, a.dtype, b.dtype)
+        return coupling.value.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        need_x, need_y, need_a, need_b = ctx.needs_input_grad[:4]
+        out: list[Tensor | None] = [None] * 4
+        if need_x or need_y:
+            pulls = ctx.coupling.pull()
+            for k, need in enumerate((need_x, need_y)):
+                out[k] = (upstream[:, None, None] * pulls[k]).to(ctx.dtypes[k]) if need else None
+        if need_a or need_b:
+            slopes = ctx.coupling.weight_gradients()
+            for k, need in enumerate((need_a, need_b)):
+                out[2 + k] = (upstream[:, None] * slopes[k]).to(ctx.dtypes[2 + k]) if need else None
+        return (*out, None)

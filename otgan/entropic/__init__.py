@@ -1,0 +1,1 @@
+"""Entropic transport: one solver over the geometry seam."""

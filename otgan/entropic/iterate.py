@@ -1,0 +1,100 @@
+"""The state of the entropic solver within one stage: potentials held as scalings of an absorbed kernel."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from otgan.geometry.base import Geometry
+
+__all__ = ["Iterate"]
+
+_FAR = 30.0
+"""Exponent by which the potentials may leave the absorbed ones; e^30 is far inside the range of float32."""
+
+
+class Iterate:
+    """Potentials f = f₀ + ε log u and g = g₀ + ε log v around an absorbed kernel K = exp((f₀ + g₀ − C)/ε).
+
+    The plan is diag(a u) K diag(b v). After :meth:`sweep` its row sums are a, and ``ratio`` holds its column sums
+    divided by b, defined at zero weights too.
+
+    Attributes
+    ----------
+    u, v : Tensor, shapes (B, n) and (B, m)
+    ratio : Tensor, shape (B, m)
+    error : Tensor, shape (B,)
+        L1 error of the column sums; that of the row sums is zero to rounding.
+    passes : float
+        Products with K and Kᵀ so far, a pair counting as one pass.
+    """
+
+    def __init__(
+        self, geometry: Geometry, a: Tensor, b: Tensor, epsilon: Tensor, f: Tensor, g: Tensor, tol: float
+    ) -> None:
+        self.geometry, self.a, self.b, self.epsilon, self.tol = geometry, a, b, epsilon, tol
+        self.passes, self.rescues = 0.0, 0
+        self._absorb(f, g)
+        self.ratio = torch.ones_like(b)
+        self.error = torch.full_like(epsilon, torch.inf)
+
+    def _absorb(self, f: Tensor, g: Tensor) -> None:
+        self.f, self.g = f, g
+        self.kernel = self.geometry.kernel(self.epsilon, f, g, self.tol)
+        self.u, self.v = torch.ones_like(f), torch.ones_like(g)
+        self.passes += 0.5
+
+    def over_y(self, v: Tensor) -> Tensor:
+        """K (b v)."""
+        self.passes += 0.5
+        return self.kernel(self.b * v, 1)
+
+    def over_x(self, u: Tensor) -> Tensor:
+        """Kᵀ (a u)."""
+        self.passes += 0.5
+        return self.kernel(self.a * u, 0)
+
+    def sweep(self) -> Tensor:
+        """Make the row sums exact for the present v and measure the column sums."""
+        self.u = 1 / self.over_y(self.v)
+        return self.measure()
+
+    def measure(self) -> Tensor:
+        """Measure the column sums for the present u and v."""
+        self.ratio = self.v * self.over_x(self.u)
+        self.error = (self.b * (self.ratio - 1).abs()).sum(1)
+        return self.error
+
+    def plain_step(self) -> None:
+        """Take a Sinkhorn step in v: make the column sums exact."""
+        self.v = self.v / self.ratio
+
+    def semi_dual(self, u: Tensor, v: Tensor) -> Tensor:
+        """Dual value ⟨a, f⟩ + ⟨b, g⟩ relative to the absorbed potentials and in units of ε, the row sums exact."""
+        return (self.a * u.log()).sum(1) + (self.b * v.log()).sum(1)
+
+    def healthy(self) -> bool:
+        """Whether every scaling is positive and finite."""
+        values = torch.cat([self.u, self.v, self.ratio], 1)
+        return bool(((values > 0) & (values < torch.inf)).all())
+
+    def rescue(self) -> None:
+        """Go back to the absorbed potentials and make both exact in the log-domain, where nothing overflows."""
+        self.rescues += 1
+        scale = self.epsilon[:, None]
+        f = self.geometry.softmin(self.epsilon, self.g + scale * self.b.log(), 1)
+        g = self.geometry.softmin(self.epsilon, f + scale * self.a.log(), 0)
+        f = self.geometry.softmin(self.epsilon, g + scale * self.b.log(), 1)
+        self.passes += 1.5
+        self._absorb(f, g)
+
+    def absorb_if_far(self) -> None:
+        """Absorb the potentials anew where the scalings have grown."""
+        far = torch.maximum(self.u.log().abs().amax(), self.v.log().abs().amax())
+        if float(far) > _FAR:
+            self._absorb(*self.potentials())
+
+    def potentials(self) -> tuple[Tensor, Tensor]:
+        """The potentials f and g."""
+        scale = self.epsilon[:, None]
+        return self.f + scale * self.u.log(), self.g + scale * self.v.log()

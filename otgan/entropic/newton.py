@@ -1,0 +1,148 @@
+"""Newton steps on the semi-dual, solved by conjugate gradients on products with the absorbed kernel.
+
+With the row sums exact, the semi-dual D(g) = ⟨a, f(g)⟩ + ⟨b, g⟩ has the gradient b − c, where c are the column sums of
+the plan P, and the Hessian −S/ε with S = diag(c) − Pᵀ diag(1/a) P. A step solves S d = b − c and adds ε t d to g.
+S is positive semidefinite with the constants in its kernel. Where conjugate gradients are slow, a Cholesky
+factor of S preconditions them; S changes little near the solution, so one factor serves several steps.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from otgan.entropic.iterate import Iterate
+
+__all__ = ["Newton"]
+
+_TRUST = 20.0
+"""Largest entry of a step, in units of ε: beyond it the quadratic model says nothing."""
+
+_SLOW = 30
+"""Conjugate-gradient iterations that a step may take before the next one gets a Cholesky factor."""
+
+_STALE = 12
+"""Conjugate-gradient iterations with a factor after which it is made anew."""
+
+_LIMIT = 400
+"""Conjugate-gradient iterations where no factor can be had."""
+
+_LARGEST = 6000
+"""Points up to which S is factorized."""
+
+
+class Newton:
+    """Newton steps for one stage of the solver.
+
+    Parameters
+    ----------
+    iterate : Iterate
+        The state to step.
+    patient : bool
+        Whether a slow system may be factorized: worth it at the last stage.
+    """
+
+    def __init__(self, iterate: Iterate, *, patient: bool) -> None:
+        self.iterate, self.patient = iterate, patient
+        self.factor: tuple[Tensor, Tensor] | None = None
+        self.slow = False
+
+    def step(self, goal: float) -> None:
+        """Replace v by that of a Newton step with line search, followed by a plain step."""
+        it = self.iterate
+        column = it.b * it.ratio
+        gap = it.b - column
+        limit = _SLOW
+        if self.slow and self.factor is None and self._can_factorize():
+            self.factor = self._factorize(column)
+        if self.slow and self.factor is None:
+            limit = _LIMIT
+        # The inner accuracy follows the error, which makes the convergence superlinear; the floor keeps the
+        # last step from solving more than is asked for.
+        forcing = torch.maximum(it.error.sqrt().clamp_max(0.25), 0.3 * goal / it.error).clamp_max(0.5)
+        direction, used = self._conjugate_gradients(column, gap, forcing, limit)
+        if self.factor is None:
+            self.slow = self.slow or used >= _SLOW
+        elif used > _STALE:
+            self.factor = None
+        self._line_search(direction, gap)
+
+    def _can_factorize(self) -> bool:
+        return self.patient and self.iterate.b.shape[1] <= _LARGEST
+
+    def _factorize(self, column: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Cholesky factor of the regularized S, scaled to a unit diagonal, with the scaling."""
+        it = self.iterate
+        gram = it.kernel.gram(it.a * it.u.square())
+        if gram is None:
+            return None
+        side = (it.b * it.v).to(gram.dtype)
+        matrix = gram.mul_(-side[:, None]).mul_(side[..., None])
+        # Dozens of directions are nearly flat at small ε: the shift bounds the step along them.
+        shift = 1e-5 + 0.1 * it.error
+        diagonal = matrix.diagonal(dim1=1, dim2=2)
+        diagonal += torch.where(column > 0, column * (1 + shift[:, None]), 1.0).to(gram.dtype)
+        scale = torch.where(column > 0, column, 1.0).rsqrt().to(gram.dtype)
+        matrix.mul_(scale[:, None]).mul_(scale[..., None])
+        factor, info = torch.linalg.cholesky_ex(matrix)
+        return None if bool((info > 0).any()) else (factor, scale)
+
+    def _precondition(self, residual: Tensor, inverse: Tensor) -> Tensor:
+        if self.factor is None:
+            return residual * inverse
+        factor, scale = self.factor
+        scaled = (scale * residual.to(scale.dtype))[..., None]
+        return (scale * torch.cholesky_solve(scaled, factor)[..., 0]).to(residual.dtype)
+
+    def _conjugate_gradients(
+        self, column: Tensor, gap: Tensor, forcing: Tensor, limit: int
+    ) -> tuple[Tensor, int]:
+        """Solve S d = gap for every problem to the relative L1 accuracy `forcing`."""
+        it = self.iterate
+        weight_x = it.a * it.u.square()
+        inverse = torch.where(column > 0, 1 / column, 0.0)
+        residual, x = gap, torch.zeros_like(gap)
+        enough = forcing * gap.abs().sum(1)
+        z = self._precondition(residual, inverse)
+        direction, slope = z, (residual * z).sum(1)
+        used = 0
+        while used < limit:
+            bv = it.b * it.v
+            product = column * direction - bv * it.kernel(weight_x * it.kernel(bv * direction, 1), 0)
+            it.passes += 1
+            used += 1
+            curvature = (direction * product).sum(1)
+            # A problem whose system is solved, or whose curvature is lost in rounding, stays where it is.
+            go = (residual.abs().sum(1) > enough) & (curvature > 0)
+            length = torch.where(go, slope / curvature, 0.0)[:, None]
+            x = x + length * direction
+            residual = residual - length * product
+            if not bool((go & (residual.abs().sum(1) > enough)).any()):
+                break
+            z = self._precondition(residual, inverse)
+            slope, before = (residual * z).sum(1), slope
+            direction = z + torch.where(go, slope / before, 0.0)[:, None] * direction
+        return x - (x * column).sum(1, keepdim=True), used
+
+    def _line_search(self, direction: Tensor, gap: Tensor) -> None:
+        """Shorten the step until the semi-dual has risen by a share of what its slope promises (Armijo)."""
+        it = self.iterate
+        direction = direction.clamp(-_TRUST, _TRUST)
+        slope = (direction * gap).sum(1)
+        value = it.semi_dual(it.u, it.v)
+        noise = 1e-6 if it.tol > 1e-7 else 1e-13
+        t = torch.ones_like(value)
+        accepted = torch.zeros_like(value, dtype=torch.bool)
+        for _ in range(12):
+            v = it.v * (t[:, None] * direction).exp()
+            u = 1 / it.over_y(v)
+            rise = it.semi_dual(u, v) - value
+            accepted = rise >= 1e-4 * t * slope - noise * it.error
+            if bool(accepted.all()):
+                break
+            t = torch.where(accepted, t, 0.25 * t)
+        keep = accepted[:, None]
+        it.v = torch.where(keep, v, it.v)
+        it.u = torch.where(keep, u, it.u)
+        it.measure()
+        it.plain_step()

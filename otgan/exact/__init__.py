@@ -1,0 +1,1 @@
+"""Exact transport: sorting on the line, assignment, and the network simplex."""

@@ -1,0 +1,86 @@
+"""The way back across the border: batched tensors become what the caller's input looked like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from otgan.measure import Pair
+
+__all__ = ["Form"]
+
+
+@dataclass(frozen=True)
+class Form:
+    """How results are handed back: as floats and read-only NumPy arrays or as tensors, with a batch or without.
+
+    Attributes
+    ----------
+    numpy, batched : bool
+    dtype : torch.dtype
+    device : torch.device
+    sizes_x, sizes_y : tuple of int or None
+        Sizes of ragged problems, whose potentials and plans are handed back as lists.
+    """
+
+    numpy: bool
+    batched: bool
+    dtype: torch.dtype
+    device: torch.device
+    sizes_x: tuple[int, ...] | None
+    sizes_y: tuple[int, ...] | None
+
+    @classmethod
+    def of(cls, pair: Pair) -> Form:
+        """Return the form of the input that a pair was made from."""
+        x, y = pair.x, pair.y
+        return cls(pair.numpy, pair.batched, x.dtype, x.device, x.sizes, y.sizes)
+
+    def scalar(self, values: Tensor) -> Any:
+        """One number a problem, (B,): a float or 0-d tensor without a batch, an array or tensor with one."""
+        if not self.batched:
+            values = values[0]
+            return values.item() if self.numpy else self._tensor(values)
+        return self._array(values)
+
+    def points(self, values: Tensor, side: str) -> Any:
+        """One value or row a point, (B, n, ...), of the side "x" or "y"; a list for ragged problems."""
+        sizes = self.sizes_x if side == "x" else self.sizes_y
+        if sizes is not None:
+            return [self._array(values[k, :size]) for k, size in enumerate(sizes)]
+        return self._array(values if self.batched else values[0])
+
+    def plan(self, values: Tensor) -> Any:
+        """One value a pair of points, (B, n, m); a list for ragged problems."""
+        if self.sizes_x is None and self.sizes_y is None:
+            return self._array(values if self.batched else values[0])
+        rows = self.sizes_x or (values.shape[1],) * len(values)
+        columns = self.sizes_y or (values.shape[2],) * len(values)
+        return [self._array(values[k, :n, :m]) for k, (n, m) in enumerate(zip(rows, columns, strict=True))]
+
+    def _array(self, values: Tensor) -> Any:
+        if not self.numpy:
+            return self._tensor(values)
+        array = values.detach().cpu().numpy()
+        array = array.copy() if array.base is not None and not array.flags.owndata else array
+        array.flags.writeable = False
+        return array
+
+    def _tensor(self, values: Tensor) -> Tensor:
+        dtype = self.dtype if values.is_floating_point() else values.dtype
+        return values.to(self.device, dtype)
+
+
+def to_plain(value: Any) -> Any:
+    """Turn a result into lists, floats and ints, for JSON."""
+    if isinstance(value, Tensor):
+        return value.tolist()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [to_plain(item) for item in value]
+    return value

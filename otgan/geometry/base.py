@@ -1,0 +1,169 @@
+"""The seam between the entropic solver and the ways of visiting a cost matrix."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+__all__ = ["Geometry", "Kernel", "rows_per_tile"]
+
+_TILE = 2**18
+"""Entries of a block of costs: few enough to stay in cache between the steps of a pass."""
+
+
+def rows_per_tile(batch: int, columns: int, tile: int = _TILE) -> int:
+    """Rows of a block of `tile` entries over all problems, at least one."""
+    return max(1, tile // max(1, batch * columns))
+
+
+class Kernel(ABC):
+    """The linear map K = exp((f + g − C)/ε) at fixed potentials: the solver's every iteration is one or two of it."""
+
+    @abstractmethod
+    def __call__(self, v: Tensor, axis: int) -> Tensor:
+        """K v over y for axis 1, (B, m) to (B, n); Kᵀ v over x for axis 0, (B, n) to (B, m)."""
+
+    @abstractmethod
+    def take(self, keep: Tensor) -> Kernel:
+        """Return the kernel of the problems whose indices are in `keep`."""
+
+    def gram(self, w: Tensor) -> Tensor | None:
+        """Kᵀ diag(w) K of shape (B, m, m), in the kernel's own type, or None where K is not stored."""
+        return None
+
+
+class Geometry(ABC):
+    """The costs Cᵢⱼ = ‖xᵢ − yⱼ‖₂^p between two supports, visited in blocks of rows, batched.
+
+    The solver asks for :meth:`softmin` and :meth:`kernel`; the certificates and gradients for the rest. All of
+    it is written here once, over :meth:`tiles`; a backend overrides what it does faster.
+
+    Parameters
+    ----------
+    x, y : Tensor, shapes (B, n, d) and (B, m, d)
+        The supports, detached.
+    p : float
+        The power of the distance.
+    """
+
+    name: str
+
+    def __init__(self, x: Tensor, y: Tensor, p: float) -> None:
+        self.x, self.y, self.p = x, y, p
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Batch size and the numbers of points: (B, n, m)."""
+        return self.x.shape[0], self.x.shape[1], self.y.shape[1]
+
+    @abstractmethod
+    def tiles(self) -> Iterator[tuple[slice, Tensor]]:
+        """Yield (rows, costs of shape (B, rows, m), float64)."""
+
+    @abstractmethod
+    def kernel(self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float) -> Kernel:
+        """Return exp((f + g − C)/ε) as a linear map, accurate enough for a marginal error of `tol`."""
+
+    @abstractmethod
+    def take(self, keep: Tensor) -> Geometry:
+        """Return the geometry of the problems whose indices are in `keep`."""
+
+    def softmin(self, epsilon: Tensor, h: Tensor, axis: int) -> Tensor:
+        """Soft minimum −ε log Σ exp((h − C)/ε) over one side, in the log-domain.
+
+        Parameters
+        ----------
+        epsilon : Tensor, shape (B,)
+            In units of the cost.
+        h : Tensor, shape (B, m) for axis 1 and (B, n) for axis 0
+            Potential of the side summed over, with ε log(weight) already inside; −inf leaves a point out.
+        axis : {0, 1}
+            The side summed over: 1 for y (the result belongs to x), 0 for x.
+        """
+        scale = epsilon[:, None, None]
+        if axis == 1:
+            parts = [torch.logsumexp((h[:, None] - cost) / scale, 2) for _, cost in self.tiles()]
+            return -epsilon[:, None] * torch.cat(parts, 1)
+        total: Tensor | None = None
+        for rows, cost in self.tiles():
+            part = torch.logsumexp((h[:, rows, None] - cost) / scale, 1)
+            total = part if total is None else torch.logaddexp(total, part)
+        assert total is not None
+        return -epsilon[:, None] * total
+
+    def c_transform(self, h: Tensor, axis: int) -> Tensor:
+        """Minimum of C − h over one side: the largest potential that is feasible beside h."""
+        if axis == 1:
+            return torch.cat([(cost - h[:, None]).amin(2) for _, cost in self.tiles()], 1)
+        least: Tensor | None = None
+        for rows, cost in self.tiles():
+            part = (cost - h[:, rows, None]).amin(1)
+            least = part if least is None else torch.minimum(least, part)
+        assert least is not None
+        return least
+
+    def plan_tiles(
+        self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor
+    ) -> Iterator[tuple[slice, Tensor, Tensor]]:
+        """Yield (rows, plan, cost) by blocks, the plan being a b exp((f + g − C)/ε)."""
+        scale = epsilon[:, None, None]
+        for rows, cost in self.tiles():
+            plan = (g[:, None] - cost).add_(f[:, rows, None]).div_(scale).exp_()
+            yield rows, plan.mul_(b[:, None]).mul_(a[:, rows, None]), cost
+
+    def plan(self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        """The plan a b exp((f + g − C)/ε) itself, shape (B, n, m)."""
+        return torch.cat([plan for _, plan, _ in self.plan_tiles(epsilon, f, g, a, b)], 1)
+
+    def marginals(self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        """Row and column sums of the plan a b exp((f + g − C)/ε)."""
+        row_sums, column_sums = [], torch.zeros_like(b)
+        for _, plan, _ in self.plan_tiles(epsilon, f, g, a, b):
+            row_sums.append(plan.sum(2))
+            column_sums += plan.sum(1)
+        return torch.cat(row_sums, 1), column_sums
+
+    def apply(
+        self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor, v: Tensor, axis: int
+    ) -> Tensor:
+        """Product of the plan with the rows v: P v for axis 1, Pᵀ v for axis 0, shape (B, n or m, k)."""
+        tiles = self.plan_tiles(epsilon, f, g, a, b)
+        if axis == 1:
+            return torch.cat([plan @ v for _, plan, _ in tiles], 1)
+        return torch.stack([plan.mT @ v[:, rows] for rows, plan, _ in tiles]).sum(0)
+
+    def linear_cost(self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        """Cost ⟨P, C⟩ of the plan P = a b exp((f + g − C)/ε), shape (B,)."""
+        parts = [plan.mul_(cost).sum((1, 2)) for _, plan, cost in self.plan_tiles(epsilon, f, g, a, b)]
+        return torch.stack(parts).sum(0)
+
+    def outer_cost(self, u: Tensor, v: Tensor) -> Tensor:
+        """Cost Σ uᵢ vⱼ Cᵢⱼ of a product plan, shape (B,)."""
+        parts = [(u[:, rows] * (cost @ v[..., None])[..., 0]).sum(1) for rows, cost in self.tiles()]
+        return torch.stack(parts).sum(0)
+
+    def pull(self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients of ⟨P, C⟩ in the points at the fixed plan P = a b exp((f + g − C)/ε).
+
+        ∇ₓᵢ = Σⱼ Pᵢⱼ p ‖xᵢ − yⱼ‖^(p−2) (xᵢ − yⱼ), where a coincident pair pulls with no force; likewise in y.
+
+        Returns
+        -------
+        tuple of Tensor, shapes (B, n, d) and (B, m, d)
+        """
+        x, y = self.x.double(), self.y.double()
+        pull_x, pull_y = [], torch.zeros_like(y)
+        for rows, plan, cost in self.plan_tiles(epsilon, f, g, a, b):
+            force = plan if self.p == 2 else plan.mul_(_force(cost, self.p))
+            pull_x.append(2 * (x[:, rows] * force.sum(2, keepdim=True) - force @ y))
+            pull_y += 2 * (y * force.sum(1)[..., None] - force.mT @ x[:, rows])
+        return torch.cat(pull_x, 1), pull_y
+
+
+def _force(cost: Tensor, p: float) -> Tensor:
+    """Half the derivative of C = r^p by r², (p/2) r^(p−2), and 0 at r = 0."""
+    force = (cost.reciprocal() if p == 1 else cost.pow((p - 2) / p)).mul_(p / 2)
+    return force.masked_fill_(cost == 0, 0.0)

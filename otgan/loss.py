@@ -1,0 +1,99 @@
+"""SinkhornLoss: the functions :func:`otgan.sinkhorn` and :func:`otgan.sinkhorn_divergence` as a module."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from otgan.cost import check_power, resolve_epsilon, resolve_reach
+from otgan.distances import sinkhorn, sinkhorn_divergence
+from otgan.result import check_on_failure
+
+__all__ = ["SinkhornLoss"]
+
+
+class SinkhornLoss(nn.Module):
+    """Sinkhorn divergence (or OT_ε itself) between two sets of samples, as a loss.
+
+    ``SinkhornLoss(p, blur)(x, y)`` is p times GeomLoss's ``SamplesLoss("sinkhorn", p, blur)(x, y)``, whose cost is
+    ‖x − y‖^p / p, when that is run to convergence. The module has no state: it remembers no data.
+
+    Parameters
+    ----------
+    p : float, default 2
+        Power of the distance.
+    blur : float, default 0.05
+        Regularization as a length, ε = p · blur^p. Ignored where `epsilon` is given.
+    epsilon : float, optional
+        Regularization in units of the cost, in place of `blur`.
+    debias : bool, default True
+        Whether to subtract the self terms.
+    reach, tol, max_iter, backend, on_failure
+        As for :func:`otgan.transport`.
+
+    Examples
+    --------
+    >>> import otgan, torch
+    >>> loss = otgan.SinkhornLoss(p=2, blur=0.1)
+    >>> x = torch.zeros(3, 2, requires_grad=True)
+    >>> loss(x, torch.ones(3, 2)).backward()
+    >>> x.grad.shape
+    torch.Size([3, 2])
+    """
+
+    def __init__(
+        self,
+        p: float = 2,
+        blur: float = 0.05,
+        epsilon: float | None = None,
+        debias: bool = True,
+        reach: float | None = None,
+        *,
+        tol: float | None = None,
+        max_iter: int | None = None,
+        backend: str = "auto",
+        on_failure: str = "warn",
+    ) -> None:
+        super().__init__()
+        check_on_failure(on_failure)
+        self.p, self.debias, self.reach = check_power(p), bool(debias), reach
+        self.blur, self.epsilon = (blur, None) if epsilon is None else (None, epsilon)
+        resolve_epsilon(self.epsilon, self.blur, self.p)
+        resolve_reach(reach, self.p)
+        self.options: dict[str, Any] = {
+            "tol": tol,
+            "max_iter": max_iter,
+            "backend": backend,
+            "on_failure": on_failure,
+        }
+
+    def forward(self, x: Tensor, y: Tensor, *geomloss_order: Any, a: Any = None, b: Any = None) -> Tensor:
+        """Return the loss, a 0-d tensor or one of shape (B,).
+
+        Parameters
+        ----------
+        x, y : Tensor, shapes (n, d) and (m, d), or (B, n, d) and (B, m, d)
+        a, b : Tensor, optional
+            Weights, by keyword only.
+
+        Raises
+        ------
+        TypeError
+            If more than two positional arguments arrive: GeomLoss takes weights first, (a, x, b, y).
+        """
+        if geomloss_order:
+            raise TypeError(
+                f"SinkhornLoss takes (x, y, a=..., b=...), got {2 + len(geomloss_order)} positional arguments; "
+                "GeomLoss's order (a, x, b, y) is written loss(x, y, a=a, b=b) here"
+            )
+        function = sinkhorn_divergence if self.debias else sinkhorn
+        result: Tensor = function(
+            x, y, a, b, p=self.p, epsilon=self.epsilon, blur=self.blur, reach=self.reach, **self.options
+        )
+        return result
+
+    def extra_repr(self) -> str:
+        """Parameters in the module's repr."""
+        strength = f"epsilon={self.epsilon}" if self.blur is None else f"blur={self.blur}"
+        return f"p={self.p:g}, {strength}, debias={self.debias}"

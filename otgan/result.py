@@ -1,0 +1,267 @@
+"""The result of a transport problem, its status, and what happens where a solver fails."""
+
+from __future__ import annotations
+
+import enum
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from otgan.coupling import Coupling
+from otgan.form import Form, to_plain
+
+__all__ = [
+    "ConvergenceError",
+    "ConvergenceWarning",
+    "Status",
+    "Transport",
+    "check_on_failure",
+    "report_failures",
+]
+
+
+class Status(enum.Enum):
+    """How a solve ended. ``str(status)`` is its name and ``status.remedy`` says what to do."""
+
+    CONVERGED = "the marginal error is within tol"
+    MAX_ITER = "stopped at max_iter before the marginal error was within tol: raise max_iter, tol or epsilon"
+    NONFINITE = "the potentials left the floating-point range: raise epsilon, scale the points, or pass float64 samples"
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def remedy(self) -> str:
+        """What it means and what to do."""
+        return self.value
+
+
+class ConvergenceWarning(UserWarning):
+    """A solver stopped before the accuracy that was asked for; its result says how far it came."""
+
+
+class ConvergenceError(RuntimeError):
+    """A solver stopped before the accuracy that was asked for, under ``on_failure="raise"``."""
+
+
+def check_on_failure(on_failure: str) -> None:
+    """Raise unless `on_failure` is "warn", "raise" or "ignore"."""
+    if on_failure not in {"warn", "raise", "ignore"}:
+        raise ValueError(f"on_failure must be 'warn', 'raise' or 'ignore', got {on_failure!r}")
+
+
+def statuses(error: Tensor, value: Tensor, tol: float) -> tuple[Status, ...]:
+    """Tell the status of every problem from its recomputed error."""
+    finite = (torch.isfinite(error) & torch.isfinite(value)).tolist()
+    within = (error <= tol).tolist()
+    return tuple(
+        Status.NONFINITE if not ok else Status.CONVERGED if reached else Status.MAX_ITER
+        for ok, reached in zip(finite, within, strict=True)
+    )
+
+
+def report_failures(status: Sequence[Status], errors: Tensor, tol: float, on_failure: str) -> None:
+    """Warn or raise, once, where any problem did not converge."""
+    failed = [k for k, s in enumerate(status) if s is not Status.CONVERGED]
+    if not failed or on_failure == "ignore":
+        return
+    worst = status[failed[0]]
+    who = (
+        f"{len(failed)} of {len(status)} problems (the first is {failed[0]})"
+        if len(status) > 1
+        else "the solve"
+    )
+    message = f"{who}: {worst.remedy} (error {float(errors[failed].max()):.1e}, tol {tol:.1e})"
+    if on_failure == "raise":
+        raise ConvergenceError(message)
+    warnings.warn(message, ConvergenceWarning, stacklevel=4)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Transport:
+    """The solution of a transport problem or of a batch of them. Made by :func:`otgan.transport`.
+
+    Every attribute is a float or array for NumPy input and a tensor for torch input; with a batch it has a leading
+    dimension B, and for ragged batches potentials and plans are lists. What costs a pass over the costs is computed
+    when it is first asked for.
+
+    Attributes
+    ----------
+    p : float
+        The cost is C = ‖x − y‖₂^p.
+    status : Status or tuple of Status
+        How the solve ended.
+    mass : tuple
+        The totals of the weights a and b as they were given.
+    """
+
+    p: float
+    status: Status | tuple[Status, ...]
+    _coupling: Coupling = field(repr=False)
+    _form: Form = field(repr=False)
+    _value: Tensor = field(repr=False)
+    _mass: tuple[Tensor, Tensor] = field(repr=False)
+
+    @property
+    def value(self) -> Any:
+        """The objective. Exact: ⟨P, C⟩. Entropic: the dual value ⟨a, f⟩ + ⟨b, g⟩ − ε (mass(P) − 1).
+
+        Differentiable in the points and weights of torch input. No root is taken.
+        """
+        return self._form.scalar(self._value)
+
+    @cached_property
+    def value_linear(self) -> Any:
+        """⟨P, C⟩: the cost of the plan without the regularizer. For an exact problem it is ``value``."""
+        if self._coupling.epsilon is None:
+            return self.value
+        return self._form.scalar(self._coupling.linear_cost())
+
+    @cached_property
+    def distance(self) -> Any:
+        """⟨P, C⟩^(1/p): the Wasserstein distance W_p where the problem is exact."""
+        if self._coupling.epsilon is None:
+            return self._form.scalar(root(self._value, self.p))
+        return self._form.scalar(root(self._coupling.linear_cost(), self.p))
+
+    @cached_property
+    def f(self) -> Any:
+        """Potential of x, in units of the cost, with ⟨a, f⟩ = ⟨b, g⟩; finite also at zero weights."""
+        return self._form.points(self._coupling.f, "x")
+
+    @cached_property
+    def g(self) -> Any:
+        """Potential of y, in units of the cost."""
+        return self._form.points(self._coupling.g, "y")
+
+    @cached_property
+    def plan(self) -> Any:
+        """The plan P of shape (n, m): O(nm) memory. Entropic: a b exp((f + g − C)/ε)."""
+        return self._form.plan(self._coupling.plan())
+
+    def apply(self, v: Any, axis: int = 1) -> Any:
+        """P v for axis 1, Pᵀ v for axis 0, without building P.
+
+        Parameters
+        ----------
+        v : array-like, shape (m,) or (m, k) for axis 1, (n,) or (n, k) for axis 0; a leading B for batches
+        axis : {0, 1}
+        """
+        if axis not in {0, 1}:
+            raise ValueError(f"axis must be 1 (P v) or 0 (P transposed times v), got {axis!r}")
+        coupling = self._coupling
+        vectors = torch.as_tensor(v, dtype=torch.float64, device=coupling.a.device).detach()
+        vectors = vectors if self._form.batched else vectors[None]
+        expected = (coupling.b if axis == 1 else coupling.a).shape
+        single = vectors.ndim == 2
+        vectors = vectors[..., None] if single else vectors
+        if vectors.ndim != 3 or vectors.shape[:2] != expected:
+            raise ValueError(
+                f"v must have one row a point, {tuple(expected)[0 if self._form.batched else 1 :]}, got {tuple(torch.as_tensor(v).shape)}"
+            )
+        product = coupling.apply(vectors, axis)
+        return self._form.points(product[..., 0] if single else product, "x" if axis == 1 else "y")
+
+    def barycentric_map(self) -> Any:
+        """Mean of the points that each xᵢ is sent to, Σⱼ Pᵢⱼ yⱼ / Σⱼ Pᵢⱼ, shape (n, d), without building P.
+
+        A point of weight 0 sends nothing; its row is NaN for exact plans.
+        """
+        return self._form.points(self._coupling.barycenters(), "x")
+
+    @cached_property
+    def marginal_error(self) -> Any:
+        """‖P1 − a‖₁ + ‖Pᵀ1 − b‖₁ in float64, recomputed from the returned potentials (exact: from the arcs).
+
+        For unbalanced problems, the change of the potentials in the last step, in units of ε.
+        """
+        return self._form.scalar(self._coupling.error)
+
+    @cached_property
+    def _bounds(self) -> tuple[Tensor, Tensor]:
+        return self._coupling.bounds()
+
+    @property
+    def lower(self) -> Any:
+        """Certified lower bound of the exact cost min ⟨P, C⟩: the value of feasible potentials."""
+        return self._form.scalar(self._bounds[0])
+
+    @property
+    def upper(self) -> Any:
+        """Certified upper bound of the exact cost min ⟨P, C⟩: the cost of a plan with the exact marginals."""
+        return self._form.scalar(self._bounds[1])
+
+    @property
+    def converged(self) -> Any:
+        """Whether the status is CONVERGED: a bool, or a bool array of B."""
+        if isinstance(self.status, Status):
+            return self.status is Status.CONVERGED
+        return self._form.scalar(torch.tensor([s is Status.CONVERGED for s in self.status]))
+
+    @property
+    def iterations(self) -> Any:
+        """Passes over the kernel; 0 for exact problems."""
+        return self._form.scalar(self._coupling.iterations)
+
+    @property
+    def epsilon(self) -> Any:
+        """Regularization ε in units of the cost, or None for exact problems."""
+        return None if self._coupling.epsilon is None else self._form.scalar(self._coupling.epsilon)
+
+    @property
+    def backend(self) -> str:
+        """The backend that ran: a geometry, or "line", "assignment" or "simplex" for exact problems."""
+        return self._coupling.backend
+
+    @property
+    def mass(self) -> tuple[Any, Any]:
+        """Totals of the weights a and b as given."""
+        return self._form.scalar(self._mass[0]), self._form.scalar(self._mass[1])
+
+    def to(self, device: Any = None, dtype: torch.dtype | None = None) -> Transport:
+        """Hand results back on another device or in another floating-point type (torch input only)."""
+        if self._form.numpy:
+            raise TypeError("to() moves torch results; this one came from NumPy input")
+        form = replace(
+            self._form,
+            device=self._form.device if device is None else torch.device(device),
+            dtype=self._form.dtype if dtype is None else dtype,
+        )
+        return replace(self, _form=form)
+
+    def detach(self) -> Transport:
+        """Return the result with a value that carries no gradient."""
+        return replace(self, _value=self._value.detach())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the points and the plan, as plain numbers and lists."""
+        names = "value value_linear distance p epsilon lower upper marginal_error iterations converged f g".split()
+        plain = {name: to_plain(getattr(self, name)) for name in names}
+        status = [str(s) for s in self.status] if isinstance(self.status, tuple) else str(self.status)
+        return {**plain, "status": status, "backend": self.backend, "mass": to_plain(self.mass)}
+
+    def __repr__(self) -> str:
+        status = self.status if isinstance(self.status, Status) else f"{len(self.status)} problems"
+        kind = "exact" if self.epsilon is None else f"epsilon={_short(self.epsilon)}"
+        return (
+            f"Transport(value={_short(self.value)}, p={self.p:g}, {kind}, {status}, backend={self.backend!r})"
+        )
+
+
+def root(value: Tensor, p: float) -> Tensor:
+    """value^(1/p) with the gradient 0, not infinity or NaN, at 0."""
+    if p == 1:
+        return value
+    positive = value > 0
+    return torch.where(positive, torch.where(positive, value, 1.0) ** (1 / p), 0.0)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Tensor):
+        value = value.detach().tolist()
+    return f"{value:.6g}" if isinstance(value, float) else f"<{len(value)} values>"
