@@ -58,7 +58,8 @@ class SinkhornLoss(nn.Module):
         super().__init__()
         check_on_failure(on_failure)
         self.p, self.debias, self.reach = check_power(p), bool(debias), reach
-        self.blur, self.epsilon = (blur, None) if epsilon is None else (None, epsilon)
+        self.blur: float | None = blur if epsilon is None else None
+        self.epsilon = epsilon
         resolve_epsilon(self.epsilon, self.blur, self.p)
         resolve_reach(reach, self.p)
         self.options: dict[str, Any] = {

@@ -240,7 +240,20 @@ class Transport:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the points and the plan, as plain numbers and lists."""
-        names = "value value_linear distance p epsilon lower upper marginal_error iterations converged f g".split()
+        names = [
+            "value",
+            "value_linear",
+            "distance",
+            "p",
+            "epsilon",
+            "lower",
+            "upper",
+            "marginal_error",
+            "iterations",
+            "converged",
+            "f",
+            "g",
+        ]
         plain = {name: to_plain(getattr(self, name)) for name in names}
         status = [str(s) for s in self.status] if isinstance(self.status, tuple) else str(self.status)
         return {**plain, "status": status, "backend": self.backend, "mass": to_plain(self.mass)}

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from otgan.cost import RELATIVE_EPSILON, check_power, mean_cost, resolve_epsilon, resolve_reach
+from otgan.cost import RELATIVE_EPSILON, check_power, mean_cost, resolve_epsilon
 from otgan.coupling import Coupling, differentiable_value
 from otgan.entropic.coupling import EntropicCoupling
 from otgan.entropic.solver import solve

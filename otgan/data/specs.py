@@ -238,30 +238,33 @@ def modes(spec: Spec) -> Modes:
 def _resolve(spec: Spec, data_dir: Spec | None, split: str) -> tuple[Toy | Source, str | None]:
     """Return what a spec names, opened, and the class to take of it."""
     text = os.fspath(spec)
-    toy = _toy(text) if isinstance(spec, str) else None
-    if toy is not None:
-        return toy, None
-    head, colon, label = text.partition(":")
-    if isinstance(spec, str) and head in KNOWN:
-        if colon:  # known before the data are
-            select_member(label, KNOWN[head], head, "class")
-        source = _reading(head, lambda: open_known(head, data_dir, split))
-    elif text and os.path.exists(text):
-        source, colon = _reading(text, lambda: open_path(Path(text), None, split)), ""
-    else:
-        path, hash_, key = text.rpartition("#")
-        if hash_ and os.path.exists(path):
-            return _reading(path, lambda: open_path(Path(path), key, split)), None
-        path, colon, label = text.rpartition(":")
-        if not (colon and os.path.exists(path)):
-            raise _unknown(text)
-        source = _reading(path, lambda: open_path(Path(path), None, split))
-    if not colon:
-        return source, None
-    if not source.classes:
-        raise SpecError(f"{source.name} has no classes, so there is no class {label!r} to take")
-    select_member(label, source.classes, source.name, "class")
-    return source, label
+    if isinstance(spec, str):
+        toy = _toy(text)
+        if toy is not None:
+            return toy, None
+        name, colon, label = text.partition(":")
+        if name in KNOWN:
+            if colon:  # known before the data are found
+                select_member(label, KNOWN[name], name, "class")
+            return _reading(name, lambda: open_known(name, data_dir, split)), label if colon else None
+    path, key, chosen = _parts(text)
+    source = _reading(path, lambda: open_path(Path(path), key, split))
+    if chosen is not None:
+        if not source.classes:
+            raise SpecError(f"{source.name} has no classes, so there is no class {chosen!r} to take")
+        select_member(chosen, source.classes, source.name, "class")
+    return source, chosen
+
+
+def _parts(text: str) -> tuple[str, str | None, str | None]:
+    """Return a path and the name of a member or of a class after it; a path that exists as it stands has neither."""
+    if os.path.exists(text):
+        return text, None, None
+    for mark in "#:":
+        path, found, name = text.rpartition(mark)
+        if found and os.path.exists(path):
+            return (path, name, None) if mark == "#" else (path, None, name)
+    raise _unknown(text)
 
 
 def _is_column(weights: Spec, source: Toy | Source) -> bool:
