@@ -1,0 +1,14 @@
+"""Kullback–Leibler and Jensen–Shannon divergence and total variation between sample sets.
+
+What an estimator makes of two sample sets is an object whose methods are the divergences that it offers:
+:class:`Cells` where samples are counted in common cells (`atoms`, `histogram`), :class:`Neighbors` where
+densities are compared by distances to nearest neighbors (`knn`). :func:`kl`, :func:`js` and :func:`tv` are
+one line each over them.
+"""
+
+from otgan.divergences.atoms import Cells, atoms
+from otgan.divergences.functions import ESTIMATORS, estimate, js, kl, tv
+from otgan.divergences.histogram import histogram
+from otgan.divergences.knn import Neighbors, knn
+
+__all__ = ["ESTIMATORS", "Cells", "Neighbors", "atoms", "estimate", "histogram", "js", "kl", "knn", "tv"]

@@ -1,0 +1,163 @@
+"""Divergences of two discrete measures, exact: identical points are merged, and their masses compared."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from otgan.measure import Measure, Pair
+
+__all__ = ["Cells", "atoms", "gather"]
+
+
+_BLOCK = 512
+"""Rows that are copied at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Two measures, or a batch of pairs of them, by their masses in common cells.
+
+    A cell is an atom (a point of either measure) or a bin. Only cells that hold a sample are listed, one
+    problem after another in `owner`; a cell whose samples all weigh 0 has mass 0 and belongs to no support.
+
+    Attributes
+    ----------
+    p, q : Tensor, shape (K,), float64
+        Masses of x and of y, each summing to 1 in every problem; differentiable in the weights.
+    owner : Tensor, shape (K,), int64
+        The problem of each cell.
+    problems : int
+        The number B of problems.
+    """
+
+    p: Tensor
+    q: Tensor
+    owner: Tensor
+    problems: int
+
+    @property
+    def x_cells(self) -> Tensor:
+        """Number of cells in the support of x, shape (B,)."""
+        return self._count(self.p > 0)
+
+    @property
+    def y_cells(self) -> Tensor:
+        """Number of cells in the support of y, shape (B,)."""
+        return self._count(self.q > 0)
+
+    @property
+    def shared(self) -> Tensor:
+        """Number of cells in both supports, shape (B,)."""
+        return self._count((self.p > 0) & (self.q > 0))
+
+    @property
+    def disjoint(self) -> Tensor:
+        """Whether no cell is in both supports, shape (B,): KL, JS and TV are then at their ceilings."""
+        return self.shared == 0
+
+    def kl(self) -> Tensor:
+        """Σ p log(p/q) in nats, shape (B,); ∞ where x has mass outside the support of y.
+
+        An infinite value has gradient 0.
+        """
+        p, q = self.p, self.q
+        both = (p > 0) & (q > 0)
+        one = torch.ones_like(p)
+        ratio = torch.where(both, p, one).log() - torch.where(both, q, one).log()
+        # The masses of each side sum to 1, so −p + q adds nothing to the sum; it makes every term nonnegative.
+        value = self._sum(p * ratio - p + q).clamp_min(0)
+        outside = self._count((p > 0) & (q == 0)) > 0
+        return torch.where(outside, math.inf, value)
+
+    def js(self) -> Tensor:
+        """½ KL(p ‖ m) + ½ KL(q ‖ m), m = ½(p + q), in nats, shape (B,), in [0, log 2]."""
+        one = torch.ones_like(self.p)
+        m = 0.5 * (self.p + self.q)
+        log_m = torch.where(m > 0, m, one).log()
+
+        def half(mass: Tensor) -> Tensor:
+            inside = mass > 0
+            return torch.where(inside, 0.5 * mass * (torch.where(inside, mass, one).log() - log_m), 0.0)
+
+        value = self._sum(half(self.p) + half(self.q)).clamp(0, math.log(2))
+        return torch.where(self.disjoint, math.log(2), value)
+
+    def tv(self) -> Tensor:
+        """½ Σ |p − q|, shape (B,), in [0, 1]."""
+        value = self._sum(0.5 * (self.p - self.q).abs()).clamp(0, 1)
+        return torch.where(self.disjoint, 1.0, value)
+
+    def _sum(self, terms: Tensor) -> Tensor:
+        if self.problems == 1:
+            return terms.sum()[None]  # in pairs, so that its rounding does not grow with the number of cells
+        return terms.new_zeros(self.problems).index_add(0, self.owner, terms)
+
+    def _count(self, cells: Tensor) -> Tensor:
+        return torch.bincount(self.owner[cells], minlength=self.problems)
+
+
+def atoms(pair: Pair) -> Cells:
+    """Merge identical points of two measures, or of each problem of two batches; 0.0 and −0.0 are identical."""
+    return gather(pair, _array(pair.x.points), _array(pair.y.points))
+
+
+def gather(pair: Pair, x_keys: NDArray[Any], y_keys: NDArray[Any]) -> Cells:
+    """Collect the masses of the samples whose keys are identical.
+
+    Parameters
+    ----------
+    pair : Pair
+    x_keys, y_keys : ndarrays, shapes (B, n, r) and (B, m, r), of one floating-point type
+        The cell of each sample, as a row of r numbers.
+    """
+    labels: tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]] = ([], [])
+    counts: list[int] = []
+    before = 0
+    for b in range(x_keys.shape[0]):
+        table: dict[bytes, int] = {}
+        for found, keys, m in zip(labels, (x_keys, y_keys), (pair.x, pair.y), strict=True):
+            size = keys.shape[1] if m.sizes is None else m.sizes[b]
+            found.append(_label(keys[b, :size], table) + before)
+        counts.append(len(table))
+        before += len(table)
+    device = pair.x.device
+    owner = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts)).to(device)
+    p, q = (
+        _masses(m, torch.from_numpy(np.concatenate(found)).to(device), owner)
+        for m, found in zip((pair.x, pair.y), labels, strict=True)
+    )
+    return Cells(p, q, owner, len(counts))
+
+
+def _array(points: Tensor) -> NDArray[Any]:
+    return points.numpy(force=True)
+
+
+def _label(keys: NDArray[Any], table: dict[bytes, int]) -> NDArray[np.int64]:
+    """Return the numbers of the rows in a table, which learns those that it does not know.
+
+    A hash table takes O(n) time however wide the rows are; np.unique(axis=0) and torch.unique(dim=0) sort
+    them, which for images takes minutes.
+    """
+    blocks = (keys[start : start + _BLOCK] for start in range(0, len(keys), _BLOCK))
+    # Adding 0.0 turns −0.0 into 0.0: rows are now equal byte by byte where they are equal.
+    rows = (row.tobytes() for block in blocks for row in block + 0.0)
+    return np.fromiter((table.setdefault(row, len(table)) for row in rows), np.int64, len(keys))
+
+
+def _masses(m: Measure, cells: Tensor, owner: Tensor) -> Tensor:
+    """Return the mass of each cell, from the cells of the samples, problem by problem."""
+    batch, n = m.points.shape[:2]
+    sizes = torch.tensor(m.sizes or (n,) * batch, device=owner.device)
+    if not m.weighted:
+        # Counts are exact: repeated or permuted samples then give equal masses to the last bit.
+        return torch.bincount(cells, minlength=len(owner)).double() / sizes[owner]
+    weights = m.weights[torch.arange(n, device=owner.device) < sizes[:, None]]
+    return weights.new_zeros(len(owner)).index_add(0, cells, weights)

@@ -1,0 +1,197 @@
+"""Bins for samples in any dimension. Only occupied bins are ever held: the grid itself is never built."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from otgan.divergences.atoms import Cells, gather
+from otgan.measure import Measure, Pair
+
+__all__ = ["histogram"]
+
+Array = NDArray[np.float64]
+
+_MOST = 2.0**52
+"""More bins than this in one dimension could not be numbered exactly."""
+
+
+def histogram(pair: Pair, *, bins: Any = None, bin_width: Any = None, outside: str | None = None) -> Cells:
+    """Collect the samples of two measures in common bins.
+
+    Parameters
+    ----------
+    pair : Pair
+    bins : int, {"scott", "fd", "sturges"}, (E,) edges, or d sequences of edges, optional
+        A number of equal bins over the joint range in each dimension; a rule that finds that number from the
+        samples of x and y taken together, dimension by dimension, as :func:`numpy.histogram_bin_edges` does;
+        increasing edges that serve every dimension; or edges for each. Bins are closed on the left, the last
+        on both sides, as in NumPy. Where half of the samples share one value, "fd" follows "sturges".
+    bin_width : float or d floats, optional
+        Bins [k w, (k + 1) w) in each dimension. They do not depend on the samples.
+    outside : {"error", "overflow"}, optional
+        What becomes of samples outside given edges: an error (the default), or one open bin more on either
+        side of every dimension.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If not exactly one of `bins` and `bin_width` is given, or it is not of these forms; if a rule is to be
+        used with weights; if samples are outside the edges.
+    """
+    if (bins is None) == (bin_width is None):
+        raise ValueError(
+            "estimator='histogram' needs exactly one of bins= (a number, edges, 'scott', 'fd' or 'sturges') "
+            f"and bin_width= (a length), got {'neither' if bins is None else 'both'}"
+        )
+    edged = bins is not None and not isinstance(bins, (str, int, np.integer))
+    if outside is not None and not edged:
+        raise ValueError("outside= goes with bin edges only: all other bins hold every sample")
+    if outside not in {None, "error", "overflow"}:
+        raise ValueError(f"outside must be 'error' or 'overflow', got {outside!r}")
+    x, y = (m.points.double().numpy(force=True) for m in (pair.x, pair.y))
+    if bin_width is not None:
+        widths = _widths(bin_width, x.shape[2])
+        return gather(pair, _multiples(x, widths), _multiples(y, widths))
+    x_held, y_held = _support(pair.x), _support(pair.y)
+    if edged:
+        edges = _edges(bins, x.shape[2])
+        if outside != "overflow":
+            _check_inside(x, x_held, edges, "x")
+            _check_inside(y, y_held, edges, "y")
+        return gather(pair, _between(x, edges), _between(y, edges))
+    count = _counter(bins, weighted=pair.x.weighted or pair.y.weighted)
+    x_keys, y_keys = np.empty_like(x), np.empty_like(y)
+    for b in range(x.shape[0]):
+        pooled = np.concatenate([x[b, x_held[b]], y[b, y_held[b]]])
+        low, high = pooled.min(0), pooled.max(0)
+        if not np.isfinite(high - low).all():
+            raise ValueError(
+                "the range of the samples is infinite in float64: rescale them, or give bin edges"
+            )
+        counts = count(pooled, high - low)
+        x_keys[b] = _equal(x[b], low, high, counts)
+        y_keys[b] = _equal(y[b], low, high, counts)
+    return gather(pair, x_keys, y_keys)
+
+
+def _support(m: Measure) -> NDArray[np.bool_]:
+    """Which samples have mass, shape (B, n): neither padding nor of weight 0."""
+    return (m.weights > 0).numpy(force=True)
+
+
+def _widths(bin_width: Any, dims: int) -> Array:
+    widths = np.asarray(bin_width, dtype=np.float64)
+    if widths.shape not in {(), (1,), (dims,)} or not (np.isfinite(widths).all() and (widths > 0).all()):
+        raise ValueError(
+            f"bin_width must be a positive length or {dims} of them, one a dimension, got {bin_width!r}"
+        )
+    return widths
+
+
+def _multiples(points: Array, widths: Array) -> Array:
+    with np.errstate(over="ignore"):
+        keys = np.floor(points / widths)
+    if np.abs(keys).max() > _MOST:
+        raise ValueError(
+            f"bin_width is too small for samples as large as {np.abs(points).max():g}: their bins cannot be "
+            "told apart in float64; center the samples or widen the bins"
+        )
+    return keys
+
+
+def _edges(bins: Any, dims: int) -> list[Array]:
+    if np.ndim(bins) == 0 and not hasattr(bins, "__len__"):
+        raise TypeError(f"bins must be a whole number of bins, a rule, or edges, got {bins!r}")
+    nested = len(bins) > 0 and np.ndim(bins[0]) == 1
+    if nested and len(bins) != dims:
+        raise ValueError(f"bins must give edges for each of the {dims} dimensions, got {len(bins)} sequences")
+    edges = [np.asarray(each, dtype=np.float64) for each in (bins if nested else [bins] * dims)]
+    for each in edges:
+        if each.ndim != 1 or len(each) < 2 or not (np.diff(each) > 0).all():
+            raise ValueError(
+                "bin edges must be increasing, at least two in a dimension, and one sequence or one a "
+                f"dimension, got {each.tolist() if each.size < 10 else f'{each.size} values'}"
+            )
+    return edges
+
+
+def _check_inside(points: Array, held: NDArray[np.bool_], edges: list[Array], name: str) -> None:
+    low, high = np.array([e[0] for e in edges]), np.array([e[-1] for e in edges])
+    out = (((points < low) | (points > high)).any(-1) & held).sum()
+    if out:
+        raise ValueError(
+            f"{out} sample{'s' if out > 1 else ''} of {name} {'are' if out > 1 else 'is'} outside the bin edges: "
+            "widen them, or pass outside='overflow' for open bins on either side"
+        )
+
+
+def _between(points: Array, edges: list[Array]) -> Array:
+    """Bin numbers between given edges: −1 below them, E − 1 above them."""
+    keys = np.empty_like(points)
+    for j, each in enumerate(edges):
+        column = points[..., j]
+        keys[..., j] = np.searchsorted(each, column, side="right") - 1
+        keys[..., j][column == each[-1]] = len(each) - 2
+    return keys
+
+
+def _equal(points: Array, low: Array, high: Array, counts: Array) -> Array:
+    """Bin numbers among `counts` equal bins from `low` to `high`, by the edges that NumPy would make."""
+    step = (high - low) / counts
+    flat = step == 0
+    keys = np.floor((points - low) / np.where(flat, 1.0, high - low) * counts)
+    keys = np.where(flat, 0.0, keys.clip(0, counts - 1))
+    # The quotient and the edge low + k·step round differently: what counts is the side of the edge.
+    keys -= points < low + keys * step
+    keys += (points >= low + (keys + 1) * step) & (keys < counts - 1) & ~flat
+    return keys.clip(0, None)
+
+
+Counter = Callable[[Array, Array], Array]
+
+
+def _counter(bins: Any, *, weighted: bool) -> Counter:
+    """Return the function that finds the number of bins in each dimension from samples and their ranges."""
+    if not isinstance(bins, str):
+        if isinstance(bins, bool) or bins < 1:
+            raise ValueError(f"bins must be a positive number of bins, got {bins!r}")
+        return lambda pooled, span: np.full_like(span, bins)
+    if bins not in _RULES:
+        raise ValueError(
+            f"bins must be a number, edges, or one of {', '.join(map(repr, _RULES))}, got {bins!r}"
+        )
+    if weighted:
+        raise ValueError(
+            f"bins={bins!r} finds bins for samples without weights only: give a number of bins, edges or bin_width="
+        )
+    rule = _RULES[bins]
+
+    def ruled(pooled: Array, span: Array) -> Array:
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            counts = np.ceil(span / rule(pooled, span))
+        return np.where(span > 0, counts, 1.0).clip(1, _MOST)
+
+    return ruled
+
+
+def _sturges(pooled: Array, span: Array) -> Array:
+    return span / (math.log2(len(pooled)) + 1)
+
+
+def _scott(pooled: Array, span: Array) -> Array:
+    return (24 * math.sqrt(math.pi) / len(pooled)) ** (1 / 3) * pooled.std(0)
+
+
+def _freedman_diaconis(pooled: Array, span: Array) -> Array:
+    lower, upper = np.percentile(pooled, [25, 75], axis=0)
+    width = 2 * (upper - lower) * len(pooled) ** (-1 / 3)
+    return np.where(width > 0, width, _sturges(pooled, span))
+
+
+_RULES: dict[str, Counter] = {"scott": _scott, "fd": _freedman_diaconis, "sturges": _sturges}
+"""Bin widths in each dimension, from the samples and their ranges (Scott 1979; Freedman & Diaconis 1981)."""
