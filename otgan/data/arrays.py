@@ -23,6 +23,9 @@ DEFAULT_KEYS = ("x", "data", "samples", "points")
 # Deflate writes at least one bit for every 258 bytes it reads, hence never shrinks by more than this.
 MAX_DEFLATE = 1032
 
+# NumPy reads no longer ones either, but only says so after allocating what the header claims.
+_MAX_HEADER = 10_000
+
 _Header = tuple[tuple[int, ...], np.dtype[Any]]
 
 
@@ -121,11 +124,19 @@ def _check_member(info: zipfile.ZipInfo, name: str) -> None:
 
 def _header(file: IO[bytes], name: str) -> _Header:
     """Read the header of an array, leaving the file at its first value."""
+    start = file.read(12)
+    version, wide = start[6:7], start[6:7] != b"\x01"
+    length = int.from_bytes(start[8 : 12 if wide else 10], "little")
+    if (
+        not start.startswith(b"\x93NUMPY")
+        or version not in {b"\x01", b"\x02", b"\x03"}
+        or length > _MAX_HEADER
+    ):
+        raise DataError(f"{name}: not a NumPy array, or its header is damaged: it starts with {start!r}")
+    file.seek(8)
     try:
-        version = npy.read_magic(file)
         # Version 3 differs from 2 in the header's encoding alone, which matters for names of fields only.
-        read = npy.read_array_header_1_0 if version[0] == 1 else npy.read_array_header_2_0
-        shape, _, dtype = read(file)
+        shape, _, dtype = (npy.read_array_header_2_0 if wide else npy.read_array_header_1_0)(file)
     except _BAD_HEADER as error:
         raise DataError(
             f"{name}: not a NumPy array, or its header is damaged: {first_line(error)}"

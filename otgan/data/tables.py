@@ -38,6 +38,8 @@ def open_text(path: Path, column: str | None, delimiter: str) -> Source:
                 ndmin=2,
                 encoding=_ENCODING,
             )
+            if columns and values.shape[1] != len(columns):
+                raise ValueError(f"{values.shape[1]} cells below {len(columns)} names")
         except ValueError as error:
             raise DataError(f"{path}: {_first_fault(path, delimiter, columns, skip, error)}") from error
         table = Stored(str(path), values, columns=columns)

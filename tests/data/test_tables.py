@@ -1,0 +1,209 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from otgan.data import DataError, SpecError, check, load, open_spec
+from tests.data.damage import assert_read_or_refused, damaged
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def write(path, text, encoding="utf-8"):
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+@given(values=hnp.arrays(np.float64, st.tuples(st.integers(1, 6), st.integers(1, 4)), elements=FINITE))
+def test_tables_give_back_what_pandas_and_numpy_wrote(tmp_path_factory, values):
+    folder = tmp_path_factory.mktemp("tables")
+    frame = pd.DataFrame(values, columns=[f"axis {k}" for k in range(values.shape[1])])
+    frame.to_csv(folder / "named.csv", index=False)
+    frame.to_csv(folder / "named.tsv", index=False, sep="\t")
+    frame.to_csv(folder / "bare.csv", index=False, header=False)
+    frame.to_parquet(folder / "a.parquet")
+    for name in ("named.csv", "named.tsv", "bare.csv", "a.parquet"):
+        check(folder / name)
+        assert np.array_equal(load(folder / name), values)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1,2\n3,4\n", [[1, 2], [3, 4]]),
+        ("x,y\n1,2\n", [[1, 2]]),
+        ("\ufeffx,y\r\n1,2\r\n\r\n3,4", [[1, 2], [3, 4]]),  # as a spreadsheet writes it
+        ('"a, b","c"\n"1","2"\n', [[1, 2]]),
+        ("0,1\n0.5,0.25\n", [[0.5, 0.25]]),  # the names of a pandas frame without names
+        ("0,1,w\n5,6,7\n", [[5, 6, 7]]),
+        ("0,1\n1,0\n", [[0, 1], [1, 0]]),
+        ("0\n0.5\n", [[0], [0.5]]),
+        ("\n\n1,2\n", [[1, 2]]),
+        ("1e3,-2.5E-1\n", [[1000, -0.25]]),
+        ("#x,y\n1,2\n", [[1, 2]]),
+        ("x , y\n 1 , 2 \n", [[1, 2]]),
+    ],
+)
+def test_a_first_line_is_taken_for_what_it_is(tmp_path, text, expected):
+    assert np.array_equal(load(write(tmp_path / "a.csv", text)), expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x,y\n1,2\n3,oak\n", r"a.csv: line 3, column 'y': expected a number, found 'oak'"),
+        ("1,2\n3,oak\n", r"line 2, column 1 .*found 'oak'"),
+        ("1,2\n3,\n", r"line 2, column 1 .*found ''"),
+        ("1,2\n3,4,5\n", r"line 2 has 3 cells: expected 2"),
+        ("x,y\n1,2\n3\n", r"line 3 has 1 cells: expected 2"),
+        ("x,y\n1,2,3\n", r"line 2 has 3 cells: expected 2"),
+        ("1,oak\n1,2\n", r"line 1 mixes numbers with 'oak'"),
+        ("x,y\n", "a header and no rows"),
+        ("\n\n\n", "only blank lines"),
+        (",x\n0,1\n", "column 0 .* has no name"),
+        ("x;y\n1;2\n", r"line 2, column 'x;y': expected a number, found '1;2'"),
+        ("x,y\n1,nan\n", r"row 0, column 'y' .* is nan"),
+        ("1,2\n3,inf\n", r"row 1, column 1 .* is inf"),
+        ("1,2\n1_0,3\n", r"1_0"),
+        ("<!DOCTYPE html>\n<html>", "expected comma-separated text, found a web page"),
+        ("version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
+        ('"never closed', "a.csv"),
+    ],
+)
+def test_tables_that_are_none_say_where(tmp_path, text, message):
+    with pytest.raises(DataError, match=message) as caught:
+        load(write(tmp_path / "a.csv", text))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "an empty file"),
+        (b"x,y\n1,2\n\xff\xfe\xfd,3\n", "not a table in UTF-8 text"),
+        (b"caf\xe9,y\n1,2\n", "not a table in UTF-8 text"),
+        ("x,y\n1,2\n".encode("utf-16"), "UTF-16"),
+        (b"\x93NUMPY\x01\x00", "found a NumPy array"),
+        (b"PK\x03\x04....", "found a zip archive"),
+        (bytes(range(128, 256)) * 99, "not a table"),
+        (b"\0" * 1000, "a.csv"),
+        (b"x" * 1_000_000, "not a table|a header"),
+    ],
+)
+def test_what_is_no_text_is_refused(tmp_path, content, message):
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message) as caught:
+        load(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture(params=["csv", "tsv", "parquet"])
+def weighted(tmp_path, request):
+    """Return the path of a table of six rows, and the frame in it."""
+    frame = pd.DataFrame({"x": np.arange(6.0), "w": 10.0 + np.arange(6), "y": 100.0 + np.arange(6)})
+    path = tmp_path / f"a.{request.param}"
+    if request.param == "parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_csv(path, index=False, sep="," if request.param == "csv" else "\t")
+    return path, frame
+
+
+def test_a_column_of_weights_is_no_coordinate(weighted):
+    path, frame = weighted
+    data = open_spec(path, weights="w")
+    assert np.array_equal(data.points, frame[["x", "y"]])
+    assert np.array_equal(data.weights, frame["w"])
+    assert np.array_equal(load(path, weights="w"), data.points)
+    assert load(path).shape == (6, 3)
+
+
+def test_drawn_rows_keep_their_weights(weighted):
+    path, _ = weighted
+    data = open_spec(path, n=4, seed=2, weights="w")
+    assert np.array_equal(data.weights, data.points[:, 0] + 10)
+    assert np.array_equal(data.points, load(path, n=4, seed=2)[:, [0, 2]])
+
+
+def test_one_column_can_be_taken_alone(weighted):
+    path, frame = weighted
+    assert np.array_equal(load(f"{path}#y")[:, 0], frame["y"])
+    with pytest.raises(SpecError, match="no column 'z': it has x, w, y"):
+        check(f"{path}#z")
+
+
+def test_a_column_that_is_missing_is_wrong_usage(weighted):
+    path, _ = weighted
+    for act in (check, load):
+        with pytest.raises(SpecError, match=r"no such file.*'v'.*has the columns x, w, y"):
+            act(path, weights="v")
+
+
+def test_the_only_column_cannot_be_the_weights(tmp_path):
+    path = write(tmp_path / "a.csv", "w\n1\n2\n")
+    with pytest.raises(SpecError, match="the only one"):
+        load(path, weights="w")
+
+
+def test_columns_of_one_name_cannot_be_weights(tmp_path):
+    path = write(tmp_path / "a.csv", "w,w,x\n1,2,3\n")
+    assert load(path).shape == (1, 3)
+    with pytest.raises(SpecError, match="2 columns called 'w'"):
+        load(path, weights="w")
+
+
+def test_a_table_without_header_has_no_named_columns(tmp_path):
+    path = write(tmp_path / "a.csv", "1,2\n3,4\n")
+    with pytest.raises(SpecError, match="no header"):
+        load(f"{path}#x")
+
+
+def test_parquet_keeps_numbers_of_every_kind_and_drops_the_index(tmp_path):
+    frame = pd.DataFrame(
+        {"a": np.array([1, 2], np.int8), "b": [True, False], "c": np.array([0.5, 1.5], np.float32)},
+        index=pd.Index(["first", "second"], name="key"),
+    )
+    frame.to_parquet(tmp_path / "a.parquet")
+    assert np.array_equal(load(tmp_path / "a.parquet"), [[1, 1, 0.5], [2, 0, 1.5]])
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (pd.DataFrame({"x": [1.0], "name": ["oak"]}), r"column 'name' holds .*string"),
+        (pd.DataFrame({"t": pd.to_datetime(["2020-01-01"])}), r"column 't' holds timestamp"),
+        (pd.DataFrame({"v": [[1.0, 2.0]]}), r"column 'v' holds list"),
+        (pd.DataFrame({"x": pd.Series([], dtype=float)}), "0 rows"),
+        (pd.DataFrame(index=[0, 1]), "0 columns"),
+    ],
+)
+def test_parquet_of_anything_but_numbers_is_refused_unread(tmp_path, frame, message):
+    frame.to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=rf"a.parquet: .*{message}"):
+        check(tmp_path / "a.parquet")
+
+
+def test_a_missing_value_is_named_with_its_place(tmp_path):
+    pd.DataFrame({"x": [1, None, 3], "y": [1, 2, 3]}, dtype="Int64").to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"row 1, column 'x' .* is nan"):
+        load(tmp_path / "a.parquet")
+
+
+@given(cut=st.integers(0, 400), at=st.integers(0, 900), noise=st.binary(min_size=1, max_size=30))
+def test_damaged_parquet_is_one_kind_of_error_or_none(tmp_path_factory, cut, at, noise):
+    path = tmp_path_factory.mktemp("parquet") / "a.parquet"
+    pd.DataFrame({"x": np.arange(50.0), "y": np.arange(50.0)}).to_parquet(path)
+    path.write_bytes(damaged(path.read_bytes(), cut, at, noise))
+    assert_read_or_refused(path)
+
+
+def test_parquet_without_its_package_names_the_extra(tmp_path, monkeypatch):
+    pd.DataFrame({"x": [1.0]}).to_parquet(tmp_path / "a.parquet")
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
+    with pytest.raises(DataError, match=r"pyarrow.*pip install 'otgan\[data\]'"):
+        check(tmp_path / "a.parquet")
+    with pytest.raises(ImportError):
+        check(tmp_path / "a.parquet")

@@ -1,0 +1,192 @@
+import pickle
+import struct
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import safetensors.torch
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from otgan.data import DataError, SpecError, check, load, open_spec
+from tests.data.damage import assert_read_or_refused, damaged
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False, width=32)
+
+
+@settings(max_examples=25)
+@given(values=hnp.arrays(np.float32, hnp.array_shapes(min_dims=1, max_dims=2, max_side=5), elements=FINITE))
+def test_tensors_come_back_as_they_were_saved(tmp_path_factory, values):
+    folder = tmp_path_factory.mktemp("tensors")
+    torch.save(torch.from_numpy(values), folder / "a.pt")
+    torch.save({"only": torch.from_numpy(values)}, folder / "a.pth")
+    safetensors.numpy.save_file({"only": values}, folder / "a.safetensors")
+    for name in ("a.pt", "a.pth", "a.safetensors"):
+        check(folder / name)
+        points = load(folder / name)
+        assert points.dtype == np.float64
+        assert np.array_equal(points, values if values.ndim == 2 else values[:, None])
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.bool])
+def test_types_of_torch(tmp_path, dtype):
+    tensor = torch.tensor([[0, 1], [1, 1]]).to(dtype)
+    torch.save(tensor, tmp_path / "a.pt")
+    safetensors.torch.save_file({"a": tensor}, tmp_path / "a.safetensors")
+    for name in ("a.pt", "a.safetensors"):
+        assert np.array_equal(load(tmp_path / name), [[0, 1], [1, 1]])
+
+
+def test_parameters_and_views_are_read(tmp_path):
+    torch.save(torch.nn.Parameter(torch.arange(6.0).reshape(2, 3)).T, tmp_path / "a.pt")
+    assert np.array_equal(load(tmp_path / "a.pt"), np.arange(6.0).reshape(2, 3).T)
+
+
+def test_images_of_bytes_are_scaled(tmp_path):
+    images = torch.arange(2 * 3 * 4 * 5, dtype=torch.uint8).reshape(2, 3, 4, 5)
+    torch.save(images, tmp_path / "a.pt")
+    data = open_spec(tmp_path / "a.pt")
+    assert data.shape == (3, 4, 5)
+    assert np.array_equal(data.images(), images.numpy() / 255)
+
+
+@pytest.mark.parametrize("suffix", ["pt", "safetensors"])
+def test_several_tensors_are_asked_by_key(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    tensors = {"left": torch.zeros(3, 2), "right": torch.ones(4, 2)}
+    if suffix == "pt":
+        torch.save({**tensors, "step": 7}, path)
+    else:
+        safetensors.torch.save_file(tensors, path)
+    assert np.array_equal(load(f"{path}#right"), np.ones((4, 2)))
+    with pytest.raises(SpecError, match=r"several arrays \(left, right\)"):
+        load(path)
+    with pytest.raises(SpecError, match=r"no array 'up': it has left, right"):
+        load(f"{path}#up")
+
+
+class Bomb:
+    def __reduce__(self):
+        return print, ("unpickled",)
+
+
+@pytest.mark.parametrize("content", [Bomb(), {"x": Bomb(), "y": torch.ones(2)}, [np.ones(3)]])
+def test_objects_are_never_unpickled(tmp_path, capsys, content):
+    torch.save(content, tmp_path / "a.pt")
+    with pytest.raises(DataError, match=r"a.pt: does not hold tensors alone.*never unpickled") as caught:
+        load(tmp_path / "a.pt")
+    assert capsys.readouterr().out == ""
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([torch.ones(2)], "holds a list: expected a tensor"),
+        (3.0, "holds a float"),
+        ({"step": 3}, "a dict without tensors"),
+        (torch.ones(3, dtype=torch.complex64), "complex numbers"),
+        (torch.eye(3).to_sparse(), "sparse"),
+        (torch.ones(()), "0 dimensions"),
+        (torch.ones(0, 2), "no rows"),
+        (torch.tensor([[1.0], [torch.nan]]), "row 1, column 0 .* is nan"),
+    ],
+)
+def test_tensors_that_are_no_points(tmp_path, content, message):
+    torch.save(content, tmp_path / "a.pt")
+    with pytest.raises(DataError, match=rf"a.pt.*{message}"):
+        load(tmp_path / "a.pt")
+
+
+def test_a_tensor_has_no_members(tmp_path):
+    torch.save(torch.ones(2), tmp_path / "a.pt")
+    with pytest.raises(SpecError, match="no array 'x': it holds one Tensor"):
+        load(f"{tmp_path}/a.pt#x")
+
+
+def test_a_tensor_that_claims_more_than_its_file_holds(tmp_path):
+    # Stride 0 makes one stored number a trillion: a legal tensor, whose rows nobody could hold.
+    torch.save(torch.ones(1).expand(2**40), tmp_path / "a.pt")
+    with pytest.raises(DataError, match=r"claims the shape \(1099511627776,\), more than its file holds"):
+        load(tmp_path / "a.pt")
+
+
+def test_what_is_no_archive_of_torch_is_refused_without_importing_torch(tmp_path):
+    (tmp_path / "pickle.pt").write_bytes(pickle.dumps([1.0, 2.0]))
+    (tmp_path / "text.pt").write_text("hello")
+    torch.save(torch.ones(100), tmp_path / "cut.pt")
+    (tmp_path / "cut.pt").write_bytes((tmp_path / "cut.pt").read_bytes()[:200])
+    np.savez(tmp_path / "npz.npz", np.ones(3))
+    (tmp_path / "npz.npz").rename(tmp_path / "npz.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "deflated.pt", "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        archive.writestr("a/data.pkl", b"\0" * 1000)
+    script = """
+import sys
+from pathlib import Path
+from otgan.data import DataError, check
+for path in sorted(Path(sys.argv[1]).glob("*.pt")):
+    try:
+        check(path)
+    except DataError as error:
+        print(error)
+assert "torch" not in sys.modules
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True
+    )
+    for line, words in zip(
+        done.stdout.splitlines(),
+        [
+            "cut.pt: not an archive of torch.save",
+            "deflated.pt: a compressed archive",
+            "npz.pt: a zip archive, but not one of torch.save",
+            "pickle.pt: expected an archive of torch.save, found a pickle",
+            "text.pt: expected an archive of torch.save, found bytes that start b'hell'",
+        ],
+        strict=True,
+    ):
+        assert words in line
+
+
+def test_archives_of_old_torch_are_refused(tmp_path):
+    torch.save(torch.ones(3), tmp_path / "a.pt", _use_new_zipfile_serialization=False)
+    with pytest.raises(DataError, match="found a pickle, which is never read"):
+        check(tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0" * 7,
+        struct.pack("<Q", 2**40) + b"{}",
+        struct.pack("<Q", 10) + b"not json!!",
+        struct.pack("<Q", 2) + b"{}",
+        struct.pack("<Q", 62)
+        + b'{"x":{"dtype":"F64","shape":[9999999],"data_offsets":[0,16]}}  '
+        + bytes(16),
+    ],
+)
+def test_broken_safetensors(tmp_path, content):
+    (tmp_path / "a.safetensors").write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.safetensors: ") as caught:
+        check(tmp_path / "a.safetensors")
+    assert "\n" not in str(caught.value)
+
+
+@settings(max_examples=40)
+@given(cut=st.integers(0, 100), at=st.integers(0, 900), noise=st.binary(min_size=1, max_size=30))
+def test_damage_anywhere_is_one_kind_of_error_or_none(tmp_path_factory, cut, at, noise):
+    folder = tmp_path_factory.mktemp("damaged")
+    torch.save(torch.arange(6.0), folder / "a.pt")
+    safetensors.numpy.save_file({"x": np.arange(6.0)}, folder / "a.safetensors")
+    for path in (folder / "a.pt", folder / "a.safetensors"):
+        path.write_bytes(damaged(path.read_bytes(), cut, at, noise))
+        assert_read_or_refused(path)
