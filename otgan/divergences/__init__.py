@@ -6,9 +6,9 @@ densities are compared by distances to nearest neighbors (`knn`). :func:`kl`, :f
 one line each over them.
 """
 
-from otgan.divergences.atoms import Cells, atoms
+from otgan.divergences.bins import histogram
+from otgan.divergences.cells import Cells, atoms
 from otgan.divergences.functions import ESTIMATORS, estimate, js, kl, tv
-from otgan.divergences.histogram import histogram
-from otgan.divergences.knn import Neighbors, knn
+from otgan.divergences.neighbors import Neighbors, knn
 
 __all__ = ["ESTIMATORS", "Cells", "Neighbors", "atoms", "estimate", "histogram", "js", "kl", "knn", "tv"]

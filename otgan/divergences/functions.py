@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from otgan.divergences.atoms import Cells, atoms
-from otgan.divergences.histogram import histogram
-from otgan.divergences.knn import Neighbors, knn
+from otgan.divergences.bins import histogram
+from otgan.divergences.cells import Cells, atoms
+from otgan.divergences.neighbors import Neighbors, knn
 from otgan.measure import Pair, pair
 
 __all__ = ["ESTIMATORS", "estimate", "js", "kl", "tv"]

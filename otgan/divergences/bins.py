@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from otgan.divergences.atoms import Cells, gather
+from otgan.divergences.cells import Cells, gather
 from otgan.measure import Measure, Pair
 
 __all__ = ["histogram"]
@@ -69,11 +69,13 @@ def histogram(pair: Pair, *, bins: Any = None, bin_width: Any = None, outside: s
     for b in range(x.shape[0]):
         pooled = np.concatenate([x[b, x_held[b]], y[b, y_held[b]]])
         low, high = pooled.min(0), pooled.max(0)
-        if not np.isfinite(high - low).all():
+        with np.errstate(over="ignore"):
+            span = high - low
+        if not np.isfinite(span).all():
             raise ValueError(
                 "the range of the samples is infinite in float64: rescale them, or give bin edges"
             )
-        counts = count(pooled, high - low)
+        counts = count((pooled - low) / np.where(span > 0, span, 1.0))
         x_keys[b] = _equal(x[b], low, high, counts)
         y_keys[b] = _equal(y[b], low, high, counts)
     return gather(pair, x_keys, y_keys)
@@ -105,7 +107,7 @@ def _multiples(points: Array, widths: Array) -> Array:
 
 
 def _edges(bins: Any, dims: int) -> list[Array]:
-    if np.ndim(bins) == 0 and not hasattr(bins, "__len__"):
+    if not hasattr(bins, "__len__"):
         raise TypeError(f"bins must be a whole number of bins, a rule, or edges, got {bins!r}")
     nested = len(bins) > 0 and np.ndim(bins[0]) == 1
     if nested and len(bins) != dims:
@@ -142,25 +144,25 @@ def _between(points: Array, edges: list[Array]) -> Array:
 
 def _equal(points: Array, low: Array, high: Array, counts: Array) -> Array:
     """Bin numbers among `counts` equal bins from `low` to `high`, by the edges that NumPy would make."""
+    points = points.clip(low, high)  # what lies outside has no mass
     step = (high - low) / counts
     flat = step == 0
-    keys = np.floor((points - low) / np.where(flat, 1.0, high - low) * counts)
-    keys = np.where(flat, 0.0, keys.clip(0, counts - 1))
+    keys = np.floor((points - low) / np.where(flat, 1.0, high - low) * counts).clip(0, counts - 1)
     # The quotient and the edge low + k·step round differently: what counts is the side of the edge.
     keys -= points < low + keys * step
-    keys += (points >= low + (keys + 1) * step) & (keys < counts - 1) & ~flat
-    return keys.clip(0, None)
+    keys += (points >= low + (keys + 1) * step) & (keys < counts - 1)
+    return np.where(flat, 0.0, keys)
 
 
-Counter = Callable[[Array, Array], Array]
+Rule = Callable[[Array], Array]
 
 
-def _counter(bins: Any, *, weighted: bool) -> Counter:
-    """Return the function that finds the number of bins in each dimension from samples and their ranges."""
+def _counter(bins: Any, *, weighted: bool) -> Rule:
+    """Return the function that finds the number of bins in each dimension from samples scaled to [0, 1]."""
     if not isinstance(bins, str):
         if isinstance(bins, bool) or bins < 1:
             raise ValueError(f"bins must be a positive number of bins, got {bins!r}")
-        return lambda pooled, span: np.full_like(span, bins)
+        return lambda unit: np.full(unit.shape[1], float(bins))
     if bins not in _RULES:
         raise ValueError(
             f"bins must be a number, edges, or one of {', '.join(map(repr, _RULES))}, got {bins!r}"
@@ -169,29 +171,28 @@ def _counter(bins: Any, *, weighted: bool) -> Counter:
         raise ValueError(
             f"bins={bins!r} finds bins for samples without weights only: give a number of bins, edges or bin_width="
         )
-    rule = _RULES[bins]
+    width = _RULES[bins]
 
-    def ruled(pooled: Array, span: Array) -> Array:
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            counts = np.ceil(span / rule(pooled, span))
-        return np.where(span > 0, counts, 1.0).clip(1, _MOST)
+    def counts(unit: Array) -> Array:
+        with np.errstate(divide="ignore"):
+            return np.where(unit.any(0), np.ceil(1 / width(unit)), 1.0).clip(1, _MOST)
 
-    return ruled
-
-
-def _sturges(pooled: Array, span: Array) -> Array:
-    return span / (math.log2(len(pooled)) + 1)
+    return counts
 
 
-def _scott(pooled: Array, span: Array) -> Array:
-    return (24 * math.sqrt(math.pi) / len(pooled)) ** (1 / 3) * pooled.std(0)
+def _sturges(unit: Array) -> Array:
+    return np.full(unit.shape[1], 1 / (math.log2(len(unit)) + 1))
 
 
-def _freedman_diaconis(pooled: Array, span: Array) -> Array:
-    lower, upper = np.percentile(pooled, [25, 75], axis=0)
-    width = 2 * (upper - lower) * len(pooled) ** (-1 / 3)
-    return np.where(width > 0, width, _sturges(pooled, span))
+def _scott(unit: Array) -> Array:
+    return (24 * math.sqrt(math.pi) / len(unit)) ** (1 / 3) * unit.std(0)
 
 
-_RULES: dict[str, Counter] = {"scott": _scott, "fd": _freedman_diaconis, "sturges": _sturges}
-"""Bin widths in each dimension, from the samples and their ranges (Scott 1979; Freedman & Diaconis 1981)."""
+def _freedman_diaconis(unit: Array) -> Array:
+    lower, upper = np.percentile(unit, [25, 75], axis=0)
+    width = 2 * (upper - lower) * len(unit) ** (-1 / 3)
+    return np.where(width > 0, width, _sturges(unit))
+
+
+_RULES: dict[str, Rule] = {"scott": _scott, "fd": _freedman_diaconis, "sturges": _sturges}
+"""Widths of bins in each dimension, for samples scaled to [0, 1] (Scott 1979; Freedman & Diaconis 1981)."""
