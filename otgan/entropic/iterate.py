@@ -17,7 +17,7 @@ class Iterate:
     """Potentials f = f₀ + ε log u and g = g₀ + ε log v around an absorbed kernel K = exp((f₀ + g₀ − C)/ε).
 
     The plan is diag(a u) K diag(b v). After :meth:`sweep` its row sums are a, and ``ratio`` holds its column sums
-    divided by b, defined at zero weights too.
+    divided by b. Points of weight 0 take no part: their scalings stay 1.
 
     Attributes
     ----------
@@ -34,13 +34,14 @@ class Iterate:
     ) -> None:
         self.geometry, self.a, self.b, self.epsilon, self.tol = geometry, a, b, epsilon, tol
         self.passes, self.rescues = 0.0, 0
+        self.no_x, self.no_y = a == 0, b == 0
         self._absorb(f, g)
         self.ratio = torch.ones_like(b)
         self.error = torch.full_like(epsilon, torch.inf)
 
     def _absorb(self, f: Tensor, g: Tensor) -> None:
         self.f, self.g = f, g
-        self.kernel = self.geometry.kernel(self.epsilon, f, g, self.tol)
+        self.kernel, self.rough = self.geometry.kernels(self.epsilon, f, g, self.tol)
         self.u, self.v = torch.ones_like(f), torch.ones_like(g)
         self.passes += 0.5
 
@@ -56,12 +57,16 @@ class Iterate:
 
     def sweep(self) -> Tensor:
         """Make the row sums exact for the present v and measure the column sums."""
-        self.u = 1 / self.over_y(self.v)
+        self.u = self.rows_made_exact(self.v)
         return self.measure()
+
+    def rows_made_exact(self, v: Tensor) -> Tensor:
+        """Return the u that makes the row sums a."""
+        return (1 / self.over_y(v)).masked_fill_(self.no_x, 1.0)
 
     def measure(self) -> Tensor:
         """Measure the column sums for the present u and v."""
-        self.ratio = self.v * self.over_x(self.u)
+        self.ratio = (self.v * self.over_x(self.u)).masked_fill_(self.no_y, 1.0)
         self.error = (self.b * (self.ratio - 1).abs()).sum(1)
         return self.error
 
@@ -88,11 +93,13 @@ class Iterate:
         self.passes += 1.5
         self._absorb(f, g)
 
-    def absorb_if_far(self) -> None:
-        """Absorb the potentials anew where the scalings have grown."""
+    def absorb_if_far(self) -> bool:
+        """Absorb the potentials anew where the scalings have grown, and tell whether."""
         far = torch.maximum(self.u.log().abs().amax(), self.v.log().abs().amax())
-        if float(far) > _FAR:
-            self._absorb(*self.potentials())
+        if float(far) <= _FAR:
+            return False
+        self._absorb(*self.potentials())
+        return True
 
     def potentials(self) -> tuple[Tensor, Tensor]:
         """The potentials f and g."""

@@ -32,60 +32,37 @@ _LARGEST = 6000
 
 
 class Newton:
-    """Newton steps for one stage of the solver.
+    """Newton steps at one ε; what is learnt of the system stays for the steps to come.
 
     Parameters
     ----------
-    iterate : Iterate
-        The state to step.
     patient : bool
         Whether a slow system may be factorized: worth it at the last stage.
     """
 
-    def __init__(self, iterate: Iterate, *, patient: bool) -> None:
-        self.iterate, self.patient = iterate, patient
+    def __init__(self, *, patient: bool) -> None:
+        self.patient = patient
         self.factor: tuple[Tensor, Tensor] | None = None
         self.slow = False
 
-    def step(self, goal: float) -> None:
-        """Replace v by that of a Newton step with line search, followed by a plain step."""
-        it = self.iterate
+    def step(self, it: Iterate, goal: float) -> None:
+        """Move an iterate, whose row sums are exact, by a Newton step with line search."""
         column = it.b * it.ratio
         gap = it.b - column
         limit = _SLOW
-        if self.slow and self.factor is None and self._can_factorize():
-            self.factor = self._factorize(column)
+        if self.slow and self.factor is None and self.patient and column.shape[1] <= _LARGEST:
+            self.factor = _factorize(it, column)
         if self.slow and self.factor is None:
             limit = _LIMIT
         # The inner accuracy follows the error, which makes the convergence superlinear; the floor keeps the
         # last step from solving more than is asked for.
         forcing = torch.maximum(it.error.sqrt().clamp_max(0.25), 0.3 * goal / it.error).clamp_max(0.5)
-        direction, used = self._conjugate_gradients(column, gap, forcing, limit)
+        direction, used = self._conjugate_gradients(it, column, gap, forcing, limit)
         if self.factor is None:
             self.slow = self.slow or used >= _SLOW
         elif used > _STALE:
             self.factor = None
-        self._line_search(direction, gap)
-
-    def _can_factorize(self) -> bool:
-        return self.patient and self.iterate.b.shape[1] <= _LARGEST
-
-    def _factorize(self, column: Tensor) -> tuple[Tensor, Tensor] | None:
-        """Cholesky factor of the regularized S, scaled to a unit diagonal, with the scaling."""
-        it = self.iterate
-        gram = it.kernel.gram(it.a * it.u.square())
-        if gram is None:
-            return None
-        side = (it.b * it.v).to(gram.dtype)
-        matrix = gram.mul_(-side[:, None]).mul_(side[..., None])
-        # Dozens of directions are nearly flat at small ε: the shift bounds the step along them.
-        shift = 1e-5 + 0.1 * it.error
-        diagonal = matrix.diagonal(dim1=1, dim2=2)
-        diagonal += torch.where(column > 0, column * (1 + shift[:, None]), 1.0).to(gram.dtype)
-        scale = torch.where(column > 0, column, 1.0).rsqrt().to(gram.dtype)
-        matrix.mul_(scale[:, None]).mul_(scale[..., None])
-        factor, info = torch.linalg.cholesky_ex(matrix)
-        return None if bool((info > 0).any()) else (factor, scale)
+        _line_search(it, direction, gap)
 
     def _precondition(self, residual: Tensor, inverse: Tensor) -> Tensor:
         if self.factor is None:
@@ -95,10 +72,9 @@ class Newton:
         return (scale * torch.cholesky_solve(scaled, factor)[..., 0]).to(residual.dtype)
 
     def _conjugate_gradients(
-        self, column: Tensor, gap: Tensor, forcing: Tensor, limit: int
+        self, it: Iterate, column: Tensor, gap: Tensor, forcing: Tensor, limit: int
     ) -> tuple[Tensor, int]:
         """Solve S d = gap for every problem to the relative L1 accuracy `forcing`."""
-        it = self.iterate
         weight_x = it.a * it.u.square()
         inverse = torch.where(column > 0, 1 / column, 0.0)
         residual, x = gap, torch.zeros_like(gap)
@@ -108,7 +84,7 @@ class Newton:
         used = 0
         while used < limit:
             bv = it.b * it.v
-            product = column * direction - bv * it.kernel(weight_x * it.kernel(bv * direction, 1), 0)
+            product = column * direction - bv * it.rough(weight_x * it.rough(bv * direction, 1), 0)
             it.passes += 1
             used += 1
             curvature = (direction * product).sum(1)
@@ -124,25 +100,59 @@ class Newton:
             direction = z + torch.where(go, slope / before, 0.0)[:, None] * direction
         return x - (x * column).sum(1, keepdim=True), used
 
-    def _line_search(self, direction: Tensor, gap: Tensor) -> None:
-        """Shorten the step until the semi-dual has risen by a share of what its slope promises (Armijo)."""
-        it = self.iterate
-        direction = direction.clamp(-_TRUST, _TRUST)
-        slope = (direction * gap).sum(1)
-        value = it.semi_dual(it.u, it.v)
-        noise = 1e-6 if it.tol > 1e-7 else 1e-13
-        t = torch.ones_like(value)
-        accepted = torch.zeros_like(value, dtype=torch.bool)
-        for _ in range(12):
-            v = it.v * (t[:, None] * direction).exp()
-            u = 1 / it.over_y(v)
-            rise = it.semi_dual(u, v) - value
-            accepted = rise >= 1e-4 * t * slope - noise * it.error
-            if bool(accepted.all()):
-                break
-            t = torch.where(accepted, t, 0.25 * t)
-        keep = accepted[:, None]
-        it.v = torch.where(keep, v, it.v)
-        it.u = torch.where(keep, u, it.u)
+
+def _factorize(it: Iterate, column: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Cholesky factor of the regularized S, scaled to a unit diagonal, with the scaling."""
+    gram = it.rough.gram(it.a * it.u.square())
+    if gram is None:
+        return None
+    side = (it.b * it.v).to(gram.dtype)
+    matrix = gram.mul_(-side[:, None]).mul_(side[..., None])
+    # Dozens of directions are nearly flat at small ε: the shift bounds the step along them.
+    shift = 1e-5 + 0.1 * it.error
+    diagonal = matrix.diagonal(dim1=1, dim2=2)
+    diagonal += torch.where(column > 0, column * (1 + shift[:, None]), 1.0).to(gram.dtype)
+    scale = torch.where(column > 0, column, 1.0).rsqrt().to(gram.dtype)
+    matrix.mul_(scale[:, None]).mul_(scale[..., None])
+    factor, info = torch.linalg.cholesky_ex(matrix)
+    return None if bool((info > 0).any()) else (factor, scale)
+
+
+def _line_search(it: Iterate, direction: Tensor, gap: Tensor) -> None:
+    """Move along a direction: shorter until the semi-dual rises enough (Armijo), longer while the error falls.
+
+    A cluster of points that exchanges too much mass with the rest needs its potential shifted by log(excess), of
+    which a Newton step gives one unit; a longer step costs one pass, a new direction dozens.
+    """
+    direction = direction.clamp(-_TRUST, _TRUST)
+    slope = (direction * gap).sum(1)
+    value = it.semi_dual(it.u, it.v)
+    noise = 1e-6 if it.tol > 1e-7 else 1e-13
+    before_u, before_v = it.u, it.v
+    t = torch.ones_like(value)
+    for _ in range(12):
+        v = before_v * (t[:, None] * direction).exp()
+        u = it.rows_made_exact(v)
+        rise = it.semi_dual(u, v) - value
+        accepted = rise >= 1e-4 * t * slope - noise * it.error
+        if bool(accepted.all()):
+            break
+        t = torch.where(accepted, t, 0.25 * t)
+    keep = accepted[:, None]
+    it.u, it.v = torch.where(keep, u, before_u), torch.where(keep, v, before_v)
+    it.measure()
+    for _ in range(4):
+        left = (direction * (it.b - it.b * it.ratio)).sum(1)
+        longer = accepted & (t >= 1) & (left > 0.25 * slope) & (t * direction.abs().amax(1) < _TRUST)
+        if not bool(longer.any()):
+            return
+        nearer = (it.u, it.v, it.ratio, it.error)
+        t = torch.where(longer, 2 * t, t)
+        it.v = torch.where(longer[:, None], before_v * (t[:, None] * direction).exp(), it.v)
+        it.u = it.rows_made_exact(it.v)
         it.measure()
-        it.plain_step()
+        better = it.error < 0.8 * nearer[3]
+        side = better[:, None]
+        it.u, it.v = torch.where(side, it.u, nearer[0]), torch.where(side, it.v, nearer[1])
+        it.ratio, it.error = torch.where(side, it.ratio, nearer[2]), torch.where(better, it.error, nearer[3])
+        slope = torch.where(better, slope, torch.inf)

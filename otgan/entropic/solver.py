@@ -26,11 +26,14 @@ _FACTOR = 4.0
 _STAGE_TOL = 0.02
 """Marginal error at which a stage that is not the last one ends."""
 
+_COARSE = 3e-5
+"""Marginal error to which the last stage first goes on a kernel of the lowest accuracy."""
+
 _PLAIN = 3
 """Plain Sinkhorn steps before the first Newton step of a stage."""
 
-_STAGE_STEPS = 12
-"""Steps after which a stage that is not the last one ends anyway: its result is only a start for the next."""
+_STAGE_PASSES = 100
+"""Passes after which a stage that is not the last one ends anyway: its result is only a start for the next."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,56 +103,72 @@ def solve(
 
     level = epsilon if init is not None else torch.maximum(start, epsilon)
     g = torch.zeros_like(b) if init is None else init
-    log_b = b.log()
-    f = geometry.softmin(level, g + level[:, None] * log_b, 1)
+    f = geometry.softmin(level, g + level[:, None] * b.log(), 1)
     count = 0.5
-    aim = tol
-    while True:
-        last = bool((level <= epsilon).all())
-        goal = aim if last else max(_STAGE_TOL, aim)
-        iterate = Iterate(geometry, a, b, level, f, g, goal)
-        budget = max_iter - count if last else min(_STAGE_STEPS, max_iter - count)
-        f, g = _stage(iterate, goal, budget, last)
+    while not bool((level <= epsilon).all()) and count < max_iter:
+        iterate = Iterate(geometry, a, b, level, f, g, _STAGE_TOL)
+        f, g = _stage(iterate, Newton(patient=False), _STAGE_TOL, min(_STAGE_PASSES, max_iter - count))
         count += iterate.passes
-        if not last:
-            level = torch.maximum(level / _FACTOR, epsilon)
+        level = torch.maximum(level / _FACTOR, epsilon)
+
+    newton = Newton(patient=True)
+    aim = max(tol, _COARSE)
+    while True:
+        iterate = Iterate(geometry, a, b, epsilon, f, g, aim)
+        f, g = _stage(iterate, newton, aim, max_iter - count)
+        count += iterate.passes
+        if aim > tol and count < max_iter:
+            aim = tol
             continue
+        f, g = _fill_zero_weights(geometry, a, b, epsilon, f, g)
         row_sums, column_sums = geometry.marginals(epsilon, f, g, a, b)
         error = (row_sums - a).abs().sum(1) + (column_sums - b).abs().sum(1)
         count += 1
-        done = (error <= tol) | ~torch.isfinite(error)
-        over = count >= max_iter
-        leave = done | over
+        leave = (error <= tol) | ~torch.isfinite(error) | (count >= max_iter)
         result_f[active[leave]], result_g[active[leave]] = f[leave], g[leave]
         result_total[active[leave]], result_error[active[leave]] = column_sums.sum(1)[leave], error[leave]
         passes[active[leave]] = round(count)
         if bool(leave.all()):
             return Solution(result_f, result_g, result_total, result_error, passes)
-        # The stored kernel's rounding hid what is left of the error: go on with a tighter goal, which
-        # also makes the geometry store a more accurate kernel.
+        # Rounding in the stored kernel hid what is left of the error: go on with a tighter goal.
         keep = (~leave).nonzero()[:, 0]
-        geometry, active = geometry.take(keep), active[keep]
-        a, b, epsilon, level, f, g = (t[keep] for t in (a, b, epsilon, level, f, g))
+        geometry, active, newton = geometry.take(keep), active[keep], Newton(patient=True)
+        a, b, epsilon, f, g = (t[keep] for t in (a, b, epsilon, f, g))
         aim = aim / 4
 
 
-def _stage(iterate: Iterate, goal: float, budget: float, last: bool) -> tuple[Tensor, Tensor]:
+def _stage(iterate: Iterate, newton: Newton, goal: float, budget: float) -> tuple[Tensor, Tensor]:
     """Step at one ε until every problem has a marginal error of `goal` or the budget of passes is spent."""
-    newton = Newton(iterate, patient=last)
     step = 0
+    error = iterate.sweep()
     while True:
-        error = iterate.sweep()
         step += 1
         if not iterate.healthy():
-            iterate.rescue()
             if iterate.rescues > 3:
                 break
+            iterate.rescue()
+            error = iterate.sweep()
             continue
         if bool((error <= goal).all()) or iterate.passes >= budget:
             break
         if step <= _PLAIN or bool((error > 0.5).all()):
             iterate.plain_step()
+            error = iterate.sweep()
         else:
-            newton.step(goal)
-        iterate.absorb_if_far()
+            newton.step(iterate, goal)
+            error = iterate.error
+        if iterate.absorb_if_far():
+            error = iterate.sweep()
     return iterate.potentials()
+
+
+def _fill_zero_weights(
+    geometry: Geometry, a: Tensor, b: Tensor, epsilon: Tensor, f: Tensor, g: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Give points of weight 0, which the iteration leaves out, the potential of the soft minimum."""
+    scale = epsilon[:, None]
+    if bool((b == 0).any()):
+        g = torch.where(b > 0, g, geometry.softmin(epsilon, f + scale * a.log(), 0))
+    if bool((a == 0).any()):
+        f = torch.where(a > 0, f, geometry.softmin(epsilon, g + scale * b.log(), 1))
+    return f, g

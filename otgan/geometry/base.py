@@ -67,6 +67,11 @@ class Geometry(ABC):
     def kernel(self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float) -> Kernel:
         """Return exp((f + g − C)/ε) as a linear map, accurate enough for a marginal error of `tol`."""
 
+    def kernels(self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float) -> tuple[Kernel, Kernel]:
+        """Return the kernel twice: accurate, to measure errors with, and rough, to solve for corrections with."""
+        kernel = self.kernel(epsilon, f, g, tol)
+        return kernel, kernel
+
     @abstractmethod
     def take(self, keep: Tensor) -> Geometry:
         """Return the geometry of the problems whose indices are in `keep`."""
