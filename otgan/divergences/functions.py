@@ -5,18 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from otgan.divergences.bins import histogram
 from otgan.divergences.cells import Cells, atoms
 from otgan.divergences.neighbors import Neighbors, knn
+from otgan.form import Form
 from otgan.measure import Pair, pair
 
 __all__ = ["ESTIMATORS", "estimate", "js", "kl", "tv"]
-
-Value = float | NDArray[np.float64] | Tensor
 
 ESTIMATORS = {
     "kl": ("atoms", "histogram", "knn"),
@@ -230,13 +227,10 @@ def estimate(divergence: str, both: Pair, estimator: str, **options: Any) -> Cel
 
 def _divergence(
     name: str, x: Any, y: Any, a: Any, b: Any, estimator: str, options: dict[str, Any], unit: float = 1.0
-) -> Value:
+) -> Any:
     both = pair(x, y, a, b)
-    value: Tensor = getattr(estimate(name, both, estimator, **options), name)() / unit
-    if both.numpy:
-        return value.numpy(force=True) if both.batched else float(value)
-    value = value.to(both.x.dtype)
-    return value if both.batched else value[0]
+    value: Tensor = getattr(estimate(name, both, estimator, **options), name)()
+    return Form.of(both).scalar(value / unit)
 
 
 def _unit(base: float | None) -> float:
