@@ -94,7 +94,7 @@ def sinkhorn(
     --------
     >>> import otgan
     >>> round(otgan.sinkhorn([0.0, 1.0], [1.0, 3.0], epsilon=0.5), 6)
-    2.84654
+    2.837499
     """
     check_on_failure(on_failure)
     p = check_power(p)
@@ -144,20 +144,14 @@ def sinkhorn_divergence(
     p = check_power(p)
     strength = resolve_epsilon(epsilon, blur, p)
     problem = pair(x, y, a, b)
-    strength = spread(default_epsilon(problem, p) if strength is None else strength, problem.x.points)
-    cross, tol = solve_entropic(
+    couplings, tol = solve_divergence(
         problem, p, strength, reach=reach, tol=tol, max_iter=max_iter, backend=backend
     )
-    limit = MAX_ITER if max_iter is None else max_iter
-    selves = [_self_term(side, p, strength, tol, limit, backend) for side in (problem.x, problem.y)]
-    solved = [
-        (cross, problem),
-        *((s, Pair(m, m)) for s, m in zip(selves, (problem.x, problem.y), strict=True)),
-    ]
-    errors = torch.stack([coupling.error for coupling, _ in solved]).amax(0)
-    total = torch.stack([coupling.value for coupling, _ in solved]).sum(0)
+    errors = torch.stack([coupling.error for coupling in couplings]).amax(0)
+    total = torch.stack([coupling.value for coupling in couplings]).sum(0)
     report_failures(statuses(errors, total, tol), errors, tol, on_failure)
-    values = [_value(coupling, of) for coupling, of in solved]
+    sides = problem, Pair(problem.x, problem.x), Pair(problem.y, problem.y)
+    values = [_value(coupling, side) for coupling, side in zip(couplings, sides, strict=True)]
     divergence = values[0] - 0.5 * (values[1] + values[2])
     if p > 2 and bool((divergence.detach() < 0).any()):
         warnings.warn(
@@ -167,6 +161,26 @@ def sinkhorn_divergence(
             stacklevel=2,
         )
     return Form.of(problem).scalar(divergence)
+
+
+def solve_divergence(
+    problem: Pair,
+    p: float,
+    epsilon: Tensor | None,
+    *,
+    reach: Any = None,
+    tol: float | None = None,
+    max_iter: int | None = None,
+    backend: str = "auto",
+) -> tuple[tuple[EntropicCoupling, EntropicCoupling, EntropicCoupling], float]:
+    """Solve x with y, x with itself and y with itself at one ε; return the couplings and the tolerance meant."""
+    strength = spread(default_epsilon(problem, p) if epsilon is None else epsilon, problem.x.points)
+    cross, tol = solve_entropic(
+        problem, p, strength, reach=reach, tol=tol, max_iter=max_iter, backend=backend
+    )
+    limit = MAX_ITER if max_iter is None else max_iter
+    self_x, self_y = (_self_term(side, p, strength, tol, limit, backend) for side in (problem.x, problem.y))
+    return (cross, self_x, self_y), tol
 
 
 def _self_term(
