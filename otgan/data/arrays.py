@@ -23,6 +23,9 @@ DEFAULT_KEYS = ("x", "data", "samples", "points")
 # Deflate writes at least one bit for every 258 bytes it reads, hence never shrinks by more than this.
 MAX_DEFLATE = 1032
 
+# What the zip machinery raises over a damaged archive; encryption and unknown methods come as RuntimeError.
+BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError, RuntimeError)
+
 # NumPy reads no longer ones either, but only says so after allocating what the header claims.
 _MAX_HEADER = 10_000
 
@@ -64,7 +67,7 @@ def open_npz(path: Path, key: str | None) -> Source:
             with archive.open(info) as file:
                 shape, dtype = _header(file, name)
                 promised, there = math.prod(shape) * dtype.itemsize, info.file_size - file.tell()
-    except _BROKEN as error:
+    except BROKEN_ZIP as error:
         raise DataError(f"{path}: not a readable .npz file: {first_line(error)}") from error
     if promised != there:
         raise DataError(
@@ -77,15 +80,12 @@ def open_npz(path: Path, key: str | None) -> Source:
             with zipfile.ZipFile(path) as archive, archive.open(info) as file:
                 values = npy.read_array(file, allow_pickle=False)
                 file.read(1)  # the checksum is compared at the end of the member
-        except (*_BROKEN, ValueError) as error:
+        except (*BROKEN_ZIP, ValueError) as error:
             raise DataError(f"{name}: damaged: {first_line(error)}") from error
         return stack(name, values)
 
     return Source(name, read)
 
-
-# What the zip machinery raises over a damaged archive; encrypted and unknown methods come as the last two.
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
 
 # What parsing a header written by nobody's np.save ends in, besides the ValueError it is meant to.
 _BAD_HEADER = (ValueError, TypeError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError)
@@ -124,23 +124,19 @@ def _check_member(info: zipfile.ZipInfo, name: str) -> None:
 
 def _header(file: IO[bytes], name: str) -> _Header:
     """Read the header of an array, leaving the file at its first value."""
-    start = file.read(12)
-    version, wide = start[6:7], start[6:7] != b"\x01"
-    length = int.from_bytes(start[8 : 12 if wide else 10], "little")
-    if (
-        not start.startswith(b"\x93NUMPY")
-        or version not in {b"\x01", b"\x02", b"\x03"}
-        or length > _MAX_HEADER
-    ):
-        raise DataError(f"{name}: not a NumPy array, or its header is damaged: it starts with {start!r}")
+    magic, version, length = file.read(6), file.read(2), file.read(4)
+    wide = version != b"\x01\x00"
+    damaged = f"{name}: not a NumPy array, or its header is damaged"
+    if magic != b"\x93NUMPY" or version not in {b"\x01\x00", b"\x02\x00", b"\x03\x00"}:
+        raise DataError(f"{damaged}: it starts with {magic + version!r}")
+    if int.from_bytes(length[: 4 if wide else 2], "little") > _MAX_HEADER:
+        raise DataError(f"{damaged}: it claims to be longer than NumPy reads")
     file.seek(8)
     try:
         # Version 3 differs from 2 in the header's encoding alone, which matters for names of fields only.
         shape, _, dtype = (npy.read_array_header_2_0 if wide else npy.read_array_header_1_0)(file)
     except _BAD_HEADER as error:
-        raise DataError(
-            f"{name}: not a NumPy array, or its header is damaged: {first_line(error)}"
-        ) from error
+        raise DataError(f"{damaged}: {first_line(error)}") from error
     check_numeric(name, dtype)
     if any(length < 0 for length in shape):
         raise DataError(f"{name}: its header claims the shape {shape}")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otgan.data.errors import DataError, first_line, require
-from otgan.data.stored import Source, Stored, check_fits
+from otgan.data.stored import Source, Stored
 
 __all__ = ["PICTURES", "open_pictures"]
 
@@ -46,7 +46,7 @@ def open_pictures(folder: Path) -> Source:
             str(folder),
             pictures,
             divisor=65535.0 if pictures.kind.deep else 255.0,
-            shape=(3 if pictures.colored else 1, pictures.kind.height, pictures.kind.width),
+            shape=pictures.shape[1:],
             labels=labels if classes else None,
             classes=classes,
         )
@@ -93,16 +93,15 @@ class _Pictures:
             if kind != self.kind:
                 raise DataError(f"{path}: {kind}, unlike the others in its folder: expected {self.kind}")
 
-    def __len__(self) -> int:
-        return len(self.paths)
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Their number, and the channels, the height and the width of each."""
+        return len(self.paths), 3 if self.colored else 1, self.kind.height, self.kind.width
 
     def __getitem__(self, rows: Any, /) -> NDArray[Any]:
         """Return the pictures as an array of shape (k, C, H, W)."""
         chosen = np.arange(len(self.paths))[rows]
-        shape = (len(chosen), 3 if self.colored else 1, self.kind.height, self.kind.width)
-        dtype = np.dtype(np.uint16 if self.kind.deep else np.uint8)
-        check_fits(dtype.itemsize * int(np.prod(shape)), f"{len(chosen)} pictures of {self.kind}")
-        pixels = np.empty(shape, dtype)
+        pixels = np.empty((len(chosen), *self.shape[1:]), np.uint16 if self.kind.deep else np.uint8)
         for k, row in enumerate(chosen):
             pixels[k] = self._decode(self.paths[row])
         return pixels

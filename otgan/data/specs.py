@@ -100,7 +100,7 @@ def open_spec(
         carried = _nonnegative(f"{source.name}#{column}", stored.column(column).draw(None, 0).points[:, 0])
         stored = stored.without_column(column)
     elif weights is not None:
-        carried = load_weights(weights, len(stored.values))
+        carried = load_weights(weights, stored.values.shape[0])
     return _reading(source.name, lambda: stored.draw(n, seed, label=label, weights=carried, dtype=dtype))
 
 

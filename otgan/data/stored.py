@@ -7,6 +7,7 @@ rows are converted to floating point, so that a small draw from a large file sta
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -26,7 +27,9 @@ _CHANNELS = (1, 3, 4)
 class Rows(Protocol):
     """Rows that can be picked by an index array or a slice: an array, a memory map, a folder of images."""
 
-    def __len__(self) -> int: ...
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Their number, then the shape of one."""
 
     def __getitem__(self, rows: Any, /) -> NDArray[Any]: ...
 
@@ -130,7 +133,7 @@ class Stored:
         """
         name = self.name if label is None else f"{self.name}:{label}"
         pool: Any = slice(None)
-        available = len(self.values)
+        available = self.values.shape[0]
         if label is not None:
             if self.labels is None:
                 raise SpecError(f"{self.name} has no classes, so there is no class {label!r} to take")
@@ -156,12 +159,12 @@ class Stored:
 
     def _convert(self, pool: Any, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Return these rows as floating-point points, scaled and found finite."""
-        probe = self.values[:1]
-        check_fits(count * probe[0].size * dtype.itemsize, f"{self.name}: {count} rows")
+        dim = math.prod(self.values.shape[1:])
+        check_fits(count * dim * dtype.itemsize, f"{self.name}: {count} rows")
         stored = self.values[pool]
         # A number too large for the type becomes an infinity here, which the next check reports.
         with np.errstate(over="ignore"):
-            points = stored.astype(dtype, order="C", copy=isinstance(pool, slice)).reshape(len(stored), -1)
+            points = stored.astype(dtype, order="C", copy=isinstance(pool, slice)).reshape(count, dim)
         if self.divisor != 1.0:
             points /= self.divisor
         if stored.dtype.kind == "f" and not np.isfinite(points).all():

@@ -52,14 +52,15 @@ def open_parquet(path: Path, column: str | None) -> Source:
     """Open a Parquet file; read all its columns but the index that pandas stored, or one column."""
     parquet = require("pyarrow.parquet", f"{path}: reading Parquet")
     arrow = require("pyarrow", f"{path}: reading Parquet")
-    broken = (arrow.ArrowException, OSError, ValueError)
+    # The last two: metadata that are not of the form pandas gives them.
+    broken = (arrow.ArrowException, OSError, ValueError, AttributeError, TypeError)
     try:
         with parquet.ParquetFile(path) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
             index = (schema.pandas_metadata or {}).get("index_columns", [])
+            columns = tuple(name for name in schema.names if name not in index)
     except broken as error:
         raise DataError(f"{path}: not a readable Parquet file: {first_line(error)}") from error
-    columns = tuple(name for name in schema.names if name not in index)
     if len(set(columns)) != len(columns):
         raise DataError(f"{path}: two columns have one name: {', '.join(columns)}")
     if column is not None:

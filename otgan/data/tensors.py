@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from otgan.data.arrays import choose_key
+from otgan.data.arrays import BROKEN_ZIP, choose_key
 from otgan.data.errors import DataError, SpecError, first_line, require
 from otgan.data.stored import Source, Stored, stack
 
@@ -26,7 +26,7 @@ def open_pt(path: Path, key: str | None) -> Source:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-    except zipfile.BadZipFile as error:
+    except BROKEN_ZIP as error:
         raise DataError(
             f"{path}: not an archive of torch.save (torch ≥ 1.6), or a truncated one: {first_line(error)}"
         ) from error

@@ -170,6 +170,8 @@ def test_a_number_too_large_for_the_type_is_reported(tmp_path):
         header("(4,)", descr="'no such type'") + bytes(32),
         header("(4,)", descr="'|O'") + bytes(32),
         header("(4,)").replace(b"\x01\x00", b"\x09\x00", 1) + bytes(32),
+        header("(4,)").replace(b"\x01\x00", b"\x01\x07", 1) + bytes(32),
+        b"\x93NUMPY\x02\x00\xff\xff\xff\x7f" + bytes(32),
         b"\x93NUMPY",
     ],
 )

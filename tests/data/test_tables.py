@@ -1,7 +1,9 @@
 import numpy as np
 import pandas as pd
+import pyarrow
+import pyarrow.parquet
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -16,6 +18,7 @@ def write(path, text, encoding="utf-8"):
     return path
 
 
+@settings(max_examples=30)
 @given(values=hnp.arrays(np.float64, st.tuples(st.integers(1, 6), st.integers(1, 4)), elements=FINITE))
 def test_tables_give_back_what_pandas_and_numpy_wrote(tmp_path_factory, values):
     folder = tmp_path_factory.mktemp("tables")
@@ -184,6 +187,13 @@ def test_parquet_of_anything_but_numbers_is_refused_unread(tmp_path, frame, mess
     frame.to_parquet(tmp_path / "a.parquet")
     with pytest.raises(DataError, match=rf"a.parquet: .*{message}"):
         check(tmp_path / "a.parquet")
+
+
+def test_metadata_that_pandas_did_not_write(tmp_path):
+    for metadata in (b"not json", b"[1]", b'{"index_columns": 3}'):
+        table = pyarrow.table({"x": [1.0, 2.0]}).replace_schema_metadata({"pandas": metadata})
+        pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+        assert_read_or_refused(tmp_path / "a.parquet")
 
 
 def test_a_missing_value_is_named_with_its_place(tmp_path):
