@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -60,8 +61,9 @@ def emd(x: Any, y: Any, a: Any = None, b: Any = None, *, p: float = 1) -> Any:
     """
     p = check_power(p)
     problem = pair(x, y, a, b)
-    value = _value(solve_exact(problem, p), problem)
-    return Form.of(problem).scalar(root(value, p))
+    scaled, unit = _to_order_one(problem)
+    value = _value(solve_exact(scaled, p), scaled)
+    return Form.of(problem).scalar(unit * root(value, p))
 
 
 def sinkhorn(
@@ -191,6 +193,22 @@ def _self_term(
     with torch.no_grad(), torch.autocast(points.device.type, enabled=False):
         solution = solve_symmetric(geometry, weights, epsilon, tol=tol, max_iter=max_iter)
         return EntropicCoupling(geometry, weights, weights, epsilon, solution)
+
+
+def _to_order_one(problem: Pair) -> tuple[Pair, Tensor]:
+    """Divide each problem's points by a power of two near their largest coordinate, so that no cost overflows.
+
+    Returns
+    -------
+    tuple of Pair and Tensor of shape (B,)
+        The divided problem and the divisors. The division is exact, and distances scale with it.
+    """
+    sides = (problem.x, problem.y)
+    largest = torch.stack([side.points.detach().abs().amax((1, 2)) for side in sides]).amax(0)
+    # frexp's exponent less 1: twice it would overflow for the largest numbers.
+    unit = torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent - 1)
+    x, y = (replace(side, points=side.points / unit[:, None, None]) for side in sides)
+    return Pair(x, y), unit.double()
 
 
 def _value(coupling: Any, problem: Pair) -> Tensor:

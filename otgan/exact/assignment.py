@@ -28,7 +28,7 @@ def potentials(cost: Floats, match: NDArray[np.int64]) -> tuple[Floats, Floats]:
     n = len(cost)
     matched = cost[np.arange(n), match]
     g = np.zeros(n)
-    slack = 1e-14 * max(float(cost.max()), np.finfo(float).tiny)
+    slack = 1e-14 * float(matched.max())
     for _ in range(n):
         f = matched - g[match]
         lower = np.minimum((cost - f[:, None]).min(0), g)

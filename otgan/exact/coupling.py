@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 
 import numpy as np
@@ -146,6 +147,8 @@ def solve_exact(pair: Pair, p: float, *, backend: str = "auto", max_iter: int | 
 
     Raises
     ------
+    OverflowError
+        If the costs leave the range of floating-point numbers.
     MemoryError
         If the costs do not fit; it says how much they need and what would fit.
     SimplexError
@@ -161,6 +164,7 @@ def solve_exact(pair: Pair, p: float, *, backend: str = "auto", max_iter: int | 
         uniform = n == m and not pair.x.weighted and not pair.y.weighted
         solver = _choose(backend, n, x.shape[2], uniform)
         weights = a[k, :n], b[k, :m]
+        _check_range(x[k, :n], y[k, :m], p)
         if solver == "line":
             arcs.append(solve_line(x[k, :n, 0].numpy(), y[k, :m, 0].numpy(), *weights, p))
             continue
@@ -183,6 +187,19 @@ def _choose(backend: str, n: int, d: int, uniform: bool) -> str:
     if backend == "assignment" and not uniform:
         raise ValueError("backend 'assignment' needs n = m and no weights: use 'simplex'")
     return backend
+
+
+def _check_range(x: Tensor, y: Tensor, p: float) -> None:
+    """Raise where costs could overflow, or all of them vanish though points differ."""
+    low, high = torch.minimum(x.amin(0), y.amin(0)), torch.maximum(x.amax(0), y.amax(0))
+    # Halves, because a difference may overflow too.
+    spread = 2 * float((high / 2 - low / 2).amax()) * math.sqrt(x.shape[1])
+    power = max(p, 2)  # the distances come from their squares
+    if spread > 0 and not 1e-280 ** (1 / power) < spread < 1e290 ** (1 / power):
+        raise OverflowError(
+            f"points up to {spread:.1e} apart have costs ‖x − y‖^{p:g} beyond the range of float64: divide the "
+            "samples by a length of their own order first (otgan.emd does so by itself)"
+        )
 
 
 def _check_memory(n: int, m: int) -> None:

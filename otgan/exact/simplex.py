@@ -8,6 +8,7 @@ import os
 import sys
 import warnings
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,15 @@ __all__ = ["SimplexError", "solve_simplex"]
 _OPTIMAL = 1
 _LIMIT = 10**9
 """Pivots allowed by default: POT's own default of 1e5 ends larger problems at a plausible partial cost."""
+
+_TOLERANCE = 1e-11
+"""Marginal error of the plan, and duality gap relative to the largest cost, that are taken for rounding."""
+
+_WASTEFUL = 1e-6
+"""Largest cost used, relative to the largest there is, below which the solve is repeated without the unused ones."""
+
+_CRUMB = 1e-15
+"""Mass that rounding may leave over when weights are summed to 1."""
 
 _FRAMEWORKS = {"jax": "JAX", "cupy": "CUPY", "tensorflow": "TENSORFLOW"}
 """Array frameworks that POT imports if it finds them, and its names for them."""
@@ -30,38 +40,80 @@ class SimplexError(RuntimeError):
 def solve_simplex(cost: Floats, a: Floats, b: Floats, *, max_iter: int | None = None) -> Arcs:
     """Solve min ⟨P, C⟩ over plans with marginals a and b.
 
+    Parameters
+    ----------
+    cost : ndarray, shape (n, m)
+        Finite.
+    a, b : ndarray, shapes (n,) and (m,)
+        Weights, each of total 1; zeros are left out of the solve.
+    max_iter : int, optional
+        Pivots after which to give up.
+
     Raises
     ------
     SimplexError
         If the solver reports anything but an optimum, or its plan or potentials do not bear it out.
     """
-    lp = import_pot().lp
-    # The simplex compares with absolute tolerances: costs of order 1 suit them.
-    scale = float(cost.max()) or 1.0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what the warnings say is in the result code, which is checked
-        scaled = np.ascontiguousarray(cost / scale)
-        plan, log = lp.emd(a, b, scaled, numItermax=max_iter or _LIMIT, log=True, check_marginals=False)
-    if log["result_code"] != _OPTIMAL:
-        raise SimplexError(
-            f"the network simplex ended without an optimum on {cost.shape[0]} x {cost.shape[1]} points: "
-            f"{log['warning']}; raise max_iter, or give epsilon for an entropic solution with bounds"
-        )
-    i, j = plan.nonzero()
-    mass = plan[i, j]
-    del plan
-    missing = np.abs(np.bincount(i, mass, len(a)) - a).sum() + np.abs(np.bincount(j, mass, len(b)) - b).sum()
+    rows, columns = a.nonzero()[0], b.nonzero()[0]
+    full = len(rows) == len(a) and len(columns) == len(b)
+    inner = cost if full else cost[np.ix_(rows, columns)]
+    # Costs above those to the nearest points: the same plans are optimal, and the numbers are smaller.
+    f = inner.min(1)
+    g = (inner - f[:, None]).min(0)
+    reduced = inner - f[:, None]
+    reduced -= g
+    cap, rising = (largest := float(reduced.max())), False
+    while True:
+        # The simplex compares with absolute tolerances: costs of order 1 suit them.
+        scale = cap or 1.0
+        i, j, mass, dual = _pivot(np.minimum(reduced / scale, 1.0), a[rows], b[columns], max_iter)
+        spent = reduced[i, j]
+        used = float(spent.max(where=mass > _CRUMB, initial=0.0))
+        # Clusters far apart: next to their distance the costs that matter are lost in rounding. A plan that uses
+        # no cost above the cap is optimal for the uncapped costs too; the rounding of the weights, which would
+        # travel from one cluster to another, stays where it is.
+        if used > cap:
+            cap, rising = min(cap / _WASTEFUL**0.5, largest), True
+        elif used < _WASTEFUL * cap and not rising:
+            cap = used / _WASTEFUL**0.5
+        else:
+            break
+    if cap < largest:
+        settled = (spent < cap) | (mass > _CRUMB)
+        i, j, mass = i[settled], j[settled], mass[settled]
     # Two c-transforms keep the value of optimal potentials and make them feasible at zero weights too.
-    f = (cost - scale * log["v"]).min(1)
+    f = (cost[:, columns] - (g + scale * dual)).min(1)
     g = (cost - f[:, None]).min(0)
-    value = float(mass @ cost[i, j])
-    gap = value - float(a @ f + b @ g)
-    if missing > 1e-9 or abs(gap) > 1e-9 * scale:
+    i, j = rows[i], columns[j]
+    missing = np.abs(np.bincount(i, mass, len(a)) - a).sum() + np.abs(np.bincount(j, mass, len(b)) - b).sum()
+    gap = float(mass @ cost[i, j]) - float(a @ f + b @ g)
+    largest = float(cost.max())
+    if not (missing <= _TOLERANCE and abs(gap) <= _TOLERANCE * largest):
         raise SimplexError(
             f"the network simplex returned a plan with a marginal error of {missing:.1e} and a duality gap of "
-            f"{gap:.1e} (costs up to {scale:.1e}); the weights may span more orders of magnitude than it resolves"
+            f"{gap:.1e} (costs up to {largest:.1e}); the weights may span more orders of magnitude than it resolves"
         )
     return Arcs(i, j, mass, f, g, "simplex")
+
+
+def _pivot(cost: Floats, a: Floats, b: Floats, max_iter: int | None) -> tuple[Floats, ...]:
+    """Run POT's network simplex; return the arcs of its plan, their masses, and the potential of the columns."""
+    lp = import_pot().lp
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what the warnings say is in the result code, which is checked
+        plan, log = lp.emd(a, b, cost, numItermax=max_iter or _LIMIT, log=True, check_marginals=False)
+    check_result(log, cost.shape)
+    i, j = plan.nonzero()
+    return i, j, plan[i, j], log["v"]
+
+
+def check_result(log: dict[str, Any], shape: tuple[int, ...]) -> None:
+    """Raise unless POT's log tells of an optimum."""
+    if log["result_code"] != _OPTIMAL:
+        raise SimplexError(
+            f"the network simplex ended without an optimum on {shape[0]} x {shape[1]} points: "
+            f"{log['warning']}; raise max_iter, or give epsilon for an entropic solution with bounds"
+        )
 
 
 def import_pot() -> ModuleType:
