@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 from typing import Any
 
 __all__ = ["DataError", "MissingPackageError", "SpecError"]
@@ -47,8 +46,3 @@ def first_line(error: BaseException) -> str:
     """Return the first line of what an exception of another library says, or its type's name."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".:") if lines else type(error).__name__
-
-
-def unreadable(path: Path, error: OSError) -> DataError:
-    """Return the error for a file that the system does not let us read."""
-    return DataError(f"{path}: cannot be read: {error.strerror or first_line(error)}")

@@ -70,10 +70,8 @@ def open_known(name: str, data_dir: str | os.PathLike[str] | None, split: str) -
         source = opener(folder, split, name)
         if source is not None:
             return source
-    pickled = [path for path in _pickled_cifar10(searched) if name == "cifar10" and path.is_dir()]
-    aside = f"; {pickled[0]} is the pickled version, which is never read" if pickled else ""
     raise DataError(
-        f"{name} ({split} split) is not in {', '.join(map(str, searched))}{aside}: "
+        f"{name} ({split} split) is not in {', '.join(map(str, searched))}{_aside(name, searched)}: "
         f"get it by `otgan data fetch {name}`, or say where it is by --data-dir or OTGAN_DATA"
     )
 
@@ -138,11 +136,14 @@ def _cifar10(folder: Path, split: str, name: str) -> Source | None:
     return None
 
 
-def _pickled_cifar10(searched: list[Path]) -> list[Path]:
-    """Return where the version of CIFAR-10 that other libraries fetch may lie."""
-    return [
-        place / name for place in searched for name in ("cifar-10-batches-py", "cifar10/cifar-10-batches-py")
-    ]
+def _aside(name: str, searched: list[Path]) -> str:
+    """Point out the version of CIFAR-10 that other libraries fetch, where that is all there is."""
+    if name == "cifar10":
+        for place in searched:
+            for folder in (place / "cifar-10-batches-py", place / "cifar10" / "cifar-10-batches-py"):
+                if folder.is_dir():
+                    return f"; {folder} is the pickled version, which is never read"
+    return ""
 
 
 _Opener = Callable[[Path, str, str], Source | None]

@@ -16,10 +16,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from otgan.data.dataset import Dataset, Modes, Shape
+from otgan.data.dataset import Dataset, Shape
 from otgan.data.errors import DataError, SpecError
 
-__all__ = ["Rows", "Source", "Stored", "check_fits", "check_numeric", "select_member", "stack"]
+__all__ = ["Rows", "Source", "Stored", "check_fits", "check_numeric", "check_shape", "select_member", "stack"]
 
 _CHANNELS = (1, 3, 4)
 
@@ -71,7 +71,7 @@ class Stored:
         The numbers, one sample per entry of the first dimension.
     divisor : float
         What brings the numbers to their documented range: 255 for bytes of images.
-    shape, labels, classes, modes
+    shape, labels, classes
         As in :class:`~otgan.data.Dataset`.
     columns : tuple of str
         The names of the columns, where the file names them.
@@ -84,7 +84,6 @@ class Stored:
     labels: NDArray[np.int64] | None = None
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
-    modes: Modes | None = None
 
     def column(self, name: str) -> Stored:
         """Return the column of that name alone."""
@@ -154,7 +153,6 @@ class Stored:
             weights=None if weights is None else np.array(weights[pool]),
             shape=self.shape,
             classes=self.classes,
-            modes=self.modes,
         )
 
     def _convert(self, pool: Any, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -164,7 +162,8 @@ class Stored:
         stored = self.values[pool]
         # A number too large for the type becomes an infinity here, which the next check reports.
         with np.errstate(over="ignore"):
-            points = stored.astype(dtype, order="C", copy=isinstance(pool, slice)).reshape(count, dim)
+            points = stored.astype(dtype, order="C", subok=False, copy=isinstance(pool, slice))
+        points = points.reshape(count, dim)
         if self.divisor != 1.0:
             points /= self.divisor
         if stored.dtype.kind == "f" and not np.isfinite(points).all():

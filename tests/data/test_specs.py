@@ -60,7 +60,9 @@ def test_more_rows_than_there_are(spec):
 def test_points_have_the_type_asked_for_and_belong_to_the_caller(rows):
     for spec in (rows, "8gaussians", "digits"):
         data = open_spec(spec, dtype=np.float32)
+        assert type(load(spec)) is np.ndarray
         assert data.points.dtype == np.float32
+        assert type(data.points) is np.ndarray
         assert data.points.flags.writeable
         assert data.points.flags.c_contiguous
         assert np.allclose(data.points, load(spec), atol=1e-6)
