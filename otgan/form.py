@@ -54,6 +54,38 @@ class Form:
             return [self._array(values[k, :size]) for k, size in enumerate(sizes)]
         return self._array(values if self.batched else values[0])
 
+    def vectors(self, v: Any, side: str, like: Tensor) -> Tensor:
+        """Take one value or row a point of the side "x" or "y" from the user, as `points` hands them back.
+
+        Parameters
+        ----------
+        v : array-like
+        side : {"x", "y"}
+        like : Tensor, shape (B, n)
+            One float64 a point, on the device of the solution.
+
+        Returns
+        -------
+        Tensor, shape (B, n) or (B, n, k)
+            Float64, detached.
+        """
+        sizes = self.sizes_x if side == "x" else self.sizes_y
+        if sizes is None:
+            vectors = _float64(v, like.device)
+            vectors = vectors if self.batched else vectors[None]
+        else:
+            rows = [_float64(item, like.device) for item in v]
+            if tuple(len(row) for row in rows) != sizes:
+                raise ValueError(
+                    f"v must be a list of arrays of {sizes} rows, got {tuple(len(r) for r in rows)}"
+                )
+            vectors = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        if vectors.ndim not in {2, 3} or vectors.shape[:2] != like.shape:
+            expected, got = tuple(like.shape), tuple(vectors.shape)
+            skip = 0 if self.batched else 1
+            raise ValueError(f"v must have one row a point, shape {expected[skip:]}, got {got[skip:]}")
+        return vectors
+
     def plan(self, values: Tensor) -> Any:
         """One value a pair of points, (B, n, m); a list for ragged problems."""
         if self.sizes_x is None and self.sizes_y is None:
@@ -73,6 +105,13 @@ class Form:
     def _tensor(self, values: Tensor) -> Tensor:
         dtype = self.dtype if values.is_floating_point() else values.dtype
         return values.to(self.device, dtype)
+
+
+def _float64(v: Any, device: torch.device) -> Tensor:
+    if isinstance(v, Tensor):
+        return v.detach().to(device, torch.float64)
+    # A copy, because torch warns of read-only arrays, such as our own results.
+    return torch.tensor(np.array(v, dtype=np.float64), device=device)
 
 
 def to_plain(value: Any) -> Any:

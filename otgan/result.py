@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -79,7 +80,15 @@ def report_failures(status: Sequence[Status], errors: Tensor, tol: float, on_fai
     message = f"{who}: {worst.remedy} (error {float(errors[failed].max()):.1e}, tol {tol:.1e})"
     if on_failure == "raise":
         raise ConvergenceError(message)
-    warnings.warn(message, ConvergenceWarning, stacklevel=4)
+    warnings.warn(message, ConvergenceWarning, stacklevel=_callers_level())
+
+
+def _callers_level() -> int:
+    """The `stacklevel` at which a warning of the function that asks points at the code that called otgan."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == __package__:
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -149,21 +158,17 @@ class Transport:
 
         Parameters
         ----------
-        v : array-like, shape (m,) or (m, k) for axis 1, (n,) or (n, k) for axis 0; a leading B for batches
+        v : array-like, shape (m,) or (m, k) for axis 1, (n,) or (n, k) for axis 0
+            For batches with a leading B, for ragged ones a list.
         axis : {0, 1}
         """
         if axis not in {0, 1}:
             raise ValueError(f"axis must be 1 (P v) or 0 (P transposed times v), got {axis!r}")
         coupling = self._coupling
-        vectors = torch.as_tensor(v, dtype=torch.float64, device=coupling.a.device).detach()
-        vectors = vectors if self._form.batched else vectors[None]
-        expected = (coupling.b if axis == 1 else coupling.a).shape
+        points = coupling.b if axis == 1 else coupling.a
+        vectors = self._form.vectors(v, "y" if axis == 1 else "x", points)
         single = vectors.ndim == 2
         vectors = vectors[..., None] if single else vectors
-        if vectors.ndim != 3 or vectors.shape[:2] != expected:
-            raise ValueError(
-                f"v must have one row a point, {tuple(expected)[0 if self._form.batched else 1 :]}, got {tuple(torch.as_tensor(v).shape)}"
-            )
         product = coupling.apply(vectors, axis)
         return self._form.points(product[..., 0] if single else product, "x" if axis == 1 else "y")
 

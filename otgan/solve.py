@@ -100,7 +100,9 @@ def transport(
             given = "reach" if reach is not None else "init"
             raise ValueError(f"{given} belongs to entropic problems: give epsilon or blur with it")
         check_backend(backend, EXACT_BACKENDS)
-        exact = solve_exact(problem, p, backend=backend, max_iter=max_iter)
+        check_tol(tol, problem.x.points.dtype)
+        limit = None if max_iter is None else check_max_iter(max_iter)
+        exact = solve_exact(problem, p, backend=backend, max_iter=limit)
         return _result(exact, problem, p, (Status.CONVERGED,) * len(exact.arcs))
     coupling, tol = solve_entropic(
         problem, p, strength, reach=reach, tol=tol, max_iter=max_iter, backend=backend, init=init
@@ -130,7 +132,7 @@ def solve_entropic(
     strength = spread(epsilon, x)
     geometry = make_geometry(backend, x, y, p)
     with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
-        start = mean_cost(x, y, a, b, p)
+        start = 0.25 * mean_cost(x, y, a, b, p)
         solution = solve(geometry, a, b, strength, start=start, tol=tol, max_iter=limit)
         return EntropicCoupling(geometry, a, b, strength, solution), tol
 

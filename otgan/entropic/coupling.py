@@ -56,8 +56,9 @@ class EntropicCoupling(Coupling):
         marginals, row by row and column by column, the rest added as a product (Altschuler, Weed & Rigollet 2017).
         """
         epsilon, f, g, a, b = self._state()
-        lower_f = self.geometry.c_transform(g, 1)
-        lower_g = self.geometry.c_transform(lower_f, 0)
+        # Points of weight 0, which include the padding of ragged batches, must not lower the bound.
+        lower_f = self.geometry.c_transform(g.masked_fill(b == 0, -torch.inf), 1)
+        lower_g = self.geometry.c_transform(lower_f.masked_fill(a == 0, -torch.inf), 0)
         lower = (a * lower_f).sum(1) + (b * lower_g).sum(1)
 
         row_sums, _ = self.geometry.marginals(epsilon, f, g, a, b)
