@@ -8,7 +8,19 @@ one line each over them.
 
 from otgan.divergences.bins import histogram
 from otgan.divergences.cells import Cells, atoms
-from otgan.divergences.functions import ESTIMATORS, estimate, js, kl, tv
+from otgan.divergences.functions import ESTIMATORS, OPTIONS, estimate, js, kl, tv
 from otgan.divergences.neighbors import Neighbors, knn
 
-__all__ = ["ESTIMATORS", "Cells", "Neighbors", "atoms", "estimate", "histogram", "js", "kl", "knn", "tv"]
+__all__ = [
+    "ESTIMATORS",
+    "OPTIONS",
+    "Cells",
+    "Neighbors",
+    "atoms",
+    "estimate",
+    "histogram",
+    "js",
+    "kl",
+    "knn",
+    "tv",
+]

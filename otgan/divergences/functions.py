@@ -13,7 +13,7 @@ from otgan.divergences.neighbors import Neighbors, knn
 from otgan.form import Form
 from otgan.measure import Pair, pair
 
-__all__ = ["ESTIMATORS", "estimate", "js", "kl", "tv"]
+__all__ = ["ESTIMATORS", "OPTIONS", "estimate", "js", "kl", "tv"]
 
 ESTIMATORS = {
     "kl": ("atoms", "histogram", "knn"),
@@ -22,11 +22,12 @@ ESTIMATORS = {
 }
 """The estimators that each divergence has."""
 
-_OPTIONS: dict[str, tuple[str, ...]] = {
+OPTIONS: dict[str, tuple[str, ...]] = {
     "atoms": (),
     "histogram": ("bins", "bin_width", "outside"),
     "knn": ("k",),
 }
+"""The options that each estimator takes."""
 
 
 def kl(
@@ -211,8 +212,8 @@ def estimate(divergence: str, both: Pair, estimator: str, **options: Any) -> Cel
         raise ValueError(f"{divergence} has no estimator {estimator!r}: it has {names}")
     given = {name: value for name, value in options.items() if value is not None}
     for name in given:
-        if name not in _OPTIONS[estimator]:
-            owner = next(other for other, names in _OPTIONS.items() if name in names)
+        if name not in OPTIONS[estimator]:
+            owner = next(other for other, names in OPTIONS.items() if name in names)
             raise ValueError(
                 f"{name}= is an option of estimator={owner!r}, but estimator={estimator!r} was asked for"
             )
