@@ -1,0 +1,214 @@
+"""Generators and critics, chosen by the data: MLPs for points and small images, DCGAN or a ResNet for larger ones.
+
+Latent vectors have shape (n, latent), points (n, d), images (n, C, H, W) with pixels in [0, 1]; a critic returns
+one number a sample, shape (n,). Networks are made without touching any random state: :func:`initialize` fills them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from otgan.gan.errors import OptionError, RunError
+
+__all__ = ["NETWORKS", "Space", "critic", "generator", "initialize"]
+
+NETWORKS = ("mlp", "dcgan", "resnet")
+
+
+@dataclass(frozen=True)
+class Space:
+    """Where the samples live: points with d coordinates, shape (d,), or images of shape (C, H, W)."""
+
+    shape: tuple[int, ...]
+
+    @property
+    def dim(self) -> int:
+        """The number of coordinates of a sample."""
+        return math.prod(self.shape)
+
+    @property
+    def kind(self) -> str:
+        """One of "points", "small" (images of at most 16 pixels a side) and "images"."""
+        if len(self.shape) == 1:
+            return "points"
+        return "small" if max(self.shape[1:]) <= 16 else "images"
+
+
+def generator(space: Space, network: str, *, latent: int, width: int, depth: int, norm: bool) -> nn.Module:
+    """Make a generator, unfilled: latent vectors to samples.
+
+    Parameters
+    ----------
+    space : Space
+    network : {"mlp", "dcgan", "resnet"}
+    latent : int
+    width : int
+        Units of a hidden layer, or channels next to the pixels.
+    depth : int
+        Hidden layers of an MLP; the others have the depth that the pixels ask for.
+    norm : bool
+        Whether convolutional generators use batch normalization.
+    """
+    _check(space, network)
+    if network == "mlp":
+        layers = _mlp(latent, width, depth, space.dim)
+        return nn.Sequential(
+            *layers, *([] if space.kind == "points" else [nn.Sigmoid(), nn.Unflatten(1, space.shape)])
+        )
+    channels, height, across = space.shape
+    start = (4 * width, height // 4, across // 4)
+    first = [nn.Linear(latent, math.prod(start)), nn.Unflatten(1, start)]
+    if network == "dcgan":
+        return nn.Sequential(
+            *first,
+            *_normalized(4 * width, norm),
+            nn.ConvTranspose2d(4 * width, 2 * width, 4, 2, 1),
+            *_normalized(2 * width, norm),
+            nn.ConvTranspose2d(2 * width, width, 4, 2, 1),
+            *_normalized(width, norm),
+            nn.Conv2d(width, channels, 3, padding=1),
+            nn.Sigmoid(),
+        )
+    return nn.Sequential(
+        *first,
+        Residual(4 * width, 2 * width, norm=norm, resample=nn.Upsample(scale_factor=2)),
+        Residual(2 * width, width, norm=norm, resample=nn.Upsample(scale_factor=2)),
+        *_normalized(width, norm),
+        nn.Conv2d(width, channels, 3, padding=1),
+        nn.Sigmoid(),
+    )
+
+
+def critic(
+    space: Space, network: str, *, width: int, depth: int, norm: bool = False, outputs: int = 1
+) -> nn.Module:
+    """Make a critic or discriminator, unfilled: samples to one number each (or `outputs` features).
+
+    No critic of a Wasserstein system is normalized over the batch: its gradient penalty is a statement about each
+    sample alone. `norm` is for the classical discriminator of DCGAN.
+    """
+    _check(space, network)
+    last: list[nn.Module] = [nn.Flatten(0)] if outputs == 1 else []
+    if network == "mlp":
+        pixels = [] if space.kind == "points" else [nn.Flatten(), Centered()]
+        return nn.Sequential(*pixels, *_mlp(space.dim, width, depth, outputs), *last)
+    channels, height, across = space.shape
+    end = nn.Linear(2 * width * (height // 4) * (across // 4), outputs)
+    if network == "dcgan":
+        return nn.Sequential(
+            Centered(),
+            nn.Conv2d(channels, width, 4, 2, 1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(width, 2 * width, 4, 2, 1),
+            *([nn.BatchNorm2d(2 * width)] if norm else []),
+            nn.LeakyReLU(0.2),
+            nn.Flatten(),
+            end,
+            *last,
+        )
+    return nn.Sequential(
+        Centered(),
+        nn.Conv2d(channels, width, 3, padding=1),
+        Residual(width, width, norm=norm, resample=nn.AvgPool2d(2)),
+        Residual(width, 2 * width, norm=norm, resample=nn.AvgPool2d(2)),
+        Residual(2 * width, 2 * width, norm=norm),
+        nn.ReLU(),
+        nn.Flatten(),
+        end,
+        *last,
+    )
+
+
+class Centered(nn.Module):
+    """Pixels in [0, 1] to [−1, 1]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return 2x − 1."""
+        return 2 * x - 1
+
+
+class Residual(nn.Module):
+    """A pre-activation residual block; `resample` changes the resolution of both branches."""
+
+    def __init__(self, channels: int, out: int, *, norm: bool, resample: nn.Module | None = None) -> None:
+        super().__init__()
+        up = isinstance(resample, nn.Upsample)
+        between: list[nn.Module] = [] if resample is None else [resample]
+        self.branch = nn.Sequential(
+            *_normalized(channels, norm),
+            *(between if up else []),
+            nn.Conv2d(channels, out, 3, padding=1),
+            *_normalized(out, norm),
+            nn.Conv2d(out, out, 3, padding=1),
+            *([] if up else between),
+        )
+        self.skip = nn.Sequential(*between, *([nn.Conv2d(channels, out, 1)] if channels != out else []))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return skip(x) + branch(x)."""
+        total: Tensor = self.skip(x) + self.branch(x)
+        return total
+
+
+def initialize(network: nn.Module, rng: torch.Generator, device: torch.device) -> nn.Module:
+    """Give a network that was made on the meta device its memory and its first weights.
+
+    Weights are He-normal, std √(2 / fan in), those of the last layer √(1 / fan in); biases 0.
+    """
+    network.to_empty(device=device)
+    weighted = [m for m in network.modules() if isinstance(m, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d))]
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+                module.reset_parameters()
+        for module in weighted:
+            shape = module.weight.shape
+            # A transposed convolution of stride 2 feeds a quarter of its kernel into each output pixel.
+            fan_in = (
+                shape[0] * shape[2] * shape[3] // 4
+                if isinstance(module, nn.ConvTranspose2d)
+                else math.prod(shape[1:])
+            )
+            gain = 1.0 if module is weighted[-1] else 2.0
+            fresh = torch.randn(shape, generator=rng, device=rng.device) * math.sqrt(gain / fan_in)
+            module.weight.copy_(fresh)
+            if module.bias is not None:
+                module.bias.zero_()
+    return network
+
+
+def _mlp(inputs: int, width: int, depth: int, outputs: int) -> list[nn.Module]:
+    layers: list[nn.Module] = []
+    for _ in range(depth):
+        layers += [nn.Linear(inputs, width), nn.ReLU()]
+        inputs = width
+    return [*layers, nn.Linear(inputs, outputs)]
+
+
+def _normalized(channels: int, norm: bool) -> list[nn.Module]:
+    return [*([nn.BatchNorm2d(channels)] if norm else []), nn.ReLU()]
+
+
+def _check(space: Space, network: str) -> None:
+    if network not in NETWORKS:
+        raise OptionError(f"network must be one of {', '.join(NETWORKS)}, got {network!r}")
+    if network == "mlp":
+        return
+    if space.kind == "points":
+        raise RunError(f"{network} takes images, got points of {space.dim} coordinates: use network=mlp")
+    height, across = space.shape[1:]
+    if height % 4 or across % 4:
+        raise RunError(
+            f"{network} takes images whose sides are multiples of 4, got {height} x {across}: "
+            "use network=mlp, pass your own modules, or resize them"
+        )
+
+
+def describe(network: nn.Module) -> dict[str, Any]:
+    """Return the parameters' names and shapes: what must agree for weights to be loaded."""
+    return {name: list(value.shape) for name, value in network.state_dict().items()}

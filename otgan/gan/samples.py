@@ -1,0 +1,129 @@
+"""From what the user names or holds to what a run trains on and is judged by."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from otgan.data import Dataset, open_splits
+from otgan.data.stored import stack
+from otgan.data.toy import TOYS
+from otgan.gan.errors import RunError
+from otgan.gan.networks import Space
+
+__all__ = ["Samples", "Scaling"]
+
+_SYNTHETIC = (65536, 8192)
+"""Rows to train on and to hold out where they are generated: as good as endless, and still countable."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """The affine map x = center + scale · u between samples x and the units u that networks work in.
+
+    Images, whose pixels are in [0, 1], and points that are about standardized as they are keep their units; others
+    are centered and divided by one number, so that distances keep their proportions.
+
+    Attributes
+    ----------
+    center : Tensor, shape (d,) or ()
+    scale : float
+    """
+
+    center: Tensor
+    scale: float
+
+    @classmethod
+    def of(cls, points: Tensor, space: Space) -> Scaling:
+        """Choose the units for samples of shape (n, ...)."""
+        if space.kind != "points":
+            return cls(torch.zeros(()), 1.0)
+        center = points.double().mean(0)
+        scale = float((points.double() - center).square().mean().sqrt())
+        if scale == 0:
+            scale = 1.0
+        elif float(center.abs().max()) < 0.5 and 0.5 < scale < 2:
+            return cls(torch.zeros(()), 1.0)
+        return cls(center.float(), scale)
+
+    def to_units(self, x: Tensor) -> Tensor:
+        """Return (x − center) / scale."""
+        return (x - self.center.to(x.device)) / self.scale
+
+    def to_data(self, u: Tensor) -> Tensor:
+        """Return center + scale · u."""
+        return self.center.to(u.device) + self.scale * u
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return {"center": self.center, "scale": self.scale}
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """A data set to train on, and one that is held out.
+
+    Attributes
+    ----------
+    spec : str or None
+        The name or path, from which they can be had again; None for arrays.
+    train, held_out : Dataset
+    """
+
+    spec: str | None
+    train: Dataset
+    held_out: Dataset
+
+    @classmethod
+    def of(cls, data: Any, seed: int, data_dir: str | os.PathLike[str] | None = None) -> Samples:
+        """Open a spec, or split an array, a tensor or a data set.
+
+        Raises
+        ------
+        SpecError, DataError
+            If there is no such data, or they cannot be used.
+        RunError
+            If they are weighted.
+        """
+        if isinstance(data, (str, os.PathLike)):
+            spec = os.fspath(data)
+            synthetic = spec.partition(":")[0].partition("@")[0] in {*TOYS, "lines"}
+            n, n_test = _SYNTHETIC if synthetic else (None, None)
+            return cls(spec, *open_splits(data, n, n_test, seed, data_dir=data_dir, dtype=np.float32))
+        if not isinstance(data, Dataset):
+            array = data.detach().cpu().numpy() if isinstance(data, Tensor) else np.asarray(data)
+            data = stack("the array", array).draw(None, 0, dtype=np.float32)
+        if data.weights is not None:
+            raise RunError(f"{data.name} is weighted: draw rows by their weights before training on them")
+        train, held_out = data.hold_out(max(1, len(data) // 5), seed)
+        return cls(None, train, held_out)
+
+    @property
+    def space(self) -> Space:
+        """Where the samples live."""
+        return Space(self.train.shape or (self.train.dim,))
+
+    def describe(self) -> dict[str, Any]:
+        """Return what identifies the data."""
+        digest = hashlib.blake2b(digest_size=16)
+        for part in (self.train, self.held_out):
+            digest.update(np.ascontiguousarray(part.points, np.float32).data)
+        return {
+            "spec": self.spec,
+            "shape": list(self.space.shape),
+            "train": len(self.train),
+            "held_out": len(self.held_out),
+            "digest": digest.hexdigest(),
+        }
+
+
+def as_tensor(points: NDArray[Any], space: Space) -> Tensor:
+    """Return rows as a float32 tensor of shape (n, *space.shape)."""
+    return torch.from_numpy(np.ascontiguousarray(points, np.float32)).reshape(len(points), *space.shape)

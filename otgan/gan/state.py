@@ -1,0 +1,146 @@
+"""The state of a run in training: all that a checkpoint must hold for a resumed run to be the same run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from otgan.gan.batches import Batches, seeded
+from otgan.gan.errors import DivergedError, OptionError, RunError
+from otgan.gan.networks import initialize
+from otgan.gan.samples import Samples, Scaling, as_tensor
+from otgan.gan.systems import System
+
+__all__ = ["State"]
+
+
+@dataclass(eq=False)
+class State:
+    """Networks, their moving averages, optimizers, the position in data and random numbers, and the step.
+
+    Attributes
+    ----------
+    nets : dict of str to nn.Module
+    averages : dict of str to AveragedModel
+        Of the networks that the system samples from.
+    optimizers : dict of str to Optimizer
+    batches : Batches
+    scaling : Scaling
+        The units that the networks work in.
+    step : int
+        Generator updates done.
+    """
+
+    nets: dict[str, nn.Module]
+    averages: dict[str, AveragedModel]
+    optimizers: dict[str, Optimizer]
+    batches: Batches
+    scaling: Scaling
+    step: int = 0
+
+    @classmethod
+    def start(
+        cls,
+        system: System,
+        samples: Samples,
+        seed: int,
+        device: torch.device,
+        modules: Mapping[str, nn.Module] | None = None,
+    ) -> State:
+        """Make the state of step 0.
+
+        Raises
+        ------
+        OptionError
+            If a module is passed that the system does not know.
+        RunError
+            If the data are too few, or of a shape that the networks cannot take.
+        """
+        space = samples.space
+        points = as_tensor(samples.train.points, space)
+        scaling = Scaling.of(points, space)
+        batches = Batches(
+            scaling.to_units(points).to(device), system.batch, system.latent, system.prior, seed
+        )
+        with torch.device("meta"):  # nothing is drawn from torch's global random state
+            made = system.networks(space)
+        own = dict(modules or {})
+        if unknown := sorted(set(own) - set(made)):
+            raise OptionError(f"{system.name} has no network {unknown[0]!r}; it has {', '.join(made)}")
+        rng = seeded(torch.device("cpu"), seed, 0)
+        nets = {
+            name: (own[name].to(device) if name in own else initialize(net, rng, device)).train()
+            for name, net in made.items()
+        }
+        _check_generator(nets, batches, space.shape, own)
+        average = get_ema_multi_avg_fn(system.ema)
+        averages = {name: AveragedModel(nets[name], multi_avg_fn=average) for name in system.averaged}
+        for copy in averages.values():
+            copy.eval().requires_grad_(False)
+        return cls(nets, averages, system.optimizers(nets), batches, scaling)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint holds, besides the step."""
+        return {
+            "nets": {name: net.state_dict() for name, net in self.nets.items()},
+            "averages": {name: average.state_dict() for name, average in self.averages.items()},
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+            "batches": self.batches.state_dict(),
+            "scaling": self.scaling.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Become the state that :meth:`state_dict` returned.
+
+        Raises
+        ------
+        RunError
+            If it is that of other networks.
+        """
+        try:
+            for name, net in self.nets.items():
+                net.load_state_dict(state["nets"][name])
+            for name, average in self.averages.items():
+                average.load_state_dict(state["averages"][name])
+            for name, optimizer in self.optimizers.items():
+                optimizer.load_state_dict(state["optimizers"][name])
+            self.batches.load_state_dict(state["batches"])
+        except (KeyError, RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise RunError(f"the checkpoint does not fit the networks: {reason}") from error
+        self.scaling = Scaling(**state["scaling"])
+        self.step = state["step"]
+
+    def check_finite(self) -> None:
+        """Refuse weights that are not finite.
+
+        Raises
+        ------
+        DivergedError
+        """
+        for name, net in self.nets.items():
+            for key, value in net.named_parameters():
+                if not bool(torch.isfinite(value).all()):
+                    raise DivergedError(f"step {self.step}: weights {key} of the {name} are not finite")
+
+
+def _check_generator(
+    nets: Mapping[str, nn.Module], batches: Batches, shape: tuple[int, ...], own: Mapping[str, nn.Module]
+) -> None:
+    """Find out before training whether a generator of the user's own makes samples like the data's."""
+    if "generator" not in own:
+        return
+    generator = nets["generator"]
+    noise = torch.zeros(2, batches.latent, device=batches.points.device)
+    generator.eval()  # leaves running statistics alone
+    with torch.no_grad():
+        made = tuple(generator(noise).shape)
+    generator.train()
+    if made != (2, *shape):
+        raise RunError(f"your generator makes samples of shape {made[1:]}; those of the data have {shape}")

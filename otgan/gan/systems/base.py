@@ -1,0 +1,190 @@
+"""What every system is: hyperparameters, networks, optimizers, and one training step."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from otgan.gan.batches import Batches
+from otgan.gan.errors import OptionError
+from otgan.gan.networks import NETWORKS, Space, critic, generator
+
+__all__ = ["Networks", "Optimizers", "System", "Terms", "adam", "descend"]
+
+Networks = Mapping[str, nn.Module]
+Optimizers = Mapping[str, Optimizer]
+Terms = dict[str, Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class System(ABC):
+    """A way to train a generator. The fields are its hyperparameters, their defaults those of its paper.
+
+    ``presets`` holds, apart, what the library does differently by default, by the kind of data: "points", "small"
+    images and "images"; :meth:`for_data` applies it.
+
+    A system has no state. Its step reads like its paper's algorithm box, and is handed the networks and optimizers
+    that :meth:`networks` and :meth:`optimizers` made.
+
+    Parameters
+    ----------
+    batch : int
+        Samples in a mini-batch.
+    latent : int
+        Dimension of the generator's noise.
+    prior : {"normal", "uniform"}
+        Its distribution: N(0, I), or uniform on [0, 1].
+    network : {"auto", "mlp", "dcgan", "resnet"}
+        "auto" takes an MLP for points and small images, "dcgan" for larger images.
+    width, depth : int
+        Units and number of the hidden layers; for convolutions, channels next to the pixels.
+    norm : bool
+        Whether a convolutional generator uses batch normalization.
+    ema : float
+        Decay of the exponential moving average of the networks that are sampled from.
+    """
+
+    name: ClassVar[str]
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]]
+    steps: ClassVar[Mapping[str, int]]
+    """Generator updates of a run that asks for no number, by the kind of data."""
+    estimate: ClassVar[str | None] = "wasserstein"
+    """The term that estimates a distance: its logged value is the median of the steps since the last, not the mean."""
+    averaged: ClassVar[tuple[str, ...]] = ("generator",)
+    """The networks whose moving average a run samples from."""
+
+    batch: int = 64
+    latent: int = 128
+    prior: str = "normal"
+    network: str = "auto"
+    width: int = 512
+    depth: int = 3
+    norm: bool = True
+    ema: float = 0.999
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "latent", "width", "depth"):
+            if getattr(self, name) < 1:
+                raise OptionError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.ema < 1:
+            raise OptionError(f"ema must be in [0, 1), got {self.ema}")
+        if self.network not in ("auto", *NETWORKS):
+            raise OptionError(f"network must be one of auto, {', '.join(NETWORKS)}, got {self.network!r}")
+
+    @classmethod
+    def for_data(cls, kind: str, options: Mapping[str, Any] | None = None) -> Self:
+        """Make the system with the library's defaults for a kind of data, and options of one's own.
+
+        Raises
+        ------
+        OptionError
+            If there is no such option, or its value is of the wrong type.
+        """
+        types = typing.get_type_hints(cls)
+        known = {field.name: types[field.name] for field in dataclasses.fields(cls)}
+        given = dict(options or {})
+        for name, value in given.items():
+            if name not in known:
+                raise OptionError(f"{cls.name} has no option {name!r}; it has {', '.join(sorted(known))}")
+            given[name] = _typed(name, value, known[name])
+        return cls(**{**cls.presets.get(kind, {}), **given})
+
+    def networks(self, space: Space) -> dict[str, nn.Module]:
+        """Make the networks, unfilled, by name."""
+        return {"generator": self.make_generator(space), "critic": self.make_critic(space)}
+
+    @abstractmethod
+    def optimizers(self, nets: Networks) -> dict[str, Optimizer]:
+        """Make an optimizer for each network that is trained."""
+
+    @abstractmethod
+    def step(self, nets: Networks, optimizers: Optimizers, batches: Batches) -> Terms:
+        """Update the generator once, and whatever plays against it as often as the system wants.
+
+        Returns
+        -------
+        dict of str to Tensor
+            The losses and estimates of this step, detached, without dimensions, in the same order in every step.
+        """
+
+    def make_generator(self, space: Space) -> nn.Module:
+        """Make this system's generator for the data."""
+        return generator(
+            space,
+            self._network(space),
+            latent=self.latent,
+            width=self.width,
+            depth=self.depth,
+            norm=self.norm,
+        )
+
+    def make_critic(self, space: Space, *, norm: bool = False, outputs: int = 1) -> nn.Module:
+        """Make this system's critic for the data."""
+        return critic(
+            space, self._network(space), width=self.width, depth=self.depth, norm=norm, outputs=outputs
+        )
+
+    def _network(self, space: Space) -> str:
+        if self.network != "auto":
+            return self.network
+        return "dcgan" if space.kind == "images" else "mlp"
+
+
+def adam(nets: nn.Module | Iterable[nn.Module], lr: float, betas: tuple[float, float]) -> Adam:
+    """Make Adam over the parameters of one or several networks, in its fused form where the device has one."""
+    modules = [nets] if isinstance(nets, nn.Module) else list(nets)
+    parameters = [parameter for module in modules for parameter in module.parameters()]
+    return Adam(
+        parameters,
+        lr=lr,
+        betas=betas,
+        fused=all(parameter.device.type in {"cpu", "cuda"} for parameter in parameters),
+    )
+
+
+def descend(optimizer: Optimizer, loss: Tensor) -> None:
+    """Take one descent step in the optimizer's own parameters; no other network receives a gradient."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward(inputs=parameters)
+    optimizer.step()
+
+
+def fake(nets: Networks, batches: Batches) -> Tensor:
+    """Draw a mini-batch from the generator, in full precision and without its graph."""
+    with torch.no_grad():
+        return generate(nets, batches)
+
+
+def generate(nets: Networks, batches: Batches) -> Tensor:
+    """Draw a mini-batch from the generator, in full precision, differentiable in its parameters."""
+    samples: Tensor = nets["generator"](batches.noise())
+    return samples.float()
+
+
+def _typed(name: str, value: Any, wanted: Any) -> Any:
+    """Return an option's value in the type of its field; text is what the command line gives."""
+    choices = typing.get_args(wanted) or (wanted,)
+    if value is None or value == "none":
+        if type(None) in choices:
+            return None
+        raise OptionError(f"option {name} needs a value")
+    base = next(choice for choice in choices if choice is not type(None))
+    try:
+        if base is bool:
+            return {True: True, False: False, "true": True, "false": False, "1": True, "0": False}[
+                value.lower() if isinstance(value, str) else value
+            ]
+        if base is int and float(value) != int(float(value)):
+            raise ValueError
+        return base(float(value)) if base is int else base(value)
+    except (KeyError, TypeError, ValueError) as error:
+        raise OptionError(f"option {name} takes {base.__name__}, got {value!r}") from error
