@@ -132,7 +132,8 @@ def solve_entropic(
     strength = spread(epsilon, x)
     geometry = make_geometry(backend, x, y, p)
     with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
-        start = 0.25 * mean_cost(x, y, a, b, p)
+        # The mean over points, however light: a light point needs its potential annealed like any other.
+        start = 0.25 * mean_cost(x, y, (a > 0).double(), (b > 0).double(), p)
         solution = solve(geometry, a, b, strength, start=start, tol=tol, max_iter=limit)
         return EntropicCoupling(geometry, a, b, strength, solution), tol
 

@@ -40,8 +40,9 @@ class Iterate:
         self.error = torch.full_like(epsilon, torch.inf)
 
     def _absorb(self, f: Tensor, g: Tensor) -> None:
-        self.f, self.g = f, g
-        self.kernel, self.rough = self.geometry.kernels(self.epsilon, f, g, self.tol)
+        # Without mass on either side, f + g is not bounded by C: such points would overflow the kernel.
+        self.f, self.g = f.masked_fill(self.no_x, -torch.inf), g.masked_fill(self.no_y, -torch.inf)
+        self.kernel, self.rough = self.geometry.kernels(self.epsilon, self.f, self.g, self.tol)
         self.u, self.v = torch.ones_like(f), torch.ones_like(g)
         self.passes += 0.5
 
@@ -69,6 +70,14 @@ class Iterate:
         self.ratio = (self.v * self.over_x(self.u)).masked_fill_(self.no_y, 1.0)
         self.error = (self.b * (self.ratio - 1).abs()).sum(1)
         return self.error
+
+    def balanced(self) -> bool:
+        """Whether every point, however light, receives its mass to within a factor of e.
+
+        The L1 error does not see light points. What they lack must be made up before ε falls, while it takes a
+        shift of a few ε; later it takes a hundred times as many.
+        """
+        return bool(((self.ratio < 2.72) & (self.ratio > 0.368)).all())
 
     def plain_step(self) -> None:
         """Take a Sinkhorn step in v: make the column sums exact."""

@@ -18,6 +18,9 @@ __all__ = ["Newton"]
 _TRUST = 20.0
 """Largest entry of a step, in units of ε: beyond it the quadratic model says nothing."""
 
+_FLAT = 1e-6
+"""Curvature, relative to that of the diagonal, below which products in float32 say nothing."""
+
 _SLOW = 30
 """Conjugate-gradient iterations that a step may take before the next one gets a Cholesky factor."""
 
@@ -81,6 +84,7 @@ class Newton:
         enough = forcing * gap.abs().sum(1)
         z = self._precondition(residual, inverse)
         direction, slope = z, (residual * z).sum(1)
+        open_ = residual.abs().sum(1) > enough
         used = 0
         while used < limit:
             bv = it.b * it.v
@@ -88,16 +92,20 @@ class Newton:
             it.passes += 1
             used += 1
             curvature = (direction * product).sum(1)
-            # A problem whose system is solved, or whose curvature is lost in rounding, stays where it is.
-            go = (residual.abs().sum(1) > enough) & (curvature > 0)
-            length = torch.where(go, slope / curvature, 0.0)[:, None]
-            x = x + length * direction
+            # Clusters that exchange next to no mass leave directions whose curvature is lost in rounding: such
+            # a one is followed to the end of the trust region, and the problem leaves.
+            flat = curvature <= _FLAT * (column * direction.square()).sum(1)
+            go = open_ & ~flat
+            length = torch.where(flat, _TRUST / direction.abs().amax(1), slope / curvature)
+            x = x + torch.where(open_, length, 0.0)[:, None] * direction
+            length = torch.where(go, length, 0.0)[:, None]
             residual = residual - length * product
-            if not bool((go & (residual.abs().sum(1) > enough)).any()):
+            open_ = go & (residual.abs().sum(1) > enough)
+            if not bool(open_.any()):
                 break
             z = self._precondition(residual, inverse)
             slope, before = (residual * z).sum(1), slope
-            direction = z + torch.where(go, slope / before, 0.0)[:, None] * direction
+            direction = z + torch.where(open_, slope / before, 0.0)[:, None] * direction
         return x - (x * column).sum(1, keepdim=True), used
 
 
@@ -128,7 +136,7 @@ def _line_search(it: Iterate, direction: Tensor, gap: Tensor) -> None:
     slope = (direction * gap).sum(1)
     value = it.semi_dual(it.u, it.v)
     noise = 1e-6 if it.tol > 1e-7 else 1e-13
-    before_u, before_v = it.u, it.v
+    before_v = it.v
     t = torch.ones_like(value)
     for _ in range(12):
         v = before_v * (t[:, None] * direction).exp()
@@ -139,7 +147,10 @@ def _line_search(it: Iterate, direction: Tensor, gap: Tensor) -> None:
             break
         t = torch.where(accepted, t, 0.25 * t)
     keep = accepted[:, None]
-    it.u, it.v = torch.where(keep, u, before_u), torch.where(keep, v, before_v)
+    # Where even short steps fail, a plain Sinkhorn step never does.
+    plain = before_v / it.ratio
+    it.v = torch.where(keep, v, plain)
+    it.u = u if bool(accepted.all()) else it.rows_made_exact(it.v)
     it.measure()
     for _ in range(4):
         left = (direction * (it.b - it.b * it.ratio)).sum(1)

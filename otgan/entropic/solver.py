@@ -107,7 +107,9 @@ def solve(
     count = 0.5
     while not bool((level <= epsilon).all()) and count < max_iter:
         iterate = Iterate(geometry, a, b, level, f, g, _STAGE_TOL)
-        f, g = _stage(iterate, Newton(patient=False), _STAGE_TOL, min(_STAGE_PASSES, max_iter - count))
+        f, g = _stage(
+            iterate, Newton(patient=False), _STAGE_TOL, min(_STAGE_PASSES, max_iter - count), last=False
+        )
         count += iterate.passes
         level = torch.maximum(level / _FACTOR, epsilon)
 
@@ -137,7 +139,9 @@ def solve(
         aim = aim / 4
 
 
-def _stage(iterate: Iterate, newton: Newton, goal: float, budget: float) -> tuple[Tensor, Tensor]:
+def _stage(
+    iterate: Iterate, newton: Newton, goal: float, budget: float, last: bool = True
+) -> tuple[Tensor, Tensor]:
     """Step at one ε until every problem has a marginal error of `goal` or the budget of passes is spent."""
     step = 0
     error = iterate.sweep()
@@ -149,7 +153,9 @@ def _stage(iterate: Iterate, newton: Newton, goal: float, budget: float) -> tupl
             iterate.rescue()
             error = iterate.sweep()
             continue
-        if bool((error <= goal).all()) or iterate.passes >= budget:
+        if iterate.passes >= budget:
+            break
+        if bool((error <= goal).all()) and (last or iterate.balanced()):
             break
         if step <= _PLAIN or bool((error > 0.5).all()):
             iterate.plain_step()

@@ -114,10 +114,12 @@ class Geometry(ABC):
         self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor
     ) -> Iterator[tuple[slice, Tensor, Tensor]]:
         """Yield (rows, plan, cost) by blocks, the plan being a b exp((f + g − C)/ε)."""
-        scale = epsilon[:, None, None]
+        # The weights go into the exponent: where both are 0 the kernel itself may overflow.
+        inverse = (1 / epsilon)[:, None]
+        row, column = f * inverse + a.log(), g * inverse + b.log()
         for rows, cost in self.tiles():
-            plan = (g[:, None] - cost).add_(f[:, rows, None]).div_(scale).exp_()
-            yield rows, plan.mul_(b[:, None]).mul_(a[:, rows, None]), cost
+            exponent = torch.addcmul(column[:, None], cost, inverse[..., None], value=-1)
+            yield rows, exponent.add_(row[:, rows, None]).exp_(), cost
 
     def plan(self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> Tensor:
         """The plan a b exp((f + g − C)/ε) itself, shape (B, n, m)."""

@@ -19,6 +19,10 @@ Its entries are accurate to 1e-7, but sums of thousands of them leave errors of 
 """
 
 
+SMALL = 2**14
+"""Entries of one problem up to which float32 saves nothing that counts."""
+
+
 class DenseKernel(Kernel):
     """A stored matrix exp((f + g − C)/ε)."""
 
@@ -74,12 +78,16 @@ class DenseGeometry(Geometry):
 
     def kernel(self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float) -> DenseKernel:
         """Store exp((f + g − C)/ε), in float32 where a marginal error of `tol` allows it."""
-        return DenseKernel(self._fill(epsilon, f, g, torch.float32 if tol >= SINGLE else torch.float64))
+        return DenseKernel(self._fill(epsilon, f, g, self._type(tol)))
+
+    def _type(self, tol: float) -> torch.dtype:
+        small = self.shape[1] * self.shape[2] <= SMALL
+        return torch.float32 if tol >= SINGLE and not small else torch.float64
 
     def kernels(self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float) -> tuple[DenseKernel, DenseKernel]:
         """Store the kernel in the type that `tol` asks for, and always in float32 for the corrections."""
         kernel = self.kernel(epsilon, f, g, tol)
-        if kernel.matrix.dtype == torch.float32:
+        if self._type(torch.inf) == kernel.matrix.dtype:
             return kernel, kernel
         rough = self._buffer(torch.float32)
         return kernel, DenseKernel(rough.copy_(kernel.matrix))
