@@ -1,5 +1,9 @@
 """The configuration of the documentation; `make docs` builds it, and a warning is an error."""
 
+from weakref import WeakSet
+
+from matplotlib.figure import Figure
+from sphinx_gallery.scrapers import figure_rst
 from sphinx_gallery.sorting import FileNameSortKey
 
 import otgan
@@ -31,6 +35,21 @@ autosummary_generate = True
 autodoc_typehints = "none"  # the types stand in the docstrings, in words
 numpydoc_show_class_members = False  # the class template lists them
 
+seen: WeakSet[Figure] = WeakSet()
+
+
+def scrape_figures(block, block_vars, gallery_conf):
+    """Show the figures that otgan.plot returns: pyplot, which sphinx-gallery asks, does not know them."""
+    figures = {value for value in block_vars["example_globals"].values() if isinstance(value, Figure)}
+    paths = []
+    for figure in figures - set(seen):
+        seen.add(figure)
+        if not hasattr(figure, "number"):  # pyplot numbers those that it makes
+            paths.append(next(block_vars["image_path_iterator"]))
+            figure.savefig(paths[-1], dpi=150)
+    return figure_rst(paths, gallery_conf["src_dir"])
+
+
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
@@ -38,4 +57,5 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "download_all_examples": False,
     "show_memory": False,
+    "image_scrapers": ("matplotlib", scrape_figures),
 }
