@@ -1,0 +1,335 @@
+"""compare(): every distance between two sets of samples, with what to believe of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import platform
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib import metadata
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import otgan
+from otgan.measure import Measure, Pair, pair
+from otgan.metrics import DEFAULT
+from otgan.report import text
+from otgan.report.caveats import Findings, caveats
+from otgan.report.distance import Distance, measured, statistic
+from otgan.report.plan import Plan
+from otgan.report.uncertainty import noise_floor, permutation_null
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Report", "compare"]
+
+_SCHEMA = 1
+_PACKAGES = ("numpy", "scipy", "torch", "pot")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Report:
+    """Distances between two sets of samples, each with its certificate. Made by :func:`otgan.compare`.
+
+    ``str(report)`` is a table, ``report["emd"]`` one of its distances, ``report.plot()`` a figure.
+
+    Attributes
+    ----------
+    names : tuple of str
+        What x and y are called.
+    n, m, d : int
+        The numbers of samples of x and of y, and their dimension.
+    mass : tuple of float
+        The totals of the weights as they were given; 1 without weights.
+    seed : int or None
+        What the noise floor and the permutations follow from; None for a generator.
+    distances : mapping of str to Distance
+        By the names that were asked for, in that order.
+    warnings : tuple of str
+        Where a number misleads, in plain words.
+    seconds : float
+        Wall time of everything.
+    """
+
+    names: tuple[str, str]
+    n: int
+    m: int
+    d: int
+    mass: tuple[float, float]
+    seed: int | None
+    distances: Mapping[str, Distance]
+    warnings: tuple[str, ...]
+    seconds: float
+    _both: Pair = field(repr=False)
+
+    def __getitem__(self, name: str) -> Distance:
+        """Return the distance of that name."""
+        return self.distances[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the names of the distances."""
+        return iter(self.distances)
+
+    def __len__(self) -> int:
+        """Return how many distances there are."""
+        return len(self.distances)
+
+    @property
+    def converged(self) -> bool:
+        """Whether every distance is what it claims to be."""
+        return all(each.converged for each in self.distances.values())
+
+    @property
+    def x(self) -> Measure:
+        """The first measure, as it was compared."""
+        return self._both.x
+
+    @property
+    def y(self) -> Measure:
+        """The second measure, as it was compared."""
+        return self._both.y
+
+    def table(self) -> str:
+        """Return the distances and their uncertainties as text of at most 100 columns, without the warnings."""
+        distances = list(self.distances.values())
+        below = "\n".join(text.wrapped(line, "") for line in text.intervals(distances, self.names))
+        parts = (
+            text.heading(self.names, (self.n, self.m), self.d),
+            text.table(distances),
+            below,
+            text.null_table(distances),
+        )
+        return "\n\n".join(part for part in parts if part)
+
+    def __str__(self) -> str:
+        words = [text.wrapped(sentence, "! ") for sentence in self.warnings]
+        return "\n".join([self.table(), "", *words]) if words else self.table()
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={text.number(each.value)}" for name, each in self.distances.items())
+        return f"Report({values}, {len(self.warnings)} warning{'' if len(self.warnings) == 1 else 's'})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain lists and numbers for strict JSON: numbers that are not finite become strings.
+
+        The schema is stable: keys may be added to it, and a change of one that there is raises its number.
+        """
+        plain: dict[str, Any] = _strict(
+            {
+                "schema": _SCHEMA,
+                "names": list(self.names),
+                "n": self.n,
+                "m": self.m,
+                "d": self.d,
+                "mass": list(self.mass),
+                "seed": self.seed,
+                "distances": {name: each.to_dict() for name, each in self.distances.items()},
+                "warnings": list(self.warnings),
+                "seconds": self.seconds,
+                "versions": _versions(),
+            }
+        )
+        return plain
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """Return :meth:`to_dict` as JSON that every parser reads; infinities are ``"inf"`` and ``"-inf"``."""
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False, ensure_ascii=False)
+
+    def plot(self, *, arcs: int = 150, points: int = 2000, seed: int = 0) -> Figure:
+        """Draw the two sets, the heaviest arcs of the plan between them, and the distances as bars.
+
+        Parameters
+        ----------
+        arcs : int
+            How many arcs of the plan to draw at most.
+        points : int
+            How many points of each set to draw at most.
+        seed : int
+            Which of more points, and of arcs of equal mass, are drawn.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        from otgan import plot
+
+        return plot.report(self, arcs=arcs, points=points, seed=seed)
+
+
+def compare(
+    x: Any,
+    y: Any,
+    a: Any = None,
+    b: Any = None,
+    *,
+    metrics: str | Iterable[str] = DEFAULT,
+    p: float = 1,
+    epsilon: float | None = None,
+    blur: float | None = None,
+    tol: float | None = None,
+    max_iter: int | None = None,
+    estimator: str = "atoms",
+    bins: Any = None,
+    bin_width: Any = None,
+    outside: str | None = None,
+    k: int | None = None,
+    permutations: int = 0,
+    seed: int | np.random.Generator = 0,
+    names: tuple[str, str] = ("x", "y"),
+    progress: bool = False,
+) -> Report:
+    """Measure several distances between two sets of samples, and say what to believe of them.
+
+    Parameters
+    ----------
+    x, y : array-like
+        Samples of shape (n, d) and (m, d), or (n,) and (m,) on the line.
+    a, b : array-like, optional
+        Weights, uniform if omitted; each side is normalized to total 1.
+    metrics : iterable of str, or names separated by commas
+        Some of "emd", "js", "kl", "tv", "sinkhorn", "sinkhorn_divergence". A divergence may name its own
+        estimator, as in "js:knn", so that several stand side by side.
+    p : float, default 1
+        Power of the ground cost ‖x − y‖₂^p of the transport distances. The earth mover's distance is p = 1.
+    epsilon, blur, tol, max_iter
+        Of the entropic distances, as for :func:`otgan.sinkhorn`.
+    estimator, bins, bin_width, outside, k
+        Of the divergences, as for :func:`otgan.kl`.
+    permutations : int, default 0
+        How many times to split the pooled samples at random and measure again, for a p-value and for what each
+        distance would be between draws of one population. As many times the work; 99 are of use, 999 are ample.
+        Not for weighted samples.
+    seed : int or numpy.random.Generator, default 0
+        What the noise floor and the permutations follow from.
+    names : tuple of str
+        What to call the two sets.
+    progress : bool, default False
+        Whether to draw a progress bar on stderr.
+
+    Returns
+    -------
+    Report
+        Nothing is warned of by :mod:`warnings`: what there is to say, a solve that did not converge included, is
+        in its ``warnings``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the samples, a metric or an option are not what is expected, or form a batch.
+    MemoryError, otgan.exact.simplex.SimplexError
+        If the exact problem cannot be solved; see :func:`otgan.emd`.
+
+    Examples
+    --------
+    >>> import otgan
+    >>> report = otgan.compare([0.0, 1.0, 2.0], [3.0, 4.0, 5.0], metrics="emd,tv")
+    >>> report["emd"].value, report["tv"].value
+    (3.0, 1.0)
+    >>> print(report.warnings[0])
+    the supports are disjoint: TV is at its ceiling and says nothing about how far apart the sets are
+    """
+    start = time.perf_counter()
+    plan = Plan.of(
+        metrics,
+        p=p,
+        epsilon=epsilon,
+        blur=blur,
+        tol=tol,
+        max_iter=max_iter,
+        estimator=estimator,
+        bins=bins,
+        bin_width=bin_width,
+        outside=outside,
+        k=k,
+        permutations=permutations,
+    )
+    both = _single(pair(x, y, a, b))
+    if permutations and (both.x.weighted or both.y.weighted):
+        raise ValueError(
+            "permutations split samples that are alike but for their places, and these have weights: "
+            "draw samples by their weights first, or leave permutations at 0"
+        )
+    distances = _measure(plan, both, np.random.default_rng(seed), progress)
+    names = (str(names[0]), str(names[1]))
+    return Report(
+        names=names,
+        n=both.x.points.shape[1],
+        m=both.y.points.shape[1],
+        d=both.x.points.shape[2],
+        mass=(float(both.x.mass), float(both.y.mass)),
+        seed=int(seed) if isinstance(seed, (int, np.integer)) else None,
+        distances=MappingProxyType(distances),
+        warnings=caveats(Findings(both, names, distances)),
+        seconds=time.perf_counter() - start,
+        _both=both,
+    )
+
+
+def _single(both: Pair) -> Pair:
+    """Return the pair with results as floats and arrays, whatever library it came from."""
+    if both.batched:
+        raise ValueError(
+            f"compare reports on one pair of sets, got a batch of {both.x.points.shape[0]}: call it for each, or "
+            "otgan.emd, otgan.sinkhorn and their like for the numbers of a whole batch"
+        )
+
+    def plain(side: Measure) -> Measure:
+        return replace(
+            side,
+            points=side.points.detach(),
+            weights=side.weights.detach(),
+            mass=side.mass.detach(),
+            numpy=True,
+        )
+
+    return Pair(plain(both.x), plain(both.y))
+
+
+def _measure(plan: Plan, both: Pair, rng: np.random.Generator, progress: bool) -> dict[str, Distance]:
+    halving, *splitting = rng.spawn(1 + len(plan.requests))
+    distances = {}
+    with _bar(len(plan.requests) * (1 + plan.permutations), progress) as bar:
+        for request, stream in zip(plan.requests, splitting, strict=True):
+            bar.set_description(request.key)
+            each = measured(request, both, plan)
+            bar.update()
+            again = statistic(request, plan)
+            if request.metric.name == "emd":
+                each = replace(each, noise_floor=noise_floor(both, again, halving))
+            if plan.permutations:
+                null = permutation_null(both, again, each.value, plan.permutations, stream, bar.update)
+                each = replace(each, null=null)
+            distances[request.key] = each
+    return distances
+
+
+@contextlib.contextmanager
+def _bar(total: int, progress: bool) -> Iterator[Any]:
+    from tqdm import tqdm
+
+    with tqdm(total=total, disable=not progress, leave=False) as bar:
+        yield bar
+
+
+def _strict(value: Any) -> Any:
+    """Replace the numbers that JSON does not have by strings."""
+    if isinstance(value, dict):
+        return {key: _strict(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_strict(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
+
+
+@cache
+def _versions() -> dict[str, str]:
+    installed = {name: metadata.version(name) for name in _PACKAGES}
+    return {"otgan": otgan.__version__, "python": platform.python_version(), **installed}

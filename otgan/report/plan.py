@@ -1,0 +1,123 @@
+"""What a comparison is to measure, with all that can be checked before there are samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from otgan.cost import check_power, resolve_epsilon
+from otgan.divergences import ESTIMATORS, OPTIONS
+from otgan.measure import Pair
+from otgan.metrics import DEFAULT, Request, parse
+from otgan.solve import check_max_iter, check_tol, default_epsilon
+
+__all__ = ["Plan"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The distances to measure and the options they share. Made by :meth:`of`, which checks them."""
+
+    requests: tuple[Request, ...]
+    p: float
+    epsilon: float | None
+    blur: float | None
+    tol: float | None
+    max_iter: int | None
+    options: dict[str, Any]
+    permutations: int
+
+    @classmethod
+    def of(
+        cls,
+        metrics: str | Iterable[str] = DEFAULT,
+        *,
+        p: float = 1,
+        epsilon: float | None = None,
+        blur: float | None = None,
+        tol: float | None = None,
+        max_iter: int | None = None,
+        estimator: str = "atoms",
+        bins: Any = None,
+        bin_width: Any = None,
+        outside: str | None = None,
+        k: int | None = None,
+        permutations: int = 0,
+    ) -> Plan:
+        """Check everything that can be checked without samples.
+
+        Raises
+        ------
+        ValueError
+            If a metric or an estimator is unknown, a number is out of its range, or an option goes with nothing
+            that is measured.
+        """
+        requests = parse(metrics, estimator)
+        p = check_power(p)
+        strength = resolve_epsilon(epsilon, blur, p)
+        if strength is not None and strength.ndim > 0:
+            raise ValueError("epsilon (or blur) must be one number: a report is of one problem")
+        if tol is not None:
+            check_tol(tol, torch.float64)
+        if max_iter is not None:
+            check_max_iter(max_iter)
+        if isinstance(permutations, bool) or not isinstance(permutations, int) or permutations < 0:
+            raise ValueError(f"permutations must be a whole number, 0 for no test, got {permutations!r}")
+        given = {"bins": bins, "bin_width": bin_width, "outside": outside, "k": k}
+        options = {name: value for name, value in given.items() if value is not None}
+        _check_estimators(requests, options)
+        return cls(requests, p, epsilon, blur, tol, max_iter, options, permutations)
+
+    @property
+    def strength(self) -> Tensor | None:
+        """ε as it was asked for, in units of the cost."""
+        return resolve_epsilon(self.epsilon, self.blur, self.p)
+
+    def default_epsilon(self, both: Pair) -> float:
+        """ε where none was asked for: a twentieth of the mean cost."""
+        return float(default_epsilon(both, self.p))
+
+    def entropic_options(self) -> dict[str, Any]:
+        """What the entropic functions are called with."""
+        return {
+            "p": self.p,
+            "epsilon": self.epsilon,
+            "blur": self.blur,
+            "tol": self.tol,
+            "max_iter": self.max_iter,
+        }
+
+    def divergence_options(self, estimator: str) -> dict[str, Any]:
+        """What a divergence is called with, beside the estimator: those options that are its own."""
+        return {name: self.options[name] for name in OPTIONS[estimator] if name in self.options}
+
+
+def _check_estimators(requests: tuple[Request, ...], options: dict[str, Any]) -> None:
+    used = set()
+    for request in requests:
+        if request.estimator is None:
+            continue
+        known = ESTIMATORS[request.metric.name]
+        if request.estimator not in known:
+            names = ", ".join(map(repr, known))
+            raise ValueError(
+                f"{request.metric.name} has no estimator {request.estimator!r}: it has {names}; leave it out of "
+                f"metrics, or give it its own, '{request.metric.name}:{known[0]}'"
+            )
+        used.add(request.estimator)
+    for name in options:
+        owner = next(estimator for estimator, names in OPTIONS.items() if name in names)
+        if owner not in used:
+            raise ValueError(
+                f"{name} is an option of the estimator {owner!r}, which no metric here uses: "
+                f"ask for estimator={owner!r}, or for 'js:{owner}'"
+            )
+    if "histogram" in used and ("bins" in options) == ("bin_width" in options):
+        raise ValueError(
+            "the estimator 'histogram' needs bins (a number, edges, 'scott', 'fd' or 'sturges') or bin_width "
+            f"(a length), got {'both' if 'bins' in options else 'neither'}"
+        )

@@ -1,0 +1,167 @@
+"""A report as text, at most 100 columns wide."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from otgan.report.distance import Distance
+
+__all__ = ["WIDTH", "heading", "intervals", "null_table", "number", "table", "title", "wrapped"]
+
+WIDTH = 100
+"""Columns of a report."""
+
+_NAME = 30
+"""Columns that the name of a set may take."""
+
+_TITLES = {
+    "emd": "EM",
+    "js": "JS",
+    "kl": "KL",
+    "tv": "TV",
+    "sinkhorn": "Sinkhorn",
+    "sinkhorn_divergence": "Sinkhorn divergence",
+}
+
+
+def number(value: float | None, digits: int = 6) -> str:
+    """Return a number with that many significant digits; ∞ for infinity."""
+    if value is None:
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    return f"{value:.{digits}g}"
+
+
+def title(distance: Distance) -> str:
+    """Return what a distance is called in words."""
+    if distance.metric == "emd" and distance.p != 1:
+        return f"W_{distance.p:g}"
+    return _TITLES[distance.metric]
+
+
+def heading(names: tuple[str, str], sizes: tuple[int, int], dimension: int) -> str:
+    """Return the line that says what is compared."""
+    short = [name if len(name) <= _NAME else f"…{name[1 - _NAME :]}" for name in names]
+    sides = [f"{name} ({n} sample{'' if n == 1 else 's'})" for name, n in zip(short, sizes, strict=True)]
+    return f"{sides[0]} against {sides[1]}, d = {dimension}"
+
+
+def table(distances: Iterable[Distance]) -> str:
+    """Return one line a distance, aligned, under a line of headings."""
+    rows = [("distance", "value", "", "estimator", "certificate", "seconds")]
+    for each in distances:
+        error = "" if each.standard_error is None else f"± {number(each.standard_error, 2)}"
+        rows.append(
+            (
+                _label(each),
+                number(each.value),
+                error,
+                _estimator(each),
+                _certificate(each),
+                f"{each.seconds:.2f}",
+            )
+        )
+    return "\n".join(_aligned(rows, "<><<<>"))
+
+
+def intervals(distances: Iterable[Distance], names: tuple[str, str]) -> list[str]:
+    """Return a line for every noise floor, and for every certified interval of what an entropic value blurs."""
+    lines = []
+    for each in distances:
+        if each.noise_floor is not None:
+            floor = each.noise_floor
+            lines.append(
+                f"{title(each)} noise floor: two random halves of {names[0]} are {number(floor.x, 4)} apart, "
+                f"of {names[1]} {number(floor.y, 4)}"
+            )
+        if each.epsilon is not None and each.lower is not None and each.upper is not None:
+            lines.append(
+                f"{title(each)} certifies that {each.bounded} is between {_rounded(each.lower, down=True)} "
+                f"and {_rounded(each.upper)}"
+            )
+    return lines
+
+
+def null_table(distances: Iterable[Distance]) -> str | None:
+    """Return what permutations made of each distance, one line each; None where there were none."""
+    tested = [(each, each.null) for each in distances if each.null is not None]
+    if not tested:
+        return None
+    rows = [("distance", "mean", "95 % below", "estimator", "p-value")]
+    rows.extend(
+        (
+            _label(each),
+            number(null.mean, 4),
+            number(null.quantile_95, 4),
+            each.estimator,
+            f"{null.p_value:.2g}",
+        )
+        for each, null in tested
+    )
+    splits = (
+        f"{tested[0][1].permutations} random splits of the pooled samples, as if they were one population:"
+    )
+    return "\n".join([splits, "", *_aligned(rows, "<>><>")])
+
+
+def wrapped(sentence: str, mark: str) -> str:
+    """Return a sentence after a mark, broken into lines that are indented below it."""
+    return textwrap.fill(
+        sentence,
+        WIDTH,
+        initial_indent=mark,
+        subsequent_indent=" " * len(mark),
+        break_on_hyphens=False,
+    )
+
+
+def _label(each: Distance) -> str:
+    match each.metric:
+        case "emd":
+            return f"EM (W_{each.p:g})" if each.p == 1 else f"W_{each.p:g}"
+        case "sinkhorn":
+            return "Sinkhorn OT_ε"
+        case "sinkhorn_divergence":
+            return "Sinkhorn S_ε"
+        case "tv":
+            return "TV"
+        case _:
+            return f"{title(each)} (nats)"
+
+
+def _estimator(each: Distance) -> str:
+    return each.estimator if each.epsilon is None else f"ε = {number(each.epsilon, 3)}"
+
+
+def _certificate(each: Distance) -> str:
+    if each.marginal_error is not None:
+        trouble = "" if each.converged else f"{each.status}, "
+        gap = f"gap {number(each.gap, 1)}, " if each.metric == "emd" else ""
+        return f"{each.backend}: {trouble}{gap}marginals {number(each.marginal_error, 1)}"
+    if each.support is not None:
+        held = each.support
+        what = "points" if each.estimator == "atoms" else "bins"
+        return f"counted: {held.shared} of {held.x + held.y - held.shared} {what} shared"
+    return "none: an estimate"
+
+
+def _rounded(bound: float, *, down: bool = False) -> str:
+    """Return a bound with five digits, rounded outward, so that what is printed is a bound too."""
+    if bound == 0 or not math.isfinite(bound):
+        return number(bound)
+    unit = 10.0 ** (math.floor(math.log10(abs(bound))) - 4)
+    steps = bound / unit
+    return number((math.floor(steps) if down else math.ceil(steps)) * unit, 5)
+
+
+def _aligned(rows: Sequence[tuple[str, ...]], sides: str) -> list[str]:
+    """Return rows as lines whose columns are aligned to the left, <, or to the right, >; empty columns vanish."""
+    columns = [
+        [f"{cell:{side}{max(map(len, column))}}" for cell in column]
+        for column, side in zip(zip(*rows, strict=True), sides, strict=True)
+        if any(column)
+    ]
+    return ["  ".join(line).rstrip() for line in zip(*columns, strict=True)]
