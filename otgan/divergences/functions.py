@@ -157,7 +157,7 @@ def tv(
     bin_width: Any = None,
     outside: str | None = None,
 ) -> Any:
-    """Total variation sup_A |P_x(A) − P_y(A)| = ½ Σ |p − q|, in [0, 1].
+    """Total variation ``sup_A |P_x(A) − P_y(A)| = ½ Σ |p − q|``, in [0, 1].
 
     Parameters
     ----------
