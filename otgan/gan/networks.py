@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from otgan.gan.errors import OptionError, RunError
 
-__all__ = ["NETWORKS", "Space", "critic", "generator", "initialize"]
+__all__ = ["ACTIVATIONS", "NETWORKS", "Space", "critic", "generator", "initialize"]
 
 NETWORKS = ("mlp", "dcgan", "resnet")
+ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "softplus": nn.Softplus, "tanh": nn.Tanh}
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,16 @@ class Space:
         return "small" if max(self.shape[1:]) <= 16 else "images"
 
 
-def generator(space: Space, network: str, *, latent: int, width: int, depth: int, norm: bool) -> nn.Module:
+def generator(
+    space: Space,
+    network: str,
+    *,
+    latent: int,
+    width: int,
+    depth: int,
+    activation: str = "relu",
+    norm: bool = True,
+) -> nn.Module:
     """Make a generator, unfilled: latent vectors to samples.
 
     Parameters
@@ -51,12 +60,14 @@ def generator(space: Space, network: str, *, latent: int, width: int, depth: int
         Units of a hidden layer, or channels next to the pixels.
     depth : int
         Hidden layers of an MLP; the others have the depth that the pixels ask for.
+    activation : str
+        One of :data:`ACTIVATIONS`, between the layers of an MLP.
     norm : bool
         Whether convolutional generators use batch normalization.
     """
     _check(space, network)
     if network == "mlp":
-        layers = _mlp(latent, width, depth, space.dim)
+        layers = _mlp(latent, width, depth, space.dim, activation)
         return nn.Sequential(
             *layers, *([] if space.kind == "points" else [nn.Sigmoid(), nn.Unflatten(1, space.shape)])
         )
@@ -85,7 +96,14 @@ def generator(space: Space, network: str, *, latent: int, width: int, depth: int
 
 
 def critic(
-    space: Space, network: str, *, width: int, depth: int, norm: bool = False, outputs: int = 1
+    space: Space,
+    network: str,
+    *,
+    width: int,
+    depth: int,
+    activation: str = "relu",
+    norm: bool = False,
+    outputs: int = 1,
 ) -> nn.Module:
     """Make a critic or discriminator, unfilled: samples to one number each (or `outputs` features).
 
@@ -96,7 +114,7 @@ def critic(
     last: list[nn.Module] = [nn.Flatten(0)] if outputs == 1 else []
     if network == "mlp":
         pixels = [] if space.kind == "points" else [nn.Flatten(), Centered()]
-        return nn.Sequential(*pixels, *_mlp(space.dim, width, depth, outputs), *last)
+        return nn.Sequential(*pixels, *_mlp(space.dim, width, depth, outputs, activation), *last)
     channels, height, across = space.shape
     end = nn.Linear(2 * width * (height // 4) * (across // 4), outputs)
     if network == "dcgan":
@@ -182,10 +200,10 @@ def initialize(network: nn.Module, rng: torch.Generator, device: torch.device) -
     return network
 
 
-def _mlp(inputs: int, width: int, depth: int, outputs: int) -> list[nn.Module]:
+def _mlp(inputs: int, width: int, depth: int, outputs: int, activation: str) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for _ in range(depth):
-        layers += [nn.Linear(inputs, width), nn.ReLU()]
+        layers += [nn.Linear(inputs, width), ACTIVATIONS[activation]()]
         inputs = width
     return [*layers, nn.Linear(inputs, outputs)]
 
@@ -207,8 +225,3 @@ def _check(space: Space, network: str) -> None:
             f"{network} takes images whose sides are multiples of 4, got {height} x {across}: "
             "use network=mlp, pass your own modules, or resize them"
         )
-
-
-def describe(network: nn.Module) -> dict[str, Any]:
-    """Return the parameters' names and shapes: what must agree for weights to be loaded."""
-    return {name: list(value.shape) for name, value in network.state_dict().items()}

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from otgan.gan.batches import Batches
+from otgan.gan.batches import PRIORS, Batches
 from otgan.gan.errors import OptionError
-from otgan.gan.networks import NETWORKS, Space, critic, generator
+from otgan.gan.networks import ACTIVATIONS, NETWORKS, Space, critic, generator
 
 __all__ = ["Networks", "Optimizers", "System", "Terms", "adam", "descend"]
 
@@ -46,6 +46,8 @@ class System(ABC):
         "auto" takes an MLP for points and small images, "dcgan" for larger images.
     width, depth : int
         Units and number of the hidden layers; for convolutions, channels next to the pixels.
+    activation : {"relu", "softplus", "tanh"}
+        Between the layers of an MLP.
     norm : bool
         Whether a convolutional generator uses batch normalization.
     ema : float
@@ -67,6 +69,7 @@ class System(ABC):
     network: str = "auto"
     width: int = 512
     depth: int = 3
+    activation: str = "relu"
     norm: bool = True
     ema: float = 0.999
 
@@ -76,6 +79,10 @@ class System(ABC):
                 raise OptionError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not 0 <= self.ema < 1:
             raise OptionError(f"ema must be in [0, 1), got {self.ema}")
+        if self.activation not in ACTIVATIONS:
+            raise OptionError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {self.activation!r}")
+        if self.prior not in PRIORS:
+            raise OptionError(f"prior must be one of {', '.join(PRIORS)}, got {self.prior!r}")
         if self.network not in ("auto", *NETWORKS):
             raise OptionError(f"network must be one of auto, {', '.join(NETWORKS)}, got {self.network!r}")
 
@@ -123,13 +130,20 @@ class System(ABC):
             latent=self.latent,
             width=self.width,
             depth=self.depth,
+            activation=self.activation,
             norm=self.norm,
         )
 
     def make_critic(self, space: Space, *, norm: bool = False, outputs: int = 1) -> nn.Module:
         """Make this system's critic for the data."""
         return critic(
-            space, self._network(space), width=self.width, depth=self.depth, norm=norm, outputs=outputs
+            space,
+            self._network(space),
+            width=self.width,
+            depth=self.depth,
+            activation=self.activation,
+            norm=norm,
+            outputs=outputs,
         )
 
     def _network(self, space: Space) -> str:

@@ -1,0 +1,166 @@
+"""The smoothed Wasserstein GAN of Sanjabi, Ba, Razaviyayn & Lee 2018: a generator that descends regularized transport.
+
+The trainer is derived from the paper's stated theorems (the gradient of the smoothed value is that of the transport
+cost under the optimal plan; an approximate plan is enough); the hyperparameters are ours. The duals by networks follow
+Seguy et al. 2018.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from otgan.gan.batches import Batches
+from otgan.gan.errors import OptionError
+from otgan.gan.networks import Space
+from otgan.gan.regularized import REGULARIZERS, Regularizer, ground_cost
+from otgan.gan.systems.base import Networks, Optimizers, System, Terms, adam, descend, fake, generate
+from otgan.gan.systems.features import embed
+
+__all__ = ["DUALS", "SmoothedOT"]
+
+DUALS = ("nets", "sinkhorn", "semidual")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmoothedOT(System):
+    """G descends h_λ = min over plans π of ⟨π, c(x, G z)⟩ + λ I(π), whose gradient is Σ π*_ij ∇c(x_i, G z_j) (Danskin).
+
+    Per step: the potentials φ, ψ are brought near their optimum on fresh batches; on one more batch the plan π̃ follows
+    from them, after a half-step in ψ that makes its marginal on the generated side exact; G descends ⟨π̃, c⟩, the
+    plan, and so the potentials, being constants to it. Logged are ``smoothed``, the dual value at the plan's
+    potentials, a lower bound of this batch's h_λ; ``gap``, an upper bound of what it lacks; ``transport_cost``, ⟨π̃, c⟩.
+
+    Parameters
+    ----------
+    regularizer : {"kl", "l2"}
+        I = KL(π | p⊗q), or E ρ² with ρ the density of π.
+    strength : float
+        λ, in units of the cost.
+    power : float
+        c = ‖x − y‖₂^power.
+    duals : {"nets", "sinkhorn", "semidual"}
+        Where the potentials come from: two networks, trained by `n_dual` ascents; a solver, which is exact on
+        each batch; or one network for φ, ψ being its best reply on each batch.
+    n_dual : int
+        Ascent steps of the networks for each update of the generator.
+    enough : float, optional
+        Stop the ascent before `n_dual` where the gap on the batch is at most this.
+    half_step : bool
+        Whether the marginal on the generated side is made exact before G descends.
+    attached : bool
+        A baseline, not the algorithm: G descends the dual value through ψ(G z) as well, as if the potentials were a
+        critic. The additional term vanishes only where ψ's marginal is exact.
+    features : int
+        With a positive number, the cost is taken between features h(x) of that dimension on the unit sphere, where it
+        is bounded, 2 (1 − cosine) for power 2; h ascends what G descends.
+    lr, lr_dual, beta1, beta2 : float
+        Adam's, of the generator and of the potentials.
+    tol : float
+        L1 error of the marginals at which the solver stops.
+    """
+
+    name: ClassVar[str] = "smoothed-ot"
+    estimate: ClassVar[str | None] = "smoothed"
+    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 6000}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "points": {"latent": 8, "width": 128, "batch": 256},
+        "small": {"latent": 32, "width": 256, "batch": 256, "strength": 0.5},
+        "images": {"latent": 64, "width": 32, "batch": 256, "strength": 2.0},
+    }
+
+    regularizer: str = "kl"
+    strength: float = 0.05
+    power: float = 2.0
+    duals: str = "sinkhorn"
+    n_dual: int = 5
+    enough: float | None = None
+    half_step: bool = True
+    attached: bool = False
+    features: int = 0
+    lr: float = 1e-3
+    lr_dual: float = 1e-3
+    beta1: float = 0.5
+    beta2: float = 0.9
+    tol: float = 1e-3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.regularizer not in REGULARIZERS:
+            raise OptionError(
+                f"regularizer must be one of {', '.join(REGULARIZERS)}, got {self.regularizer!r}"
+            )
+        if self.duals not in DUALS:
+            raise OptionError(f"duals must be one of {', '.join(DUALS)}, got {self.duals!r}")
+        if self.attached and self.duals != "nets":
+            raise OptionError("attached is a baseline for duals=nets")
+        self.smoothing()  # its strength is checked there
+
+    def smoothing(self) -> Regularizer:
+        """Return the regularizer with its strength."""
+        return REGULARIZERS[self.regularizer](self.strength)
+
+    def networks(self, space: Space) -> dict[str, nn.Module]:
+        """Make the generator, and φ, ψ and h where they are wanted."""
+        nets = {"generator": self.make_generator(space)}
+        if self.duals != "sinkhorn":
+            nets["phi"] = self.make_critic(space)
+        if self.duals == "nets":
+            nets["psi"] = self.make_critic(space)
+        if self.features:
+            nets["features"] = self.make_critic(space, outputs=self.features)
+        return nets
+
+    def optimizers(self, nets: Networks) -> dict[str, Optimizer]:
+        """Adam for the generator, and for all that ascends."""
+        betas = (self.beta1, self.beta2)
+        optimizers: dict[str, Optimizer] = {"generator": adam(nets["generator"], self.lr, betas)}
+        if rivals := [net for name, net in nets.items() if name != "generator"]:
+            optimizers["rivals"] = adam(rivals, self.lr_dual, betas)
+        return optimizers
+
+    def step(self, nets: Networks, optimizers: Optimizers, batches: Batches) -> Terms:
+        """n_dual ascents of the dual in φ, ψ (and h), then one descent of ⟨π̃, c⟩ in G."""
+        smoothing = self.smoothing()
+        if "rivals" in optimizers:
+            for _ in range(self.n_dual):
+                x, y = batches.real(), fake(nets, batches)
+                cost = self.cost(nets, x, y)
+                phi, psi = self.potentials(nets, x, y, cost)
+                descend(optimizers["rivals"], -smoothing.dual(phi, psi, cost))
+                if self.enough is not None and smoothing.gap(phi, psi, cost) <= self.enough:
+                    break
+
+        x, y = batches.real(), generate(nets, batches)
+        cost = self.cost(nets, x, y)
+        if self.attached:
+            phi, psi = self.potentials(nets, x, y, cost)
+            loss = smoothing.dual(phi.detach(), psi, cost)
+        with torch.no_grad():
+            phi, psi = self.potentials(nets, x, y, cost)
+            if self.half_step:
+                psi = smoothing.half_step(phi, cost)
+            plan = smoothing.density(phi, psi, cost)
+            smoothed, gap = smoothing.dual(phi, psi, cost), smoothing.gap(phi, psi, cost)
+        transport_cost = (plan * cost).mean()
+        descend(optimizers["generator"], loss if self.attached else transport_cost)
+        return {"smoothed": smoothed, "gap": gap, "transport_cost": transport_cost.detach()}
+
+    def cost(self, nets: Networks, x: Tensor, y: Tensor) -> Tensor:
+        """Costs between samples, or between their features."""
+        return ground_cost(embed(nets, x), embed(nets, y), self.power)
+
+    def potentials(self, nets: Networks, x: Tensor, y: Tensor, cost: Tensor) -> tuple[Tensor, Tensor]:
+        """φ at x and ψ at y."""
+        if self.duals == "sinkhorn":
+            with torch.no_grad():
+                return self.smoothing().solve(embed(nets, x), embed(nets, y), self.power, self.tol)
+        phi = nets["phi"](x).float().flatten()
+        if self.duals == "semidual":
+            return phi, self.smoothing().half_step(phi, cost)
+        return phi, nets["psi"](y).float().flatten()
