@@ -15,8 +15,6 @@ from torch import Tensor
 
 __all__ = ["Measure", "Pair", "pair"]
 
-_HALVES = (torch.float16, torch.bfloat16)
-
 
 @dataclass(frozen=True, eq=False)
 class Measure:
@@ -79,6 +77,10 @@ class Measure:
             return points
         weights_name = {"x": "a", "y": "b"}.get(name, f"the weights of {name}")
         numpy = not _holds_tensors(points)
+        if not numpy and _holds_arrays(points):
+            raise TypeError(
+                f"{name} is a list of NumPy arrays and torch tensors: use one library for all of them"
+            )
         ragged = _is_list_of_matrices(points)
         if ragged:
             items = [_tensor(item, f"{name}[{k}]") for k, item in enumerate(points)]
@@ -214,7 +216,9 @@ def _holds_tensors(value: Any) -> bool:
 
 
 def _holds_arrays(value: Any) -> bool:
-    return any(isinstance(item, np.ndarray) for item in value)
+    return isinstance(value, (list, tuple)) and any(
+        isinstance(item, np.ndarray) or hasattr(item, "to_numpy") for item in value
+    )
 
 
 def _is_list_of_matrices(value: Any) -> bool:
@@ -234,11 +238,11 @@ def _tensor(value: Any, name: str) -> Tensor:
         tensor = _stack(value, name)
     else:
         return _from_numpy(value, name)
-    if tensor.is_complex() or tensor.is_sparse or tensor.is_quantized:
+    if tensor.is_complex() or tensor.is_quantized or tensor.is_nested or tensor.layout != torch.strided:
         raise TypeError(f"{name} must be a dense real tensor, got {tensor.dtype} with layout {tensor.layout}")
-    if tensor.dtype in _HALVES:
-        return tensor.float()
-    return tensor if tensor.is_floating_point() else tensor.double()
+    if tensor.dtype in {torch.float32, torch.float64}:
+        return tensor
+    return tensor.float() if tensor.is_floating_point() else tensor.double()
 
 
 def _stack(value: Sequence[Any], name: str) -> Tensor:
@@ -257,7 +261,7 @@ def _from_numpy(value: Any, name: str) -> Tensor:
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise ValueError(f"{name} has masked entries: drop those rows or fill them first")
     try:
-        array = np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
+        array = _from_frame(value) if hasattr(value, "to_numpy") else np.asarray(value)
     except ValueError as error:
         raise ValueError(
             f"{name} is not a rectangular array ({error}): give equal rows, or a list of 2-D arrays for a batch"
@@ -268,8 +272,18 @@ def _from_numpy(value: Any, name: str) -> Tensor:
         )
     # Tensors share the caller's memory; they are never written to, but torch warns of a read-only source.
     # Long doubles and foreign byte orders are unknown to torch, so everything becomes native float64.
-    array = np.ascontiguousarray(array, dtype=np.float64)
+    with np.errstate(over="ignore"):  # long doubles beyond float64 are found to be infinite below
+        array = np.asarray(array, dtype=np.float64, order="C")
     return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+def _from_frame(value: Any) -> np.ndarray:
+    array = np.asarray(value.to_numpy())
+    dtypes = [value.dtype] if hasattr(value, "dtype") else list(getattr(value, "dtypes", ()))
+    if array.dtype == object and all(getattr(dtype, "kind", "O") in "fiub" for dtype in dtypes):
+        # pandas makes objects of its nullable numbers unless told what stands for a missing one.
+        array = value.to_numpy(dtype=np.float64, na_value=np.nan)
+    return array
 
 
 def _pad(items: list[Tensor], name: str) -> tuple[Tensor, tuple[int, ...]]:
@@ -290,14 +304,16 @@ def _check_points(points: Tensor, sizes: tuple[int, ...], name: str) -> None:
     shape = tuple(points.shape)
     if shape[0] == 0:
         raise ValueError(f"{name} is an empty batch (shape {shape}): give at least one problem")
-    if min(sizes, default=0) == 0:
-        raise ValueError(f"{name} has no samples (shape {shape[1:]}): give at least one")
+    if min(sizes) == 0:
+        which = f"problem {sizes.index(0)} of {name}" if shape[1] else f"{name}"
+        raise ValueError(f"{which} has no samples (shape {(0, *shape[2:])}): give at least one")
     if shape[2] == 0:
         raise ValueError(
             f"{name} has samples of dimension 0 (shape {shape[1:]}): give at least one coordinate"
         )
-    finite = torch.isfinite(points.detach())
-    if not bool(finite.all()):
+    # Both extremes are NaN where there is one. Looking at them first takes no memory, unlike a mask.
+    if not bool(torch.isfinite(torch.stack(points.detach().aminmax())).all()):
+        finite = torch.isfinite(points.detach())
         count = int((~finite).sum())
         where = tuple(int(k) for k in (~finite).nonzero()[0])
         raise ValueError(
@@ -320,19 +336,18 @@ def _weights(
         kinds = ("NumPy", "a torch tensor") if numpy else ("a torch tensor", "NumPy")
         raise TypeError(f"the samples are {kinds[0]} and {name} is {kinds[1]}: use one library for both")
     batch, n = points.shape[:2]
-    if isinstance(weights, (list, tuple)) and any(getattr(item, "ndim", 0) == 1 for item in weights):
-        rows = [_tensor(item, f"{name}[{k}]").double() for k, item in enumerate(weights)]
-        lengths = tuple(len(row) for row in rows)
-        if lengths != sizes:
-            raise ValueError(f"{name} must have one weight a sample, {sizes} in all problems, got {lengths}")
-        raw = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-    else:
+    if inside is None:
         raw = _tensor(weights, name).double()
-    if inside is not None and raw.shape != (batch, n):
-        raise ValueError(
-            f"{name} must be a list of 1-D arrays of lengths {sizes} for problems that differ in size, "
-            f"got shape {tuple(raw.shape)}"
-        )
+    else:
+        rows = list(weights) if isinstance(weights, (list, tuple)) else []
+        tensors = [_tensor(row, f"{name}[{k}]").double() for k, row in enumerate(rows)]
+        shapes = [tuple(row.shape) for row in tensors]
+        if shapes != [(size,) for size in sizes]:
+            raise ValueError(
+                f"{name} must be a list of {batch} 1-D arrays of lengths {sizes}, one for each problem, got "
+                f"{f'shapes {shapes}' if rows else type(weights).__name__}"
+            )
+        raw = torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True)
     if raw.shape not in {(n,), (1, n), (batch, n)}:
         raise ValueError(
             f"{name} must have one weight a sample, shape ({n},){f' or ({batch}, {n})' if batch > 1 else ''}, "
