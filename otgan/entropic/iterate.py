@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor
 
@@ -45,6 +47,22 @@ class Iterate:
         self.kernel, self.rough = self.geometry.kernels(self.epsilon, self.f, self.g, self.tol)
         self.u, self.v = torch.ones_like(f), torch.ones_like(g)
         self.passes += 0.5
+
+    def refine(self, tol: float) -> None:
+        """Absorb the potentials anew into a kernel that is accurate enough for `tol`."""
+        self.tol = tol
+        self._absorb(*self.potentials())
+
+    def take(self, keep: Tensor) -> Iterate:
+        """Return the state of the problems whose indices are in `keep`; the whole state where that is all."""
+        if len(keep) == len(self.b):
+            return self
+        part = copy.copy(self)
+        for name in ("a", "b", "epsilon", "f", "g", "u", "v", "ratio", "error", "no_x", "no_y"):
+            setattr(part, name, getattr(self, name)[keep])
+        part.geometry, part.kernel = self.geometry.take(keep), self.kernel.take(keep)
+        part.rough = part.kernel if self.rough is self.kernel else self.rough.take(keep)
+        return part
 
     def over_y(self, v: Tensor) -> Tensor:
         """K (b v)."""

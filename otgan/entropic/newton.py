@@ -48,6 +48,14 @@ class Newton:
         self.factor: tuple[Tensor, Tensor] | None = None
         self.slow = False
 
+    def take(self, keep: Tensor) -> Newton:
+        """Return what is known of the problems whose indices are in `keep`."""
+        part = Newton(patient=self.patient)
+        part.slow = self.slow
+        if self.factor is not None:
+            part.factor = (self.factor[0][keep], self.factor[1][keep])
+        return part
+
     def step(self, it: Iterate, goal: float) -> None:
         """Move an iterate, whose row sums are exact, by a Newton step with line search."""
         column = it.b * it.ratio

@@ -30,7 +30,10 @@ _COARSE = 3e-5
 """Marginal error to which the last stage first goes on a kernel of the lowest accuracy."""
 
 _PLAIN = 3
-"""Plain Sinkhorn steps before the first Newton step of a stage."""
+"""Plain Sinkhorn steps before the first Newton step of a stage, and after one that gained little."""
+
+_RESCUES = 4
+"""Returns to the log-domain within one stage after which the problem is given up as not finite."""
 
 _STAGE_PASSES = 100
 """Passes after which a stage that is not the last one ends anyway: its result is only a start for the next."""
@@ -107,65 +110,90 @@ def solve(
     count = 0.5
     while not bool((level <= epsilon).all()) and count < max_iter:
         iterate = Iterate(geometry, a, b, level, f, g, _STAGE_TOL)
-        f, g = _stage(
-            iterate, Newton(patient=False), _STAGE_TOL, min(_STAGE_PASSES, max_iter - count), last=False
-        )
+        _stage(iterate, Newton(patient=False), _STAGE_TOL, min(_STAGE_PASSES, max_iter - count), last=False)
+        f, g = iterate.potentials()
         count += iterate.passes
         level = torch.maximum(level / _FACTOR, epsilon)
 
-    newton = Newton(patient=True)
-    aim = max(tol, _COARSE)
+    iterate, newton = Iterate(geometry, a, b, epsilon, f, g, max(tol, _COARSE)), Newton(patient=True)
+    _stage(iterate, newton, max(tol, _COARSE), max_iter - count)
+    count += iterate.passes
+    aim = tol
+    if tol < _COARSE:
+        iterate = Iterate(geometry, a, b, epsilon, *iterate.potentials(), aim)
     while True:
-        iterate = Iterate(geometry, a, b, epsilon, f, g, aim)
-        f, g = _stage(iterate, newton, aim, max_iter - count)
-        count += iterate.passes
-        if aim > tol and count < max_iter:
-            aim = tol
-            continue
-        f, g = _fill_zero_weights(geometry, a, b, epsilon, f, g)
-        row_sums, column_sums = geometry.marginals(epsilon, f, g, a, b)
-        error = (row_sums - a).abs().sum(1) + (column_sums - b).abs().sum(1)
+        before = iterate.passes
+        thin = len(iterate.b) > 1
+        _stage(iterate, newton, aim, max_iter - count + before, thin=thin)
+        count += iterate.passes - before
+        over = count >= max_iter or iterate.rescues > _RESCUES
+        leave = (iterate.error <= aim) | over
+        gone = leave.nonzero()[:, 0]
+        f, g, total, error = _verify(iterate.take(gone))
         count += 1
-        leave = (error <= tol) | ~torch.isfinite(error) | (count >= max_iter)
-        result_f[active[leave]], result_g[active[leave]] = f[leave], g[leave]
-        result_total[active[leave]], result_error[active[leave]] = column_sums.sum(1)[leave], error[leave]
-        passes[active[leave]] = round(count)
+        right = (error <= tol) | ~torch.isfinite(error) | over
+        to = active[gone[right]]
+        result_f[to], result_g[to], result_total[to], result_error[to] = (
+            f[right],
+            g[right],
+            total[right],
+            error[right],
+        )
+        passes[to] = round(count)
+        if not bool(right.all()):
+            # Rounding in the stored kernel hid what is left of the error: go on with a tighter goal.
+            aim = aim / 4
+        leave[gone[~right]] = False
         if bool(leave.all()):
             return Solution(result_f, result_g, result_total, result_error, passes)
-        # Rounding in the stored kernel hid what is left of the error: go on with a tighter goal.
         keep = (~leave).nonzero()[:, 0]
-        geometry, active, newton = geometry.take(keep), active[keep], Newton(patient=True)
-        a, b, epsilon, f, g = (t[keep] for t in (a, b, epsilon, f, g))
-        aim = aim / 4
+        active, iterate, newton = active[keep], iterate.take(keep), newton.take(keep)
+        if not bool(right.all()):
+            iterate.refine(aim)
+
+
+def _verify(iterate: Iterate) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the potentials at all points, the plan's mass and the marginal error, recomputed in float64."""
+    geometry, a, b, epsilon = iterate.geometry, iterate.a, iterate.b, iterate.epsilon
+    f, g = _fill_zero_weights(geometry, a, b, epsilon, *iterate.potentials())
+    row_sums, column_sums = geometry.marginals(epsilon, f, g, a, b)
+    error = (row_sums - a).abs().sum(1) + (column_sums - b).abs().sum(1)
+    return f, g, column_sums.sum(1), error
 
 
 def _stage(
-    iterate: Iterate, newton: Newton, goal: float, budget: float, last: bool = True
-) -> tuple[Tensor, Tensor]:
-    """Step at one ε until every problem has a marginal error of `goal` or the budget of passes is spent."""
-    step = 0
-    error = iterate.sweep()
+    iterate: Iterate, newton: Newton, goal: float, budget: float, *, last: bool = True, thin: bool = False
+) -> None:
+    """Step at one ε until every problem has a marginal error of `goal` or the budget of passes is spent.
+
+    With `last` False, light points must also have received their mass roughly. With `thin`, return as soon as half
+    of the problems are done, so that they can leave the batch.
+    """
+    plain = _PLAIN
+    iterate.sweep()
     while True:
-        step += 1
         if not iterate.healthy():
-            if iterate.rescues > 3:
-                break
+            if iterate.rescues >= _RESCUES:
+                return
             iterate.rescue()
-            error = iterate.sweep()
+            iterate.sweep()
             continue
-        if iterate.passes >= budget:
-            break
-        if bool((error <= goal).all()) and (last or iterate.balanced()):
-            break
-        if step <= _PLAIN or bool((error > 0.5).all()):
-            iterate.plain_step()
-            error = iterate.sweep()
-        else:
-            newton.step(iterate, goal)
-            error = iterate.error
         if iterate.absorb_if_far():
-            error = iterate.sweep()
-    return iterate.potentials()
+            iterate.sweep()
+        done = iterate.error <= goal
+        if iterate.passes >= budget or (thin and 2 * int(done.sum()) >= len(done)):
+            return
+        if bool(done.all()) and (last or iterate.balanced()):
+            return
+        if plain > 0 or bool((iterate.error > 0.5).all()):
+            plain -= 1
+            iterate.plain_step()
+            iterate.sweep()
+        else:
+            before = iterate.error
+            newton.step(iterate, goal)
+            if bool(((iterate.error > 0.9 * before) & ~done).any()):
+                plain = _PLAIN
 
 
 def _fill_zero_weights(

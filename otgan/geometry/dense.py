@@ -19,8 +19,8 @@ Its entries are accurate to 1e-7, but sums of thousands of them leave errors of 
 """
 
 
-SMALL = 2**14
-"""Entries of one problem up to which float32 saves nothing that counts."""
+SMALL = 2**16
+"""Entries, over all problems, up to which float32 saves nothing that counts."""
 
 
 class DenseKernel(Kernel):
@@ -81,7 +81,7 @@ class DenseGeometry(Geometry):
         return DenseKernel(self._fill(epsilon, f, g, self._type(tol)))
 
     def _type(self, tol: float) -> torch.dtype:
-        small = self.shape[1] * self.shape[2] <= SMALL
+        small = self.cost.numel() <= SMALL
         return torch.float32 if tol >= SINGLE and not small else torch.float64
 
     def kernels(self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float) -> tuple[DenseKernel, DenseKernel]:
