@@ -6,9 +6,28 @@
 
 from __future__ import annotations
 
-from otgan.gan.errors import DivergedError, OptionError, RunError
-from otgan.gan.run import Run
-from otgan.gan.systems import SYSTEMS, System
-from otgan.gan.trainer import train
+import importlib
+from typing import Any
+
+# Imported on first use, as in the package above: the commands are checked before torch is loaded.
+_HOME = {
+    "SYSTEMS": "otgan.gan.systems",
+    "DivergedError": "otgan.gan.errors",
+    "OptionError": "otgan.gan.errors",
+    "Run": "otgan.gan.run",
+    "RunError": "otgan.gan.errors",
+    "System": "otgan.gan.systems",
+    "train": "otgan.gan.trainer",
+}
 
 __all__ = ["SYSTEMS", "DivergedError", "OptionError", "Run", "RunError", "System", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'otgan.gan' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

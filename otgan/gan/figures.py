@@ -19,14 +19,16 @@ __all__ = ["curves", "image_grid", "sample_picture"]
 _SHOWN = 2000
 
 
-def sample_picture(path: Path, samples: NDArray[Any], real: NDArray[Any]) -> None:
+def sample_picture(path: Path, samples: NDArray[Any], real: NDArray[Any] | None = None) -> None:
     """Draw samples: a grid of images, or the first two coordinates of points over those of the data.
 
     Parameters
     ----------
     path : Path
         The PNG to write.
-    samples, real : ndarray, shape (n, d), or (n, C, H, W) for images
+    samples : ndarray, shape (n, d), or (n, C, H, W) for images
+    real : ndarray, shape (n, d), optional
+        Points of the data.
     """
     if samples.ndim == 4:
         pixels = image_grid(samples[:64])
@@ -35,6 +37,8 @@ def sample_picture(path: Path, samples: NDArray[Any], real: NDArray[Any]) -> Non
     figure = Figure(figsize=(4, 4), dpi=100, layout="constrained")
     axes = figure.add_subplot()
     for points, color, label in ((real, "0.6", "data"), (samples, "tab:red", "samples")):
+        if points is None:
+            continue
         shown = points[:_SHOWN]
         height = shown[:, 1] if shown.shape[1] > 1 else np.zeros(len(shown))
         axes.scatter(shown[:, 0], height, s=2, color=color, label=label, linewidths=0)

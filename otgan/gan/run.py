@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from otgan.gan import checkpoint
 from otgan.gan.batches import draw_noise, seeded
 from otgan.gan.errors import OptionError, RunError
 from otgan.gan.evaluate import Judge
-from otgan.gan.folder import Folder
+from otgan.gan.folder import Folder, write_whole
 from otgan.gan.networks import Space
 from otgan.gan.records import read_metrics
 from otgan.gan.samples import Samples, Scaling
@@ -180,6 +181,26 @@ class Run:
             noise = draw_noise(min(_CHUNK, n - start), self.system.latent, self.system.prior, rng)
             parts.append(self.scaling.to_data(generator(noise).float()).cpu().numpy())
         return np.concatenate(parts)
+
+    def write_samples(self, path: Path, n: int, seed: int | None = None) -> None:
+        """Draw samples into a file: .npy in the shape of :meth:`sample`, .csv with a row each, .png as a picture.
+
+        Raises
+        ------
+        OptionError
+            If the name ends otherwise.
+        """
+        samples = self.sample(n, seed)
+        if path.suffix == ".npy":
+            write_whole(path, lambda file: np.save(file, samples))
+        elif path.suffix == ".csv":
+            write_whole(path, lambda file: np.savetxt(file, samples.reshape(n, -1), "%.9g", delimiter=","))
+        elif path.suffix == ".png":
+            from otgan.gan import figures  # matplotlib takes long to import
+
+            figures.sample_picture(path, samples, None if samples.ndim == 4 else self.real_samples())
+        else:
+            raise OptionError(f"samples are written as .npy, .csv or .png, not as {path.name!r}")
 
     def evaluate(
         self,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from otgan.gan.batches import Batches, seeded
 from otgan.gan.errors import DivergedError, OptionError, RunError
@@ -79,8 +79,8 @@ class State:
             for name, net in made.items()
         }
         _check_generator(nets, batches, space.shape, own)
-        average = get_ema_multi_avg_fn(system.ema)
-        averages = {name: AveragedModel(nets[name], multi_avg_fn=average) for name in system.averaged}
+        average = moving_average(system.ema)
+        averages = {name: AveragedModel(nets[name], avg_fn=average) for name in system.averaged}
         for copy in averages.values():
             copy.eval().requires_grad_(False)
         return cls(nets, averages, system.optimizers(nets), batches, scaling)
@@ -128,6 +128,20 @@ class State:
             for key, value in net.named_parameters():
                 if not bool(torch.isfinite(value).all()):
                     raise DivergedError(f"step {self.step}: weights {key} of the {name} are not finite")
+
+
+def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """Return the rule of an exponential moving average that at first forgets faster.
+
+    After k updates the decay is min(decay, (1 + k) / (10 + k)): the average looks back on a tenth of the run at
+    most, so that the first weights do not linger in it.
+    """
+
+    def average(averaged: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
+        count = int(updates)
+        return torch.lerp(averaged, current, 1 - min(decay, (1 + count) / (10 + count)))
+
+    return average
 
 
 def _check_generator(

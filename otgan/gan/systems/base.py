@@ -51,7 +51,7 @@ class System(ABC):
     norm : bool
         Whether a convolutional generator uses batch normalization.
     ema : float
-        Decay of the exponential moving average of the networks that are sampled from.
+        Decay of the exponential moving average of the networks that are sampled from, once it has warmed up.
     """
 
     name: ClassVar[str]
