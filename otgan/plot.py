@@ -315,8 +315,8 @@ def _bars(ax: Axes, distances: list[Distance]) -> None:
             linewidth=0,
             zorder=1,
         )
-        if each.standard_error is not None and (each.metric == "emd" or each.p == 1):
-            ax.errorbar(length, row, xerr=each.standard_error, color=INK, capsize=3, linewidth=1, zorder=3)
+        if _whisker(each) is not None:
+            ax.errorbar(length, row, xerr=_whisker(each), color=INK, capsize=3, linewidth=1, zorder=3)
         if each.noise_floor is not None:
             ax.plot(
                 [each.noise_floor.larger] * 2, [row - 0.36, row + 0.36], color=INK, linestyle=":", zorder=3
@@ -336,7 +336,7 @@ def _bars(ax: Axes, distances: list[Distance]) -> None:
             ax.plot([ceiling] * 2, [row - 0.36, row + 0.36], color=INK, linestyle="--", linewidth=1, zorder=3)
         ax.annotate(
             _caption(each),
-            (right if endless else max(length, 0.0), row),
+            (right if endless else max(length, 0.0) + (_whisker(each) or 0.0), row),
             xytext=(-8 if endless else 8, 0),
             textcoords="offset points",
             ha="right" if endless else "left",
@@ -346,14 +346,16 @@ def _bars(ax: Axes, distances: list[Distance]) -> None:
         )
     ax.set_yticks(range(len(distances)), [_bar_label(each) for each in distances])
     ax.set(xlim=(min([*finite, 0.0]), right), ylim=(len(distances) - 0.4, -0.7))
-    power = distances[0].p
-    ax.set_xlabel(
-        "nats (TV: a share); dashed: the ceiling"
-        if not transport
-        else "units of the samples"
-        if power == 1
-        else f"units of the samples (roots of order {power:g})"
-    )
+    if transport:
+        power = distances[0].p
+        root = "" if power == 1 else f" (roots of order {power:g})"
+        ax.set_xlabel(f"units of the samples{root}")
+    else:
+        names = {each.metric for each in distances}
+        units = (
+            "nats" if "tv" not in names else "share of the mass" if names == {"tv"} else "nats (TV: a share)"
+        )
+        ax.set_xlabel(f"{units}; dashed: the ceiling" if names & _CEILINGS.keys() else units)
     ax.set_title(
         "Transport: how far apart they are" if transport else "Divergence: how little they overlap",
         loc="left",
@@ -368,6 +370,11 @@ def _length(each: Distance) -> float:
     if each.p is None or each.metric == "emd":
         return each.value
     return math.copysign(abs(each.value) ** (1 / each.p), each.value)
+
+
+def _whisker(each: Distance) -> float | None:
+    """Return the standard error of the length of a bar; None where it is not known."""
+    return each.standard_error if each.metric == "emd" or each.p == 1 else None
 
 
 def _bar_label(each: Distance) -> str:

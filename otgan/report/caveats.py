@@ -115,9 +115,11 @@ def _infinite(found: Findings) -> Iterator[str]:
         held = each.support
         if each.value == math.inf and held is not None and held.shared > 0:
             what = "points" if each.estimator == "atoms" else "bins"
+            outside = held.x - held.shared
             yield (
-                f"KL is infinite because {held.x - held.shared} of the {held.x} {what} of {found.names[0]} hold "
-                f"no sample of {found.names[1]}, and one is enough: it says nothing about the others"
+                f"KL is infinite because {outside} of the {held.x} {what} of {found.names[0]} "
+                f"{'are' if outside > 1 else 'is'} not among those of {found.names[1]}: one is enough, and the "
+                "others do not count"
             )
 
 
@@ -127,7 +129,7 @@ def _overlap(found: Findings) -> Iterator[str]:
     shared = int(cells.shared)
     if shared and not found.identical and (int(cells.x_cells), int(cells.y_cells)) == (n, m):
         seen = found.of("js", "kl", "tv", estimator="atoms")
-        only = f"; {_listed(seen)} see nothing but these" if seen else ""
+        only = f"; {_listed(seen)} see{'s' if len(seen) == 1 else ''} nothing but these" if seen else ""
         yield (
             f"{shared} point{'s are' if shared > 1 else ' is'} in both sets, of {n} and {m}: "
             f"independent draws would hardly share any{only}"
@@ -154,11 +156,11 @@ def _noise(found: Findings) -> Iterator[str]:
             f"two random halves of {x_name} are {number(floor.x, 4)} apart, of {y_name} {number(floor.y, 4)}"
         )
         if each.value <= floor.larger:
-            test = "" if each.null else "; permutations give a p-value"
-            yield (
-                f"{title(each)} is within its noise: {halves}, so it does not tell the sets apart"
-                f"{few if sparse else ''}{test}"
-            )
+            if each.null is None:  # or else a p-value says it better
+                yield (
+                    f"{title(each)} is within its noise: {halves}, so it does not tell the sets apart"
+                    f"{few if sparse else ''}; permutations give a p-value"
+                )
         elif each.value <= 2 * floor.larger:
             yield f"much of {title(each)} is noise: {halves}{few if sparse else ''}"
 

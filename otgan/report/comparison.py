@@ -44,30 +44,60 @@ class Report:
     ----------
     names : tuple of str
         What x and y are called.
-    n, m, d : int
-        The numbers of samples of x and of y, and their dimension.
-    mass : tuple of float
-        The totals of the weights as they were given; 1 without weights.
-    seed : int or None
-        What the noise floor and the permutations follow from; None for a generator.
-    distances : mapping of str to Distance
-        By the names that were asked for, in that order.
     warnings : tuple of str
         Where a number misleads, in plain words.
+    seed : int or None
+        What the noise floor and the permutations follow from; None for a generator.
     seconds : float
         Wall time of everything.
     """
 
     names: tuple[str, str]
-    n: int
-    m: int
-    d: int
-    mass: tuple[float, float]
-    seed: int | None
-    distances: Mapping[str, Distance]
     warnings: tuple[str, ...]
+    seed: int | None
     seconds: float
+    _distances: tuple[Distance, ...] = field(repr=False)
     _both: Pair = field(repr=False)
+
+    @property
+    def distances(self) -> Mapping[str, Distance]:
+        """The distances by the names that were asked for, in that order."""
+        return MappingProxyType({each.name: each for each in self._distances})
+
+    @property
+    def converged(self) -> bool:
+        """Whether every distance is what it claims to be."""
+        return all(each.converged for each in self._distances)
+
+    @property
+    def x(self) -> Measure:
+        """The first measure, as it was compared."""
+        return self._both.x
+
+    @property
+    def y(self) -> Measure:
+        """The second measure, as it was compared."""
+        return self._both.y
+
+    @property
+    def n(self) -> int:
+        """Number of samples of x."""
+        return self.x.points.shape[1]
+
+    @property
+    def m(self) -> int:
+        """Number of samples of y."""
+        return self.y.points.shape[1]
+
+    @property
+    def d(self) -> int:
+        """Dimension of the samples."""
+        return self.x.points.shape[2]
+
+    @property
+    def mass(self) -> tuple[float, float]:
+        """Totals of the weights as they were given; 1 without weights."""
+        return float(self.x.mass), float(self.y.mass)
 
     def __getitem__(self, name: str) -> Distance:
         """Return the distance of that name."""
@@ -81,30 +111,14 @@ class Report:
         """Return how many distances there are."""
         return len(self.distances)
 
-    @property
-    def converged(self) -> bool:
-        """Whether every distance is what it claims to be."""
-        return all(each.converged for each in self.distances.values())
-
-    @property
-    def x(self) -> Measure:
-        """The first measure, as it was compared."""
-        return self._both.x
-
-    @property
-    def y(self) -> Measure:
-        """The second measure, as it was compared."""
-        return self._both.y
-
     def table(self) -> str:
         """Return the distances and their uncertainties as text of at most 100 columns, without the warnings."""
-        distances = list(self.distances.values())
-        below = "\n".join(text.wrapped(line, "") for line in text.intervals(distances, self.names))
+        below = "\n".join(text.wrapped(line, "") for line in text.intervals(self._distances, self.names))
         parts = (
             text.heading(self.names, (self.n, self.m), self.d),
-            text.table(distances),
+            text.table(self._distances),
             below,
-            text.null_table(distances),
+            text.null_table(self._distances),
         )
         return "\n\n".join(part for part in parts if part)
 
@@ -251,23 +265,15 @@ def compare(
         permutations=permutations,
     )
     both = _single(pair(x, y, a, b))
-    if permutations and (both.x.weighted or both.y.weighted):
-        raise ValueError(
-            "permutations split samples that are alike but for their places, and these have weights: "
-            "draw samples by their weights first, or leave permutations at 0"
-        )
+    plan.check_weights(both.x.weighted or both.y.weighted)
     distances = _measure(plan, both, np.random.default_rng(seed), progress)
     names = (str(names[0]), str(names[1]))
     return Report(
         names=names,
-        n=both.x.points.shape[1],
-        m=both.y.points.shape[1],
-        d=both.x.points.shape[2],
-        mass=(float(both.x.mass), float(both.y.mass)),
+        warnings=caveats(Findings(both, names, {each.name: each for each in distances})),
         seed=int(seed) if isinstance(seed, (int, np.integer)) else None,
-        distances=MappingProxyType(distances),
-        warnings=caveats(Findings(both, names, distances)),
         seconds=time.perf_counter() - start,
+        _distances=distances,
         _both=both,
     )
 
@@ -292,9 +298,9 @@ def _single(both: Pair) -> Pair:
     return Pair(plain(both.x), plain(both.y))
 
 
-def _measure(plan: Plan, both: Pair, rng: np.random.Generator, progress: bool) -> dict[str, Distance]:
+def _measure(plan: Plan, both: Pair, rng: np.random.Generator, progress: bool) -> tuple[Distance, ...]:
     halving, *splitting = rng.spawn(1 + len(plan.requests))
-    distances = {}
+    distances = []
     with _bar(len(plan.requests) * (1 + plan.permutations), progress) as bar:
         for request, stream in zip(plan.requests, splitting, strict=True):
             bar.set_description(request.key)
@@ -306,8 +312,8 @@ def _measure(plan: Plan, both: Pair, rng: np.random.Generator, progress: bool) -
             if plan.permutations:
                 null = permutation_null(both, again, each.value, plan.permutations, stream, bar.update)
                 each = replace(each, null=null)
-            distances[request.key] = each
-    return distances
+            distances.append(each)
+    return tuple(distances)
 
 
 @contextlib.contextmanager

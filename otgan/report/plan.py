@@ -72,6 +72,19 @@ class Plan:
         _check_estimators(requests, options)
         return cls(requests, p, epsilon, blur, tol, max_iter, options, permutations)
 
+    def check_weights(self, weighted: bool) -> None:
+        """Raise a ValueError where samples have weights and something is to be measured that takes none."""
+        if weighted and self.permutations:
+            raise ValueError(
+                "permutations split samples that are alike but for their places, and these have weights: "
+                "draw samples by their weights first, or leave permutations at 0"
+            )
+        if weighted and any(request.estimator == "knn" for request in self.requests):
+            raise ValueError(
+                "the estimator 'knn' takes samples without weights: use 'atoms' or 'histogram', or draw samples "
+                "by their weights first"
+            )
+
     @property
     def strength(self) -> Tensor | None:
         """ε as it was asked for, in units of the cost."""

@@ -1,0 +1,128 @@
+"""What the commands share: how mistakes become messages, what options mean, how files are written."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = [
+    "data_dir",
+    "figure_file",
+    "json_flag",
+    "mistakes",
+    "note",
+    "quiet_stdout",
+    "seed",
+    "usage",
+]
+
+DPI = 150
+"""Pixels an inch of the figures that are made of pixels."""
+
+
+@contextlib.contextmanager
+def mistakes() -> Iterator[None]:
+    """Turn what data and solvers complain of into exit statuses: 2 for a name that means nothing, else 1.
+
+    An error of any other kind is a bug and keeps its traceback.
+    """
+    try:
+        yield
+    except (ValueError, MemoryError, RuntimeError) as error:
+        from otgan.data import SpecError
+        from otgan.exact.simplex import SimplexError
+
+        if isinstance(error, SpecError):
+            raise click.UsageError(str(error), click.get_current_context()) from error
+        if isinstance(error, RuntimeError) and not isinstance(error, SimplexError):
+            raise
+        raise click.ClickException(str(error) or "not enough memory") from error
+
+
+@contextlib.contextmanager
+def usage() -> Iterator[None]:
+    """Turn a ValueError about arguments alone into wrong usage."""
+    try:
+        yield
+    except ValueError as error:
+        raise click.UsageError(str(error), click.get_current_context()) from error
+
+
+@contextlib.contextmanager
+def quiet_stdout() -> Iterator[None]:
+    """Keep stdout for data: whatever libraries print goes to stderr."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
+
+
+def note(message: str) -> None:
+    """Tell the user something on stderr."""
+    click.echo(f"otgan: {message}", err=True)
+
+
+def writable(*suffixes: str) -> Callable[[click.Context, click.Parameter, Path | None], Path | None]:
+    """Return what refuses before the work a file that could not be written after it."""
+
+    def check(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+        if path is None:
+            return None
+        trouble = None
+        if path.suffix.lower() not in suffixes:
+            trouble = f"expected a name that ends in {', '.join(suffixes)}"
+        elif not path.parent.is_dir():
+            trouble = f"there is no folder {path.parent}"
+        elif not os.access(path if path.exists() else path.parent, os.W_OK):
+            trouble = "it cannot be written"
+        if trouble:
+            raise click.BadParameter(f"{path}: {trouble}", ctx, parameter)
+        return path
+
+    return check
+
+
+def write(path: Path, draw: Callable[[Path], object]) -> None:
+    """Have a file written, whole or not at all, and say where."""
+    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+    try:
+        draw(partial)
+        partial.replace(path)
+    except OSError as error:
+        raise click.ClickException(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    note(f"wrote {path}")
+
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+figure_file: Decorator = click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=writable(".png", ".svg", ".pdf"),
+    metavar="FILE",
+    help="Draw a figure into FILE (.png, .svg, .pdf).",
+)
+
+json_flag: Decorator = click.option("--json", "as_json", is_flag=True, help="Write JSON instead of a table.")
+
+seed: Decorator = click.option(
+    "--seed",
+    type=click.IntRange(0),
+    metavar="S",
+    default=0,
+    show_default=True,
+    help="What every draw follows from.",
+)
+
+data_dir: Decorator = click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Where to look for MNIST and CIFAR-10 before $OTGAN_DATA, ./data and the cache.",
+)

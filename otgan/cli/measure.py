@@ -1,0 +1,223 @@
+"""``otgan measure``: how far apart two sets of samples are."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from otgan.cli import common
+from otgan.metrics import DEFAULT, METRICS, parse
+
+if TYPE_CHECKING:
+    from otgan.data import Dataset
+
+__all__ = ["command"]
+
+_NOT_CONVERGED = 3
+
+_RULES = ("scott", "fd", "sturges")
+
+
+class _Metrics(click.ParamType):
+    """Names of distances, separated by commas."""
+
+    name = "metrics"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return tuple(request.key for request in parse(value))
+        except ValueError as error:
+            raise click.BadParameter(str(error), ctx, param) from error
+
+
+class _Bins(click.ParamType):
+    """A number of bins, or a rule that finds one."""
+
+    name = "bins"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, int) or value in _RULES:
+            return value
+        if str(value).isdecimal() and int(value) > 0:
+            return int(value)
+        raise click.BadParameter(
+            f"{value!r} is neither a number of bins nor one of {', '.join(_RULES)}", ctx, param
+        )
+
+
+@dataclass(frozen=True)
+class _Input:
+    """One side of a comparison, as the user wrote it."""
+
+    spec: str
+    n: int | None
+    seed: int
+    weights: str | None
+    data_dir: Path | None
+
+    def check(self) -> None:
+        """Raise what can be known to be wrong without reading the data."""
+        from otgan.data import check
+
+        check(self.spec, data_dir=self.data_dir, weights=self.weights)
+
+    def read(self) -> Dataset:
+        """Return the samples, those of ``otgan.data.load``."""
+        from otgan.data import open_spec
+
+        return open_spec(self.spec, self.n, self.seed, data_dir=self.data_dir, weights=self.weights)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"spec": self.spec, "n": self.n, "seed": self.seed, "weights": self.weights}
+
+
+@click.command(
+    epilog="A and B are built-in names (digits, mnist, cifar10, 8gaussians, 25gaussians, swissroll, lines@0.5), with "
+    "a class after a colon (mnist:3), or files: .npy .npz .csv .tsv .parquet .pt .safetensors, IDX, CIFAR-10 batches, "
+    "folders of images; `file.npz#name` takes an array or a column. Example: otgan measure mnist:3 mnist:8 --n 1000"
+)
+@click.argument("a")
+@click.argument("b")
+@click.option(
+    "--metrics",
+    type=_Metrics(),
+    default=",".join(DEFAULT),
+    show_default=True,
+    metavar="NAMES",
+    help=f"Some of {', '.join(METRICS)}, separated by commas. A divergence may name its estimator: js:knn.",
+)
+@click.option(
+    "--n",
+    type=click.IntRange(1),
+    metavar="N",
+    help="How many rows of each to draw; all by default (synthetic: 1000).",
+)
+@common.seed
+@click.option(
+    "--seed-b", type=click.IntRange(0), metavar="S", help="The seed of B, where it is not that of A."
+)
+@click.option(
+    "--p",
+    type=click.FloatRange(1),
+    metavar="P",
+    default=1,
+    show_default=True,
+    help="The cost is the distance^P.",
+)
+@click.option(
+    "--epsilon",
+    type=click.FloatRange(0, min_open=True),
+    metavar="E",
+    help="Regularization, in units of the cost.",
+)
+@click.option(
+    "--blur",
+    type=click.FloatRange(0, min_open=True),
+    metavar="L",
+    help="Regularization as a length, epsilon = p blur^p.",
+)
+@click.option(
+    "--tol", type=click.FloatRange(0, min_open=True), metavar="T", help="L1 error of the marginals to reach."
+)
+@click.option(
+    "--max-iter", type=click.IntRange(1), metavar="N", help="Passes over the kernel after which to stop."
+)
+@click.option(
+    "--estimator",
+    type=click.Choice(["atoms", "histogram", "knn"]),
+    default="atoms",
+    show_default=True,
+    help="Of js, kl and tv where they name none. histogram needs --bins or --bin-width.",
+)
+@click.option(
+    "--bins", type=_Bins(), metavar="N|RULE", help=f"Bins in each dimension, or {', '.join(_RULES)}."
+)
+@click.option(
+    "--bin-width", type=click.FloatRange(0, min_open=True), metavar="W", help="The side of the bins."
+)
+@click.option("--k", type=click.IntRange(1), metavar="K", help="Which neighbor knn uses; 3 by default.")
+@click.option("--weights-a", metavar="FILE|COLUMN", help="Weights of A: a file, or a column of its table.")
+@click.option("--weights-b", metavar="FILE|COLUMN", help="Weights of B.")
+@click.option(
+    "--permutations",
+    type=click.IntRange(0),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Random splits of the pooled samples to measure too, for p-values.",
+)
+@common.data_dir
+@common.json_flag
+@common.figure_file
+@click.option(
+    "--strict", is_flag=True, help=f"Exit with status {_NOT_CONVERGED} if a distance did not converge."
+)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    a: str,
+    b: str,
+    n: int | None,
+    seed: int,
+    seed_b: int | None,
+    weights_a: str | None,
+    weights_b: str | None,
+    data_dir: Path | None,
+    as_json: bool,
+    plot: Path | None,
+    strict: bool,
+    **options: Any,
+) -> None:
+    """Measure how far apart the samples A and B are, by several distances.
+
+    Each comes with a certificate, and with words for where it misleads. The table goes to stdout.
+    """
+    inputs = (
+        _Input(a, n, seed, weights_a, data_dir),
+        _Input(b, n, seed if seed_b is None else seed_b, weights_b, data_dir),
+    )
+    # What is wrong with a file is found in milliseconds, before the seconds that importing torch takes.
+    with common.mistakes():
+        for each in inputs:
+            each.check()
+    with common.quiet_stdout():
+        from otgan.report import Plan, compare
+
+        with common.usage():
+            Plan.of(**options).check_weights(weights_a is not None or weights_b is not None)
+        with common.mistakes():
+            first, second = (each.read() for each in inputs)
+            report = compare(
+                first.points,
+                second.points,
+                first.weights,
+                second.weights,
+                **options,
+                seed=seed,
+                names=(a, b) if a != b else (f"{a} seed {inputs[0].seed}", f"{b} seed {inputs[1].seed}"),
+                progress=sys.stderr.isatty(),
+            )
+        figure = None if plot is None else report.plot()
+    if as_json:
+        described = {**report.to_dict(), "inputs": [each.to_dict() for each in inputs]}
+        click.echo(json.dumps(described, indent=2, allow_nan=False, ensure_ascii=False))
+    else:
+        click.echo(report.table())
+        for sentence in report.warnings:
+            common.note(f"warning: {sentence}")
+    if inputs[0] == inputs[1]:
+        common.note(
+            "warning: A and B are one draw; --seed-b draws B anew (with --n, where the data are stored)"
+        )
+    if figure is not None and plot is not None:
+        common.write(plot, functools.partial(figure.savefig, dpi=common.DPI))
+    if strict and not report.converged:
+        failed = ", ".join(name for name, each in report.distances.items() if not each.converged)
+        common.note(f"error: not converged: {failed}")
+        ctx.exit(_NOT_CONVERGED)

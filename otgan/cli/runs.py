@@ -1,0 +1,56 @@
+"""What the commands of training share: how a run's mistakes become messages, and what its numbers look like."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from otgan.cli import common
+
+__all__ = ["on_stderr", "run_mistakes", "show"]
+
+
+@contextlib.contextmanager
+def run_mistakes() -> Iterator[None]:
+    """As :func:`otgan.cli.common.mistakes`, for runs: status 2 for names and options, 1 for folders and divergence."""
+    from otgan.gan.errors import OptionError, RunError
+
+    try:
+        with common.mistakes():
+            yield
+    except click.ClickException as error:
+        if isinstance(error.__cause__, OptionError):
+            raise click.UsageError(error.message, click.get_current_context()) from error.__cause__
+        raise
+    except RunError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@contextlib.contextmanager
+def on_stderr() -> Iterator[None]:
+    """Show on stderr what the library logs."""
+    logger, handler = logging.getLogger("otgan"), logging.StreamHandler(sys.stderr)
+    level = logger.level
+    handler.setFormatter(logging.Formatter("otgan: %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+def show(result: dict[str, Any], as_json: bool) -> None:
+    """Print an evaluation on stdout."""
+    if as_json:
+        click.echo(json.dumps(result))
+        return
+    for name, value in result.items():
+        click.echo(f"{name:24} {value:.4f}" if isinstance(value, float) else f"{name:24} {value}")
