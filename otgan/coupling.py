@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 __all__ = ["Coupling", "differentiable_value"]
 
@@ -90,10 +89,10 @@ class _Value(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor, a: Tensor, b: Tensor, coupling: Coupling) -> Tensor:
         ctx.coupling, ctx.dtypes = coupling, (x.dtype, y.dtype, a.dtype, b.dtype)
+        ctx.save_for_backward(x, y, a, b)
         return coupling.value.clone()
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         need_x, need_y, need_a, need_b = ctx.needs_input_grad[:4]
         out: list[Tensor | None] = [None] * 4
@@ -105,4 +104,26 @@ class _Value(torch.autograd.Function):
             slopes = ctx.coupling.weight_gradients()
             for k, need in enumerate((need_a, need_b)):
                 out[2 + k] = (upstream[:, None] * slopes[k]).to(ctx.dtypes[2 + k]) if need else None
+        if torch.is_grad_enabled():  # create_graph=True
+            out = [grad if grad is None else _Once.apply(grad, *ctx.saved_tensors) for grad in out]
         return (*out, None)
+
+
+class _Once(torch.autograd.Function):
+    """A gradient that depends on the inputs but cannot be differentiated in them.
+
+    torch's `once_differentiable` takes such a gradient for a constant where nothing upstream needs a gradient; the
+    second derivatives of a sum of losses would then lack a term, quietly.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, *inputs: Tensor) -> Tensor:
+        del ctx, inputs
+        return gradient.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> None:
+        raise RuntimeError(
+            "otgan's distances are differentiable once, got a second derivative (create_graph=True and a backward "
+            "pass through the gradient): detach the gradient, or use finite differences of it"
+        )

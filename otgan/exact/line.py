@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from otgan.exact.arcs import Arcs, Floats
+from otgan.exact.arcs import Arcs, Floats, lasting
 
 __all__ = ["solve_line"]
 
@@ -42,5 +42,6 @@ def solve_line(x: Floats, y: Floats, a: Floats, b: Floats, p: float) -> Arcs:
     f, g = np.empty(n), np.empty(m)
     f[order_x] = np.concatenate([[cost[0]], cost[0] + np.cumsum(steps[advance_x])])
     g[order_y] = np.concatenate([[0.0], np.cumsum(steps[~advance_x])])
-    keep = mass > 0
-    return Arcs(order_x[i[keep]], order_y[j[keep]], mass[keep], f, g, "line")
+    i, j = order_x[i], order_y[j]
+    keep = lasting(i, j, mass, a, b) & (mass > 0)
+    return Arcs(i[keep], j[keep], mass[keep], f, g, "line")

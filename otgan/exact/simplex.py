@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from otgan.exact.arcs import Arcs, Floats
+from otgan.exact.arcs import Arcs, Floats, lasting
 
 __all__ = ["SimplexError", "solve_simplex"]
 
@@ -25,9 +25,6 @@ _TOLERANCE = 1e-11
 
 _WASTEFUL = 1e-6
 """Largest cost used, relative to the largest there is, below which the solve is repeated without the unused ones."""
-
-_CRUMB = 1e-15
-"""Mass that rounding may leave over when weights are summed to 1."""
 
 _FRAMEWORKS = {"jax": "JAX", "cupy": "CUPY", "tensorflow": "TENSORFLOW"}
 """Array frameworks that POT imports if it finds them, and its names for them."""
@@ -55,6 +52,7 @@ def solve_simplex(cost: Floats, a: Floats, b: Floats, *, max_iter: int | None = 
         If the solver reports anything but an optimum, or its plan or potentials do not bear it out.
     """
     rows, columns = a.nonzero()[0], b.nonzero()[0]
+    heavy_a, heavy_b = a[rows], b[columns]
     full = len(rows) == len(a) and len(columns) == len(b)
     inner = cost if full else cost[np.ix_(rows, columns)]
     # Costs above those to the nearest points: the same plans are optimal, and the numbers are smaller.
@@ -62,32 +60,30 @@ def solve_simplex(cost: Floats, a: Floats, b: Floats, *, max_iter: int | None = 
     g = (inner - f[:, None]).min(0)
     reduced = inner - f[:, None]
     reduced -= g
-    cap, rising = (largest := float(reduced.max())), False
+    cap = largest = float(reduced.max())
+    rising = False
     while True:
         # The simplex compares with absolute tolerances: costs of order 1 suit them.
         scale = cap or 1.0
-        i, j, mass, dual = _pivot(np.minimum(reduced / scale, 1.0), a[rows], b[columns], max_iter)
-        spent = reduced[i, j]
-        used = float(spent.max(where=mass > _CRUMB, initial=0.0))
+        i, j, mass, dual = _pivot(np.minimum(reduced, cap) / scale, heavy_a, heavy_b, max_iter)
+        used = float(reduced[i, j].max())
         # Clusters far apart: next to their distance the costs that matter are lost in rounding. A plan that uses
-        # no cost above the cap is optimal for the uncapped costs too; the rounding of the weights, which would
-        # travel from one cluster to another, stays where it is.
+        # no cost above the cap is optimal for the uncapped costs too.
+        if used == 0:  # the potentials of the nearest points are optimal themselves
+            cap, dual = 0.0, np.zeros_like(dual)
+            break
         if used > cap:
             cap, rising = min(cap / _WASTEFUL**0.5, largest), True
         elif used < _WASTEFUL * cap and not rising:
             cap = used / _WASTEFUL**0.5
         else:
             break
-    if cap < largest:
-        settled = (spent < cap) | (mass > _CRUMB)
-        i, j, mass = i[settled], j[settled], mass[settled]
     # Two c-transforms keep the value of optimal potentials and make them feasible at zero weights too.
     f = (cost[:, columns] - (g + scale * dual)).min(1)
     g = (cost - f[:, None]).min(0)
     i, j = rows[i], columns[j]
     missing = np.abs(np.bincount(i, mass, len(a)) - a).sum() + np.abs(np.bincount(j, mass, len(b)) - b).sum()
-    gap = float(mass @ cost[i, j]) - float(a @ f + b @ g)
-    largest = float(cost.max())
+    gap, largest = float(mass @ cost[i, j]) - float(a @ f + b @ g), float(cost.max())
     if not (missing <= _TOLERANCE and abs(gap) <= _TOLERANCE * largest):
         raise SimplexError(
             f"the network simplex returned a plan with a marginal error of {missing:.1e} and a duality gap of "
@@ -104,7 +100,9 @@ def _pivot(cost: Floats, a: Floats, b: Floats, max_iter: int | None) -> tuple[Fl
         plan, log = lp.emd(a, b, cost, numItermax=max_iter or _LIMIT, log=True, check_marginals=False)
     check_result(log, cost.shape)
     i, j = plan.nonzero()
-    return i, j, plan[i, j], log["v"]
+    mass = plan[i, j]
+    keep = lasting(i, j, mass, a, b)
+    return i[keep], j[keep], mass[keep], log["v"]
 
 
 def check_result(log: dict[str, Any], shape: tuple[int, ...]) -> None:
