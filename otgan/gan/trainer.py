@@ -118,7 +118,7 @@ def train(
     samples = Samples.of(data, seed, data_dir)
     system = choose_system(system, samples.space, options)
     steps = system.steps.get(samples.space.kind, 1000) if steps is None else _count("steps", steps)
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    where = _device(device)
     folder = None if out is None else Folder(out)
     going_on = folder if folder is not None and resume and folder.holds_run() else None
     config = {
@@ -235,6 +235,18 @@ def choose_system(system: str | System, space: Space, options: Mapping[str, Any]
     if system not in SYSTEMS:
         raise OptionError(f"no system {system!r}; there are {', '.join(SYSTEMS)}")
     return SYSTEMS[system].for_data(space.kind, options)
+
+
+def _device(device: str | torch.device | None) -> torch.device:
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise OptionError(f"device: expected one such as cpu or cuda, got {device!r}") from error
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise OptionError("device: torch finds no CUDA here")
+    return found
 
 
 def _schedule(
