@@ -1,0 +1,159 @@
+"""The result: lazy, frozen, in the caller's form, and honest about how the solve ended."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+import otgan
+from otgan.result import ConvergenceError, Status, check_on_failure, report_failures, root, statuses
+from tests.problems import cloud, simplex_weights
+
+
+def _solve(epsilon=None, as_tensors=False, **options):
+    x, y = cloud(6, 2), cloud(5, 2, seed=1)
+    if as_tensors:
+        x, y = torch.from_numpy(x), torch.from_numpy(y)
+    return otgan.transport(x, y, epsilon=epsilon, **options)
+
+
+@pytest.mark.parametrize("epsilon", [None, 0.3])
+def test_results_are_frozen(epsilon):
+    t = _solve(epsilon)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        t.p = 3
+    with pytest.raises(AttributeError):
+        t.value = 0.0
+    for name in ("f", "g", "plan"):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(t, name)[0] = 1.0
+    assert t.plan is t.plan  # computed once
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("epsilon", [None, 0.3])
+def test_apply_takes_its_own_results_lists_and_integers(axis, epsilon):
+    t = _solve(epsilon)
+    matrix = t.plan if axis == 1 else t.plan.T
+    own = t.g if axis == 1 else t.f  # read-only
+    np.testing.assert_allclose(t.apply(own, axis), matrix @ own, atol=1e-12)
+    np.testing.assert_allclose(t.apply([1] * len(own), axis), matrix.sum(1), atol=1e-12)
+    np.testing.assert_allclose(t.apply(np.eye(len(own)), axis), matrix, atol=1e-12)
+
+
+def test_apply_names_wrong_vectors():
+    t = _solve()
+    with pytest.raises(ValueError, match=r"shape \(5,\), got \(6,\)"):
+        t.apply(np.ones(6))
+    with pytest.raises(ValueError, match=r"shape \(6,\), got \(5, 2\)"):
+        t.apply(np.ones((5, 2)), axis=0)
+    with pytest.raises(ValueError, match="got 2"):
+        t.apply(np.ones(5), axis=2)
+    ragged = otgan.transport([cloud(3, 2), cloud(4, 2)], [cloud(2, 2), cloud(2, 2)])
+    with pytest.raises(ValueError, match=r"\(3, 4\) rows, got \(3, 3\)"):
+        ragged.apply([np.ones(3), np.ones(3)], axis=0)
+    batch = otgan.transport(cloud(6, 2).reshape(2, 3, 2), cloud(8, 2).reshape(2, 4, 2))
+    with pytest.raises(ValueError, match=r"shape \(2, 4\), got \(2, 3\)"):
+        batch.apply(np.ones((2, 3)))
+
+
+def test_tensors_can_be_moved_and_detached():
+    x = torch.from_numpy(cloud(6, 2)).requires_grad_()
+    t = otgan.transport(x, torch.from_numpy(cloud(5, 2, seed=1)), p=2)
+    assert t.value.requires_grad
+    assert t.distance.requires_grad
+    detached = t.detach()
+    assert not detached.value.requires_grad
+    assert not detached.distance.requires_grad
+    single = detached.to(dtype=torch.float32)
+    assert single.value.dtype == single.plan.dtype == single.f.dtype == torch.float32
+    assert single.iterations.dtype == torch.int64
+    assert single.to("cpu").value == single.value
+    with pytest.raises(TypeError, match="NumPy"):
+        _solve().to("cpu")
+
+
+def test_batches_say_how_each_problem_ended():
+    t = otgan.transport(cloud(9, 2).reshape(3, 3, 2), cloud(6, 2).reshape(3, 2, 2))
+    assert t.status == (Status.CONVERGED,) * 3
+    assert t.converged.dtype == bool
+    assert t.converged.tolist() == [True] * 3
+    assert t.value.shape == t.distance.shape == t.marginal_error.shape == (3,)
+    plain = json.loads(json.dumps(t.to_dict(), allow_nan=False))
+    assert plain["status"] == ["CONVERGED"] * 3
+    assert plain["mass"] == [[1.0] * 3] * 2
+    assert np.shape(plain["f"]) == (3, 3)
+
+
+def test_repr_is_one_line():
+    assert repr(_solve(p=1)).startswith("Transport(value=")
+    assert "exact, CONVERGED" in repr(_solve())
+    assert "epsilon=0.3" in repr(_solve(0.3, as_tensors=True))
+    batch = otgan.transport(cloud(6, 2).reshape(2, 3, 2), cloud(6, 2).reshape(2, 3, 2), epsilon=[1.0, 2.0])
+    assert "<2 values>" in repr(batch)
+    assert "\n" not in repr(batch)
+
+
+def test_barycentric_map_of_a_point_without_weight_is_not_a_number():
+    x, a = cloud(4, 2), np.array([0.0, 1, 1, 1])
+    image = otgan.transport(x, cloud(3, 2, seed=1), a).barycentric_map()
+    assert np.isnan(image[0]).all()
+    assert np.isfinite(image[1:]).all()
+
+
+def test_distance_is_the_root_of_the_linear_cost():
+    exact, entropic = _solve(p=3), _solve(0.3, p=3)
+    assert exact.distance == pytest.approx(exact.value ** (1 / 3), rel=1e-14)
+    assert entropic.distance == pytest.approx(entropic.value_linear ** (1 / 3), rel=1e-14)
+    assert entropic.value != entropic.value_linear
+
+
+def test_statuses_tell_convergence_limits_and_overflow():
+    error = torch.tensor([1e-7, 1e-3, torch.nan, 0.0])
+    value = torch.tensor([1.0, 1.0, 1.0, torch.inf])
+    expected = (Status.CONVERGED, Status.MAX_ITER, Status.NONFINITE, Status.NONFINITE)
+    assert statuses(error, value, 1e-6) == expected
+    assert [str(s) for s in expected[1:3]] == ["MAX_ITER", "NONFINITE"]
+    assert "raise max_iter" in Status.MAX_ITER.remedy
+    assert "float64" in Status.NONFINITE.remedy
+
+
+def test_failures_of_a_batch_are_one_report():
+    status = (Status.CONVERGED, Status.NONFINITE, Status.MAX_ITER)
+    errors = torch.tensor([0.0, 2e-2, 1e-3])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        report_failures(status, errors, 1e-6, "warn")
+    assert len(caught) == 1
+    assert "2 of 3 problems (the first is 1)" in str(caught[0].message)
+    assert "error 2.0e-02, tol 1.0e-06" in str(caught[0].message)
+    assert caught[0].filename == __file__
+    with pytest.raises(ConvergenceError, match="2 of 3"):
+        report_failures(status, errors, 1e-6, "raise")
+    report_failures(status, errors, 1e-6, "ignore")
+    report_failures((Status.CONVERGED,), errors, 1e-6, "raise")
+    with pytest.raises(ValueError, match="'warn', 'raise' or 'ignore'"):
+        check_on_failure("log")
+
+
+@pytest.mark.parametrize("p", [1, 1.5, 2, 3])
+def test_root_has_slope_zero_at_zero(p):
+    value = torch.tensor([0.0, 8.0], dtype=torch.float64, requires_grad=True)
+    roots = root(value, p)
+    roots.sum().backward()
+    assert roots[0] == 0
+    assert roots[1].item() == pytest.approx(8 ** (1 / p), rel=1e-14)
+    expected = [1.0 if p == 1 else 0.0, 8 ** (1 / p - 1) / p]
+    np.testing.assert_allclose(value.grad, expected, rtol=1e-13)
+
+
+def test_masses_are_those_given():
+    a = 4 * simplex_weights(6)
+    t = otgan.transport(cloud(6, 2), cloud(5, 2), a)
+    assert t.mass == (pytest.approx(4.0), 1.0)
+    assert t.to_dict()["mass"] == [pytest.approx(4.0), 1.0]
