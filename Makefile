@@ -14,10 +14,9 @@ REQUIREMENTS := pyproject.toml constraints.txt
 .DEFAULT_GOAL := help
 .PHONY: demo test lint format bench docs clean distclean help
 
-demo: $(VENV)/.dev ## measure handwritten threes against eights; a table, and figures in out/
+demo: $(VENV)/.dev ## measure handwritten threes against eights: a table, and a figure in out/
 	@mkdir -p $(OUT)
 	$(BIN)/otgan measure digits:3 digits:8 --plot $(OUT)/digits-3-vs-8.png
-	$(BIN)/otgan lines --plot $(OUT)/parallel-lines.png
 
 # One thread a worker: the problems of the tests are small, and threads that spin for them slow each other down.
 test: $(VENV)/.dev ## run the tests, the doctests and the examples of the documents (ARGS="-k emd" to choose)
