@@ -59,7 +59,7 @@ class Row:
 
 
 def closed_form(theta: float) -> Row:
-    """Return the distances between P₀ and P_θ: EM = |θ|; for θ ≠ 0 JS = log 2, KL = ∞ both ways, TV = 1.
+    """Return the distances between P₀ and P_θ: EM = ``|θ|``; for θ ≠ 0 JS = log 2, KL = ∞ both ways, TV = 1.
 
     Examples
     --------
