@@ -1,12 +1,15 @@
 """The configuration of the documentation; `make docs` builds it, and a warning is an error."""
 
+from pathlib import Path
 from weakref import WeakSet
 
+import click
 from matplotlib.figure import Figure
 from sphinx_gallery.scrapers import figure_rst
 from sphinx_gallery.sorting import FileNameSortKey
 
 import otgan
+from otgan.cli import root
 
 project = "otgan"
 author = "The otgan developers"
@@ -59,3 +62,28 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "image_scrapers": ("matplotlib", scrape_figures),
 }
+
+
+def helps(command, context):
+    """Yield the page of a command and those of the commands below it, as Markdown."""
+    level = "#" * (2 if context.parent else 1)
+    yield f"{level} {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            yield from helps(below, click.Context(below, info_name=name, parent=context))
+
+
+def write_helps(app):
+    """Write what the command says of itself where the table of contents expects it."""
+    path = Path(app.srcdir) / "api" / "generated" / "command.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        "\n".join(helps(root, click.Context(root, info_name="otgan", max_content_width=100))),
+        encoding="utf-8",
+    )
+
+
+def setup(app):
+    """Connect the above to the build."""
+    app.connect("builder-inited", write_helps)
