@@ -51,13 +51,14 @@ class Sinkhorn(System):
     steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 6000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {
-            "latent": 8,
+            "latent": 2,
             "prior": "normal",
             "activation": "relu",
-            "width": 128,
+            "width": 256,
             "depth": 3,
             "batch": 256,
             "epsilon": 0.1,
+            "lr": 2e-3,
         },
         "small": {"latent": 32, "prior": "normal", "activation": "relu", "batch": 256, "epsilon": 0.5},
         "images": {"latent": 64, "prior": "normal", "activation": "relu", "width": 32, "epsilon": 2.0},

@@ -69,7 +69,7 @@ class SmoothedOT(System):
     estimate: ClassVar[str | None] = "smoothed"
     steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 6000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "points": {"latent": 8, "width": 128, "batch": 256},
+        "points": {"latent": 2, "width": 256, "batch": 256, "lr": 2e-3},
         "small": {"latent": 32, "width": 256, "batch": 256, "strength": 0.5},
         "images": {"latent": 64, "width": 32, "batch": 256, "strength": 2.0},
     }

@@ -38,7 +38,7 @@ class WGANGP(System):
     steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 3000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {
-            "latent": 8,
+            "latent": 2,
             "width": 128,
             "batch": 256,
             "penalty": 0.1,

@@ -1,0 +1,42 @@
+import torch
+from torch.optim import RMSprop
+
+from otgan.gan.samples import Samples
+from otgan.gan.state import State
+from otgan.gan.systems.wgan import WGAN
+
+CPU = torch.device("cpu")
+
+
+def test_paper_defaults():
+    paper = WGAN()
+    assert (paper.clip, paper.n_critic, paper.lr, paper.batch) == (0.01, 5, 5e-5, 64)
+
+
+def test_clip_holds_after_every_step_and_no_momentum_is_used():
+    system = WGAN(batch=32, width=16, clip=0.02, lr=1e-2, n_critic=2)
+    state = State.start(system, Samples.of("8gaussians", 0), 0, CPU)
+    optimizer = state.optimizers["critic"]
+    assert isinstance(optimizer, RMSprop)
+    assert optimizer.param_groups[0]["momentum"] == 0
+    touched = 0.0
+    for _ in range(5):
+        system.step(state.nets, state.optimizers, state.batches)
+        largest = max(float(p.detach().abs().max()) for p in state.nets["critic"].parameters())
+        assert largest <= system.clip
+        touched = max(touched, largest)
+    assert (
+        touched == torch.tensor(0.02).item()
+    )  # with this rate the bound is reached, so that the clip was needed
+
+
+def test_the_generator_meets_a_clipped_critic_and_is_not_clipped():
+    system = WGAN(batch=32, width=16, clip=0.01, lr=1e-2, n_critic=1)
+    state = State.start(system, Samples.of("8gaussians", 0), 0, CPU)
+    seen = []
+    state.nets["critic"].register_forward_hook(
+        lambda net, *_: seen.append(max(float(p.detach().abs().max()) for p in net.parameters()))
+    )
+    system.step(state.nets, state.optimizers, state.batches)
+    assert seen[-1] <= 0.01  # the last evaluation of a step is the generator's
+    assert max(float(p.detach().abs().max()) for p in state.nets["generator"].parameters()) > 0.01
