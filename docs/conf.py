@@ -31,7 +31,6 @@ html_title = f"otgan {release}"
 html_show_copyright = False
 html_show_sourcelink = False
 
-myst_enable_extensions = ["dollarmath", "fieldlist"]
 myst_heading_anchors = 3
 
 autosummary_generate = True

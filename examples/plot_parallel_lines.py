@@ -1,10 +1,10 @@
-r"""
+"""
 Two parallel lines
 ==================
 
-Example 1 of the Wasserstein GAN paper: one distribution is uniform on the segment :math:`\{0\}\times[0,1]`, the other on
-:math:`\{\theta\}\times[0,1]`. As :math:`\theta` tends to 0 the two become the same, and the earth mover's distance
-:math:`|\theta|` says so. Jensen-Shannon, Kullback-Leibler and total variation stay at their ceilings until the lines
+Example 1 of the Wasserstein GAN paper: one distribution is uniform on the segment {0} × [0, 1], the other on
+{θ} × [0, 1]. As θ tends to 0 the two become the same, and the earth mover's distance
+``|θ|`` says so. Jensen-Shannon, Kullback-Leibler and total variation stay at their ceilings until the lines
 coincide: whoever descends them gets no gradient.
 """
 
@@ -25,7 +25,7 @@ print(table)
 figure = otgan.plot.parallel_lines(table)
 
 # %%
-# Learning :math:`\theta` by descent on the exact earth mover's distance between draws. Its gradient is the slope 1
+# Learning θ by descent on the exact earth mover's distance between draws. Its gradient is the slope 1
 # whatever the distance, so that steps of a constant length arrive. That of the other distances is 0 or does not exist.
 
 theta = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)

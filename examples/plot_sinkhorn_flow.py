@@ -1,11 +1,11 @@
-r"""
+"""
 Points that follow a Sinkhorn divergence
 ========================================
 
 A particle system is the smallest generative model: its parameters are its samples. Here 250 points start as one Gaussian
 and descend a distance to the Swiss roll, by its gradient in their positions.
 
-Descending the entropic cost :math:`OT_\varepsilon` itself shrinks the points towards the means of what they are matched
+Descending the entropic cost OT_ε itself shrinks the points towards the means of what they are matched
 with: it is not smallest where the two sets are equal. The Sinkhorn divergence subtracts the two self terms and is.
 """
 
