@@ -1,0 +1,154 @@
+"""compare(): what goes in, what comes out, and that it is the same for the same seed."""
+
+import json
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import otgan
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(30, 2)), RNG.normal(size=(25, 2)) + 1
+
+
+def refuse(constant):
+    raise AssertionError(f"JSON has no {constant}")
+
+
+def without_times(report):
+    plain = report.to_dict()
+    plain.pop("seconds")
+    for entry in plain["distances"].values():
+        entry.pop("seconds")
+    return plain
+
+
+def test_what_is_measured_by_default():
+    report = otgan.compare(X, Y)
+    assert list(report) == list(report.distances) == ["emd", "js", "kl", "tv", "sinkhorn"]
+    assert len(report) == 5
+    assert report["emd"] is report.distances["emd"]
+    assert (report.n, report.m, report.d, report.mass, report.names) == (30, 25, 2, (1.0, 1.0), ("x", "y"))
+    assert report.converged
+    assert all(each.seconds >= 0 for each in report.distances.values())
+
+
+def test_json_is_strict_and_says_everything():
+    report = otgan.compare(
+        X, Y, 2 * np.ones(30), np.ones(25), metrics="emd,kl,sinkhorn", names=("left", "right")
+    )
+    plain = json.loads(report.to_json(), parse_constant=refuse)
+    assert plain == report.to_dict()
+    assert plain["schema"] == 1
+    assert (plain["n"], plain["m"], plain["d"], plain["mass"]) == (30, 25, 2, [60.0, 25.0])
+    assert plain["names"] == ["left", "right"]
+    assert plain["distances"]["kl"]["value"] == "inf"
+    assert plain["distances"]["emd"].keys() >= {
+        "value",
+        "p",
+        "status",
+        "lower",
+        "upper",
+        "seconds",
+        "estimator",
+    }
+    assert plain["distances"]["emd"]["status"] == "CONVERGED"
+    assert plain["warnings"] == list(report.warnings)
+    assert plain["versions"].keys() == {"otgan", "python", "numpy", "scipy", "torch", "pot"}
+    assert plain["versions"]["otgan"] == otgan.__version__
+
+
+@pytest.mark.parametrize("convert", [np.asarray, torch.tensor, pd.DataFrame, lambda x: x.tolist()])
+def test_samples_come_from_anywhere(convert):
+    expected = without_times(otgan.compare(X, Y))
+    assert without_times(otgan.compare(convert(X), convert(Y))) == expected
+
+
+def test_points_on_the_line():
+    report = otgan.compare([0.0, 1.0], [2.0, 3.0], metrics="emd")
+    assert (report.d, report["emd"].value, report["emd"].backend) == (1, 2.0, "line")
+
+
+@pytest.mark.parametrize("batch", [(np.zeros((2, 3, 1)), np.ones((2, 4, 1))), ([X, X[:3]], [Y, Y])])
+def test_a_batch_is_refused(batch):
+    with pytest.raises(
+        ValueError, match="compare reports on one pair of sets, got a batch of 2: call it for each"
+    ):
+        otgan.compare(*batch)
+
+
+def test_weights_and_permutations_do_not_go_together():
+    with pytest.raises(ValueError, match="permutations split samples that are alike"):
+        otgan.compare(X, Y, np.ones(30), metrics="emd", permutations=3)
+
+
+def test_a_seed_decides_everything_that_is_random():
+    first, again, other = (
+        otgan.compare(X, Y, metrics="emd,tv", permutations=5, seed=seed) for seed in (1, 1, 2)
+    )
+    assert without_times(first) == without_times(again)
+    assert first["emd"].value == other["emd"].value
+    assert first["emd"].noise_floor != other["emd"].noise_floor
+    assert first["emd"].null != other["emd"].null
+    generator = otgan.compare(X, Y, metrics="emd,tv", permutations=5, seed=np.random.default_rng(1))
+    assert generator["emd"].null == first["emd"].null
+    assert (first.seed, generator.seed) == (1, None)
+
+
+def test_what_is_measured_beside_a_distance_does_not_change_its_uncertainty():
+    alone = otgan.compare(X, Y, metrics="emd", permutations=5)
+    first = otgan.compare(X, Y, metrics="emd,tv", permutations=5)
+    assert alone["emd"].null == first["emd"].null
+    assert alone["emd"].noise_floor == first["emd"].noise_floor
+
+
+def test_no_global_random_state_is_touched():
+    numpy, tensors = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
+    otgan.compare(X, Y, metrics="emd", permutations=2).plot()
+    assert np.array_equal(np.random.get_state()[1], numpy)  # noqa: NPY002
+    assert torch.equal(torch.get_rng_state(), tensors)
+
+
+def test_what_there_is_to_warn_of_is_in_the_report_only():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = otgan.compare(X, Y, metrics="sinkhorn,sinkhorn_divergence", max_iter=1, epsilon=1e-3)
+    assert len(report.warnings) >= 2
+
+
+def test_a_report_is_frozen():
+    report = otgan.compare(X, Y, metrics="tv")
+    with pytest.raises(AttributeError):
+        report.seconds = 0.0
+    with pytest.raises(TypeError):
+        report.distances["tv"] = None
+    with pytest.raises(AttributeError):
+        report["tv"].value = 0.0
+
+
+def test_a_report_can_be_sent_to_another_process():
+    report = otgan.compare(X, Y)
+    assert str(pickle.loads(pickle.dumps(report))) == str(report)
+
+
+def test_progress_goes_to_stderr_when_asked(capsys):
+    otgan.compare(X, Y, metrics="emd", permutations=2, progress=True)
+    loud = capsys.readouterr()
+    assert loud.out == ""
+    assert "emd" in loud.err
+    assert "/3" in loud.err
+    otgan.compare(X, Y, metrics="emd", permutations=2)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_mnist_agrees_with_pot(mnist_dir):
+    import ot
+
+    x, y = (otgan.data.load(f"mnist:{digit}", n=300, data_dir=mnist_dir.parent) for digit in (3, 8))
+    report = otgan.compare(x, y, metrics="emd,sinkhorn")
+    assert report["emd"].value == pytest.approx(ot.emd2([], [], ot.dist(x, y, "euclidean")), abs=1e-9)
+    assert report["sinkhorn"].lower <= report["emd"].value <= report["sinkhorn"].upper

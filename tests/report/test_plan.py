@@ -1,0 +1,65 @@
+"""What can be checked without samples is checked without them."""
+
+import pytest
+
+from otgan.divergences import ESTIMATORS
+from otgan.measure import pair
+from otgan.report import Plan
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"metrics": "emd,nope"}, "unknown metric 'nope'"),
+        ({"p": 0.5}, "p must be a finite number >= 1"),
+        ({"epsilon": 1.0, "blur": 1.0}, "epsilon or blur, not both"),
+        ({"epsilon": -1.0}, "epsilon must be a positive finite number"),
+        ({"epsilon": [1.0, 2.0]}, "must be one number"),
+        ({"tol": 0}, "tol must be a positive number"),
+        ({"max_iter": 0}, "max_iter must be a whole number >= 1"),
+        ({"permutations": -1}, "permutations must be a whole number"),
+        ({"permutations": 1.5}, "permutations must be a whole number"),
+        (
+            {"metrics": "js", "estimator": "kde"},
+            "js has no estimator 'kde': it has 'atoms', 'histogram', 'knn'",
+        ),
+        ({"estimator": "knn"}, "tv has no estimator 'knn': it has 'atoms', 'histogram'; leave it out"),
+        ({"k": 5}, "k is an option of the estimator 'knn', which no metric here uses"),
+        ({"bins": 5}, "bins is an option of the estimator 'histogram'"),
+        ({"estimator": "histogram"}, "needs bins .* or bin_width .*, got neither"),
+        ({"estimator": "histogram", "bins": 5, "bin_width": 0.1}, "got both"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Plan.of(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"permutations": 9}, "permutations split samples that are alike"),
+        ({"metrics": "js:knn"}, "the estimator 'knn' takes samples without weights"),
+    ],
+)
+def test_what_takes_no_weights_is_refused_where_there_are_some(options, message):
+    plan = Plan.of(**options)
+    plan.check_weights(False)
+    with pytest.raises(ValueError, match=message):
+        plan.check_weights(True)
+
+
+def test_every_estimator_gets_its_own_options_only():
+    plan = Plan.of("js:histogram,js:knn,js", bins=7, k=2)
+    assert {name: plan.divergence_options(name) for name in ESTIMATORS["js"]} == {
+        "atoms": {},
+        "histogram": {"bins": 7},
+        "knn": {"k": 2},
+    }
+
+
+def test_epsilon_is_a_twentieth_of_the_mean_cost_unless_it_is_given():
+    both = pair([0.0, 0.0], [10.0, 30.0])
+    assert float(Plan.of().settings(both).epsilon) == pytest.approx(1.0)
+    assert float(Plan.of(epsilon=0.3).settings(both).epsilon) == pytest.approx(0.3)
+    assert float(Plan.of(blur=0.3, p=2).settings(both).epsilon) == pytest.approx(2 * 0.3**2)

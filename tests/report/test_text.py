@@ -1,0 +1,62 @@
+"""Reports as text: aligned, at most 100 columns, and honest in the last digit."""
+
+import numpy as np
+import pytest
+
+import otgan
+from otgan.report.text import WIDTH, _rounded, number, wrapped
+
+RNG = np.random.default_rng(0)
+EVERYTHING = ("emd", "js", "js:knn", "js:histogram", "kl:knn", "kl", "tv", "sinkhorn", "sinkhorn_divergence")
+
+
+@pytest.mark.parametrize("scale", [1e-7, 1.0, 1e9])
+@pytest.mark.parametrize("p", [1, 1.5])
+def test_no_line_is_wider_than_100_columns(scale, p):
+    x, y = RNG.normal(size=(30, 3)) * scale, RNG.normal(size=(25, 3)) * scale + scale
+    names = ("/a/very/long/path/to/some/folder/with/samples-of-x.npy", "mnist:3")
+    report = otgan.compare(x, y, metrics=EVERYTHING, p=p, bins=4, permutations=3, names=names, max_iter=3)
+    assert max(map(len, str(report).splitlines())) <= WIDTH
+
+
+def test_a_table_is_the_numbers_of_the_report():
+    report = otgan.compare(
+        np.zeros((3, 2)), np.ones((4, 2)), metrics="emd,js,kl,tv,sinkhorn", names=("here", "there")
+    )
+    lines = report.table().splitlines()
+    assert lines[0] == "here (3 samples) against there (4 samples), d = 2"
+    rows = {line.split("  ")[0]: line.split() for line in lines[3:8]}
+    assert list(rows) == ["EM (W_1)", "JS (nats)", "KL (nats)", "TV", "Sinkhorn OT_ε"]
+    assert "1.41421" in rows["EM (W_1)"]
+    assert "0.693147" in rows["JS (nats)"]
+    assert "∞" in rows["KL (nats)"]
+    assert rows["TV"][1] == "1"
+    header = lines[2]
+    for line in lines[3:8]:
+        assert len(line) == len(header)
+        assert line[header.index("certificate") - 1] == " "
+
+
+def test_the_words_follow_the_table():
+    report = otgan.compare([0.0, 1.0], [5.0, 6.0], metrics="tv")
+    assert str(report) == report.table() + "\n\n" + "\n".join(wrapped(w, "! ") for w in report.warnings)
+    assert repr(report) == "Report(tv=1, 1 warning)"
+
+
+def test_printed_bounds_are_bounds():
+    for bound in [*RNG.normal(size=50), *(10.0 ** RNG.uniform(-12, 12, 50))]:
+        assert float(_rounded(bound, down=True)) <= bound <= float(_rounded(bound))
+        assert float(_rounded(bound, down=True)) == pytest.approx(bound, rel=2e-4)
+    assert _rounded(0.0) == "0"
+
+
+def test_numbers():
+    assert [number(v) for v in (1 / 3, float("inf"), float("-inf"), None)] == ["0.333333", "∞", "−∞", "–"]
+
+
+def test_permutations_are_a_table_of_their_own():
+    report = otgan.compare(RNG.normal(size=20), RNG.normal(size=20), metrics="emd,tv", permutations=4)
+    last = report.table().split("\n\n")[-2:]
+    assert last[0] == "4 random splits of the pooled samples, as if they were one population:"
+    assert last[1].splitlines()[0].split() == ["distance", "mean", "95", "%", "below", "estimator", "p-value"]
+    assert [line.split()[0] for line in last[1].splitlines()[1:]] == ["EM", "TV"]
