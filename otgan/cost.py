@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -13,12 +14,12 @@ RELATIVE_EPSILON = 0.05
 """ε as a share of the mean cost Σ aᵢ bⱼ Cᵢⱼ where neither `epsilon` nor `blur` is given."""
 
 _DIRECT = 3
-"""Up to this dimension the squares are summed coordinate by coordinate, which is exact and as fast."""
+"""Up to this dimension exact squares are summed coordinate by coordinate."""
 
 
 def check_power(p: float) -> float:
     """Return p as a float, or raise where it is no power p >= 1."""
-    if isinstance(p, bool) or not isinstance(p, (int, float)) or not (1 <= p < math.inf):
+    if isinstance(p, bool) or not isinstance(p, Real) or not (1 <= p < math.inf):
         raise ValueError(
             f"p must be a finite number >= 1 (the cost is the distance to the power p), got {p!r}"
         )
@@ -36,22 +37,26 @@ def squared_distances(x: Tensor, y: Tensor, *, exact: bool = False) -> Tensor:
         digits, so that coincident points are at distance 0 and near ones keep their relative accuracy.
         Without it the error is relative to the size of the clouds.
     """
-    if x.shape[-1] <= _DIRECT:
-        square = torch.zeros(*x.shape[:-1], y.shape[-2], dtype=x.dtype, device=x.device)
+    if exact and x.shape[-1] <= _DIRECT:
+        square = x.new_zeros(*x.shape[:-1], y.shape[-2])
         for k in range(x.shape[-1]):
-            square = square + (x[..., :, None, k] - y[..., None, :, k]).square()
+            difference = x[..., :, None, k] - y[..., None, :, k]
+            square.addcmul_(difference, difference)
         return square
     # One shared origin near both clouds keeps the expansion from cancelling.
-    origin = 0.5 * (x.detach().mean(-2, keepdim=True) + y.detach().mean(-2, keepdim=True))
+    origin = 0.5 * (x.mean(-2, keepdim=True) + y.mean(-2, keepdim=True))
     x, y = x - origin, y - origin
-    norms = x.square().sum(-1)[..., :, None] + y.square().sum(-1)[..., None, :]
-    square = (norms - 2 * _inner(x, y)).clamp_min(0)
+    norm_x, norm_y = x.square().sum(-1, keepdim=True), y.square().sum(-1, keepdim=True)
+    # (−2x, ‖x‖², 1) · (y, 1, ‖y‖²): the whole expansion in one product.
+    left = torch.cat([-2 * x, norm_x, torch.ones_like(norm_x)], -1)
+    right = torch.cat([y, torch.ones_like(norm_y), norm_y], -1)
+    square = _inner(left, right).clamp_min_(0)
     if exact:
         few = 1e-6 if x.dtype == torch.float64 else 1e-3
-        near = (square <= few * norms).nonzero(as_tuple=True)
+        near = (square <= few * (norm_x + norm_y.mT)).nonzero(as_tuple=True)
         for part in zip(*(index.split(2**22 // x.shape[-1] + 1) for index in near), strict=True):
             batch, i, j = part
-            square = square.index_put(part, (x[batch, i] - y[batch, j]).square().sum(-1))
+            square[part] = (x[batch, i] - y[batch, j]).square().sum(-1)
     return square
 
 

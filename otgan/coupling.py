@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["Coupling", "differentiable_value"]
+from otgan.measure import Pair
+
+__all__ = ["Coupling", "center", "value_of"]
 
 
 class Coupling(ABC):
@@ -20,6 +22,8 @@ class Coupling(ABC):
     ----------
     value : Tensor, shape (B,)
         The objective at the solution.
+    balanced : bool
+        Whether the marginals are constraints, for normalized weights, and not penalties.
     f, g : Tensor, shapes (B, n) and (B, m)
         Potentials in units of the cost, finite at zero weights, with ⟨a, f⟩ = ⟨b, g⟩.
     error : Tensor, shape (B,)
@@ -39,6 +43,7 @@ class Coupling(ABC):
     iterations: Tensor
     epsilon: Tensor | None
     backend: str
+    balanced: bool = True
 
     @abstractmethod
     def linear_cost(self) -> Tensor:
@@ -68,6 +73,11 @@ class Coupling(ABC):
         """Gradients of the value in a and b: the potentials (up to a constant, for normalized weights)."""
         return self.f, self.g
 
+    def differentiable_gradients(self, x: Tensor, y: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
+        """Gradients of the value in x, y, a and b that can be differentiated again, or refuse to be."""
+        grads = (*self.pull(), *self.weight_gradients())
+        return tuple(_Once.apply(grad, x, y, a, b) for grad in grads)
+
 
 def center(f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Shift potentials so that ⟨a, f⟩ = ⟨b, g⟩, which changes neither the plan nor the dual value."""
@@ -75,8 +85,12 @@ def center(f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     return f + shift, g - shift
 
 
-def differentiable_value(coupling: Coupling, x: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """The coupling's value, with gradients in points and weights by the envelope theorem."""
+def value_of(coupling: Coupling, problem: Pair) -> Tensor:
+    """The coupling's value, shape (B,), with gradients in points and weights by the envelope theorem."""
+    x, y = problem.x.points, problem.y.points
+    a, b = problem.x.weights, problem.y.weights
+    if not coupling.balanced:
+        a, b = a * problem.x.mass[:, None], b * problem.y.mass[:, None]
     if torch.is_grad_enabled() and any(t.requires_grad for t in (x, y, a, b)):
         value: Tensor = _Value.apply(x, y, a, b, coupling)
         return value
@@ -95,6 +109,11 @@ class _Value(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         need_x, need_y, need_a, need_b = ctx.needs_input_grad[:4]
+        if torch.is_grad_enabled():  # create_graph=True
+            grads = ctx.coupling.differentiable_gradients(*ctx.saved_tensors)
+            shaped = [upstream.reshape(-1, *[1] * (grad.ndim - 1)) * grad for grad in grads]
+            kept = zip(shaped, ctx.needs_input_grad, ctx.dtypes, strict=False)
+            return (*(grad.to(dtype) if need else None for grad, need, dtype in kept), None)
         out: list[Tensor | None] = [None] * 4
         if need_x or need_y:
             pulls = ctx.coupling.pull()
@@ -104,8 +123,6 @@ class _Value(torch.autograd.Function):
             slopes = ctx.coupling.weight_gradients()
             for k, need in enumerate((need_a, need_b)):
                 out[2 + k] = (upstream[:, None] * slopes[k]).to(ctx.dtypes[2 + k]) if need else None
-        if torch.is_grad_enabled():  # create_graph=True
-            out = [grad if grad is None else _Once.apply(grad, *ctx.saved_tensors) for grad in out]
         return (*out, None)
 
 

@@ -9,16 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from otgan.cost import check_power, resolve_epsilon
-from otgan.coupling import differentiable_value
+from otgan.cost import check_power
+from otgan.coupling import value_of
 from otgan.entropic.coupling import EntropicCoupling
-from otgan.entropic.symmetric import solve_symmetric
+from otgan.entropic.problems import Settings, solve_cross, solve_self
 from otgan.exact.coupling import solve_exact
 from otgan.form import Form
-from otgan.geometry import make_geometry
-from otgan.measure import Measure, Pair, pair
+from otgan.measure import Pair, pair
 from otgan.result import check_on_failure, report_failures, root, statuses
-from otgan.solve import MAX_ITER, default_epsilon, solve_entropic, spread
 
 __all__ = ["emd", "sinkhorn", "sinkhorn_divergence"]
 
@@ -62,7 +60,7 @@ def emd(x: Any, y: Any, a: Any = None, b: Any = None, *, p: float = 1) -> Any:
     p = check_power(p)
     problem = pair(x, y, a, b)
     scaled, unit = _to_order_one(problem)
-    value = _value(solve_exact(scaled, p), scaled)
+    value = value_of(solve_exact(scaled, p), scaled)
     return Form.of(problem).scalar(unit * root(value, p))
 
 
@@ -100,19 +98,14 @@ def sinkhorn(
     """
     check_on_failure(on_failure)
     p = check_power(p)
-    strength = resolve_epsilon(epsilon, blur, p)
     problem = pair(x, y, a, b)
-    coupling, tol = solve_entropic(
-        problem,
-        p,
-        default_epsilon(problem, p) if strength is None else strength,
-        reach=reach,
-        tol=tol,
-        max_iter=max_iter,
-        backend=backend,
+    settings = Settings.of(
+        problem, p, epsilon=epsilon, blur=blur, reach=reach, tol=tol, max_iter=max_iter, backend=backend
     )
-    report_failures(statuses(coupling.error, coupling.value, tol), coupling.error, tol, on_failure)
-    return Form.of(problem).scalar(_value(coupling, problem))
+    coupling = solve_cross(problem, settings)
+    status = statuses(coupling.error, coupling.value, settings.tol)
+    report_failures(status, coupling.error, settings.tol, on_failure)
+    return Form.of(problem).scalar(value_of(coupling, problem))
 
 
 def sinkhorn_divergence(
@@ -144,17 +137,15 @@ def sinkhorn_divergence(
     """
     check_on_failure(on_failure)
     p = check_power(p)
-    strength = resolve_epsilon(epsilon, blur, p)
     problem = pair(x, y, a, b)
-    couplings, tol = solve_divergence(
-        problem, p, strength, reach=reach, tol=tol, max_iter=max_iter, backend=backend
+    settings = Settings.of(
+        problem, p, epsilon=epsilon, blur=blur, reach=reach, tol=tol, max_iter=max_iter, backend=backend
     )
-    errors = torch.stack([coupling.error for coupling in couplings]).amax(0)
-    total = torch.stack([coupling.value for coupling in couplings]).sum(0)
-    report_failures(statuses(errors, total, tol), errors, tol, on_failure)
-    sides = problem, Pair(problem.x, problem.x), Pair(problem.y, problem.y)
-    values = [_value(coupling, side) for coupling, side in zip(couplings, sides, strict=True)]
-    divergence = values[0] - 0.5 * (values[1] + values[2])
+    terms = solve_divergence(problem, settings)
+    errors = torch.stack([term.error for term in terms]).amax(0)
+    status = statuses(errors, torch.stack([term.value for term in terms]).sum(0), settings.tol)
+    report_failures(status, errors, settings.tol, on_failure)
+    divergence = _combined(terms, problem)
     if p > 2 and bool((divergence.detach() < 0).any()):
         warnings.warn(
             f"the Sinkhorn divergence is negative, which happens for p > 2 (p = {p:g}): its kernel is not positive "
@@ -165,34 +156,29 @@ def sinkhorn_divergence(
     return Form.of(problem).scalar(divergence)
 
 
-def solve_divergence(
-    problem: Pair,
-    p: float,
-    epsilon: Tensor | None,
-    *,
-    reach: Any = None,
-    tol: float | None = None,
-    max_iter: int | None = None,
-    backend: str = "auto",
-) -> tuple[tuple[EntropicCoupling, EntropicCoupling, EntropicCoupling], float]:
-    """Solve x with y, x with itself and y with itself at one ε; return the couplings and the tolerance meant."""
-    strength = spread(default_epsilon(problem, p) if epsilon is None else epsilon, problem.x.points)
-    cross, tol = solve_entropic(
-        problem, p, strength, reach=reach, tol=tol, max_iter=max_iter, backend=backend
-    )
-    limit = MAX_ITER if max_iter is None else max_iter
-    self_x, self_y = (_self_term(side, p, strength, tol, limit, backend) for side in (problem.x, problem.y))
-    return (cross, self_x, self_y), tol
+def solve_divergence(problem: Pair, settings: Settings) -> tuple[EntropicCoupling, ...]:
+    """Solve x with y, x with itself and y with itself at one ε."""
+    cross = solve_cross(problem, settings)
+    self_x, self_y = (solve_self(side, settings) for side in (problem.x, problem.y))
+    terms = (cross, self_x, self_y)
+    if settings.p <= 2 and settings.rho is None:
+        with torch.no_grad():
+            if bool((_combined(terms, problem) < 0).any()):
+                # Between nearly equal measures the error of the cross term shows. The potentials of the self
+                # terms are nearly optimal there, and by convexity their dual value leaves nothing below 0.
+                return cross.raised(self_y.f), self_x, self_y
+    return terms
 
 
-def _self_term(
-    side: Measure, p: float, epsilon: Tensor, tol: float, max_iter: int, backend: str
-) -> EntropicCoupling:
-    points, weights = side.points.detach(), side.weights.detach()
-    geometry = make_geometry(backend, points, points, p)
-    with torch.no_grad(), torch.autocast(points.device.type, enabled=False):
-        solution = solve_symmetric(geometry, weights, epsilon, tol=tol, max_iter=max_iter)
-        return EntropicCoupling(geometry, weights, weights, epsilon, solution)
+def _combined(terms: tuple[EntropicCoupling, ...], problem: Pair) -> Tensor:
+    """Put the terms together, with gradients; unbalanced problems add (ε/2) (mass(a) − mass(b))²."""
+    x, y = problem.x, problem.y
+    cross = value_of(terms[0], problem)
+    divergence = cross - 0.5 * (value_of(terms[1], Pair(x, x)) + value_of(terms[2], Pair(y, y)))
+    epsilon = terms[0].epsilon
+    if terms[0].balanced or epsilon is None:
+        return divergence
+    return divergence + 0.5 * epsilon * (x.mass - y.mass).square()
 
 
 def _to_order_one(problem: Pair) -> tuple[Pair, Tensor]:
@@ -209,8 +195,3 @@ def _to_order_one(problem: Pair) -> tuple[Pair, Tensor]:
     unit = torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent - 1)
     x, y = (replace(side, points=side.points / unit[:, None, None]) for side in sides)
     return Pair(x, y), unit.double()
-
-
-def _value(coupling: Any, problem: Pair) -> Tensor:
-    x, y = problem.x, problem.y
-    return differentiable_value(coupling, x.points, y.points, x.weights, y.weights)

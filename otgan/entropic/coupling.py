@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from otgan.coupling import Coupling, center
+from otgan.entropic.gradient import second_order_gradients
 from otgan.entropic.solver import Solution
 from otgan.geometry.base import Geometry
 
@@ -15,12 +16,36 @@ __all__ = ["EntropicCoupling"]
 class EntropicCoupling(Coupling):
     """The plan P = a b exp((f + g − C)/ε) of a geometry and potentials."""
 
-    def __init__(self, geometry: Geometry, a: Tensor, b: Tensor, epsilon: Tensor, solution: Solution) -> None:
-        self.geometry, self.a, self.b, self.epsilon = geometry, a, b, epsilon
-        self.f, self.g = center(solution.f, solution.g, a, b)
+    def __init__(
+        self,
+        geometry: Geometry,
+        a: Tensor,
+        b: Tensor,
+        epsilon: Tensor,
+        rho: Tensor | None,
+        solution: Solution,
+    ) -> None:
+        self.geometry, self.a, self.b, self.epsilon, self.rho = geometry, a, b, epsilon, rho
+        self.balanced, self.backend = rho is None, geometry.name
         self.error, self.iterations = solution.error, solution.iterations
-        self.backend = geometry.name
-        self.value = (a * self.f).sum(1) + (b * self.g).sum(1) - epsilon * (solution.total - 1)
+        if rho is None:
+            self.f, self.g = center(solution.f, solution.g, a, b)
+            self.value = (a * self.f).sum(1) + (b * self.g).sum(1) - epsilon * (solution.total - 1)
+        else:
+            self.f, self.g = solution.f, solution.g
+            gains = [(w * torch.expm1(-h / rho[:, None])).sum(1) for w, h in ((a, self.f), (b, self.g))]
+            self.value = -rho * (gains[0] + gains[1]) - epsilon * (solution.total - a.sum(1) * b.sum(1))
+
+    def raised(self, g: Tensor) -> EntropicCoupling:
+        """Return the coupling with the potentials (T g, g) in the problems where their dual value is higher."""
+        assert self.epsilon is not None
+        f = self.geometry.softmin(self.epsilon, g + self.epsilon[:, None] * self.b.log(), 1)
+        higher = (self.a * f).sum(1) + (self.b * g).sum(1) > self.value
+        f, g = (torch.where(higher[:, None], new, old) for new, old in ((f, self.f), (g, self.g)))
+        row_sums, column_sums = self.geometry.marginals(self.epsilon, f, g, self.a, self.b)
+        error = (row_sums - self.a).abs().sum(1) + (column_sums - self.b).abs().sum(1)
+        solution = Solution(f, g, column_sums.sum(1), error, self.iterations + 1)
+        return EntropicCoupling(self.geometry, self.a, self.b, self.epsilon, None, solution)
 
     def _state(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         assert self.epsilon is not None
@@ -48,6 +73,23 @@ class EntropicCoupling(Coupling):
     def pull(self) -> tuple[Tensor, Tensor]:
         """Gradients of the value in x and y."""
         return self.geometry.pull(*self._state())
+
+    def weight_gradients(self) -> tuple[Tensor, Tensor]:
+        """Gradients of the value in a and b."""
+        if self.rho is None:
+            return self.f, self.g
+        assert self.epsilon is not None
+        kept = [torch.exp(-h / self.rho[:, None]) for h in (self.f, self.g)]
+        totals = [w.sum(1, keepdim=True) for w in (self.b, self.a)]
+        rho, epsilon = self.rho[:, None], self.epsilon[:, None]
+        sides = [rho * (1 - k) - epsilon * (k - total) for k, total in zip(kept, totals, strict=True)]
+        return sides[0], sides[1]
+
+    def differentiable_gradients(self, x: Tensor, y: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
+        """Gradients of the value that can be differentiated again, by an implicit solve."""
+        if not self.balanced:
+            return super().differentiable_gradients(x, y, a, b)
+        return second_order_gradients(self, x, y, a, b)
 
     def bounds(self) -> tuple[Tensor, Tensor]:
         """Certified bounds of the exact cost min ⟨P, C⟩.

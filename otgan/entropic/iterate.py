@@ -75,9 +75,11 @@ class Iterate:
         return self.kernel(self.a * u, 0)
 
     def sweep(self) -> Tensor:
-        """Make the row sums exact for the present v and measure the column sums."""
-        self.u = self.rows_made_exact(self.v)
-        return self.measure()
+        """Make the row sums exact for the present v and measure the column sums, in one pass."""
+        self.passes += 1
+        sums, back = self.kernel.through(self.b * self.v, lambda sums, rows: self.a[:, rows] / sums)
+        self.u = (1 / sums).masked_fill_(self.no_x, 1.0)
+        return self._measured(back)
 
     def rows_made_exact(self, v: Tensor) -> Tensor:
         """Return the u that makes the row sums a."""
@@ -85,7 +87,10 @@ class Iterate:
 
     def measure(self) -> Tensor:
         """Measure the column sums for the present u and v."""
-        self.ratio = (self.v * self.over_x(self.u)).masked_fill_(self.no_y, 1.0)
+        return self._measured(self.over_x(self.u))
+
+    def _measured(self, back: Tensor) -> Tensor:
+        self.ratio = (self.v * back).masked_fill_(self.no_y, 1.0)
         self.error = (self.b * (self.ratio - 1).abs()).sum(1)
         return self.error
 

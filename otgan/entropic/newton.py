@@ -96,7 +96,8 @@ class Newton:
         used = 0
         while used < limit:
             bv = it.b * it.v
-            product = column * direction - bv * it.rough(weight_x * it.rough(bv * direction, 1), 0)
+            _, back = it.rough.through(bv * direction, lambda sums, rows: weight_x[:, rows] * sums)
+            product = column * direction - bv * back
             it.passes += 1
             used += 1
             curvature = (direction * product).sum(1)

@@ -14,14 +14,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from otgan.entropic.annealing import levels
 from otgan.entropic.iterate import Iterate
 from otgan.entropic.newton import Newton
 from otgan.geometry.base import Geometry
 
 __all__ = ["Solution", "solve"]
-
-_FACTOR = 4.0
-"""ε falls by this factor from stage to stage."""
 
 _STAGE_TOL = 0.02
 """Marginal error at which a stage that is not the last one ends."""
@@ -104,16 +102,17 @@ def solve(
     passes = torch.zeros(batch, dtype=torch.int64, device=device)
     active = torch.arange(batch, device=device)
 
-    level = epsilon if init is not None else torch.maximum(start, epsilon)
-    g = torch.zeros_like(b) if init is None else init
-    f = geometry.softmin(level, g + level[:, None] * b.log(), 1)
+    # A start whose error at ε is large would be slower than annealing: it is dropped.
+    warm = init is not None and _is_near(geometry, a, b, epsilon, init)
+    g = init if init is not None and warm else torch.zeros_like(b)
+    first = epsilon if warm else torch.maximum(start, epsilon)
+    f = geometry.softmin(first, g + first[:, None] * b.log(), 1)
     count = 0.5
-    while not bool((level <= epsilon).all()) and count < max_iter:
+    for level in levels(first, epsilon):
         iterate = Iterate(geometry, a, b, level, f, g, _STAGE_TOL)
         _stage(iterate, Newton(patient=False), _STAGE_TOL, min(_STAGE_PASSES, max_iter - count), last=False)
         f, g = iterate.potentials()
         count += iterate.passes
-        level = torch.maximum(level / _FACTOR, epsilon)
 
     iterate, newton = Iterate(geometry, a, b, epsilon, f, g, max(tol, _COARSE)), Newton(patient=True)
     _stage(iterate, newton, max(tol, _COARSE), max_iter - count)
@@ -150,6 +149,13 @@ def solve(
         active, iterate, newton = active[keep], iterate.take(keep), newton.take(keep)
         if not bool(right.all()):
             iterate.refine(aim)
+
+
+def _is_near(geometry: Geometry, a: Tensor, b: Tensor, epsilon: Tensor, g: Tensor) -> bool:
+    """Whether the potential g has a marginal error below one half in every problem."""
+    f = geometry.softmin(epsilon, g + epsilon[:, None] * b.log(), 1)
+    _, column_sums = geometry.marginals(epsilon, f, g, a, b)
+    return bool(((column_sums - b).abs().sum(1) < 0.5).all())
 
 
 def _verify(iterate: Iterate) -> tuple[Tensor, Tensor, Tensor, Tensor]:

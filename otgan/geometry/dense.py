@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 from otgan.cost import cost_matrix
-from otgan.geometry.base import Geometry, Kernel, rows_per_tile
+from otgan.geometry.base import LOG2E, Geometry, Kernel, rows_per_tile
 
 __all__ = ["DenseGeometry"]
 
@@ -18,6 +18,9 @@ SINGLE = 1e-5
 Its entries are accurate to 1e-7, but sums of thousands of them leave errors of some 1e-6 in the marginals.
 """
 
+
+_CACHED = 2**20
+"""Entries up to which a matrix stays in cache between a product with it and one with its transpose."""
 
 SMALL = 2**16
 """Entries, over all problems, up to which float32 saves nothing that counts."""
@@ -38,6 +41,21 @@ class DenseKernel(Kernel):
         # Many small problems: a row vector times a matrix is the batched product that torch does fastest.
         product = v_[:, None] @ (self.matrix.mT if axis == 1 else self.matrix)
         return product[:, 0].to(v.dtype)
+
+    def through(self, v: Tensor, turn: Callable[[Tensor, slice], Tensor]) -> tuple[Tensor, Tensor]:
+        """K v, turned, and back, block by block where one large matrix would leave the cache in between."""
+        n, m = self.matrix.shape[1:]
+        if len(v) > 1 or n * m <= _CACHED:
+            return super().through(v, turn)
+        v_, step = v[0].to(self.matrix.dtype), rows_per_tile(1, m)
+        sums = torch.empty(1, n, dtype=v.dtype, device=v.device)
+        back = torch.zeros(m, dtype=v.dtype, device=v.device)
+        for start in range(0, n, step):
+            rows = slice(start, start + step)
+            block = self.matrix[0, rows]
+            sums[0, rows] = torch.mv(block, v_)
+            back += torch.mv(block.mT, turn(sums[:, rows], rows)[0].to(block.dtype))
+        return sums, back[None]
 
     def take(self, keep: Tensor) -> DenseKernel:
         """Return the kernel of the problems `keep`."""
@@ -100,7 +118,7 @@ class DenseGeometry(Geometry):
 
     def _fill(self, epsilon: Tensor, f: Tensor, g: Tensor, dtype: torch.dtype) -> Tensor:
         matrix = self._buffer(dtype)
-        inverse = (1 / epsilon)[:, None]
+        inverse = (LOG2E / epsilon)[:, None]
         row, column = f * inverse, g * inverse
         for rows, cost in self.tiles():
             if len(inverse) == 1:
@@ -108,5 +126,5 @@ class DenseGeometry(Geometry):
             else:
                 exponent = torch.addcmul(column[:, None], cost, inverse[..., None], value=-1)
             part = matrix[:, rows]
-            part.copy_(exponent.add_(row[:, rows, None])).exp_()
+            part.copy_(exponent.add_(row[:, rows, None])).exp2_()
         return matrix

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 from otgan.cost import cost_matrix
-from otgan.geometry.base import Geometry, Kernel, rows_per_tile
+from otgan.geometry.base import LOG2E, Geometry, Kernel, rows_per_tile
 
 __all__ = ["StreamedGeometry"]
 
+_ROUNDING = 1e-6
+"""Error of a float32 exponent C/ε, relative to the largest: some units in the last place."""
+
+_ROUGH = 1e-2
+"""Relative accuracy that the kernel of a correction needs."""
+
 
 class StreamedGeometry(Geometry):
-    """Costs computed in blocks of rows whenever they are needed, and never stored."""
+    """Costs computed in blocks of rows whenever they are needed, and never stored.
+
+    Blocks are formed in float32 where the exponents C/ε are then accurate enough, and in float64 elsewhere and for
+    every certificate.
+    """
 
     name = "streamed"
+
+    def __init__(self, x: Tensor, y: Tensor, p: float) -> None:
+        super().__init__(x, y, p)
+        self.reach = _diameter(x, y) ** p
 
     def tiles(self) -> Iterator[tuple[slice, Tensor]]:
         """Yield freshly computed blocks of costs, float64."""
@@ -32,22 +46,81 @@ class StreamedGeometry(Geometry):
         return StreamedGeometry(self.x[keep], self.y[keep], self.p)
 
     def kernel(self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float) -> StreamedKernel:
-        """Remember the potentials; every product forms the kernel anew."""
-        del tol
-        return StreamedKernel(self, epsilon, f, g)
+        """Remember the potentials; every product forms the kernel anew, as accurately as `tol` asks."""
+        rounding = _ROUNDING * float((self.reach / epsilon).max())
+        return StreamedKernel(self, epsilon, f, g, torch.float32 if rounding <= tol else torch.float64)
+
+    def kernels(self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float) -> tuple[Kernel, Kernel]:
+        """Return the kernel at the accuracy that `tol` asks for, and a rough one for corrections."""
+        return self.kernel(epsilon, f, g, tol), self.kernel(epsilon, f, g, max(tol, _ROUGH))
 
 
 class StreamedKernel(Kernel):
-    """exp((f + g − C)/ε), formed in blocks at every product."""
+    """exp((f + g − C)/ε), formed in blocks of rows at every product.
 
-    def __init__(self, geometry: Geometry, epsilon: Tensor, f: Tensor, g: Tensor) -> None:
-        self.geometry, self.epsilon, self.f, self.g = geometry, epsilon, f, g
+    For p = 2 the exponent (f + g − ‖x‖² − ‖y‖² + 2⟨x, y⟩)/ε is one product of rows (x, f', 1) and (y, 1, g'), so
+    that a block costs one matrix product and one exponential.
+    """
+
+    def __init__(self, geometry: Geometry, epsilon: Tensor, f: Tensor, g: Tensor, dtype: torch.dtype) -> None:
+        self.geometry, self.epsilon, self.f, self.g, self.dtype = geometry, epsilon, f, g, dtype
+        x, y = geometry.x.double(), geometry.y.double()
+        origin = 0.5 * (x.mean(1, keepdim=True) + y.mean(1, keepdim=True))
+        x, y = x - origin, y - origin
+        scale = (epsilon / LOG2E)[:, None, None]
+        row, column = (f[..., None] / scale), (g[..., None] / scale)
+        if geometry.p == 2:
+            row = row - x.square().sum(-1, keepdim=True) / scale
+            column = column - y.square().sum(-1, keepdim=True) / scale
+            left = torch.cat([2 * x / scale, row, torch.ones_like(row)], 2)
+            right = torch.cat([y, torch.ones_like(column), column], 2)
+        else:
+            # The length that makes C/ε of C goes into the points.
+            length = scale ** (1 / geometry.p)
+            left, right = x / length, y / length
+        self.left, self.right = left.to(dtype), right.to(dtype)
+        self.row, self.column = row.to(dtype), column.to(dtype)
+
+    def _blocks(self) -> Iterator[tuple[slice, Tensor]]:
+        batch, n, m = self.geometry.shape
+        step = rows_per_tile(batch, m)
+        for start in range(0, n, step):
+            rows = slice(start, start + step)
+            if self.geometry.p == 2:
+                yield rows, (self.left[:, rows] @ self.right.mT).exp2_()
+            else:
+                cost = cost_matrix(self.left[:, rows], self.right, self.geometry.p)
+                yield rows, cost.neg_().add_(self.row[:, rows]).add_(self.column.mT).exp2_()
 
     def __call__(self, v: Tensor, axis: int) -> Tensor:
         """K v or Kᵀ v in one sweep over the costs."""
-        ones_x, ones_y = torch.ones_like(self.f), torch.ones_like(self.g)
-        return self.geometry.apply(self.epsilon, self.f, self.g, ones_x, ones_y, v[..., None], axis)[..., 0]
+        v_ = v.to(self.dtype)[..., None]
+        if axis == 1:
+            return torch.cat([(block @ v_)[..., 0] for _, block in self._blocks()], 1).to(v.dtype)
+        total = torch.zeros_like(self.g)
+        for rows, block in self._blocks():
+            total += (block.mT @ v_[:, rows])[..., 0]
+        return total
+
+    def through(self, v: Tensor, turn: Callable[[Tensor, slice], Tensor]) -> tuple[Tensor, Tensor]:
+        """K v, turned, and back in one sweep: each block is formed once."""
+        v_ = v.to(self.dtype)[..., None]
+        parts, back = [], torch.zeros_like(self.g)
+        for rows, block in self._blocks():
+            sums = (block @ v_)[..., 0].to(v.dtype)
+            parts.append(sums)
+            back += (block.mT @ turn(sums, rows).to(self.dtype)[..., None])[..., 0]
+        return torch.cat(parts, 1), back
 
     def take(self, keep: Tensor) -> StreamedKernel:
         """Return the kernel of the problems `keep`."""
-        return StreamedKernel(self.geometry.take(keep), self.epsilon[keep], self.f[keep], self.g[keep])
+        return StreamedKernel(
+            self.geometry.take(keep), self.epsilon[keep], self.f[keep], self.g[keep], self.dtype
+        )
+
+
+def _diameter(x: Tensor, y: Tensor) -> Tensor:
+    """Length, for every problem, that no distance between its points exceeds."""
+    origin = 0.5 * (x.mean(1, keepdim=True) + y.mean(1, keepdim=True))
+    radii = [torch.linalg.vector_norm(points - origin, dim=2).amax(1) for points in (x, y)]
+    return (radii[0] + radii[1]).double()
