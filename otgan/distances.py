@@ -166,7 +166,7 @@ def solve_divergence(problem: Pair, settings: Settings) -> tuple[EntropicCouplin
             if bool((_combined(terms, problem) < 0).any()):
                 # Between nearly equal measures the error of the cross term shows. The potentials of the self
                 # terms are nearly optimal there, and by convexity their dual value leaves nothing below 0.
-                return cross.raised(self_y.f), self_x, self_y
+                return cross.raised(self_y.f, settings.tol), self_x, self_y
     return terms
 
 

@@ -13,6 +13,10 @@ from otgan.geometry.base import Geometry
 __all__ = ["EntropicCoupling"]
 
 
+_RAISES = 10
+"""Sinkhorn steps that potentials borrowed from another problem may need to satisfy the tolerance."""
+
+
 class EntropicCoupling(Coupling):
     """The plan P = a b exp((f + g − C)/ε) of a geometry and potentials."""
 
@@ -36,16 +40,26 @@ class EntropicCoupling(Coupling):
             gains = [(w * torch.expm1(-h / rho[:, None])).sum(1) for w, h in ((a, self.f), (b, self.g))]
             self.value = -rho * (gains[0] + gains[1]) - epsilon * (solution.total - a.sum(1) * b.sum(1))
 
-    def raised(self, g: Tensor) -> EntropicCoupling:
-        """Return the coupling with the potentials (T g, g) in the problems where their dual value is higher."""
+    def raised(self, g: Tensor, tol: float) -> EntropicCoupling:
+        """Return the coupling with potentials grown from g in the problems where their dual value is higher.
+
+        Sinkhorn steps, which only raise the dual value, bring the marginal error of g to `tol`.
+        """
         assert self.epsilon is not None
-        f = self.geometry.softmin(self.epsilon, g + self.epsilon[:, None] * self.b.log(), 1)
-        higher = (self.a * f).sum(1) + (self.b * g).sum(1) > self.value
-        f, g = (torch.where(higher[:, None], new, old) for new, old in ((f, self.f), (g, self.g)))
-        row_sums, column_sums = self.geometry.marginals(self.epsilon, f, g, self.a, self.b)
-        error = (row_sums - self.a).abs().sum(1) + (column_sums - self.b).abs().sum(1)
+        scale, a, b = self.epsilon[:, None], self.a, self.b
+        for _ in range(_RAISES):
+            f = self.geometry.softmin(self.epsilon, g + scale * b.log(), 1)
+            row_sums, column_sums = self.geometry.marginals(self.epsilon, f, g, a, b)
+            error = (row_sums - a).abs().sum(1) + (column_sums - b).abs().sum(1)
+            if bool((error <= tol).all()):
+                break
+            g = self.geometry.softmin(self.epsilon, f + scale * a.log(), 0)
+        higher = ((a * f).sum(1) + (b * g).sum(1) > self.value)[:, None]
+        f, g = torch.where(higher, f, self.f), torch.where(higher, g, self.g)
+        row_sums, column_sums = self.geometry.marginals(self.epsilon, f, g, a, b)
+        error = (row_sums - a).abs().sum(1) + (column_sums - b).abs().sum(1)
         solution = Solution(f, g, column_sums.sum(1), error, self.iterations + 1)
-        return EntropicCoupling(self.geometry, self.a, self.b, self.epsilon, None, solution)
+        return EntropicCoupling(self.geometry, a, b, self.epsilon, None, solution)
 
     def _state(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         assert self.epsilon is not None
