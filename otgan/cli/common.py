@@ -122,7 +122,7 @@ seed: Decorator = click.option(
 
 data_dir: Decorator = click.option(
     "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="DIR",
     help="Where to look for MNIST and CIFAR-10 before $OTGAN_DATA, ./data and the cache.",
 )

@@ -29,10 +29,8 @@ def list_(data_dir: Path | None) -> None:
         for name in NAMES:
             try:
                 check(name, data_dir=data_dir)
-            except DataError:
-                if name not in KNOWN:
-                    raise
-                state = f"not here: otgan data fetch {name}"
+            except DataError as error:
+                state = f"not here: {error}"
             else:
                 state = "here" if name in KNOWN else "generated"
             click.echo(f"{name:<{wide}}  {state}")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from otgan.coupling import Coupling
-from otgan.distances import emd, sinkhorn, sinkhorn_divergence, solve_divergence
+from otgan.distances import emd, sinkhorn, solve_divergence
 from otgan.divergences import Cells, estimate, js, kl, tv
 from otgan.exact.simplex import import_pot
 from otgan.measure import Measure, Pair
@@ -152,8 +153,9 @@ def statistic(request: Request, plan: Plan) -> Callable[[Pair], float]:
         return lambda both: float(function(both.x, both.y, **options))
     if name == "emd":
         return lambda both: float(emd(both.x, both.y, p=plan.p))
-    entropic = {"sinkhorn": sinkhorn, "sinkhorn_divergence": sinkhorn_divergence}[name]
-    return lambda both: float(entropic(both.x, both.y, on_failure="ignore", **plan.entropic_options()))
+    if name == "sinkhorn":
+        return lambda both: float(sinkhorn(both.x, both.y, on_failure="ignore", **plan.entropic_options()))
+    return lambda both: float(_debiased(solve_divergence(both, plan.settings(both))))
 
 
 def _emd(request: Request, both: Pair, plan: Plan) -> Distance:
@@ -184,9 +186,8 @@ def _emd(request: Request, both: Pair, plan: Plan) -> Distance:
 
 def _sinkhorn(request: Request, both: Pair, plan: Plan) -> Distance:
     start = time.perf_counter()
-    options = plan.entropic_options()
-    if options["epsilon"] is None and options["blur"] is None:
-        options["epsilon"] = plan.default_epsilon(both)
+    # Without epsilon and blur transport is exact, and sinkhorn chooses an ε: so it is chosen here as well.
+    options = plan.entropic_options() | {"epsilon": float(plan.settings(both).epsilon), "blur": None}
     solved = transport(both.x, both.y, on_failure="ignore", **options)
     lower, upper = solved.lower, solved.upper
     seconds = time.perf_counter() - start
@@ -212,12 +213,12 @@ def _sinkhorn(request: Request, both: Pair, plan: Plan) -> Distance:
 
 def _sinkhorn_divergence(request: Request, both: Pair, plan: Plan) -> Distance:
     start = time.perf_counter()
-    couplings, tol = solve_divergence(both, plan.p, plan.strength, tol=plan.tol, max_iter=plan.max_iter)
-    cross, self_x, self_y = couplings
-    value = cross.value - 0.5 * (self_x.value + self_y.value)
-    error = torch.stack([coupling.error for coupling in couplings]).amax(0)
+    settings = plan.settings(both)
+    terms = solve_divergence(both, settings)
+    cross, self_x, self_y = terms
+    value = _debiased(terms)
+    error = torch.stack([term.error for term in terms]).amax(0)
     seconds = time.perf_counter() - start
-    assert cross.epsilon is not None
     return Distance(
         request.key,
         request.metric.name,
@@ -225,10 +226,10 @@ def _sinkhorn_divergence(request: Request, both: Pair, plan: Plan) -> Distance:
         "debiased",
         seconds,
         p=plan.p,
-        epsilon=float(cross.epsilon),
-        status=statuses(error, value, tol)[0],
+        epsilon=float(settings.epsilon),
+        status=statuses(error, value, settings.tol)[0],
         marginal_error=float(error),
-        iterations=int(sum(coupling.iterations for coupling in couplings)),
+        iterations=int(sum(term.iterations for term in terms)),
         backend=cross.backend,
         standard_error=standard_error(
             _potential(cross, "f") - _potential(self_x, "f"),
@@ -236,6 +237,11 @@ def _sinkhorn_divergence(request: Request, both: Pair, plan: Plan) -> Distance:
             *_weights(both),
         ),
     )
+
+
+def _debiased(terms: Sequence[Coupling]) -> Tensor:
+    cross, self_x, self_y = terms
+    return cross.value - 0.5 * (self_x.value + self_y.value)
 
 
 def _divergence(request: Request, both: Pair, plan: Plan) -> Distance:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from otgan.cost import check_power, resolve_epsilon
 from otgan.divergences import ESTIMATORS, OPTIONS
+from otgan.entropic.problems import Settings, check_max_iter, check_tol
 from otgan.measure import Pair
 from otgan.metrics import DEFAULT, Request, parse
-from otgan.solve import check_max_iter, check_tol, default_epsilon
 
 __all__ = ["Plan"]
 
@@ -85,14 +84,9 @@ class Plan:
                 "by their weights first"
             )
 
-    @property
-    def strength(self) -> Tensor | None:
-        """ε as it was asked for, in units of the cost."""
-        return resolve_epsilon(self.epsilon, self.blur, self.p)
-
-    def default_epsilon(self, both: Pair) -> float:
-        """ε where none was asked for: a twentieth of the mean cost."""
-        return float(default_epsilon(both, self.p))
+    def settings(self, both: Pair) -> Settings:
+        """Return what the entropic problems between two measures are solved with."""
+        return Settings.of(both, reach=None, backend="auto", **self.entropic_options())
 
     def entropic_options(self) -> dict[str, Any]:
         """What the entropic functions are called with."""

@@ -117,6 +117,7 @@ def test_what_there_is_to_warn_of_is_in_the_report_only():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         report = otgan.compare(X, Y, metrics="sinkhorn,sinkhorn_divergence", max_iter=1, epsilon=1e-3)
+        otgan.compare(X, Y, metrics="sinkhorn_divergence", p=6, epsilon=1e4, permutations=5)
     assert len(report.warnings) >= 2
 
 

@@ -1,0 +1,82 @@
+"""``otgan data``: what there is, what is in it, and how it gets here."""
+
+import numpy as np
+import pytest
+
+from otgan.data import NAMES
+
+
+@pytest.fixture
+def nothing_here(monkeypatch, tmp_path):
+    for name in ("OTGAN_DATA", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "empty"))
+
+
+def test_list_says_what_is_here_and_how_to_get_the_rest(otgan, nothing_here):
+    ended = otgan("data", "list")
+    assert (ended.status, ended.err) == (0, "")
+    states = dict(line.split(maxsplit=1) for line in ended.out.splitlines())
+    assert tuple(states) == NAMES
+    assert states["digits"] == "here"
+    assert states["8gaussians"] == "generated"
+    assert states["mnist"].startswith("not here: mnist")
+    assert "`otgan data fetch mnist`" in states["mnist"]
+
+
+def test_list_finds_mnist_where_it_is(otgan, mnist_dir):
+    assert "mnist        here" in otgan("data", "list", "--data-dir", mnist_dir.parent).out
+
+
+def test_info_describes_images(otgan):
+    ended = otgan("data", "info", "digits:3")
+    assert ended.out.splitlines() == [
+        "digits:3",
+        "  samples    183",
+        "  dimension  64",
+        "  range      0 to 1",
+        "  repeated   none",
+        "  images     1 × 8 × 8 (channels, height, width)",
+        "  classes    3 (183)",
+    ]
+
+
+def test_info_describes_files_and_mixtures(otgan, tmp_path):
+    np.save(tmp_path / "a.npy", np.array([[0.0, 1.0], [2.0, -3.0], [0.0, 1.0]]))
+    assert otgan("data", "info", "a.npy").out.split() == (
+        ["a.npy", "samples", "3", "dimension", "2", "range", "-3", "to", "2", "repeated", "1"]
+    )
+    assert "modes      8, of standard deviation 0.01414" in otgan("data", "info", "8gaussians").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (("info", "nowhere.npy"), 2, "no such file or built-in name"),
+        (("info", "bad.npy"), 1, "bad.npy"),
+        (("info", "mnist"), 1, "otgan data fetch mnist"),
+        (("fetch", "imagenet"), 2, "what can be fetched is mnist, cifar10"),
+        (("fetch", "mnist", "--mirror", "ftp://somewhere"), 2, "expected the mirror as a web address"),
+        (("fetch", "mnist", "--mirror", "http://127.0.0.1:9"), 1, "could not fetch train-images"),
+        (("list", "--data-dir", "nowhere"), 2, "does not exist"),
+    ],
+)
+def test_mistakes(otgan, nothing_here, tmp_path, arguments, status, words):
+    (tmp_path / "bad.npy").write_bytes(b"no array")
+    ended = otgan("data", *arguments)
+    assert ended.status == status
+    assert words in ended.err
+    assert ended.err.count("\n") == 1
+    assert ended.out == ""
+
+
+def test_fetch_says_where(otgan, monkeypatch, tmp_path):
+    seen = {}
+
+    def fetch(name, dest, *, mirror, progress):
+        seen.update(name=name, dest=dest, mirror=mirror, progress=progress)
+        return tmp_path / name
+
+    monkeypatch.setattr("otgan.data.fetch", fetch)
+    ended = otgan("data", "fetch", "mnist", "--data-dir", tmp_path, "--mirror", "http://mirror")
+    assert ended.out == f"{tmp_path / 'mnist'}\n"
+    assert seen == {"name": "mnist", "dest": tmp_path, "mirror": "http://mirror", "progress": False}

@@ -1,0 +1,275 @@
+"""``otgan measure``: data on stdout, everything else on stderr, and the numbers of the functions."""
+
+import json
+import re
+
+import numpy as np
+import ot
+import pytest
+
+import otgan as package
+from otgan.cli.measure import command
+from otgan.data import load
+from otgan.divergences import ESTIMATORS
+
+
+def refuse(constant):
+    raise AssertionError(f"JSON has no {constant}")
+
+
+def report(ended):
+    assert ended.status == 0, ended.err
+    return json.loads(ended.out, parse_constant=refuse)
+
+
+@pytest.fixture
+def files(tmp_path):
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "a.npy", rng.normal(size=(20, 2)))
+    np.save(tmp_path / "b.npy", rng.normal(size=(25, 2)) + 1)
+    np.save(tmp_path / "line.npy", rng.normal(size=30))
+    np.save(tmp_path / "wide.npy", rng.normal(size=(20, 3)))
+    np.save(tmp_path / "heavy.npy", rng.random(20))
+    table = np.column_stack([rng.normal(size=(12, 2)), rng.random(12)])
+    np.savetxt(tmp_path / "table.csv", table, delimiter=",", header="u,v,w", comments="", fmt="%.17g")
+    return tmp_path
+
+
+def test_the_table_goes_to_stdout_and_the_words_to_stderr(otgan, files):
+    ended = otgan("measure", "a.npy", "b.npy")
+    expected = package.compare(
+        *(np.load(files / name) for name in ("a.npy", "b.npy")), names=("a.npy", "b.npy")
+    )
+
+    def timeless(text):
+        return re.sub(r"\d+\.\d\d$", "", text, flags=re.MULTILINE)
+
+    assert ended.status == 0
+    assert timeless(ended.out) == timeless(expected.table()) + "\n"
+    assert ended.err == "".join(f"otgan: warning: {sentence}\n" for sentence in expected.warnings)
+
+
+def test_json_is_that_of_the_report_and_what_was_read(otgan, files):
+    plain = report(otgan("measure", "a.npy", "b.npy", "--metrics", "emd,kl", "--json"))
+    expected = package.compare(
+        *(np.load(files / name) for name in ("a.npy", "b.npy")), metrics="emd,kl", names=("a.npy", "b.npy")
+    ).to_dict()
+    assert plain.keys() == expected.keys() | {"inputs"}
+    assert plain["inputs"] == [
+        {"spec": name, "n": None, "seed": 0, "weights": None} for name in ("a.npy", "b.npy")
+    ]
+    assert list(plain["distances"]) == ["emd", "kl"]
+    assert plain["distances"]["kl"]["value"] == "inf"
+    assert plain["warnings"] == expected["warnings"]
+    for name, entry in plain["distances"].items():
+        assert entry | {"seconds": 0} == expected["distances"][name] | {"seconds": 0}
+
+
+@pytest.mark.parametrize("more", [("--seed", 7), ("--seed", 7, "--seed-b", 8)])
+def test_what_is_measured_is_what_load_returns(otgan, more):
+    plain = report(
+        otgan("measure", "swissroll", "8gaussians", "--n", 40, *more, "--metrics", "emd", "--json")
+    )
+    x, y = load("swissroll", 40, 7), load("8gaussians", 40, more[-1])
+    assert plain["distances"]["emd"]["value"] == package.emd(x, y)
+    assert [each["seed"] for each in plain["inputs"]] == [7, more[-1]]
+
+
+def test_one_draw_against_itself_is_pointed_out(otgan):
+    ended = otgan("measure", "swissroll", "swissroll", "--n", 20, "--metrics", "emd")
+    assert "A and B are one draw; --seed-b draws B anew" in ended.err
+    assert "are the same set of points" in ended.err
+    assert "swissroll seed 0 (20 samples) against swissroll seed 0 (20 samples)" in ended.out
+    other = otgan("measure", "swissroll", "swissroll", "--n", 20, "--metrics", "emd", "--seed-b", 1)
+    assert "one draw" not in other.err
+    assert "against swissroll seed 1" in other.out
+
+
+def test_options_reach_the_functions(otgan, files):
+    x, y = np.load(files / "a.npy"), np.load(files / "b.npy")
+
+    def value(name, *more):
+        plain = report(otgan("measure", "a.npy", "b.npy", "--metrics", name, "--json", *more))
+        return plain["distances"][name]["value"]
+
+    assert value("emd", "--p", 2) == pytest.approx(package.emd(x, y, p=2), rel=1e-12)
+    assert value("sinkhorn", "--epsilon", 0.3) == package.sinkhorn(x, y, p=1, epsilon=0.3)
+    assert value("sinkhorn", "--blur", 0.3, "--p", 2) == package.sinkhorn(x, y, p=2, blur=0.3)
+    assert value("js", "--estimator", "histogram", "--bins", 4) == package.js(
+        x, y, estimator="histogram", bins=4
+    )
+    assert value("js", "--estimator", "histogram", "--bins", "scott") == package.js(
+        x, y, estimator="histogram", bins="scott"
+    )
+    assert value("tv:histogram", "--bin-width", 0.5) == package.tv(x, y, estimator="histogram", bin_width=0.5)
+    assert value("kl", "--estimator", "knn", "--k", 4) == package.kl(x, y, estimator="knn", k=4)
+
+
+def test_permutations_give_p_values(otgan, files):
+    plain = report(otgan("measure", "a.npy", "b.npy", "--metrics", "emd", "--permutations", 9, "--json"))
+    assert plain["distances"]["emd"]["null"]["permutations"] == 9
+    assert 0.1 <= plain["distances"]["emd"]["null"]["p_value"] <= 1
+
+
+def test_points_on_the_line(otgan, files):
+    plain = report(otgan("measure", "line.npy", "line.npy", "--metrics", "emd", "--json"))
+    assert (plain["d"], plain["distances"]["emd"]["backend"]) == (1, "line")
+
+
+def test_weights_are_a_file_or_a_column(otgan, files):
+    ended = otgan(
+        "measure",
+        "a.npy",
+        "table.csv",
+        "--weights-a",
+        "heavy.npy",
+        "--weights-b",
+        "w",
+        "--metrics",
+        "emd",
+        "--json",
+    )
+    table = np.loadtxt(files / "table.csv", delimiter=",", skiprows=1)
+    expected = package.emd(np.load(files / "a.npy"), table[:, :2], np.load(files / "heavy.npy"), table[:, 2])
+    assert report(ended)["distances"]["emd"]["value"] == pytest.approx(expected, rel=1e-12)
+    assert report(ended)["mass"][1] == pytest.approx(table[:, 2].sum())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("a.npy", "nowhere.npy"), "no such file or built-in name: 'nowhere.npy'"),
+        (("digitz", "a.npy"), "did you mean 'digits'?"),
+        (("a.npy", "digits:ten"), "ten"),
+        (("a.npy", "b.npy", "--metrics", "emd,kk"), "unknown metric 'kk': known are emd, js"),
+        (("a.npy", "b.npy", "--metrics", "emd", "--p", "0.5"), "0.5"),
+        (("a.npy", "b.npy", "--epsilon", "1", "--blur", "1"), "epsilon or blur, not both"),
+        (("a.npy", "b.npy", "--estimator", "kde"), "kde"),
+        (("a.npy", "b.npy", "--estimator", "knn"), "tv has no estimator 'knn'"),
+        (("a.npy", "b.npy", "--estimator", "histogram"), "needs bins"),
+        (("a.npy", "b.npy", "--bins", "many"), "neither a number of bins nor one of scott, fd, sturges"),
+        (("a.npy", "b.npy", "--bins", "0"), "neither a number of bins"),
+        (("a.npy", "b.npy", "--bins", "5"), "which no metric here uses"),
+        (("a.npy", "b.npy", "--n", "0"), "0"),
+        (("a.npy", "b.npy", "--weights-a", "nowhere.npy"), "nowhere.npy"),
+        (("a.npy", "b.npy", "--weights-a", "heavy.npy", "--permutations", "9"), "permutations split samples"),
+        (("a.npy", "b.npy", "--plot", "figure.xyz"), "expected a name that ends in .png, .svg, .pdf"),
+        (("a.npy", "b.npy", "--plot", "nowhere/figure.png"), "there is no folder nowhere"),
+        (("a.npy", "b.npy", "--data-dir", "nowhere"), "nowhere"),
+    ],
+)
+def test_wrong_usage_is_status_2(otgan, files, arguments, words):
+    ended = otgan("measure", *arguments)
+    assert ended.status == 2
+    assert words in ended.err
+    assert ended.err.count("\n") == 1
+    assert ended.out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("a.npy", "bad.npy"), "bad.npy"),
+        (("a.npy", "wide.npy"), "x and y must have the same dimension d, got 2 and 3"),
+        (("a.npy", "b.npy", "--n", "1000"), "a.npy has 20 rows"),
+        (("a.npy", "b.npy", "--weights-b", "heavy.npy"), "20 weights for 25 rows"),
+        (("a.npy", "b.npy", "--metrics", "js:knn", "--k", "40"), "needs at least 41 samples"),
+        (("mnist", "a.npy"), "otgan data fetch mnist"),
+    ],
+)
+def test_what_files_contain_is_status_1(otgan, files, monkeypatch, arguments, words):
+    for name in ("OTGAN_DATA", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.setenv(name, str(files))
+    (files / "bad.npy").write_bytes(b"\x93NUMPY but not for long")
+    ended = otgan("measure", *arguments)
+    assert ended.status == 1
+    assert ended.err.startswith("otgan: error: ")
+    assert words in ended.err
+    assert ended.err.count("\n") == 1
+    assert ended.out == ""
+
+
+def test_strict_is_status_3_and_the_numbers_are_there(otgan, files):
+    arguments = ("measure", "a.npy", "b.npy", "--metrics", "emd,sinkhorn", "--max-iter", 1, "--epsilon", 1e-3)
+    ended = otgan(*arguments, "--strict", "--json")
+    assert ended.status == 3
+    assert json.loads(ended.out)["distances"]["sinkhorn"]["status"] == "MAX_ITER"
+    assert "otgan: error: not converged: sinkhorn" in ended.err
+    assert otgan(*arguments).status == 0
+    assert otgan("measure", "a.npy", "b.npy", "--strict").status == 0
+
+
+@pytest.mark.parametrize(
+    ("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF"), (".PNG", b"\x89PNG")]
+)
+def test_figures(otgan, files, suffix, start):
+    ended = otgan("measure", "a.npy", "b.npy", "--metrics", "emd,kl", "--plot", f"figure{suffix}")
+    assert ended.status == 0
+    assert (files / f"figure{suffix}").read_bytes().startswith(start)
+    assert f"otgan: wrote figure{suffix}" in ended.err
+    assert "wrote" not in ended.out
+
+
+def test_a_figure_that_cannot_be_written_leaves_nothing(otgan, files, monkeypatch):
+    def full(self, path, **_):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
+    before = set(files.iterdir())
+    ended = otgan("measure", "a.npy", "b.npy", "--metrics", "tv", "--plot", "figure.png")
+    assert ended.status == 1
+    assert ended.err.endswith("otgan: error: figure.png: cannot be written: No space left on device\n")
+    assert set(files.iterdir()) == before
+
+
+def test_stdout_is_json_alone_whatever_libraries_print(otgan_process, files):
+    noise = files / "noise"
+    noise.mkdir()
+    for name in ("jax", "pykeops"):
+        (noise / f"{name}.py").write_text(f"print('{name} is here')\n")
+    ended = otgan_process(
+        "measure", "a.npy", "b.npy", "--plot", "figure.png", "--json", PYTHONPATH=str(noise)
+    )
+    assert report(ended)["distances"].keys() == {"emd", "js", "kl", "tv", "sinkhorn"}
+    assert "Traceback" not in ended.err
+    assert "%|" not in ended.err  # no progress bar without a terminal
+
+
+def test_what_libraries_print_goes_to_stderr(otgan, files, monkeypatch):
+    compare = package.compare
+
+    def noisy(*arguments, **options):
+        print("noise")
+        return compare(*arguments, **options)
+
+    monkeypatch.setattr("otgan.report.compare", noisy)
+    ended = otgan("measure", "a.npy", "b.npy", "--metrics", "tv", "--json")
+    assert report(ended)["distances"].keys() == {"tv"}
+    assert ended.err == "noise\n"
+
+
+def test_the_choices_are_those_of_the_library():
+    options = {parameter.name: parameter for parameter in command.params}
+    known = {name for names in ESTIMATORS.values() for name in names}
+    assert set(options["estimator"].type.choices) == known
+
+
+def test_mnist_agrees_with_pot(otgan, mnist_dir):
+    plain = report(
+        otgan(
+            "measure",
+            "mnist:3",
+            "mnist:8",
+            "--n",
+            300,
+            "--json",
+            "--metrics",
+            "emd",
+            "--data-dir",
+            mnist_dir.parent,
+        )
+    )
+    x, y = (load(f"mnist:{digit}", n=300, data_dir=mnist_dir.parent) for digit in (3, 8))
+    expected = ot.emd2([], [], ot.dist(x, y, "euclidean"))
+    assert plain["distances"]["emd"]["value"] == pytest.approx(expected, abs=1e-9)

@@ -1,0 +1,113 @@
+"""The command as a whole: quick to help, one line for every mistake, an exit status for every ending."""
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+import otgan as package
+from otgan.cli import COMMANDS, main, root
+
+HEAVY = "{'numpy', 'torch', 'scipy', 'sklearn', 'matplotlib', 'ot', 'pandas'}"
+
+
+def heavy_imports(*arguments):
+    """Return which heavy modules a run imports."""
+    code = (
+        "import sys\nfrom otgan.cli import main\n"
+        f"try:\n    main({list(map(str, arguments))!r})\n"
+        f"except SystemExit:\n    print(*sorted({HEAVY} & sys.modules.keys()), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stderr.splitlines()[-1].split())
+
+
+def test_help_lists_every_command_and_imports_nothing_heavy(otgan):
+    shown = otgan("--help")
+    assert shown.status == 0
+    assert shown.err == ""
+    assert all(name in shown.out for name in COMMANDS)
+    assert heavy_imports("--help") == set()
+
+
+@pytest.mark.parametrize("name", ["measure", "lines", "data"])
+def test_the_help_of_a_command_imports_nothing_heavy(otgan, name):
+    assert otgan(name, "--help").status == 0
+    assert otgan(name, "-h").out == otgan(name, "--help").out
+    assert heavy_imports(name, "--help") == set()
+
+
+def test_a_bad_file_is_found_before_torch_is_imported(tmp_path):
+    (tmp_path / "bad.npy").write_bytes(b"no array")
+    assert heavy_imports("measure", "digits", tmp_path / "bad.npy") <= {"numpy"}
+
+
+def test_the_version(otgan):
+    assert otgan("--version").out == f"otgan, version {package.__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [(), ("data",)])
+def test_nothing_asked_is_answered_with_the_help(otgan, arguments):
+    shown = otgan(*arguments)
+    assert "Commands:" in shown.out + shown.err
+    assert "error" not in shown.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("mesure",), "otgan: error: no command 'mesure': there are measure, "),
+        (("--colour",), "otgan: error: No such option"),
+        (("measure", "digits"), "otgan measure: error: Missing argument 'B'"),
+        (("measure", "digits", "digits", "--nn", "3"), "otgan measure: error: No such option"),
+        (("data", "drop"), "otgan data: error: No such command 'drop'"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_status_2(otgan, arguments, line):
+    ended = otgan(*arguments)
+    assert ended.status == 2
+    assert ended.err.startswith(line)
+    assert ended.err.endswith("--help)\n")
+    assert ended.err.count("\n") == 1
+    assert ended.out == ""
+
+
+def test_interruption_is_status_130(otgan, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("otgan.teach.parallel_lines.table", interrupted)
+    ended = otgan("lines")
+    assert (ended.status, ended.out, ended.err.strip()) == (130, "", "otgan: interrupted")
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("otgan.teach.parallel_lines.table", broken)
+    assert isinstance(CliRunner().invoke(root, ["lines"]).exception, ZeroDivisionError)
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "otgan", "data", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 1
+
+
+def test_a_terminal_without_greek_is_shown_something(otgan_process):
+    ended = otgan_process("lines", "--n", "4", "--thetas", "0", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert (ended.status, ended.err) == (0, "")
+    assert "EM" in ended.out
+
+
+def test_main_takes_arguments(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("otgan, version")
