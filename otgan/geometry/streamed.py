@@ -45,7 +45,7 @@ class StreamedGeometry(Geometry):
         """Return the geometry of the problems `keep`."""
         return StreamedGeometry(self.x[keep], self.y[keep], self.p)
 
-    def kernel(self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float) -> StreamedKernel:
+    def kernel(self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float) -> Kernel:
         """Remember the potentials; every product forms the kernel anew, as accurately as `tol` asks."""
         rounding = _ROUNDING * float((self.reach / epsilon).max())
         return StreamedKernel(self, epsilon, f, g, torch.float32 if rounding <= tol else torch.float64)
