@@ -17,9 +17,9 @@ FORMAT = "otgan run 1"
 # What describes a run and may not change when it is resumed; the rest (steps, versions) may.
 _IDENTITY = (
     "system",
+    "seed",
     "options",
     "data",
-    "seed",
     "modules",
     "device",
     "log_every",
