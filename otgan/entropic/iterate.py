@@ -77,7 +77,12 @@ class Iterate:
     def sweep(self) -> Tensor:
         """Make the row sums exact for the present v and measure the column sums, in one pass."""
         self.passes += 1
-        sums, back = self.kernel.through(self.b * self.v, lambda sums, rows: self.a[:, rows] / sums)
+
+        def weighted(sums: Tensor, rows: slice) -> Tensor:
+            # Points without weight have a row of zeros.
+            return (self.a[:, rows] / sums).masked_fill_(self.no_x[:, rows], 0.0)
+
+        sums, back = self.kernel.through(self.b * self.v, weighted)
         self.u = (1 / sums).masked_fill_(self.no_x, 1.0)
         return self._measured(back)
 
