@@ -11,13 +11,17 @@ from pathlib import Path
 
 from benchmarks import render
 
-NOT_MEASURING = {"__init__", "__main__", "record", "render"}
+FOLDER = Path(__file__).parent
 
 
 def names() -> list[str]:
-    """Return the benchmarks of this package, by the names of their modules."""
-    found = {path.stem for path in Path(__file__).parent.glob("*.py")}
-    return sorted(name for name in found - NOT_MEASURING if not name.startswith("_"))
+    """Return the benchmarks of this package: its modules with a function ``main``, by their dotted names."""
+    found = []
+    for path in FOLDER.rglob("*.py"):
+        name = ".".join(path.relative_to(FOLDER).with_suffix("").parts)
+        if name not in {"__main__", "render"} and "\ndef main(" in path.read_text(encoding="utf-8"):
+            found.append(name)
+    return sorted(found)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -3,9 +3,40 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for type checkers and editors, which do not follow __getattr__
+    from otgan import data as data
+    from otgan import gan as gan
+    from otgan import plot as plot
+    from otgan import teach as teach
+    from otgan.distances import emd, sinkhorn, sinkhorn_divergence
+    from otgan.divergences import js, kl, tv
+    from otgan.loss import SinkhornLoss
+    from otgan.measure import Measure
+    from otgan.report import Report, compare
+    from otgan.result import ConvergenceWarning, Status, Transport
+    from otgan.solve import transport
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "ConvergenceWarning",
+    "Measure",
+    "Report",
+    "SinkhornLoss",
+    "Status",
+    "Transport",
+    "__version__",
+    "compare",
+    "emd",
+    "js",
+    "kl",
+    "sinkhorn",
+    "sinkhorn_divergence",
+    "transport",
+    "tv",
+]
 
 # Where each public name lives. They are imported on first use, so that `import otgan` stays light:
 # it loads neither torch nor POT nor matplotlib. No module bears the name of a public function: importing
@@ -27,8 +58,6 @@ _HOME = {
     "tv": "otgan.divergences",
 }
 _SUBPACKAGES = ("data", "gan", "plot", "teach")
-
-__all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> Any:

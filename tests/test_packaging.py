@@ -1,3 +1,4 @@
+import ast
 import importlib
 import importlib.metadata
 import json
@@ -86,6 +87,18 @@ def test_public_names_survive_the_import_of_every_module():
             importlib.import_module(f"otgan.{path.stem}")
     for name in set(otgan.__all__) - {"__version__"}:
         assert callable(getattr(otgan, name))
+
+
+def test_what_type_checkers_see_is_what_there_is():
+    # They do not follow __getattr__: the names are imported for them where nothing runs.
+    tree = ast.parse((ROOT / "otgan" / "__init__.py").read_text())
+    (seen,) = (node for node in tree.body if isinstance(node, ast.If))
+    homes = {name.name: node.module for node in seen.body for name in node.names}
+    for name in set(otgan.__all__) - {"__version__"}:
+        assert getattr(otgan, name) is getattr(importlib.import_module(homes.pop(name)), name)
+    for name, package in homes.items():
+        assert package == "otgan"
+        assert getattr(otgan, name) is importlib.import_module(f"otgan.{name}")
 
 
 def test_an_unknown_name_is_an_attribute_error():
