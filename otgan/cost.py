@@ -16,6 +16,9 @@ RELATIVE_EPSILON = 0.05
 _DIRECT = 3
 """Up to this dimension exact squares are summed coordinate by coordinate."""
 
+_TILE = 2**20
+"""Entries of a block of costs that is formed in passing."""
+
 
 def check_power(p: float) -> float:
     """Return p as a float, or raise where it is no power p >= 1."""
@@ -97,7 +100,7 @@ def mean_cost(x: Tensor, y: Tensor, a: Tensor, b: Tensor, p: float) -> Tensor:
         spread_x = (a * (x - center_x[:, None]).square().sum(-1)).sum(-1)
         spread_y = (b * (y - center_y[:, None]).square().sum(-1)).sum(-1)
         return spread_x + spread_y + (center_x - center_y).square().sum(-1)
-    rows = max(1, 2**22 // max(1, x.shape[0] * y.shape[1]))
+    rows = max(1, _TILE // max(1, x.shape[0] * y.shape[1]))
     parts = [
         (cost_matrix(x[:, i : i + rows], y, p) @ b[..., None] * a[:, i : i + rows, None]).sum((-2, -1))
         for i in range(0, x.shape[1], rows)
