@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 
 from otgan.data import Dataset, Modes
 from otgan.distances import emd
+from otgan.gan.classifier import Classifier
+from otgan.gan.fidelity import class_tv, frechet, kernel_distance, neighborhoods
 
 __all__ = ["Judge", "mode_coverage"]
 
@@ -21,8 +24,8 @@ MODE_MASS = 0.01
 class Judge:
     """Evaluates samples against held-out data.
 
-    Every distance stands beside its real–real floor, the same distance between as many held-out samples and training
-    samples: two independent draws of the data. A floor is measured once for each size.
+    Every number stands beside its real–real floor, the same number between as many held-out samples and training
+    samples: two independent draws of the data. Floors are measured once for each size.
 
     Parameters
     ----------
@@ -31,39 +34,93 @@ class Judge:
 
     def __init__(self, train: Dataset, held_out: Dataset) -> None:
         self.train, self.held_out = train, held_out
-        self._floors: dict[int, float] = {}
+        self._floors: dict[int, dict[str, Any]] = {}
+        self._gaussian: dict[int, float] = {}
 
     def size(self, n: int) -> int:
         """Return how many samples are compared when n are wanted: no more than there are real ones."""
         return min(n, len(self.held_out), len(self.train))
 
-    def floor(self, n: int) -> float:
-        """Exact W₁ between n held-out and n training samples."""
-        if n not in self._floors:
-            rows = np.random.default_rng(0).choice(len(self.train), n, replace=False)
-            self._floors[n] = _emd(self.train.points[rows], self.held_out.points[:n])
-        return self._floors[n]
-
     def __call__(self, samples: Rows) -> dict[str, Any]:
-        """Compare as many samples, shape (n, d), as there are held-out ones at most.
+        """Compare as many samples, of shape (n, d) or (n, C, H, W), as there are held-out ones at most.
 
         Returns
         -------
         dict
-            ``n``; ``em``, the exact W₁ to n held-out samples, and ``em_floor``; for mixtures ``modes`` covered of
-            ``modes_total``, and ``in_modes``, the share of samples within .1 of a mode.
+            ``n``; ``em``, the exact W₁ to n held-out samples, of images between their pixels. For mixtures ``modes``
+            covered of ``modes_total``, and ``in_modes``, the share of samples within .1 of a mode. For labelled images
+            what :meth:`look` finds. With the ending ``_floor``, what real samples reach.
         """
         n = self.size(len(samples))
-        rows = samples[:n].reshape(n, -1)
-        found: dict[str, Any] = {
-            "n": n,
-            "em": _emd(rows, self.held_out.points[:n]),
-            "em_floor": self.floor(n),
-        }
+        if n not in self._floors:
+            rows = np.random.default_rng(0).choice(len(self.train), n, replace=False)
+            measured = self._measure(self.train.points[rows])
+            self._floors[n] = {f"{name}_floor": value for name, value in measured.items()}
+        found: dict[str, Any] = {"n": n, **self._measure(samples[:n].reshape(n, -1)), **self._floors[n]}
         if self.held_out.modes is not None:
-            covered, inside = mode_coverage(rows, self.held_out.modes)
-            found |= {"modes": covered, "modes_total": len(self.held_out.modes), "in_modes": inside}
+            found["modes_total"] = len(self.held_out.modes)
+        if self._labelled:
+            found |= self._references(n)
         return found
+
+    def _measure(self, rows: Rows) -> dict[str, Any]:
+        real = self.held_out.points[: len(rows)]
+        found: dict[str, Any] = {"em": _emd(rows, real)}
+        if self.held_out.modes is not None:
+            found["modes"], found["in_modes"] = mode_coverage(rows, self.held_out.modes)
+        if self._labelled:
+            found |= self.look(rows)
+        return found
+
+    @property
+    def _labelled(self) -> bool:
+        return self.train.shape is not None and self.train.labels is not None and len(self.train.classes) > 1
+
+    @cached_property
+    def classifier(self) -> Classifier:
+        """The classifier whose features images are judged by; it needs their labels."""
+        return Classifier.of(self.train, self.held_out)
+
+    def look(self, rows: Rows) -> dict[str, Any]:
+        """Compare images in the features of the classifier.
+
+        Returns
+        -------
+        dict
+            ``classifier_frechet``, :func:`~otgan.gan.fidelity.frechet`, which is no FID: the features are others;
+            ``kid``; ``precision``, ``recall``, ``density``, ``coverage``; ``class_tv``, between the shares of the classes;
+            ``classes``, how many have at least 1 % of the images.
+        """
+        real = self._features(self.held_out.points[: len(rows)])
+        fake = self._features(rows)
+        total = len(self.train.classes)
+        labels = self.classifier.classes_of(fake)
+        return {
+            "classifier_frechet": frechet(real, fake),
+            "kid": kernel_distance(real, fake),
+            **neighborhoods(real, fake),
+            "class_tv": class_tv(self.classifier.classes_of(real), labels, total),
+            "classes": int((np.bincount(labels, minlength=total) >= MODE_MASS * len(rows)).sum()),
+        }
+
+    def _references(self, n: int) -> dict[str, Any]:
+        """What the numbers are to be read against: the classifier's accuracy, and a Gaussian with the pixels' moments."""
+        if n not in self._gaussian:
+            pixels = self.train.points.astype(np.float64)
+            rng = np.random.default_rng(0)
+            values, vectors = np.linalg.eigh(np.cov(pixels, rowvar=False))
+            noise = rng.standard_normal((n, pixels.shape[1])) * np.sqrt(values.clip(0))
+            fake = self._features((pixels.mean(0) + noise @ vectors.T).astype(np.float32))
+            self._gaussian[n] = frechet(self._features(self.held_out.points[:n]), fake)
+        return {
+            "classes_total": len(self.train.classes),
+            "classifier_frechet_gaussian": self._gaussian[n],
+            "classifier_accuracy": self.classifier.accuracy,
+        }
+
+    def _features(self, rows: Rows) -> Rows:
+        assert self.train.shape is not None
+        return self.classifier.features(rows.reshape(len(rows), *self.train.shape))
 
 
 def mode_coverage(points: NDArray[Any], modes: Modes) -> tuple[int, float]:

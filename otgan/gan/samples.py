@@ -18,7 +18,7 @@ from otgan.data.toy import TOYS
 from otgan.gan.errors import RunError
 from otgan.gan.networks import Space
 
-__all__ = ["Samples", "Scaling"]
+__all__ = ["Samples", "Scaling", "as_tensor", "digest"]
 
 _SYNTHETIC = (65536, 8192)
 """Rows to train on and to hold out where they are generated: as good as endless, and still countable."""
@@ -112,16 +112,21 @@ class Samples:
 
     def describe(self) -> dict[str, Any]:
         """Return what identifies the data."""
-        digest = hashlib.blake2b(digest_size=16)
-        for part in (self.train, self.held_out):
-            digest.update(np.ascontiguousarray(part.points, np.float32).data)
         return {
             "spec": self.spec,
             "shape": list(self.space.shape),
             "train": len(self.train),
             "held_out": len(self.held_out),
-            "digest": digest.hexdigest(),
+            "digest": digest(self.train, self.held_out),
         }
+
+
+def digest(*parts: Dataset) -> str:
+    """Return what tells these rows from any others."""
+    found = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        found.update(np.ascontiguousarray(part.points, np.float32).data)
+    return found.hexdigest()
 
 
 def as_tensor(points: NDArray[Any], space: Space) -> Tensor:
