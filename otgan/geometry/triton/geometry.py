@@ -164,7 +164,8 @@ class TritonGeometry(Geometry):
         solved = solve_resident(
             Points.of(self._x, self._y, self.p, precision), a, b, epsilon, start=start, tol=tol
         )
-        return solved.g, solved.passes
+        # Costs beyond float32 leave no number; such a problem starts like any other.
+        return solved.g.nan_to_num(0.0, 0.0, 0.0), solved.passes
 
     @property
     def _by_inner_products(self) -> bool:

@@ -352,7 +352,8 @@ def _resident_kernel(
         bits = tl.where(weighed, absorbed.to(tl.float64) + log_v.to(tl.float64), stepped.to(tl.float64))
         g = stepped * (level * _LN2)
         ended = (near == 1) & (level <= target)
-        if ended | (passes >= limit):
+        number = error < 1e30  # what is no number is not below anything
+        if ended | (passes >= limit) | (number == 0):
             running = 0
         elif near == 1:
             level = tl.maximum(level / _FACTOR, target)
