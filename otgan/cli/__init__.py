@@ -27,6 +27,9 @@ __all__ = ["COMMANDS", "main", "root"]
 COMMANDS = {
     "measure": ("otgan.cli.measure", "Measure how far apart two sets of samples are."),
     "lines": ("otgan.cli.lines", "The parallel lines: Example 1 of the Wasserstein GAN paper."),
+    "train": ("otgan.cli.train", "Train a generative model."),
+    "sample": ("otgan.cli.sample", "Draw samples from a trained model."),
+    "evaluate": ("otgan.cli.evaluate", "Compare a trained model with data."),
     "data": ("otgan.cli.data", "List, describe and fetch data sets."),
 }
 """Where each command lives, and what it is for."""

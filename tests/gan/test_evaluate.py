@@ -56,7 +56,7 @@ def test_images_are_judged_in_features_beside_floors(caplog):
     assert real["classifier_frechet"] < 3 * real["classifier_frechet_floor"]
     assert real["classifier_frechet"] < 0.5 * real["classifier_frechet_gaussian"]
     assert noise["classifier_frechet"] > real["classifier_frechet_gaussian"]
-    assert noise["precision"] < 0.1
+    assert noise["precision"] < 0.4
     assert real["precision"] > 0.5
     assert ones["classes"] <= 2
     assert ones["class_tv"] > 0.8

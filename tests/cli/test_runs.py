@@ -1,0 +1,105 @@
+"""``otgan train``, ``otgan sample`` and ``otgan evaluate``: exit statuses, streams and files."""
+
+import json
+
+import numpy as np
+import pytest
+
+from otgan.cli import main
+from otgan.gan import Run
+
+
+@pytest.fixture(scope="module")
+def points(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "points.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(200, 2)))
+    return str(path)
+
+
+@pytest.fixture
+def otgan(capsys):
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        shown = capsys.readouterr()
+        return ended.value.code, shown.out, shown.err
+
+    return run
+
+
+SMALL = ("--set", "batch=16", "--set", "width=8", "--set", "depth=1")
+
+
+def test_train_resume_sample_and_evaluate(otgan, points, tmp_path):
+    out = tmp_path / "run"
+    arguments = ("train", "gan", "--data", points, "--out", out, *SMALL, "--json")
+    status, shown, errors = otgan(*arguments, "--steps", 30)
+    assert status == 0
+    assert json.loads(shown) == Run.load(out).evaluate()
+    assert "step/s" in errors
+    assert "EM" in errors
+
+    status, shown, errors = otgan(*arguments, "--steps", 40, "--resume", "--quiet")
+    assert status == 0
+    assert "resumed at step 30" in errors
+    assert "step/s" not in errors
+    assert json.loads(shown)["step"] == 40
+
+    for ending in ("npy", "csv", "png"):
+        file = tmp_path / f"samples.{ending}"
+        assert otgan("sample", out, "-n", 9, "--seed", 3, "--out", file)[0] == 0
+        assert file.stat().st_size > 0
+    assert np.array_equal(np.load(tmp_path / "samples.npy"), Run.load(out).sample(9, seed=3))
+    rows = np.loadtxt(tmp_path / "samples.csv", delimiter=",", dtype=np.float32)
+    assert np.array_equal(rows, np.load(tmp_path / "samples.npy"))
+
+    status, shown, _ = otgan("evaluate", out, "--json")
+    assert (status, json.loads(shown)) == (0, Run.load(out).evaluate())
+    status, shown, _ = otgan("evaluate", out, "--against", "8gaussians", "-n", 50)
+    assert status == 0
+    assert "modes_total" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["train", "wgang"], 2, "no system 'wgang'"),
+        (["train", "gan", "--data", "8gausians"], 2, "did you mean '8gaussians'"),
+        (["train", "gan", "--steps", "0"], 2, "--steps"),
+        (["train", "gan", "--set", "bach=3"], 2, "no option 'bach'"),
+        (["train", "gan", "--set", "batch"], 2, "NAME=VALUE"),
+        (["train", "gan", "--device", "abacus"], 2, "such as cpu"),
+        (["train", "gan", "--data", "POINTS", "--set", "batch=999"], 1, "too few for a batch of 999"),
+        (
+            ["train", "gan", "--data", "POINTS", "--set", "network=resnet", "--set", "batch=4"],
+            1,
+            "takes images",
+        ),
+        (["sample", "nowhere", "--out", "x.npy"], 1, "holds no run"),
+        (["sample", "nowhere", "--out", "x.exe"], 2, ".npy"),
+        (["evaluate", "nowhere"], 1, "holds no run"),
+    ],
+)
+def test_mistakes_are_one_line_and_leave_nothing(
+    otgan, points, arguments, status, message, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    code, shown, errors = otgan(*[points if text == "POINTS" else text for text in arguments])
+    assert code == status
+    assert shown == ""
+    assert message in errors
+    assert len(errors.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_holds_a_run_is_left_alone(otgan, points, tmp_path):
+    arguments = ("train", "gan", "--data", points, "--out", tmp_path / "run", "--steps", 2, "--quiet", *SMALL)
+    assert otgan(*arguments)[0] == 0
+    before = sorted((path, path.read_bytes()) for path in (tmp_path / "run").glob("*.*") if path.is_file())
+    status, _, errors = otgan(*arguments)
+    assert status == 1
+    assert "holds another run" in errors
+    assert before == sorted((p, p.read_bytes()) for p in (tmp_path / "run").glob("*.*") if p.is_file())
+    status, _, errors = otgan(*arguments, "--resume", "--set", "lr=0.5")
+    assert status == 1
+    assert "lr" in errors
