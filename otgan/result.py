@@ -220,7 +220,7 @@ class Transport:
 
     @property
     def backend(self) -> str:
-        """The backend that ran: a geometry, or "line", "assignment" or "simplex" for exact problems."""
+        """The backend that ran: a geometry, or for exact problems "line", "assignment", "simplex" or "certified"."""
         return self._coupling.backend
 
     @property

@@ -13,6 +13,7 @@ from otgan.cost import cost_matrix
 from otgan.coupling import Coupling, center
 from otgan.exact.arcs import Arcs
 from otgan.exact.assignment import potentials, solve_assignment
+from otgan.exact.certified import StallError, solve_certified, sparse_simplex_available
 from otgan.exact.line import solve_line
 from otgan.exact.simplex import solve_simplex
 from otgan.measure import Pair
@@ -20,10 +21,16 @@ from otgan.memory import describe, free_memory
 
 __all__ = ["EXACT_BACKENDS", "ExactCoupling", "solve_exact"]
 
-EXACT_BACKENDS = ("line", "assignment", "simplex")
+EXACT_BACKENDS = ("line", "assignment", "simplex", "certified")
 
 _ASSIGNMENT = 256
 """Points up to which the assignment solver is faster than the network simplex."""
+
+_CERTIFIED = 1000**2
+"""Costs from which on the certified solver is faster than the network simplex on all of them (`benchmarks/exact`)."""
+
+_DEGENERATE = 3
+"""Up to this dimension p = 1 has many nearly optimal plans, and proofs that take more rounds than the simplex does."""
 
 _COPIES = 6
 """Matrices of the size of the costs that the exact solvers hold at once, at most."""
@@ -142,8 +149,8 @@ class ExactCoupling(Coupling):
 def solve_exact(pair: Pair, p: float, *, backend: str = "auto", max_iter: int | None = None) -> ExactCoupling:
     """Solve every problem of a pair exactly, each by the solver that suits it.
 
-    Points on the line are sorted; small sets of equally many points of equal weight are assigned; everything else
-    goes to the network simplex.
+    Points on the line are sorted; small sets of equally many points of equal weight are assigned; others go to the
+    network simplex, on all costs where they are few, and on those that a proof shows to be enough where they are many.
 
     Raises
     ------
@@ -152,7 +159,7 @@ def solve_exact(pair: Pair, p: float, *, backend: str = "auto", max_iter: int | 
     MemoryError
         If the costs do not fit; it says how much they need and what would fit.
     SimplexError
-        If the network simplex ends without an optimum.
+        If the network simplex ends without an optimum, or the certified solver without a proof.
     """
     x, y = (side.points.detach().double().cpu() for side in (pair.x, pair.y))
     a, b = (side.weights.detach().cpu().contiguous().numpy() for side in (pair.x, pair.y))
@@ -162,12 +169,19 @@ def solve_exact(pair: Pair, p: float, *, backend: str = "auto", max_iter: int | 
     for k in range(batch):
         n, m = sizes_x[k], sizes_y[k]
         uniform = n == m and not pair.x.weighted and not pair.y.weighted
-        solver = _choose(backend, n, x.shape[2], uniform)
+        solver = _choose(backend, n, m, x.shape[2], p, uniform)
         weights = a[k, :n], b[k, :m]
         _check_range(x[k, :n], y[k, :m], p)
         if solver == "line":
             arcs.append(solve_line(x[k, :n, 0].numpy(), y[k, :m, 0].numpy(), *weights, p))
             continue
+        if solver == "certified":
+            try:
+                arcs.append(solve_certified(x[k, :n], y[k, :m], *weights, p))
+                continue
+            except StallError:
+                if backend != "auto":
+                    raise
         _check_memory(n, m)
         cost = cost_matrix(x[k : k + 1, :n], y[k : k + 1, :m], p, exact=True)[0].numpy()
         if solver == "assignment":
@@ -177,15 +191,20 @@ def solve_exact(pair: Pair, p: float, *, backend: str = "auto", max_iter: int | 
     return ExactCoupling(pair, p, arcs)
 
 
-def _choose(backend: str, n: int, d: int, uniform: bool) -> str:
+def _choose(backend: str, n: int, m: int, d: int, p: float, uniform: bool) -> str:
     if backend == "auto":
         if d == 1:
             return "line"
-        return "assignment" if uniform and n <= _ASSIGNMENT else "simplex"
+        if uniform and n <= _ASSIGNMENT:
+            return "assignment"
+        many = n * m >= _CERTIFIED and (p > 1 or d > _DEGENERATE)
+        return "certified" if (many or not _fits(n, m)) and sparse_simplex_available() else "simplex"
     if backend == "line" and d != 1:
         raise ValueError(f"backend 'line' sorts points on the line (d = 1), got d = {d}: use 'simplex'")
     if backend == "assignment" and not uniform:
         raise ValueError("backend 'assignment' needs n = m and no weights: use 'simplex'")
+    if backend == "certified" and not sparse_simplex_available():
+        raise ImportError("backend 'certified' needs POT 0.9.7 or later: pip install -U pot")
     return backend
 
 
@@ -202,11 +221,15 @@ def _check_range(x: Tensor, y: Tensor, p: float) -> None:
         )
 
 
+def _fits(n: int, m: int) -> bool:
+    return _COPIES * 8 * n * m <= free_memory(torch.device("cpu"))
+
+
 def _check_memory(n: int, m: int) -> None:
-    need, free = _COPIES * 8 * n * m, free_memory(torch.device("cpu"))
-    if need > free:
+    if not _fits(n, m):
+        need, free = _COPIES * 8 * n * m, free_memory(torch.device("cpu"))
         raise MemoryError(
-            f"an exact solve of {n} x {m} points needs about {describe(need)}, and {describe(free)} are free: "
-            "take fewer samples, or give epsilon (or blur), whose streamed solver needs O(n + m) memory and whose "
-            "bounds enclose the exact cost"
+            f"an exact solve of {n} x {m} points on all costs needs about {describe(need)}, and {describe(free)} are "
+            "free: use backend='auto', take fewer samples, or give epsilon (or blur), whose streamed solver needs "
+            "O(n + m) memory and whose bounds enclose the exact cost"
         )
