@@ -25,7 +25,7 @@ import otgan
 from benchmarks.problems import Problem, marginal_error, plan_of
 from benchmarks.timing import timed
 
-__all__ = ["Attempt", "Contender", "GeomLoss", "Otgan", "Ott", "Pot", "field_of_peers"]
+__all__ = ["Attempt", "Contender", "GeomLoss", "Otgan", "Ott", "Pot", "PotBatch", "field_of_peers", "has_jax"]
 
 _FEW = 10
 """Iterations that no method needs fewer of: a peer which cannot make them in its time is not started."""
@@ -125,6 +125,42 @@ class Pot(Contender):
             return _out_of_reach(self._pace[problem.shape])
         first = tol / math.sqrt(problem.shape[1])
         return _tighten(lambda threshold: solve(threshold, most), error_of, "stopThr", first, tol, limit)
+
+
+class PotBatch(Contender):
+    """`ot.solve_batch` by one of its methods; the knob is ``tol``, the largest L2 error of the rows.
+
+    The batch shares one ε, so every cost matrix is divided by its own.
+    """
+
+    package = "pot"
+
+    def __init__(self, method: str) -> None:
+        self.method, self.name = method, f"POT solve_batch, {method}"
+
+    def attempt(self, problem: Problem, tol: float, limit: float) -> Attempt:
+        """Tighten the tolerance from what guarantees the L1 error of the rows."""
+        import ot
+
+        cost = problem.cost / problem.epsilon[:, None, None]
+        native = (lambda t: t.numpy()) if cost.device.type == "cpu" else (lambda t: t)
+        cost_, a, b = (native(t) for t in (cost, problem.a, problem.b))
+
+        def solve(threshold: float, most: int) -> Any:
+            with np.errstate(all="ignore"):
+                options = {"method": self.method, "max_iter": most, "tol": threshold, "grad": "detach"}
+                return ot.solve_batch(cost_, 1.0, a, b, **options).plan
+
+        pace = timed(lambda: solve(0.0, 20))[0] / 20
+        most = max(_FEW, int(limit / pace))
+        return _tighten(
+            lambda threshold: solve(threshold, most),
+            lambda plan: marginal_error(problem, torch.as_tensor(plan)),
+            "tol",
+            tol / math.sqrt(problem.shape[0]),
+            tol,
+            limit,
+        )
 
 
 @dataclass
@@ -270,7 +306,7 @@ class Ott(Contender):
 
 def field_of_peers(device: str, cell_limit: float) -> list[Contender]:
     """Return the peers that can run here, those first that are often the fastest."""
-    variants = ("anderson", "scalings", "plain", "momentum") if _has_jax(device) else ()
+    variants = ("anderson", "scalings", "plain", "momentum") if has_jax(device) else ()
     ott = [Ott(variant, cell_limit) for variant in variants]
     pot = ["sinkhorn", "sinkhorn_log", "sinkhorn_stabilized", "sinkhorn_epsilon_scaling", "greenkhorn"]
     return [*ott[:1], Pot(pot[0]), *ott[1:], GeomLoss(), *(Pot(method) for method in pot[1:])]
@@ -326,7 +362,8 @@ def _jax(device: str) -> Any:
     return jax
 
 
-def _has_jax(device: str) -> bool:
+def has_jax(device: str) -> bool:
+    """Whether OTT-JAX can run on a device here."""
     try:
         _jax(device)
     except (ImportError, RuntimeError):  # not installed, or without support for this device
