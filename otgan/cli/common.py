@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 __all__ = [
+    "DPI",
     "data_dir",
     "figure_file",
     "json_flag",
@@ -20,6 +21,8 @@ __all__ = [
     "quiet_stdout",
     "seed",
     "usage",
+    "writable",
+    "write",
 ]
 
 DPI = 150

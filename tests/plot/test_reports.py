@@ -1,4 +1,4 @@
-"""Figures are drawn from what they are given, without pyplot and its global state."""
+"""The figure of a report shows its samples, its plan and its numbers, without pyplot and its global state."""
 
 import math
 import subprocess
@@ -9,77 +9,6 @@ import pytest
 
 import otgan
 from otgan import plot
-from otgan.teach.parallel_lines import table
-
-
-def series(ax):
-    return {line.get_label(): line for line in ax.get_lines() if not line.get_label().startswith("_")}
-
-
-@pytest.fixture(scope="module")
-def lines():
-    return table([-0.5, 0.0, 0.05, 0.5], n=16)
-
-
-@pytest.fixture(scope="module")
-def axes(lines):
-    figure = plot.parallel_lines(lines)
-    figure.draw_without_rendering()
-    return dict(zip(("emd", "js", "kl", "tv"), figure.axes, strict=True))
-
-
-def test_parallel_lines_every_finite_number_is_drawn_where_it_is(lines, axes):
-    for name, ax in axes.items():
-        for way in ("draws", "shared draws", "bins"):
-            line = series(ax)[lines.label(way)]
-            known = np.array(lines.column(way, name))
-            finite = np.isfinite(known)
-            assert list(line.get_xdata()) == list(lines.thetas)
-            assert np.asarray(line.get_ydata())[finite] == pytest.approx(known[finite])
-
-
-def test_parallel_lines_infinity_is_a_height_of_its_own(lines, axes):
-    heights = np.asarray(series(axes["kl"])[lines.label("draws")].get_ydata())
-    assert len(set(heights)) == 1
-    ticks = dict(
-        zip(
-            axes["kl"].get_yticks(),
-            (label.get_text() for label in axes["kl"].get_yticklabels()),
-            strict=True,
-        )
-    )
-    assert ticks[heights[0]] == "∞"
-    finite = [value for value in lines.column("bins", "kl") if math.isfinite(value)]
-    assert heights[0] > max(finite, default=0)
-
-
-def test_parallel_lines_the_closed_form_breaks_at_zero(axes):
-    for name, ceiling in (("js", math.log(2)), ("tv", 1.0)):
-        line = series(axes[name])["closed form"]
-        x, y = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
-        assert np.isnan(x).sum() == 1
-        assert set(y[~np.isnan(x)]) == {ceiling}
-
-
-def test_parallel_lines_legend_names_every_way(lines):
-    figure = plot.parallel_lines(lines)
-    labels = [label.get_text() for label in figure.legends[0].get_texts()]
-    assert labels == [lines.label(way) for way in ("closed form", "draws", "shared draws", "bins")]
-
-
-def test_parallel_lines_it_can_be_written(lines, tmp_path):
-    plot.parallel_lines(lines).savefig(tmp_path / "lines.png")
-    assert (tmp_path / "lines.png").stat().st_size > 10_000
-
-
-def test_parallel_lines_one_theta_is_enough():
-    assert len(plot.parallel_lines(table([0.0], n=8)).axes) == 4
-
-
-def test_pyplot_is_never_imported():
-    code = "import sys, otgan.plot; sys.exit('matplotlib.pyplot' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
 
 RNG = np.random.default_rng(0)
 
@@ -100,7 +29,7 @@ def arcs(ax):
     return [np.asarray(path.vertices) for path in ax.collections[0].get_paths()]
 
 
-def test_report_draws_the_samples_and_the_arcs_of_the_plan_between_them():
+def test_draws_the_samples_and_the_arcs_of_the_plan_between_them():
     x, y = RNG.normal(size=(20, 2)), RNG.normal(size=(20, 2)) + 3
     report = otgan.compare(x, y, metrics="emd", names=("here", "there"))
     ax = drawn(report.plot())["The two sets"]
@@ -117,7 +46,7 @@ def test_report_draws_the_samples_and_the_arcs_of_the_plan_between_them():
     assert {tuple(segment.ravel()) for segment in arcs(ax)} == expected
 
 
-def test_report_draws_the_heaviest_arcs_the_heavier_the_darker():
+def test_draws_the_heaviest_arcs_the_heavier_the_darker():
     x, y = np.array([[0.0, 0], [0, 1], [0, 2]]), np.array([[1.0, 0], [1, 1], [1, 2]])
     weights = np.array([0.2, 0.5, 0.3])
     ax = drawn(plot.report(otgan.compare(x, y, weights, weights, metrics="emd"), arcs=2))["The two sets"]
@@ -127,7 +56,7 @@ def test_report_draws_the_heaviest_arcs_the_heavier_the_darker():
     assert alpha[0] > alpha[1] > 0
 
 
-def test_report_draws_a_part_of_many_points_and_always_the_ends_of_arcs():
+def test_draws_a_part_of_many_points_and_always_the_ends_of_arcs():
     report = otgan.compare(RNG.normal(size=(60, 2)), RNG.normal(size=(50, 2)), metrics="emd")
     ax = drawn(plot.report(report, points=10, arcs=5))["The two sets"]
     first, second = (ax.collections[k].get_offsets() for k in (1, 2))
@@ -138,16 +67,18 @@ def test_report_draws_a_part_of_many_points_and_always_the_ends_of_arcs():
     assert f"{len(first)} of 60 samples of x" in ax.get_legend().get_texts()[0].get_text()
 
 
-def test_report_draws_arcs_of_a_plan_too_large_to_be_built(monkeypatch):
-    monkeypatch.setattr(plot, "_DENSE", 0)
+def test_draws_arcs_of_a_plan_too_large_to_be_built(monkeypatch):
+    monkeypatch.setattr("otgan.plot.arcs._DENSE", 0)
     x = RNG.normal(size=(30, 2))
-    ax = drawn(plot.report(otgan.compare(x, x + np.array([10.0, 0.0]), metrics="emd"), arcs=7))["The two sets"]
+    ax = drawn(plot.report(otgan.compare(x, x + np.array([10.0, 0.0]), metrics="emd"), arcs=7))[
+        "The two sets"
+    ]
     assert len(arcs(ax)) == 7
     for segment in arcs(ax):
         assert (x == segment[0]).all(1).any()
 
 
-def test_report_draws_the_entropic_plan_where_there_is_no_other():
+def test_draws_the_entropic_plan_where_there_is_no_other():
     report = otgan.compare(RNG.normal(size=(9, 2)), RNG.normal(size=(8, 2)), metrics="tv,sinkhorn")
     ax = drawn(plot.report(report, arcs=12))["The two sets"]
     assert "12 heaviest arcs of the entropic plan" in ax.get_title(loc="left")
@@ -156,14 +87,14 @@ def test_report_draws_the_entropic_plan_where_there_is_no_other():
     assert f"{share:.3g} % of the mass" in ax.get_title(loc="left")
 
 
-def test_report_without_a_plan_draws_the_samples():
+def test_without_a_plan_draws_the_samples():
     figure = otgan.compare(RNG.normal(size=(9, 2)), RNG.normal(size=(8, 2)), metrics="tv").plot()
     panels = drawn(figure)
     assert list(panels) == ["The two sets", "Divergence"]
     assert len(panels["The two sets"].collections) == 2
 
 
-def test_report_draws_many_dimensions_by_two_principal_axes():
+def test_draws_many_dimensions_by_two_principal_axes():
     basis = np.linalg.qr(RNG.normal(size=(10, 10)))[0]
     spread = np.array([5.0, 2.0, *[0.01] * 8])
     x, y = (RNG.normal(size=(n, 10)) * spread @ basis for n in (60, 40))
@@ -178,12 +109,12 @@ def test_report_draws_many_dimensions_by_two_principal_axes():
 
 
 @pytest.mark.parametrize("d", [1, 2, 3])
-def test_report_draws_points_that_all_coincide(d):
+def test_draws_points_that_all_coincide(d):
     drawn(otgan.compare(np.ones((1, d)), np.ones((1, d))).plot())
     drawn(otgan.compare(np.ones((5, d)), np.ones((4, d))).plot())
 
 
-def test_report_draws_sets_on_the_line_as_histograms_of_their_mass():
+def test_draws_sets_on_the_line_as_histograms_of_their_mass():
     x, weights = RNG.normal(size=80), RNG.random(80)
     ax = drawn(otgan.compare(x, RNG.normal(size=50) + 2, weights, metrics="emd").plot())["The two sets"]
     up, down = (patch.get_data() for patch in ax.patches)
@@ -197,7 +128,7 @@ def test_report_draws_sets_on_the_line_as_histograms_of_their_mass():
     assert (up.values - up.baseline) / scale == pytest.approx(expected)
 
 
-def test_report_bars_are_the_distances_and_infinity_is_shown_as_such():
+def test_bars_are_the_distances_and_infinity_is_shown_as_such():
     report = otgan.compare([0.0, 1.0], [4.0, 5.0], metrics="emd,sinkhorn,js,kl,tv")
     panels = drawn(report.plot())
     assert bars(panels["Transport"]) == {"EM": 4.0, "Sinkhorn": report["sinkhorn"].value}
@@ -207,7 +138,7 @@ def test_report_bars_are_the_distances_and_infinity_is_shown_as_such():
     assert [text.get_text() for text in ax.texts] == ["0.6931", "∞", "1"]
 
 
-def test_report_bars_of_costs_are_their_roots():
+def test_bars_of_costs_are_their_roots():
     report = otgan.compare([0.0, 1.0], [4.0, 6.0], metrics="emd,sinkhorn,sinkhorn_divergence", p=2)
     ax = drawn(report.plot())["Transport"]
     assert list(bars(ax).values()) == pytest.approx(
@@ -216,7 +147,7 @@ def test_report_bars_of_costs_are_their_roots():
     assert ax.get_xlabel() == "units of the samples (roots of order 2)"
 
 
-def test_report_bars_show_the_noise_floor():
+def test_bars_show_the_noise_floor():
     report = otgan.compare(RNG.normal(size=20), RNG.normal(size=20), metrics="emd")
     ax = drawn(report.plot())["Transport"]
     assert "noise floor" in [text.get_text() for text in ax.texts]
@@ -225,17 +156,22 @@ def test_report_bars_show_the_noise_floor():
 
 
 @pytest.mark.parametrize("name", ["_hidden.npy", "cost in $ and $.csv", "a/very/long/" * 9])
-def test_report_names_are_shown_as_they_are(name):
+def test_names_are_shown_as_they_are(name):
     figure = otgan.compare([0.0, 1.0], [4.0, 5.0], names=(name, "y")).plot()
     legend = drawn(figure)["The two sets"].get_legend()
     assert len(legend.get_texts()) == 2
     assert name[-31:].replace("$", r"\$") in legend.get_texts()[0].get_text()
 
 
-def test_report_draws_the_same_figure_for_the_same_seed():
+def test_draws_the_same_figure_for_the_same_seed():
     report = otgan.compare(RNG.normal(size=(40, 2)), RNG.normal(size=(40, 2)), metrics="emd")
     first, again, other = (
         arcs(drawn(plot.report(report, arcs=5, seed=seed))["The two sets"]) for seed in (1, 1, 2)
     )
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
+
+
+def test_pyplot_is_never_imported():
+    code = "import sys, otgan.plot; sys.exit('matplotlib.pyplot' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,162 @@
+"""A report as a figure: the samples, the plan between them, and the distances as bars."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from otgan.plot.arcs import heaviest
+from otgan.plot.palette import GREEN, INK, SKY
+from otgan.plot.samples import in_the_plane, on_the_line
+
+if TYPE_CHECKING:
+    from otgan.report import Distance, Report
+
+__all__ = ["report"]
+
+_LABELS = {
+    "js": "JS",
+    "kl": "KL",
+    "tv": "TV",
+    "sinkhorn": "Sinkhorn",
+    "sinkhorn_divergence": "Sinkhorn\ndivergence",
+}
+
+_CEILINGS = {"js": math.log(2), "tv": 1.0}
+
+
+def report(found: Report, *, arcs: int = 150, points: int = 2000, seed: int = 0) -> Figure:
+    """Draw two sets of samples, the heaviest arcs of the plan between them, and their distances as bars.
+
+    Sets on the line are drawn as histograms that face each other, sets in more than two dimensions by the first two
+    principal axes of both together.
+
+    Parameters
+    ----------
+    found : otgan.Report
+    arcs : int
+        How many arcs of the plan to draw at most.
+    points : int
+        How many points of each set to draw at most.
+    seed : int
+        Which of more points, and of arcs of equal mass, are drawn.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = Figure(figsize=(11, 5.4), layout="constrained")
+    families = [
+        [each for each in found.distances.values() if (each.p is None) == divergent]
+        for divergent in (False, True)
+    ]
+    drawn = [family for family in families if family]
+    grid = figure.add_gridspec(
+        len(drawn), 2, width_ratios=(1.5, 1), height_ratios=[1.5 + len(family) for family in drawn]
+    )
+    ax = figure.add_subplot(grid[:, 0])
+    plan = heaviest(found, arcs, np.random.default_rng([seed, 0]))
+    (on_the_line if found.d == 1 else in_the_plane)(ax, found, plan, points, seed)
+    for row, family in enumerate(drawn):
+        _bars(figure.add_subplot(grid[row, 1]), family)
+    return figure
+
+
+def _bars(ax: Axes, distances: list[Distance]) -> None:
+    """Draw distances of one family as bars: transport as lengths, divergences against their ceilings."""
+    transport = distances[0].p is not None
+    lengths = [_length(each) for each in distances]
+    finite = [value for value in lengths if math.isfinite(value)]
+    floors = [each.noise_floor.larger for each in distances if each.noise_floor is not None]
+    right = 1.3 * max([*finite, *floors, 0.0 if transport else 1.0]) or 1.0
+    for row, (each, length) in enumerate(zip(distances, lengths, strict=True)):
+        endless = math.isinf(length)
+        ax.barh(
+            row,
+            right if endless else length,
+            height=0.55,
+            color="white" if endless else GREEN if transport else SKY,
+            edgecolor=SKY if endless else "none",
+            hatch="////" if endless else None,
+            linewidth=0,
+            zorder=1,
+        )
+        if _whisker(each) is not None:
+            ax.errorbar(length, row, xerr=_whisker(each), color=INK, capsize=3, linewidth=1, zorder=3)
+        if each.noise_floor is not None:
+            ax.plot(
+                [each.noise_floor.larger] * 2, [row - 0.36, row + 0.36], color=INK, linestyle=":", zorder=3
+            )
+            ax.annotate(
+                "noise floor",
+                (each.noise_floor.larger, row - 0.36),
+                xytext=(0, 2),
+                textcoords="offset points",
+                ha="center" if each.noise_floor.larger > 0.15 * right else "left",
+                va="bottom",
+                fontsize=8,
+                color=INK,
+            )
+        if each.metric in _CEILINGS:
+            ceiling = _CEILINGS[each.metric]
+            ax.plot([ceiling] * 2, [row - 0.36, row + 0.36], color=INK, linestyle="--", linewidth=1, zorder=3)
+        ax.annotate(
+            _caption(each),
+            (right if endless else max(length, 0.0) + (_whisker(each) or 0.0), row),
+            xytext=(-8 if endless else 8, 0),
+            textcoords="offset points",
+            ha="right" if endless else "left",
+            va="center",
+            fontsize=9,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5} if endless else None,
+        )
+    ax.set_yticks(range(len(distances)), [_bar_label(each) for each in distances])
+    ax.set(xlim=(min([*finite, 0.0]), right), ylim=(len(distances) - 0.4, -0.7))
+    if transport:
+        power = distances[0].p
+        root = "" if power == 1 else f" (roots of order {power:g})"
+        ax.set_xlabel(f"units of the samples{root}")
+    else:
+        names = {each.metric for each in distances}
+        units = (
+            "nats" if "tv" not in names else "share of the mass" if names == {"tv"} else "nats (TV: a share)"
+        )
+        ax.set_xlabel(f"{units}; dashed: the ceiling" if names & _CEILINGS.keys() else units)
+    ax.set_title(
+        "Transport: how far apart they are" if transport else "Divergence: how little they overlap",
+        loc="left",
+        fontsize=10,
+    )
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+
+
+def _length(each: Distance) -> float:
+    """A value as the length of its bar: the costs of transport, lengths to the power p, by their roots."""
+    if each.p is None or each.metric == "emd":
+        return each.value
+    return math.copysign(abs(each.value) ** (1 / each.p), each.value)
+
+
+def _whisker(each: Distance) -> float | None:
+    """Return the standard error of the length of a bar; None where it is not known."""
+    return each.standard_error if each.metric == "emd" or each.p == 1 else None
+
+
+def _bar_label(each: Distance) -> str:
+    if each.metric == "emd":
+        return "EM" if each.p == 1 else f"$W_{{{each.p:g}}}$"
+    plain = each.estimator in {"atoms", "entropic", "debiased"}
+    return _LABELS[each.metric] if plain else f"{_LABELS[each.metric]}\n{each.estimator}"
+
+
+def _caption(each: Distance) -> str:
+    if math.isinf(each.value):
+        return "∞"
+    if each.metric == "emd" or each.p in {None, 1.0}:
+        return f"{each.value:.4g}"
+    return f"√{each.value:.4g}" if each.p == 2 and each.value >= 0 else f"root of {each.value:.4g}"

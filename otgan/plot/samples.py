@@ -1,0 +1,130 @@
+"""Two sets of samples, and arcs between them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from otgan.plot.arcs import Arcs
+from otgan.plot.palette import BLUE, ORANGE
+
+if TYPE_CHECKING:
+    from otgan.report import Report
+
+__all__ = ["in_the_plane", "on_the_line"]
+
+
+def in_the_plane(ax: Axes, found: Report, plan: Arcs | None, points: int, seed: int) -> None:
+    """Draw the points of both sets, those of more than two dimensions by their principal axes, and the arcs."""
+    rng = np.random.default_rng([seed, 1])
+    x, y, axes = _projected(found)
+    none = np.empty(0, dtype=np.int64)
+    if plan is not None:
+        segments = np.stack([x[plan.i], y[plan.j]], axis=1)
+        ax.add_collection(LineCollection(list(segments), colors=plan.colors, linewidths=0.8, zorder=1))
+    for name, where, ends, color, marker in (
+        (found.names[0], x, none if plan is None else plan.i, BLUE, "o"),
+        (found.names[1], y, none if plan is None else plan.j, ORANGE, "^"),
+    ):
+        rows = _chosen(len(where), points, ends, rng)
+        ax.scatter(
+            where[rows, 0],
+            where[rows, 1],
+            s=16,
+            color=color,
+            marker=marker,
+            alpha=0.75,
+            linewidths=0,
+            zorder=2,
+            label=_of(name, len(rows), len(where)),
+        )
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.set(xlabel=axes[0], ylabel=axes[1])
+    _finish(ax, plan)
+
+
+def _projected(found: Report) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[str, str]]:
+    """Both sets in the plane, and what its axes are."""
+    x, y = (side.points[0].double().numpy(force=True) for side in (found.x, found.y))
+    if found.d == 2:
+        return x, y, ("first coordinate", "second coordinate")
+    from sklearn.decomposition import PCA
+
+    both = np.concatenate([x, y])
+    # Samples that are all one point, or on one line, have no second axis: it is drawn at 0.
+    rank = min(2, len(both))
+    principal = PCA(rank, svd_solver="full" if found.d <= 100 else "randomized", random_state=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        plane = principal.fit_transform(both)
+    shares = np.nan_to_num(principal.explained_variance_ratio_)
+    plane, shares = np.pad(plane, ((0, 0), (0, 2 - rank))), np.pad(shares, (0, 2 - rank))
+    first, second = (
+        f"{which} principal axis ({100 * share:.2g} % of the variance)"
+        for which, share in zip(("first", "second"), shares, strict=True)
+    )
+    return plane[: len(x)], plane[len(x) :], (first, second)
+
+
+def on_the_line(ax: Axes, found: Report, plan: Arcs | None, points: int, seed: int) -> None:
+    """Draw the histogram of x upward and that of y downward, the arcs in the band between them."""
+    rng = np.random.default_rng([seed, 1])
+    sides = [
+        (side.points[0, :, 0].double().numpy(force=True), side.weights[0].numpy(force=True))
+        for side in (found.x, found.y)
+    ]
+    pooled = np.concatenate([where for where, _ in sides])
+    edges = np.histogram_bin_edges(pooled, bins=min(60, max(10, int(np.sqrt(len(pooled))))))
+    heights = [np.histogram(where, edges, weights=weights)[0] for where, weights in sides]
+    scale = 1 / max(height.max() for height in heights)
+    if plan is not None:
+        ends = zip(sides[0][0][plan.i], sides[1][0][plan.j], strict=True)
+        segments = [((start, 0.5), (end, -0.5)) for start, end in ends]
+        ax.add_collection(LineCollection(segments, colors=plan.colors, linewidths=0.8, zorder=1))
+    for k, (name, color) in enumerate(zip(found.names, (BLUE, ORANGE), strict=True)):
+        base, sign = (0.5, 1) if k == 0 else (-0.5, -1)
+        where = sides[k][0]
+        ax.stairs(
+            base + sign * scale * heights[k],
+            edges,
+            baseline=base,
+            fill=True,
+            color=color,
+            alpha=0.75,
+            label=_of(name, len(where), len(where)),
+        )
+        rows = _chosen(len(where), points, np.empty(0, dtype=np.int64), rng)
+        ax.vlines(where[rows], base, base - 0.06 * sign, color=color, linewidth=0.6, alpha=0.6)
+    # Histograms that face each other have one scale of mass, counted from their own base.
+    top = float(max(height.max() for height in heights))
+    ticks = np.asarray(MaxNLocator(nbins=3, steps=[1, 2, 5, 10]).tick_values(0, top))
+    ticks = ticks[(ticks >= 0) & (ticks <= top)]
+    places = np.concatenate([0.5 + scale * ticks, -0.5 - scale * ticks])
+    ax.set_yticks(places, [f"{tick:.3g}" for tick in (*ticks, *ticks)])
+    ax.set(xlabel="value", ylabel="mass in a bin", ylim=(-1.6, 1.6))
+    _finish(ax, plan)
+
+
+def _finish(ax: Axes, plan: Arcs | None) -> None:
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.set_title(
+        "The two sets" if plan is None else f"The two sets, and the {plan.words}", loc="left", fontsize=10
+    )
+    ax.legend(loc="best", frameon=True, framealpha=0.8, edgecolor="none", fontsize=9)
+
+
+def _chosen(size: int, limit: int, ends: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Pick the points to draw: some at random, and those that arcs end in."""
+    if size <= limit:
+        return np.arange(size)
+    return np.union1d(rng.choice(size, limit, replace=False), ends)
+
+
+def _of(name: str, drawn: int, size: int) -> str:
+    """Words for a legend. A leading underscore would hide an entry, and dollars would be read as mathematics."""
+    short = name if len(name) <= 32 else f"…{name[-31:]}"
+    return f"{f'{drawn} of ' if drawn < size else ''}{size} samples of {short}".replace("$", r"\$")
