@@ -19,6 +19,9 @@ from otgan.geometry.streamed import StreamedGeometry
 
 __all__ = ["GeomlossGeometry"]
 
+_TENSORS = 5000**2
+"""Entries of a cost matrix up to which GeomLoss itself prefers tensors to KeOps."""
+
 
 class GeomlossGeometry(StreamedGeometry):
     """Soft minima by GeomLoss, in float64; certificates and gradients in our own tiles.
@@ -44,7 +47,7 @@ class GeomlossGeometry(StreamedGeometry):
                 f"backend 'geomloss' computes costs for p = 1 and p = 2, got p={p:g}: use 'auto'"
             )
         super().__init__(x, y, p)
-        self._softmin = _softmin(int(p))
+        self._softmin = _softmin(int(p), x.shape[1] * y.shape[1])
 
     def take(self, keep: Tensor) -> GeomlossGeometry:
         """Return the geometry of the problems `keep`."""
@@ -98,10 +101,10 @@ class SoftminKernel(Kernel):
 Softmin = Callable[[float, tuple[Tensor, Tensor], Tensor], Tensor]
 
 
-def _softmin(p: int) -> Softmin:
+def _softmin(p: int, entries: int) -> Softmin:
     """GeomLoss's soft minimum, at a temperature, of potentials over the second of two clouds."""
     samples = _module()
-    if find_spec("pykeops") is not None:
+    if entries > _TENSORS and find_spec("pykeops") is not None:
 
         def online(temperature: float, clouds: tuple[Tensor, Tensor], h: Tensor) -> Tensor:
             values: Tensor = samples.softmin_online_lazytensor(temperature, clouds, h, p=p)
