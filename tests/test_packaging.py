@@ -150,3 +150,10 @@ def test_every_python_that_is_promised_is_named():
 
 def test_the_citation_names_this_version():
     assert f"version: {otgan.__version__}" in (ROOT / "CITATION.cff").read_text().splitlines()
+
+
+def test_the_first_two_targets_of_make_open_the_readme():
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert targets[:2] == ["demo", "test"]
+    commands = re.findall(r"^\$ (.+)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert commands[:2] == ["make demo", "make test"]
