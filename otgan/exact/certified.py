@@ -24,7 +24,7 @@ from otgan.exact.arcs import Arcs, Floats, lasting
 from otgan.exact.potentials import approximate_potentials, scaled_tiles
 from otgan.exact.simplex import SimplexError, check_result, import_pot
 
-__all__ = ["StallError", "solve_certified", "sparse_simplex_available"]
+__all__ = ["solve_certified", "sparse_simplex_available"]
 
 Ints = NDArray[np.int64]
 
@@ -46,12 +46,10 @@ _VIOLATION = 1e-14
 _ROUNDS, _CROWD = 40, 100
 """Restricted problems, and arcs a point, after which the search is given up."""
 
-_TILE = 2**18
-"""Costs that are looked at together: a block that stays in cache."""
+_REMEDY = "use backend='simplex', or give epsilon for bounds of the exact cost"
 
-
-class StallError(SimplexError):
-    """The search for missing arcs did not end: the problem is too degenerate for it."""
+_TILE = 2**20
+"""Costs that are looked at together."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +97,9 @@ def solve_certified(x: Tensor, y: Tensor, a: Floats, b: Floats, p: float) -> Arc
 
     Raises
     ------
-    StallError
-        If arcs are still missing after many rounds; the network simplex on all costs is the way then.
     SimplexError
-        If a restricted problem is not solved, or the result does not bear out its optimality.
+        If a restricted problem is not solved, if arcs are still missing after many rounds, or if the proof says too
+        little. The network simplex on all costs is the way then.
     """
     rows, columns = a.nonzero()[0], b.nonzero()[0]
     heavy_x, heavy_y = x[torch.from_numpy(rows)], y[torch.from_numpy(columns)]
@@ -157,9 +154,9 @@ def _generate(problem: _Problem) -> tuple[Ints, Ints, Floats, Floats, Floats]:
             break
         penalty = 16 * penalty if len(arcs) == known else penalty
         if len(arcs) > _CROWD * (n + m):
-            raise StallError(f"{len(arcs) / (n + m):.0f} arcs a point did not prove an optimum")
+            raise SimplexError(f"{len(arcs) / (n + m):.0f} arcs a point prove no optimum; {_REMEDY}")
     else:
-        raise StallError(f"{_ROUNDS} restricted problems did not prove an optimum")
+        raise SimplexError(f"{_ROUNDS} restricted problems prove no optimum; {_REMEDY}")
     unspent = np.abs(np.bincount(i[used], flow[used], n) - problem.a).sum()
     unspent += np.abs(np.bincount(j[used], flow[used], m) - problem.b).sum()
     if not (abs(gap) <= _ROUNDING and unspent <= _ROUNDING):
@@ -168,8 +165,8 @@ def _generate(problem: _Problem) -> tuple[Ints, Ints, Floats, Floats, Floats]:
             f"of {unspent:.1e}; the weights may span more orders of magnitude than the network simplex resolves"
         )
     if gap > _RELATIVE * value > 0:
-        raise StallError(
-            f"a duality gap of {gap:.1e} of the mean cost is all that can be proved of {value:.1e}"
+        raise SimplexError(
+            f"the cost, {value:.1e} of the mean cost, is proved to {gap:.1e} of the mean cost only; {_REMEDY}"
         )
     return i[used], j[used], flow[used], f, g
 

@@ -13,9 +13,9 @@ from otgan.cost import cost_matrix
 from otgan.coupling import Coupling, center
 from otgan.exact.arcs import Arcs
 from otgan.exact.assignment import potentials, solve_assignment
-from otgan.exact.certified import StallError, solve_certified, sparse_simplex_available
+from otgan.exact.certified import solve_certified, sparse_simplex_available
 from otgan.exact.line import solve_line
-from otgan.exact.simplex import solve_simplex
+from otgan.exact.simplex import SimplexError, solve_simplex
 from otgan.measure import Pair
 from otgan.memory import describe, free_memory
 
@@ -179,8 +179,8 @@ def solve_exact(pair: Pair, p: float, *, backend: str = "auto", max_iter: int | 
             try:
                 arcs.append(solve_certified(x[k, :n], y[k, :m], *weights, p))
                 continue
-            except StallError:
-                if backend != "auto":
+            except SimplexError:
+                if backend != "auto" or not _fits(n, m):
                     raise
         _check_memory(n, m)
         cost = cost_matrix(x[k : k + 1, :n], y[k : k + 1, :m], p, exact=True)[0].numpy()

@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 
 import otgan
 from otgan.exact import certified, coupling
-from otgan.exact.certified import StallError, solve_certified, sparse_simplex_available
+from otgan.exact.certified import solve_certified, sparse_simplex_available
 from otgan.exact.potentials import approximate_potentials
 from otgan.exact.simplex import SimplexError, import_pot
 
@@ -126,11 +126,11 @@ def test_rounds_and_arcs_are_limited(monkeypatch):
     x, y, a, b = _problem(120, 110, 2)
     monkeypatch.setattr(certified, "_NEAREST", 1)
     monkeypatch.setattr(certified, "_ROUNDS", 1)
-    with pytest.raises(StallError, match="1 restricted problems"):
+    with pytest.raises(SimplexError, match="1 restricted problems"):
         _solve(x, y, a, b, 2)
     monkeypatch.setattr(certified, "_ROUNDS", 40)
     monkeypatch.setattr(certified, "_CROWD", 1)
-    with pytest.raises(StallError, match="arcs a point"):
+    with pytest.raises(SimplexError, match="arcs a point"):
         _solve(x, y, a, b, 2)
 
 
@@ -160,6 +160,15 @@ def test_flows_that_are_lost_are_an_error(monkeypatch):
         _solve(*_problem(30, 20, 2), 2)
 
 
+def test_a_cost_next_to_nothing_is_not_proved():
+    x = np.concatenate([_problem(30, 1, 2)[0], _problem(30, 1, 2, seed=1)[0] + 1e6])
+    uniform = np.full(60, 1 / 60)
+    with pytest.raises(SimplexError, match=r"of the mean cost only.*backend='simplex'"):
+        _solve(x, x + np.array([0.6, 0.8]), uniform, uniform, 3)
+    t = otgan.transport(x, x + np.array([0.6, 0.8]), p=3)
+    assert t.value == pytest.approx(1.0, rel=1e-9)
+
+
 def test_transport_chooses_it_for_many_points_and_falls_back(monkeypatch):
     x, y, _, _ = _problem(60, 60, 3)
     monkeypatch.setattr(coupling, "_CERTIFIED", 3000)
@@ -171,12 +180,15 @@ def test_transport_chooses_it_for_many_points_and_falls_back(monkeypatch):
     assert otgan.transport(x[:40], y).backend == "simplex"
 
     def stalled(*args):
-        raise StallError("degenerate")
+        raise SimplexError("degenerate")
 
     monkeypatch.setattr(coupling, "solve_certified", stalled)
     assert otgan.transport(x, y).backend == "simplex"
-    with pytest.raises(StallError):
+    with pytest.raises(SimplexError, match="degenerate"):
         otgan.transport(x, y, backend="certified")
+    monkeypatch.setattr(coupling, "free_memory", lambda device: 0)
+    with pytest.raises(SimplexError, match="degenerate"):  # what does not fit cannot fall back
+        otgan.transport(x, y)
 
 
 def test_older_pot_goes_without_it(monkeypatch):
