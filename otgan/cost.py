@@ -71,9 +71,14 @@ def _inner(x: Tensor, y: Tensor) -> Tensor:
     touched, so threads cannot race for it.
     """
     if x.device.type != "cuda" or x.dtype != torch.float32:
-        return x @ y.mT
+        return products(x, y)
     x_high, y_high = _high_bits(x), _high_bits(y)
     return x_high @ y_high.mT + (x_high @ (y - y_high).mT + (x - x_high) @ y.mT)
+
+
+def products(x: Tensor, y: Tensor) -> Tensor:
+    """x yᵀ for batches; one problem goes to the plain product, which is several times faster for few columns."""
+    return torch.mm(x[0], y[0].T)[None] if x.ndim == 3 and len(x) == 1 else x @ y.mT
 
 
 def _high_bits(x: Tensor) -> Tensor:

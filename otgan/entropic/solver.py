@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from otgan.entropic.annealing import levels
+from otgan.entropic.annealing import FACTOR, levels
 from otgan.entropic.iterate import Iterate
 from otgan.entropic.newton import Newton
 from otgan.geometry.base import Geometry
@@ -105,8 +105,10 @@ def solve(
     # A start whose error at ε is large would be slower than annealing: it is dropped.
     warm = init is not None and _is_near(geometry, a, b, epsilon, init)
     g = init if init is not None and warm else torch.zeros_like(b)
-    first = epsilon if warm else torch.maximum(start, epsilon)
-    f = geometry.softmin(first, g + first[:, None] * b.log(), 1)
+    # One stage of annealing saves fewer passes than its kernel costs.
+    first = epsilon if warm or bool((start <= FACTOR * epsilon).all()) else torch.maximum(start, epsilon)
+    # The hard minimum is as good an anchor as the soft one, and cheaper.
+    f = geometry.c_transform(g.masked_fill(b == 0, -torch.inf), 1)
     count = 0.5
     for level in levels(first, epsilon):
         iterate = Iterate(geometry, a, b, level, f, g, _STAGE_TOL)

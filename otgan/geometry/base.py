@@ -19,6 +19,15 @@ LOG2E = 1 / math.log(2)
 """Exponentials are taken to the base 2: torch's `exp` on CPU is up to fifty times slower where it underflows."""
 
 
+def exponents(cost: Tensor, row: Tensor, column: Tensor, inverse: Tensor) -> Tensor:
+    """row + column − cost · inverse, the exponents of a block of a kernel; `inverse` has shape (B, 1)."""
+    if len(inverse) == 1:
+        shifted = torch.add(column[:, None], cost, alpha=-float(inverse))
+    else:
+        shifted = torch.addcmul(column[:, None], cost, inverse[..., None], value=-1)
+    return shifted.add_(row[..., None])
+
+
 def log_sum_exp(exponent: Tensor, axis: int) -> Tensor:
     """log Σ exp(exponent) along an axis, overwriting the exponents."""
     largest = exponent.amax(axis, keepdim=True)
@@ -123,7 +132,9 @@ class Geometry(ABC):
     def c_transform(self, h: Tensor, axis: int) -> Tensor:
         """Minimum of C − h over one side: the largest potential that is feasible beside h."""
         if axis == 1:
-            return torch.cat([(cost - h[:, None]).amin(2) for _, cost in self.tiles()], 1)
+            level = not bool(h.any())  # a potential of zeros need not be taken off
+            parts = [(cost if level else cost - h[:, None]).amin(2) for _, cost in self.tiles()]
+            return torch.cat(parts, 1)
         least: Tensor | None = None
         for rows, cost in self.tiles():
             part = (cost - h[:, rows, None]).amin(1)
@@ -139,8 +150,7 @@ class Geometry(ABC):
         inverse = (LOG2E / epsilon)[:, None]
         row, column = f * inverse + a.log2(), g * inverse + b.log2()
         for rows, cost in self.tiles():
-            exponent = torch.addcmul(column[:, None], cost, inverse[..., None], value=-1)
-            yield rows, exponent.add_(row[:, rows, None]).exp2_(), cost
+            yield rows, exponents(cost, row[:, rows], column, inverse).exp2_(), cost
 
     def plan(self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> Tensor:
         """The plan a b exp((f + g − C)/ε) itself, shape (B, n, m)."""
@@ -149,9 +159,10 @@ class Geometry(ABC):
     def marginals(self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         """Row and column sums of the plan a b exp((f + g − C)/ε)."""
         row_sums, column_sums = [], torch.zeros_like(b)
+        ones_x, ones_y = torch.ones_like(a)[..., None], torch.ones_like(b)[..., None]
         for _, plan, _ in self.plan_tiles(epsilon, f, g, a, b):
-            row_sums.append(plan.sum(2))
-            column_sums += plan.sum(1)
+            row_sums.append((plan @ ones_y)[..., 0])
+            column_sums += (plan.mT @ ones_x[:, : plan.shape[1]])[..., 0]
         return torch.cat(row_sums, 1), column_sums
 
     def apply(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from otgan.cost import cost_matrix
-from otgan.geometry.base import LOG2E, Geometry, Kernel, rows_per_tile
+from otgan.geometry.base import LOG2E, Geometry, Kernel, exponents, rows_per_tile
 
 __all__ = ["DenseGeometry"]
 
@@ -121,10 +121,6 @@ class DenseGeometry(Geometry):
         inverse = (LOG2E / epsilon)[:, None]
         row, column = f * inverse, g * inverse
         for rows, cost in self.tiles():
-            if len(inverse) == 1:
-                exponent = torch.add(column[:, None], cost, alpha=-float(inverse))
-            else:
-                exponent = torch.addcmul(column[:, None], cost, inverse[..., None], value=-1)
             part = matrix[:, rows]
-            part.copy_(exponent.add_(row[:, rows, None])).exp2_()
+            part.copy_(exponents(cost, row[:, rows], column, inverse)).exp2_()
         return matrix

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from otgan.cost import cost_matrix
+from otgan.cost import cost_matrix, products
 from otgan.geometry.base import LOG2E, Geometry, Kernel, rows_per_tile
 
 __all__ = ["StreamedGeometry"]
@@ -87,7 +87,7 @@ class StreamedKernel(Kernel):
         for start in range(0, n, step):
             rows = slice(start, start + step)
             if self.geometry.p == 2:
-                yield rows, (self.left[:, rows] @ self.right.mT).exp2_()
+                yield rows, products(self.left[:, rows], self.right).exp2_()
             else:
                 cost = cost_matrix(self.left[:, rows], self.right, self.geometry.p)
                 yield rows, cost.neg_().add_(self.row[:, rows]).add_(self.column.mT).exp2_()
