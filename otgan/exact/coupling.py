@@ -29,7 +29,7 @@ _ASSIGNMENT = 256
 _CERTIFIED = 1000**2
 """Costs from which on the certified solver is faster than the network simplex on all of them (`benchmarks/exact`)."""
 
-_DEGENERATE = 3
+_DEGENERATE = 2
 """Up to this dimension p = 1 has many nearly optimal plans, and proofs that take more rounds than the simplex does."""
 
 _COPIES = 6
