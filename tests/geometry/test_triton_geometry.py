@@ -7,6 +7,7 @@ import otgan
 from otgan import geometry as geometries
 from otgan.cost import mean_cost
 from otgan.geometry import BACKENDS, make_geometry
+from otgan.geometry import dense as dense_module
 from otgan.geometry.dense import DenseGeometry, DenseKernel
 
 pytest.importorskip("triton", reason="needs triton, which there is for Linux")
@@ -104,6 +105,12 @@ def test_large_kernels_are_stored_in_half_the_memory_where_that_is_accurate_enou
     exact = dense.kernel(epsilon, f, g, 0.0)
     assert (a * (rough(b, 1) - exact(b, 1)).abs()).sum(1).amax() <= 0.05
     assert rough(b, 1).dtype == torch.float64
+    # There and back is two of these products: nothing is rounded to sixteen bits but K.
+    monkeypatch.setattr(dense_module, "_CACHED", 0)
+    one = rough.take(torch.tensor([0], device=DEVICE))
+    sums, back = one.through(b[:1], lambda sums, rows: sums * a[:1, rows])
+    torch.testing.assert_close(sums, one(b[:1], 1))
+    torch.testing.assert_close(back, one(sums * a[:1], 0))
     monkeypatch.setattr(module, "free_memory", lambda _: 0)
     assert isinstance(ours.kernel(epsilon, f, g, 0.05), StreamKernel)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -214,6 +214,10 @@ class StoredKernel(DenseKernel):
         if self.matrix.dtype == torch.bfloat16:
             return stream.stored_product(self.matrix, v, axis).to(v.dtype)
         return super().__call__(v, axis)
+
+    def through(self, v: Tensor, turn: Callable[[Tensor, slice], Tensor]) -> tuple[Tensor, Tensor]:
+        """K v, turned, and back, in two launches: the blocks that suit a processor's cache are many launches here."""
+        return Kernel.through(self, v, turn)
 
     def take(self, keep: Tensor) -> StoredKernel:
         """Return the kernel of the problems `keep`."""
