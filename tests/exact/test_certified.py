@@ -11,7 +11,6 @@ from scipy.spatial.distance import cdist
 import otgan
 from otgan.exact import certified, coupling
 from otgan.exact.certified import solve_certified, sparse_simplex_available
-from otgan.exact.potentials import approximate_potentials
 from otgan.exact.simplex import SimplexError, import_pot
 
 
@@ -212,18 +211,3 @@ def test_gradients_and_bounds_come_from_its_arcs():
         gradients.append(points.grad)
     np.testing.assert_allclose(values[0], values[1], rtol=1e-11)
     np.testing.assert_allclose(gradients[0], gradients[1], atol=1e-12)
-
-
-@pytest.mark.parametrize("p", [1, 2])
-def test_approximate_potentials_are_near_the_optimal_value(p):
-    x, y, a, b = _problem(1300, 1250, 2)
-    cost = cdist(x, y) ** p
-    length = float(a @ cost @ b) ** (1 / p)
-    scaled = [torch.from_numpy((v - x.mean(0)) / length) for v in (x, y)]
-    f, g = (v.double().numpy() for v in approximate_potentials(*scaled, a, b, p))
-    cost /= length**p
-    lower = a @ (cost - g).min(1) + b @ g
-    exact = _solve(x, y, a, b, p)
-    value = (a @ exact.f + b @ exact.g) / length**p
-    assert value - 0.02 <= lower <= value + 1e-6
-    assert np.isfinite(f).all()

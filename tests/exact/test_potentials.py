@@ -1,0 +1,78 @@
+"""Approximate potentials: near the optimum, and in float32 without losing themselves."""
+
+from __future__ import annotations
+
+import numpy as np
+import ot
+import pytest
+import torch
+from scipy.spatial.distance import cdist
+
+from otgan.exact.potentials import approximate_potentials, scaled_tiles
+
+
+def _problem(n, m, d, p, seed=0):
+    """Points scaled to mean cost 1, weights, and their costs."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.standard_normal((n, d)), 1.3 * rng.standard_normal((m, d)) + 0.5
+    a, b = rng.uniform(0.1, 1, n), rng.uniform(0.1, 1, m)
+    a, b = a / a.sum(), b / b.sum()
+    cost = cdist(x, y) ** p
+    mean = a @ cost @ b
+    x, y = ((v - x.mean(0)) / mean ** (1 / p) for v in (x, y))
+    return x, y, a, b, cost / mean
+
+
+def _solve(x, y, a, b, p):
+    potentials = approximate_potentials(torch.from_numpy(x), torch.from_numpy(y), a, b, p)
+    return [v.double().numpy() for v in potentials]
+
+
+@pytest.mark.parametrize("p", [1, 1.5, 2, 3])
+@pytest.mark.parametrize(("n", "m"), [(250, 200), (650, 900)])
+def test_dual_value_is_near_the_optimal_one(p, n, m):
+    # The second size is solved from coarse to fine.
+    x, y, a, b, cost = _problem(n, m, 2, p)
+    f, g = _solve(x, y, a, b, p)
+    best = ot.lp.emd2(a, b, cost, numItermax=10**7)
+    feasible = (cost - g).min(1)
+    assert best - 0.03 <= a @ feasible + b @ g <= best + 1e-6
+    assert np.abs(f - feasible).max() < 0.3
+
+
+def test_optimal_arcs_are_among_those_of_least_reduced_cost():
+    x, y, a, b, cost = _problem(650, 650, 2, 2)
+    f, g = _solve(x, y, a, b, 2)
+    i, j = ot.lp.emd(a, b, cost, numItermax=10**7).nonzero()
+    reduced = cost - f[:, None] - g
+    ranks = np.minimum(reduced.argsort(1).argsort(1), reduced.argsort(0).argsort(0))
+    assert np.mean(ranks[i, j] < 16) > 0.98
+
+
+def test_potentials_are_repeatable_and_leave_the_global_generators_alone():
+    x, y, a, b, _ = _problem(700, 650, 2, 2)
+    before = torch.random.get_rng_state()
+    first, second = _solve(x, y, a, b, 2), _solve(x, y, a, b, 2)
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_outliers_and_weights_over_many_orders_stay_finite():
+    x, y, _, _, _ = _problem(80, 70, 2, 2)
+    x[0] = 30.0
+    a, b = np.geomspace(1e-12, 1, 80), np.geomspace(1, 1e-12, 70)
+    for p in (1, 2):
+        f, g = _solve(x, y, a / a.sum(), b / b.sum(), p)
+        assert np.isfinite(f).all()
+        assert np.isfinite(g).all()
+
+
+@pytest.mark.parametrize("p", [1, 1.5, 2, 3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_tiles_are_the_costs(p, dtype):
+    x, y, _, _, cost = _problem(90, 5000, 3, p)
+    tiles = list(scaled_tiles(torch.from_numpy(x).to(dtype), torch.from_numpy(y).to(dtype), p))
+    assert [rows.start for rows, _ in tiles] == [0, 52]
+    accuracy = 1e-10 if dtype == torch.float64 else 1e-3
+    np.testing.assert_allclose(torch.cat([tile for _, tile in tiles]), cost, atol=accuracy * cost.max())
