@@ -48,7 +48,7 @@ class Sinkhorn(System):
 
     name: ClassVar[str] = "sinkhorn"
     estimate: ClassVar[str | None] = "divergence"
-    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 3000}
+    steps: ClassVar[Mapping[str, int]] = {"points": 2500, "small": 3000, "images": 3000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {
             "latent": 2,
@@ -58,6 +58,7 @@ class Sinkhorn(System):
             "depth": 3,
             "batch": 256,
             "epsilon": 0.1,
+            "power": 1.0,
             "lr": 2e-3,
         },
         "small": {"latent": 32, "prior": "normal", "activation": "relu", "batch": 256, "epsilon": 0.5},

@@ -35,14 +35,14 @@ class WGANGP(System):
     """
 
     name: ClassVar[str] = "wgan-gp"
-    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 3000}
+    steps: ClassVar[Mapping[str, int]] = {"points": 2000, "small": 3000, "images": 3000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {
             "latent": 2,
             "width": 128,
             "batch": 256,
             "penalty": 0.1,
-            "lr": 5e-4,
+            "lr": 1e-3,
             "beta1": 0.5,
             "beta2": 0.9,
         },

@@ -1,0 +1,97 @@
+"""What the papers' checks share: trained runs, rows of a table, a correlation."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from scipy.stats import spearmanr
+
+import otgan.gan
+from benchmarks.record import Cell, record
+from otgan.gan import Run
+
+SEEDS = (0, 1, 2)
+
+
+@dataclass
+class Checks:
+    """The rows of one paper's table.
+
+    Parameters
+    ----------
+    name : str
+        Of the result's file.
+    quick : bool
+        Whether this is only a glance: one seed, few steps, nothing recorded.
+    """
+
+    name: str
+    quick: bool
+    rows: list[tuple[Cell, ...]] = field(default_factory=list)
+
+    def add(
+        self, check: str, required: str, reached: Sequence[float], holds: bool, floor: float | None = None
+    ) -> None:
+        """Add a check with a value for each seed, of which the median is judged."""
+        shown = ", ".join(f"{value:.4g}" for value in reached)
+        self.rows.append((check, required, shown, floor, holds))
+        beside = "" if floor is None else f" (floor {floor:.3g})"
+        print(
+            f"{'holds' if holds else 'FAILS':6} {check}: required {required}, reached {shown}{beside}",
+            flush=True,
+        )
+
+    def at_most(self, check: str, limit: float, reached: Sequence[float], floor: float | None = None) -> None:
+        """Add a check that the median is no more than a limit."""
+        self.add(check, f"<= {limit:g}", reached, statistics.median(reached) <= limit, floor)
+
+    def at_least(
+        self, check: str, limit: float, reached: Sequence[float], floor: float | None = None
+    ) -> None:
+        """Add a check that the median is no less than a limit."""
+        self.add(check, f">= {limit:g}", reached, statistics.median(reached) >= limit, floor)
+
+    def train(self, system: str, data: str, *, steps: int | None = None, **options: Any) -> list[Run]:
+        """Train a system on one seed after the other, with about 25 evaluations each."""
+        seeds, steps = ((0,), 40) if self.quick else (SEEDS, steps)
+        return [otgan.gan.train(system, data, steps, seed, options=options) for seed in seeds]
+
+    def record(self, *notes: str) -> None:
+        """Write the table."""
+        if not self.quick:
+            record(
+                f"papers-{self.name}",
+                ["check", "required", "reached, a seed each", "real-real floor", "holds"],
+                self.rows,
+                notes=["The median of the seeds is judged.", *notes],
+                command=f"python -m benchmarks.papers.{self.name.replace('-', '_')}",
+            )
+
+
+def last(runs: Sequence[Run], name: str) -> list[float]:
+    """Return a number of the last evaluation of each run."""
+    return [float(evaluations(run)[-1][1][name]) for run in runs]
+
+
+def evaluations(run: Run) -> list[tuple[int, Mapping[str, Any]]]:
+    """Return the step and the numbers of each evaluation of a run."""
+    return [(row["step"], row["evaluation"]) for row in run.history if "evaluation" in row]
+
+
+def loss_and_quality(run: Run, term: str) -> float:
+    """Spearman's correlation between a logged estimate and the exact W₁ over the evaluations of a run."""
+    logged = {row["step"]: row[term] for row in run.history if term in row}
+    pairs = [(logged[step], found["em"]) for step, found in evaluations(run) if step in logged]
+    return float(spearmanr([pair[0] for pair in pairs], [pair[1] for pair in pairs]).statistic)
+
+
+def run_checks(name: str, measure: Callable[[Checks], Sequence[str]], argv: Sequence[str] | None) -> None:
+    """Parse the command line, measure, and record."""
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.papers.{name.replace('-', '_')}")
+    parser.add_argument("--quick", action="store_true", help="one seed, few steps, nothing recorded")
+    checks = Checks(name, parser.parse_args(argv).quick)
+    checks.record(*measure(checks))
