@@ -15,7 +15,7 @@ import otgan
 from benchmarks.peers import Contender, GeomLoss, Otgan, Ott, PotBatch, has_jax
 from benchmarks.problems import gaussians
 from benchmarks.record import Cell, record
-from benchmarks.timing import in_turns, use_threads
+from benchmarks.timing import add_options, clock, in_turns, prepare
 
 POINTS = 64
 RELATIVE = 0.05
@@ -79,10 +79,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         prog="python -m benchmarks.batch", description=__doc__.partition("\n")[0]
     )
     parser.add_argument("--quick", action="store_true", help="16 problems instead of 256, nothing recorded")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    add_options(parser)
     options = parser.parse_args(argv)
-    use_threads(options.threads)
+    prepare(options)
     batch, limit = (16, 2.0) if options.quick else (256, 30.0)
     suffix = "-cuda" if options.device == "cuda" else ""
     rows: list[tuple[Cell, ...]] = []
@@ -94,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(*(f"{cell:.3g}" if isinstance(cell, float) else cell for cell in row))
     if options.quick:
         return
-    setting = f"{batch} problems of {POINTS} x {POINTS} points, ε = {RELATIVE:g} of each mean cost, float64."
+    setting = f"{batch} problems of {POINTS} x {POINTS} points, ε = {RELATIVE:g} of each mean cost, float64. {clock()}"
     record(
         f"batch{suffix}",
         ["d", "contender", "time (s)", "largest L1 error", f"reached {TOL:g}", "times otgan's"],

@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.peers import Attempt, Contender, Otgan, Ott, field_of_peers
 from benchmarks.problems import Problem, gaussians, mnist
 from benchmarks.record import RESULTS, Cell, Result, record
-from benchmarks.timing import in_turns, use_threads
+from benchmarks.timing import add_options, clock, in_turns, prepare
 
 SIZES = (500, 1000, 2000, 5000)
 DIMENSIONS = (2, 64, 784)
@@ -174,8 +174,8 @@ def measure(
         elif not math.isfinite(attempt.error) and attempt.seconds < 0.5 * allowed:
             texts.append("no finite answer")
         else:
-            error = f"error {attempt.error:.1e}" if math.isfinite(attempt.error) else attempt.knob
-            texts.append(f"{'>' if allowed >= limit else 'slower:'} {attempt.seconds:.2g} s, {error}")
+            error = f"(error {attempt.error:.1e})" if math.isfinite(attempt.error) else attempt.knob
+            texts.append(f"{'>' if allowed >= limit else 'slower:'} {attempt.seconds:.2g} s {error}")
     closest = [(peer, attempt) for peer, attempt in done if attempt.seconds <= _CLOSE * best]
     longest = max([reached.seconds, *(attempt.seconds for _, attempt in closest)])
     rounds = 1 if longest > 10 else 3 if longest > 0.3 else 7
@@ -199,7 +199,7 @@ def notes(limit: float, peers: Sequence[Contender], missing: bool) -> list[str]:
         "x ~ N(0, I) and y ~ N(½, 1.3² I); d = 784: two disjoint draws of MNIST images. Uniform weights, float64.",
         "Errors are the L1 errors of both marginals together, recomputed in float64 from what each contender returns.",
         "otgan's time starts from the points and includes the costs; the peers are given the cost matrix.",
-        "Warm runs, in turns in one process: medians of seven, of three where one takes over 0.3 s, "
+        f"{clock()} Warm runs, in turns in one process: medians of seven, of three where one takes over 0.3 s, "
         "a single one where one takes over 10 s.",
         f"A peer has {limit:g} s a cell ('>': used up, with the error reached; its knob is tuned in earlier runs), is "
         f"stopped ('slower') at {_RACE:g} times the fastest peer's time, and is not run again with more points, a "
@@ -223,13 +223,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         prog="python -m benchmarks.entropic", description=__doc__.partition("\n")[0]
     )
     parser.add_argument("--quick", action="store_true", help="eight small cells, nothing recorded")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    add_options(parser)
     parser.add_argument("--cell-limit", type=float, default=60.0, help="seconds a peer has in a cell")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="only these n")
     parser.add_argument("--resume", action="store_true", help="keep the cells that are already recorded")
     options = parser.parse_args(argv)
-    use_threads(options.threads)
+    prepare(options)
     limit = 2.0 if options.quick else options.cell_limit
     peers = field_of_peers(options.device, limit)
     table = Table([peer.name for peer in peers], RESULTS, "-cuda" if options.device == "cuda" else "")

@@ -14,7 +14,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -116,13 +116,15 @@ class Pot(Contender):
         def error_of(plan: Any) -> float:
             return marginal_error(problem, torch.as_tensor(plan))
 
+        # Greenkhorn changes one row or column at a time: what compares to an iteration is to change all.
+        unit = sum(problem.shape) if self.method == "greenkhorn" else 1
         if problem.shape not in self._pace:
             solve(0.0, 1)  # the first call of all imports and starts threads
-            one, three = (timed(lambda most=most: solve(0.0, most))[0] for most in (1, 3))
-            self._pace[problem.shape] = max((three - one) / 2, 1e-6)
+            one, three = (timed(partial(solve, 0.0, most * unit))[0] for most in (1, 3))
+            self._pace[problem.shape] = max((three - one) / (2 * unit), 1e-6)
         most = int(limit / self._pace[problem.shape])
-        if most < _FEW:
-            return _out_of_reach(self._pace[problem.shape])
+        if most < _FEW * unit:
+            return _out_of_reach(unit * self._pace[problem.shape])
         first = tol / math.sqrt(problem.shape[1])
         return _tighten(lambda threshold: solve(threshold, most), error_of, "stopThr", first, tol, limit)
 
@@ -207,7 +209,7 @@ class GeomLoss(Contender):
         best: Attempt | None = None
         lag = 0.5  # 1 − scaling: the number of steps goes as its inverse
         while best is None or (best.error > tol and 3.2 * best.seconds < limit):
-            run = lambda scaling=1 - lag: solve(scaling)  # noqa: E731
+            run = partial(solve, 1 - lag)
             seconds, potentials = timed(run)
             best = Attempt(seconds, _finite(error_of(potentials)), f"scaling={1 - lag:g}", run)
             self._least.setdefault(shape, seconds)
@@ -282,12 +284,15 @@ class Ott(Contender):
         from ott.problems.linear import linear_problem
         from ott.solvers.linear import acceleration, sinkhorn
 
-        options: dict[str, Any] = {
-            "plain": {},
-            "anderson": {"anderson": acceleration.AndersonAcceleration(memory=5)},
-            "momentum": {"momentum": acceleration.Momentum(value=1.5)},
-            "scalings": {"lse_mode": False},
-        }[self.variant]
+        anderson: Any = acceleration.AndersonAcceleration
+        momentum: Any = acceleration.Momentum
+        options: dict[str, Any] = {}
+        if self.variant == "anderson":
+            options["anderson"] = anderson(memory=5)
+        elif self.variant == "momentum":
+            options["momentum"] = momentum(value=1.5)
+        elif self.variant == "scalings":
+            options["lse_mode"] = False
 
         def solve(cost: Any, epsilon: Any, a: Any, b: Any, threshold: Any) -> tuple[Any, Any]:
             solver = sinkhorn.Sinkhorn(threshold=threshold, max_iterations=most, **options)
@@ -323,7 +328,7 @@ def _tighten(
     """Look for the loosest threshold whose answer has an error of at most `tol`, in a few runs."""
     best: Attempt | None = None
     for _ in range(4):
-        run = lambda threshold=threshold: solve(threshold)  # noqa: E731
+        run = partial(solve, threshold)
         seconds, answer = timed(run)
         attempt = Attempt(seconds, _finite(error_of(answer)), f"{knob}={threshold:.3g}", run)
         if attempt.error <= tol:
@@ -346,7 +351,7 @@ def _out_of_reach(pace: float) -> Attempt:
     def never() -> None:
         raise RuntimeError("a peer that cannot make ten iterations in its time was to be timed")
 
-    return Attempt(_FEW * pace, math.inf, f"{_FEW} iterations", never)
+    return Attempt(_FEW * pace, math.inf, f"for {_FEW} iterations", never)
 
 
 def _finite(error: float) -> float:

@@ -38,9 +38,9 @@ class Problem:
     @cached_property
     def cost(self) -> Tensor:
         """C of shape (n, m) or (B, n, m)."""
-        batched = self.x.ndim == 3
-        cost = cost_matrix(*(points if batched else points[None] for points in (self.x, self.y)), 2.0)
-        return cost if batched else cost[0]
+        if self.x.ndim == 3:
+            return cost_matrix(self.x, self.y, 2.0)
+        return cost_matrix(self.x[None], self.y[None], 2.0)[0]
 
     @cached_property
     def epsilon(self) -> Tensor:

@@ -1,7 +1,8 @@
-"""Wall times of callables: alone, and in turns so that whatever else the machine does falls on all alike."""
+"""Times of callables: alone, and in turns so that whatever else the machine does falls on all alike."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import statistics
 import time
@@ -9,19 +10,35 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import torch
+from threadpoolctl import threadpool_limits
 
-__all__ = ["in_turns", "timed", "use_threads"]
+__all__ = ["add_options", "clock", "in_turns", "prepare", "timed"]
 
 T = TypeVar("T")
+
+_CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+
+CLOCK_NOTES = {
+    "wall": "Times are wall times.",
+    "cpu": "Times are processor time of the process, on one thread, which other work on the machine hardly disturbs.",
+}
+
+_chosen = "wall"
+
+
+def clock() -> str:
+    """Return which clock is in use, in words for the notes of a table."""
+    return CLOCK_NOTES[_chosen]
 
 
 def timed(run: Callable[[], T]) -> tuple[float, T]:
     """Return the seconds that a call took, work on a GPU included, and its result."""
+    now = _CLOCKS[_chosen]
     _synchronize()
-    start = time.perf_counter()
+    start = now()
     result = run()
     _synchronize()
-    return time.perf_counter() - start, result
+    return now() - start, result
 
 
 def in_turns(runs: Sequence[Callable[[], object]], rounds: int) -> list[float]:
@@ -33,14 +50,30 @@ def in_turns(runs: Sequence[Callable[[], object]], rounds: int) -> list[float]:
     return [statistics.median(times) for times in seconds]
 
 
-def use_threads(threads: int) -> None:
-    """Give this process so many threads: torch, BLAS and, by the cores it may use, XLA. Call before JAX is imported."""
-    from threadpoolctl import threadpool_limits
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what all timed benchmarks have in common."""
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument(
+        "--clock",
+        choices=tuple(_CLOCKS),
+        default="wall",
+        help="cpu: the time that the process computes, for a machine that is busy otherwise; needs --threads 1",
+    )
 
+
+def prepare(options: argparse.Namespace) -> None:
+    """Choose the clock and the threads: torch's, those of BLAS and, by the cores, XLA's. Call before JAX is imported."""
+    global _chosen  # noqa: PLW0603  (one process is one measurement)
+    if options.clock == "cpu" and (options.threads != 1 or options.device != "cpu"):
+        raise SystemExit(
+            "error: --clock cpu counts what all threads compute: use it with --threads 1 on the CPU"
+        )
+    _chosen = options.clock
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
-    torch.set_num_threads(threads)
-    threadpool_limits(threads)
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
+    torch.set_num_threads(options.threads)
+    threadpool_limits(options.threads)
 
 
 def _synchronize() -> None:

@@ -1,0 +1,99 @@
+"""What debiasing and gradients cost: ``python -m benchmarks.divergence [--quick]``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+
+import torch
+
+import otgan
+from benchmarks.problems import Problem, gaussians
+from benchmarks.record import Cell, record
+from benchmarks.timing import add_options, clock, in_turns, prepare
+from otgan.geometry import make_geometry
+
+RELATIVE = 0.05
+TOL = 1e-6
+
+
+def kernel_builds(problem: Problem) -> Callable[[], None]:
+    """Return a call that makes the costs and one kernel of x with itself and of y with itself."""
+    epsilon = problem.epsilon[None]
+
+    def build() -> None:
+        for points in (problem.x, problem.y):
+            zero = torch.zeros_like(points[None, :, 0])
+            make_geometry("auto", points[None], points[None], 2.0).kernel(epsilon, zero, zero, TOL)
+
+    return build
+
+
+def debiasing(problem: Problem, rounds: int) -> tuple[Cell, ...]:
+    """Time the divergence beside its cross term and the kernels that its self terms cannot do without."""
+    x, y, epsilon = problem.x, problem.y, problem.epsilon
+    runs = [
+        lambda: otgan.sinkhorn_divergence(x, y, epsilon=epsilon, tol=TOL),
+        lambda: otgan.sinkhorn(x, y, epsilon=epsilon, tol=TOL),
+        kernel_builds(problem),
+    ]
+    in_turns(runs, 1)
+    divergence, cross, builds = in_turns(runs, rounds)
+    return (x.shape[1], x.shape[0], divergence, cross, builds, divergence / (cross + builds))
+
+
+def gradients(problem: Problem, rounds: int) -> tuple[Cell, ...]:
+    """Time the value alone, and with its gradients in both clouds."""
+    x, y, epsilon = problem.x, problem.y, problem.epsilon
+
+    def value() -> torch.Tensor:
+        return otgan.sinkhorn(x, y, epsilon=epsilon, tol=TOL)
+
+    def with_gradients() -> tuple[torch.Tensor, ...]:
+        x_, y_ = x.clone().requires_grad_(), y.clone().requires_grad_()
+        return torch.autograd.grad(otgan.sinkhorn(x_, y_, epsilon=epsilon, tol=TOL), (x_, y_))
+
+    runs: list[Callable[[], object]] = [value, with_gradients]
+    in_turns(runs, 1)
+    alone, both = in_turns(runs, rounds)
+    return x.shape[1], x.shape[0], alone, both, (both - alone) / alone
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure both for d = 2 and 64."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.divergence", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("--quick", action="store_true", help="smaller clouds, nothing recorded")
+    add_options(parser)
+    options = parser.parse_args(argv)
+    prepare(options)
+    sizes, rounds = ((300,), 3) if options.quick else ((500, 2000), 7)
+    suffix = "-cuda" if options.device == "cuda" else ""
+    problems = [gaussians(n, d, RELATIVE, device=options.device) for n in sizes for d in (2, 64)]
+    debiased = [debiasing(problem, rounds) for problem in problems]
+    differentiated = [gradients(problem, rounds) for problem in problems]
+    for row in [*debiased, *differentiated]:
+        print(*(f"{cell:.3g}" for cell in row))
+    if options.quick:
+        return
+    setting = f"ε = {RELATIVE:g} of the mean cost, L1 error {TOL:g}, float64. Medians of {rounds} runs in turns. {clock()}"
+    record(
+        f"divergence{suffix}",
+        ["d", "n", "divergence (s)", "cross term (s)", "two kernels (s)", "divergence / (cross + kernels)"],
+        debiased,
+        notes=[
+            setting,
+            "The two kernels are the costs of x with x and of y with y and one exponential of each.",
+        ],
+    )
+    record(
+        f"gradient{suffix}",
+        ["d", "n", "value (s)", "value and gradients (s)", "gradients / value"],
+        differentiated,
+        notes=[setting, "Gradients in both clouds."],
+    )
+
+
+if __name__ == "__main__":
+    main()
