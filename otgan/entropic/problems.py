@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from otgan.cost import RELATIVE_EPSILON, mean_cost, resolve_epsilon, resolve_reach
+from otgan.entropic.coarse import coarse_potential
 from otgan.entropic.coupling import EntropicCoupling
 from otgan.entropic.solver import solve
 from otgan.entropic.symmetric import solve_symmetric
@@ -103,6 +104,10 @@ def solve_cross(problem: Pair, settings: Settings, init: EntropicCoupling | None
                 max_iter=settings.max_iter,
             )
         else:
+            if init is None:
+                g = coarse_potential(x, y, a, b, settings.p, settings.epsilon, start)
+            else:
+                g = _extended(init, y, settings)
             solution = solve(
                 geometry,
                 a,
@@ -111,7 +116,7 @@ def solve_cross(problem: Pair, settings: Settings, init: EntropicCoupling | None
                 start=start,
                 tol=settings.tol,
                 max_iter=settings.max_iter,
-                init=None if init is None else _extended(init, y, settings),
+                init=g,
             )
         return EntropicCoupling(geometry, a, b, settings.epsilon, settings.rho, solution)
 

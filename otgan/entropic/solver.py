@@ -30,6 +30,9 @@ _COARSE = 3e-5
 _PLAIN = 3
 """Plain Sinkhorn steps before the first Newton step of a stage, and after one that gained little."""
 
+_WARM = 0.7
+"""Marginal error, of at most 2, below which a given start is better than annealing."""
+
 _RESCUES = 4
 """Returns to the log-domain within one stage after which the problem is given up as not finite."""
 
@@ -102,14 +105,20 @@ def solve(
     passes = torch.zeros(batch, dtype=torch.int64, device=device)
     active = torch.arange(batch, device=device)
 
-    # A start whose error at ε is large would be slower than annealing: it is dropped.
-    warm = init is not None and _is_near(geometry, a, b, epsilon, init)
-    g = init if init is not None and warm else torch.zeros_like(b)
+    g = torch.zeros_like(b)
     # One stage of annealing saves fewer passes than its kernel costs.
-    first = epsilon if warm or bool((start <= FACTOR * epsilon).all()) else torch.maximum(start, epsilon)
-    # The hard minimum is as good an anchor as the soft one, and cheaper.
-    f = geometry.c_transform(g.masked_fill(b == 0, -torch.inf), 1)
+    first = epsilon if bool((start <= FACTOR * epsilon).all()) else torch.maximum(start, epsilon)
     count = 0.5
+    f = None
+    if init is not None:
+        near = Iterate(geometry, a, b, epsilon, _anchor(geometry, b, init), init, _STAGE_TOL)
+        # A start whose error at ε is large would be slower than annealing: it is dropped.
+        if bool((near.sweep() < _WARM).all()):
+            near.plain_step()
+            first, (f, g) = epsilon, near.potentials()
+        count += near.passes + 0.5
+    if f is None:
+        f = _anchor(geometry, b, g)
     for level in levels(first, epsilon):
         iterate = Iterate(geometry, a, b, level, f, g, _STAGE_TOL)
         _stage(iterate, Newton(patient=False), _STAGE_TOL, min(_STAGE_PASSES, max_iter - count), last=False)
@@ -153,11 +162,9 @@ def solve(
             iterate.refine(aim)
 
 
-def _is_near(geometry: Geometry, a: Tensor, b: Tensor, epsilon: Tensor, g: Tensor) -> bool:
-    """Whether the potential g has a marginal error below one half in every problem."""
-    f = geometry.softmin(epsilon, g + epsilon[:, None] * b.log(), 1)
-    _, column_sums = geometry.marginals(epsilon, f, g, a, b)
-    return bool(((column_sums - b).abs().sum(1) < 0.5).all())
+def _anchor(geometry: Geometry, b: Tensor, g: Tensor) -> Tensor:
+    """Potential f to absorb beside g: the hard minimum is as good as the soft one here, and cheaper."""
+    return geometry.c_transform(g.masked_fill(b == 0, -torch.inf), 1)
 
 
 def _verify(iterate: Iterate) -> tuple[Tensor, Tensor, Tensor, Tensor]:
