@@ -35,6 +35,11 @@ __all__ = ["command"]
     help="A hyperparameter of the system, such as batch=64, network=resnet or lr=1e-4; may be repeated.",
 )
 @click.option("--device", help="Where to train, such as cpu or cuda.  [default: cuda where there is one]")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Threads of the CPU; results depend on it in the last bits.  [default: torch's own]",
+)
 @click.option("--save-every", type=click.IntRange(min=1), help="Steps between checkpoints.  [default: 100]")
 @click.option(
     "--evaluate-every",
@@ -54,6 +59,7 @@ def command(
     resume: bool,
     options: tuple[str, ...],
     device: str | None,
+    threads: int | None,
     save_every: int | None,
     evaluate_every: int | None,
     data_dir: Path | None,
@@ -74,6 +80,10 @@ def command(
         check(data, data_dir=data_dir)  # before torch is loaded
         from otgan.gan.trainer import train
 
+        if threads is not None:
+            import torch
+
+            torch.set_num_threads(threads)
         run = train(
             system,
             data,
