@@ -25,6 +25,12 @@ _STAGE_STEPS = 20
 _FAR = 30.0
 """Exponent by which the potentials may leave the absorbed ones."""
 
+_LOST = 1e-30
+"""Sum over a kernel below which its terms are lost to underflow, in float32 or soon."""
+
+_Absorbed = tuple[Kernel, Tensor, Tensor]
+"""A kernel and the potentials absorbed in it, −inf at points of weight 0."""
+
 
 def solve_unbalanced(
     geometry: Geometry,
@@ -63,7 +69,8 @@ def solve_unbalanced(
     state = _State(geometry, a, b, rho, symmetric)
     if not symmetric:
         for level in levels(start, epsilon):
-            state.run(level, _STAGE_CHANGE, min(state.passes + _STAGE_STEPS, max_iter), 1e-3)
+            # One pass is kept for ε itself, whose change tells how far the result is from the solution.
+            state.run(level, _STAGE_CHANGE, min(state.passes + _STAGE_STEPS, max_iter - 1), 1e-3)
     change = state.run(epsilon, tol, max_iter, tol)
     f, g = state.at_all_points(epsilon)
     row_sums, _ = geometry.marginals(epsilon, f, g, a, b)
@@ -83,16 +90,19 @@ class _State:
         """Step at one ε until the potentials change by less than `tol` ε; return the last change."""
         scale = epsilon[:, None]
         damping = self.rho / (self.rho + scale)
-        anchor: tuple[Tensor, Tensor] | None = None
+        absorbed: _Absorbed | None = None
+        deep = False
         change = torch.full_like(epsilon, torch.inf)
         while self.passes < limit:
-            if anchor is None or self._far(anchor, scale):
-                # In the log-domain, where nothing overflows; the kernel is then absorbed around the result.
-                f, g = self._log_step(epsilon, damping)
-                anchor = (f.masked_fill(self.a == 0, -torch.inf), g.masked_fill(self.b == 0, -torch.inf))
-                kernel = self.geometry.kernel(epsilon, *anchor, accuracy)
-            else:
-                f, g = self._kernel_step(kernel, anchor, scale, damping)
+            step = None
+            if absorbed is not None and not self._far(absorbed, scale):
+                step = self._kernel_step(absorbed, scale, damping)
+                # Points beyond each other's reach exchange masses that no kernel holds: log-domain from now on.
+                deep = step is None
+            if step is None:
+                step = self._log_step(epsilon, damping)
+                absorbed = None if deep else self._absorb(epsilon, step, accuracy)
+            f, g = step
             self.passes += 1
             moved = torch.cat([self._moved(f, self.f, self.a), self._moved(g, self.g, self.b)], 1)
             change = moved.amax(1) / epsilon
@@ -110,18 +120,29 @@ class _State:
         g = damping * self.geometry.softmin(epsilon, f + scale * self.a.log(), 0)
         return self._shifted(f, g)
 
+    def _absorb(self, epsilon: Tensor, step: tuple[Tensor, Tensor], accuracy: float) -> _Absorbed:
+        f, g = (h.masked_fill(w == 0, -torch.inf) for h, w in zip(step, (self.a, self.b), strict=True))
+        return self.geometry.kernel(epsilon, f, g, accuracy), f, g
+
     def _kernel_step(
-        self, kernel: Kernel, anchor: tuple[Tensor, Tensor], scale: Tensor, damping: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        f0, g0 = anchor
+        self, absorbed: _Absorbed, scale: Tensor, damping: Tensor
+    ) -> tuple[Tensor, Tensor] | None:
+        """Take the step of :meth:`_log_step` by products with the kernel; None where they leave its range."""
+        kernel, f0, g0 = absorbed
         light_x, light_y = self.a == 0, self.b == 0
         v = ((self.g - g0) / scale).masked_fill(light_y, 0.0).exp()
-        f = damping * (f0 - scale * kernel(self.b * v, 1).log()).masked_fill(light_x, 0.0)
+        sums = kernel(self.b * v, 1).masked_fill(light_x, 1.0)
+        if not _in_range(sums):
+            return None
+        f = damping * (f0 - scale * sums.log()).masked_fill(light_x, 0.0)
         if self.symmetric:
             return self._averaged(f)
         f, g = self._shifted(f, self.g)
         u = ((f - f0) / scale).masked_fill(light_x, 0.0).exp()
-        g = damping * (g0 - scale * kernel(self.a * u, 0).log()).masked_fill(light_y, 0.0)
+        sums = kernel(self.a * u, 0).masked_fill(light_y, 1.0)
+        if not _in_range(sums):
+            return None
+        g = damping * (g0 - scale * sums.log()).masked_fill(light_y, 0.0)
         return self._shifted(f, g)
 
     def _averaged(self, f: Tensor) -> tuple[Tensor, Tensor]:
@@ -134,11 +155,9 @@ class _State:
         shift = 0.5 * self.rho * (sides[0] - sides[1])
         return f + shift, g - shift
 
-    def _far(self, anchor: tuple[Tensor, Tensor], scale: Tensor) -> bool:
-        moved = [
-            self._moved(h, h0, w) / scale
-            for h, h0, w in zip((self.f, self.g), anchor, (self.a, self.b), strict=True)
-        ]
+    def _far(self, absorbed: _Absorbed, scale: Tensor) -> bool:
+        _, f0, g0 = absorbed
+        moved = [self._moved(self.f, f0, self.a) / scale, self._moved(self.g, g0, self.b) / scale]
         return float(torch.cat(moved, 1).amax()) > _FAR
 
     @staticmethod
@@ -159,3 +178,7 @@ class _State:
                 self.a > 0, f, damping * self.geometry.softmin(epsilon, g + scale * self.b.log(), 1)
             )
         return f, g
+
+
+def _in_range(sums: Tensor) -> bool:
+    return bool(((sums > _LOST) & (sums < torch.inf)).all())
