@@ -74,6 +74,21 @@ def test_geomloss_samples_loss(sets, weights, p, debias):
     assert function(x, y, a, b, p=p, blur=BLUR).item() == pytest.approx(p * loss(a, x, b, y).item(), rel=2e-4)
 
 
+def test_pot_unbalanced(sets, weights):
+    a, b = weights[0], 1.5 * weights[1]
+    theirs = ot.solve_sample(*sets, a, b, reg=EPSILON, unbalanced=2.0, **POT)
+    ours = otgan.transport(*sets, a, b, epsilon=EPSILON, reach=1.0, tol=1e-10)
+    np.testing.assert_allclose(ours.plan, theirs.plan, atol=1e-9)
+
+
+@pytest.mark.parametrize("p", [1, 2])
+def test_geomloss_unbalanced(sets, weights, p):
+    (x, y), (a, b) = as_torch(sets), as_torch((weights[0], 1.5 * weights[1]))
+    loss = geomloss.SamplesLoss("sinkhorn", p=p, blur=BLUR, reach=1.0, scaling=0.99, backend="tensorized")
+    ours = otgan.sinkhorn_divergence(x, y, a, b, p=p, blur=BLUR, reach=1.0)
+    assert ours.item() == pytest.approx(p * loss(a, x, b, y).item(), rel=1e-3)
+
+
 @pytest.mark.parametrize("strength", [{"reg": EPSILON}, {"blur": BLUR}])
 @pytest.mark.parametrize("debias", [True, False])
 def test_geomloss_solve_sample(sets, weights, strength, debias):
