@@ -37,7 +37,10 @@ def measure(checks: Checks) -> Sequence[str]:
         1,
         [max(error / bound for error, bound, _ in found) for found in bounds],
     )
-    slopes = [float(np.polyfit(*np.log([(g, e) for e, _, g in found]).T, 1)[0]) for found in bounds]
+    slopes = [
+        float(np.polyfit(np.log([gap for *_, gap in found]), np.log([error for error, *_ in found]), 1)[0])
+        for found in bounds
+    ]
     middle = float(np.median(slopes))
     checks.add("log-log slope of gradient error against gap", "about 1/2", slopes, 0.25 <= middle <= 1)
     for kind in (KL, SquaredNorm):

@@ -36,9 +36,9 @@ class GAN(System):
 
     name: ClassVar[str] = "gan"
     estimate: ClassVar[str | None] = "js"
-    steps: ClassVar[Mapping[str, int]] = {"points": 15000, "small": 15000, "images": 10000}
+    steps: ClassVar[Mapping[str, int]] = {"points": 4000, "small": 10000, "images": 10000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "points": {"latent": 2, "width": 128, "batch": 256, "lr": 5e-4},
+        "points": {"latent": 2, "width": 128, "batch": 256},
         "small": {"latent": 32, "width": 256},
         "images": {"latent": 64, "width": 32},
     }

@@ -1,6 +1,9 @@
 import torch
+from scipy.stats import spearmanr
 from torch.optim import RMSprop
 
+import otgan.data
+from otgan.gan import train
 from otgan.gan.samples import Samples
 from otgan.gan.state import State
 from otgan.gan.systems.wgan import WGAN
@@ -40,3 +43,15 @@ def test_the_generator_meets_a_clipped_critic_and_is_not_clipped():
     system.step(state.nets, state.optimizers, state.batches)
     assert seen[-1] <= 0.01  # the last evaluation of a step is the generator's
     assert max(float(p.detach().abs().max()) for p in state.nets["generator"].parameters()) > 0.01
+
+
+def test_loss_follows_quality():
+    """Figure 3: the critic's median-filtered estimate falls with the exact distance."""
+    points = otgan.data.load("8gaussians", 1500)
+    options = {"batch": 128, "width": 48, "depth": 2, "clip": 0.1, "lr": 1e-3, "latent": 2}
+    run = train("wgan", points, 300, evaluate_every=20, save_every=20, options=options)
+    estimates = {row["step"]: row["wasserstein"] for row in run.history if "wasserstein" in row}
+    exact = {row["step"]: row["evaluation"]["em"] for row in run.history if "evaluation" in row}
+    pairs = [(estimates[step], exact[step]) for step in estimates if step in exact and step > 40]
+    assert len(pairs) >= 12
+    assert spearmanr(*map(list, zip(*pairs, strict=True))).statistic >= 0.8
