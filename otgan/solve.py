@@ -60,7 +60,7 @@ def transport(
     max_iter : int, optional
         Passes over the kernel (exact: pivots) after which to stop.
     backend : str, default "auto"
-        "dense", "streamed"; exact: "line", "assignment", "simplex".
+        "dense", "streamed"; exact: "line", "assignment", "simplex", "certified".
     on_failure : {"warn", "raise", "ignore"}
         What happens where the solve stops before `tol`.
 
