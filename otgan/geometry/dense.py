@@ -47,7 +47,7 @@ class DenseKernel(Kernel):
         n, m = self.matrix.shape[1:]
         if len(v) > 1 or n * m <= _CACHED:
             return super().through(v, turn)
-        v_, step = v[0].to(self.matrix.dtype), rows_per_tile(1, m)
+        v_, step = v[0].to(self.matrix.dtype), rows_per_tile(1, m, _CACHED)
         sums = torch.empty(1, n, dtype=v.dtype, device=v.device)
         back = torch.zeros(m, dtype=v.dtype, device=v.device)
         for start in range(0, n, step):
