@@ -25,7 +25,7 @@ class Measure:
     Attributes
     ----------
     points : Tensor, shape (B, n, d)
-        The samples, B = 1 unless ``batched``. Rows past a ragged problem's size are zeros of weight 0.
+        The samples, B = 1 unless ``batched``. Rows past a ragged problem's size are copies of its first one, of weight 0.
     weights : Tensor, shape (B, n), float64
         Normalized, in float64, to sum to 1 in every problem; ``weights * mass[:, None]`` are those given.
     mass : Tensor, shape (B,), float64
@@ -297,7 +297,13 @@ def _pad(items: list[Tensor], name: str) -> tuple[Tensor, tuple[int, ...]]:
     for item in items[1:]:
         dtype = torch.promote_types(dtype, item.dtype)
     padded = torch.nn.utils.rnn.pad_sequence([item.to(dtype) for item in items], batch_first=True)
-    return padded, tuple(item.shape[0] for item in items)
+    sizes = tuple(item.shape[0] for item in items)
+    # Copies of the first point: zeros might lie far from all points, and cost the others digits.
+    inside = (
+        torch.arange(padded.shape[1], device=padded.device)
+        < torch.tensor(sizes, device=padded.device)[:, None]
+    )
+    return torch.where(inside[..., None], padded, padded[:, :1]), sizes
 
 
 def _check_points(points: Tensor, sizes: tuple[int, ...], name: str) -> None:

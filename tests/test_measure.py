@@ -137,7 +137,7 @@ def test_three_dimensions_are_a_batch():
 def test_lists_of_matrices_are_a_ragged_batch(kind):
     m = Measure.of([kind(ROWS), kind(ROWS[:1])])
     assert (m.batched, m.sizes, m.numpy) == (True, (3, 1), kind is not torch.tensor)
-    assert m.points.tolist() == [ROWS, [ROWS[0], [0, 0], [0, 0]]]
+    assert m.points.tolist() == [ROWS, [ROWS[0]] * 3]
     assert m.weights.tolist() == [pytest.approx([1 / 3] * 3), [1, 0, 0]]
 
 

@@ -390,6 +390,18 @@ def test_a_batch_is_a_loop(backend, p, sizes):
     check_batch(xs, ys, a, b, p=p, epsilon=0.2, tol=1e-11, backend=backend, atol=1e-8)
 
 
+@pytest.mark.parametrize("p", [1, 2])
+def test_ragged_batches_keep_their_digits_far_from_the_origin(p):
+    xs, ys = [cloud(n, 5, seed=n) + 1e6 for n in (4, 30)], [cloud(n, 5, seed=50 + n) + 1e6 for n in (25, 3)]
+    t = otgan.transport(xs, ys, p=p, epsilon=0.1, tol=1e-9)
+    for k in range(2):
+        assert t.value[k] == pytest.approx(
+            otgan.transport(xs[k], ys[k], p=p, epsilon=0.1, tol=1e-9).value, rel=1e-9
+        )
+    near = otgan.transport([x - 1e6 for x in xs], [y - 1e6 for y in ys], p=p, epsilon=0.1, tol=1e-9)
+    np.testing.assert_allclose(t.value, near.value, rtol=1e-8)
+
+
 def test_the_default_epsilon_is_that_of_each_problem():
     x, y = cloud(24, 2).reshape(2, 12, 2), cloud(20, 2, seed=1).reshape(2, 10, 2)
     x[1] *= 10
