@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from otgan.cost import check_power, resolve_epsilon, resolve_reach
 from otgan.distances import sinkhorn, sinkhorn_divergence
+from otgan.entropic.problems import check_backend, check_max_iter, check_tol
+from otgan.geometry import BACKENDS
 from otgan.result import check_on_failure
 
 __all__ = ["SinkhornLoss"]
@@ -62,6 +65,11 @@ class SinkhornLoss(nn.Module):
         self.epsilon = epsilon
         resolve_epsilon(self.epsilon, self.blur, self.p)
         resolve_reach(reach, self.p)
+        check_backend(backend, tuple(BACKENDS))
+        if tol is not None:
+            check_tol(tol, torch.float64)
+        if max_iter is not None:
+            check_max_iter(max_iter)
         self.options: dict[str, Any] = {
             "tol": tol,
             "max_iter": max_iter,
@@ -97,4 +105,7 @@ class SinkhornLoss(nn.Module):
     def extra_repr(self) -> str:
         """Parameters in the module's repr."""
         strength = f"epsilon={self.epsilon}" if self.blur is None else f"blur={self.blur}"
-        return f"p={self.p:g}, {strength}, debias={self.debias}"
+        defaults = {"tol": None, "max_iter": None, "backend": "auto", "on_failure": "warn"}
+        options = {"reach": self.reach, **{k: v for k, v in self.options.items() if v != defaults[k]}}
+        extra = "".join(f", {name}={value!r}" for name, value in options.items() if value is not None)
+        return f"p={self.p:g}, {strength}, debias={self.debias}{extra}"
