@@ -24,6 +24,12 @@ def names() -> list[str]:
     return sorted(found)
 
 
+def _has_cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmarks that are named, or all; return the exit status of the first that fails."""
     known = names()
@@ -39,7 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if unknown := [name for name in options.names if name not in known]:
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(known)}")
-    for name in options.names or known:
+    chosen = options.names or [name for name in known if name != "gpu" or _has_cuda()]
+    if not options.names and "gpu" in known and "gpu" not in chosen:
+        print("== benchmarks.gpu is left out: torch finds no CUDA device here")
+    for name in chosen:
         print(f"== benchmarks.{name}", flush=True)
         start = time.monotonic()
         # A process of its own: neither memory nor thread pools nor import times of one weigh on the next.

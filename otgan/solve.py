@@ -60,7 +60,8 @@ def transport(
     max_iter : int, optional
         Passes over the kernel (exact: pivots) after which to stop.
     backend : str, default "auto"
-        "dense", "streamed"; exact: "line", "assignment", "simplex", "certified".
+        Entropic: "dense", "streamed", and with optional packages "triton", "geomloss", "flash". Exact: "line",
+        "assignment", "simplex", "certified".
     on_failure : {"warn", "raise", "ignore"}
         What happens where the solve stops before `tol`.
 

@@ -105,6 +105,8 @@ def solve(
     passes = torch.zeros(batch, dtype=torch.int64, device=device)
     active = torch.arange(batch, device=device)
 
+    if init is None and (found := geometry.presolve(a, b, epsilon, torch.maximum(start, epsilon), tol)):
+        init, passes = found
     g = torch.zeros_like(b)
     # One stage of annealing saves fewer passes than its kernel costs.
     first = epsilon if bool((start <= FACTOR * epsilon).all()) else torch.maximum(start, epsilon)
@@ -149,7 +151,7 @@ def solve(
             total[right],
             error[right],
         )
-        passes[to] = round(count)
+        passes[to] += round(count)
         if not bool(right.all()):
             # Rounding in the stored kernel hid what is left of the error: go on with a tighter goal.
             aim = aim / 4

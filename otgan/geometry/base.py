@@ -106,6 +106,19 @@ class Geometry(ABC):
     def take(self, keep: Tensor) -> Geometry:
         """Return the geometry of the problems whose indices are in `keep`."""
 
+    def presolve(
+        self, a: Tensor, b: Tensor, epsilon: Tensor, start: Tensor, tol: float
+    ) -> tuple[Tensor, Tensor] | None:
+        """Solve the problems as well as the backend can on its own; the solver verifies and finishes.
+
+        Returns
+        -------
+        tuple of Tensor, shapes (B, m) and (B,), or None
+            Potentials g and the passes that they took; None where the backend has no solver of its own.
+        """
+        del a, b, epsilon, start, tol
+        return None
+
     def softmin(self, epsilon: Tensor, h: Tensor, axis: int) -> Tensor:
         """Soft minimum −ε log Σ exp((h − C)/ε) over one side, in the log-domain.
 
