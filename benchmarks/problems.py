@@ -37,7 +37,11 @@ class Problem:
 
     @cached_property
     def cost(self) -> Tensor:
-        """C of shape (n, m) or (B, n, m)."""
+        """C of shape (n, m) or (B, n, m), computed once."""
+        return self.computed_cost()
+
+    def computed_cost(self) -> Tensor:
+        """C, computed anew."""
         if self.x.ndim == 3:
             return cost_matrix(self.x, self.y, 2.0)
         return cost_matrix(self.x[None], self.y[None], 2.0)[0]

@@ -121,6 +121,7 @@ def test_a_row_holds_recomputed_errors_and_a_slow_peer_is_not_run_on_harder_cell
     assert row[7] == "POT sinkhorn"
     assert row[9] <= 1e-3
     assert row[10] == pytest.approx(row[8] / row[4])
+    assert row[12] == pytest.approx((row[8] + row[11]) / row[4])
     assert table.others[key][4] == "> 2 s (error 5.0e-01)"
 
     table = Table(["POT greenkhorn", "POT sinkhorn"], tmp_path)
@@ -134,7 +135,7 @@ def test_a_row_holds_recomputed_errors_and_a_slow_peer_is_not_run_on_harder_cell
 def test_cells_are_taken_up_where_a_run_stopped(tmp_path):
     table = Table(["POT sinkhorn"], tmp_path)
     done = Key(2, 500, 0.1, 1e-3)
-    table.rows[done] = (2, 500, 0.1, 1e-3, 0.5, 1e-4, 10, "POT sinkhorn", 2.0, 9e-4, 4.0)
+    table.rows[done] = (2, 500, 0.1, 1e-3, 0.5, 1e-4, 10, "POT sinkhorn", 2.0, 9e-4, 4.0, 0.5, 5.0)
     table.others[done] = (2, 500, 0.1, 1e-3, 2.0)
     table.write(["a note"], [], "python")
     again = Table(["POT sinkhorn"], tmp_path)
@@ -142,6 +143,7 @@ def test_cells_are_taken_up_where_a_run_stopped(tmp_path):
     assert again.rows == table.rows
     assert again.others == table.others
     assert again.ratios() == [4.0]
+    assert again.ratios(with_costs=True) == [5.0]
     with pytest.raises(SystemExit, match="other peers"):
         Table(["POT greenkhorn"], tmp_path).resume()
 
