@@ -72,9 +72,11 @@ class Judge:
             found |= self.look(rows)
         return found
 
-    @property
+    @cached_property
     def _labelled(self) -> bool:
-        return self.train.shape is not None and self.train.labels is not None and len(self.train.classes) > 1
+        """Whether these are images of more than one class."""
+        labels = self.train.labels
+        return self.train.shape is not None and labels is not None and len(np.unique(labels)) > 1
 
     @cached_property
     def classifier(self) -> Classifier:

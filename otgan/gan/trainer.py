@@ -108,8 +108,9 @@ def train(
 
     Examples
     --------
-    >>> import otgan.gan
-    >>> run = otgan.gan.train("wgan-gp", "8gaussians", steps=2)
+    >>> import otgan.data, otgan.gan
+    >>> points = otgan.data.load("swissroll", n=400)
+    >>> run = otgan.gan.train("wgan-gp", points, steps=2)
     >>> run.sample(5).shape
     (5, 2)
     """

@@ -79,3 +79,8 @@ def test_images_without_labels_are_judged_by_their_pixels_alone():
     )
     found = Judge(train, held_out)(rng.uniform(size=(100, 1, 8, 8)).astype(np.float32))
     assert set(found) == {"n", "em", "em_floor"}
+
+
+def test_images_of_one_class_have_no_classes_to_judge_by():
+    train, held_out = open_splits("digits:3", dtype=np.float32)
+    assert set(Judge(train, held_out)(train.points[:30])) == {"n", "em", "em_floor"}

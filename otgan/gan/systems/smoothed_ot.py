@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -74,6 +74,9 @@ class SmoothedOT(System):
         "images": {"latent": 64, "width": 32, "batch": 256, "strength": 2.0},
     }
 
+    by_nets: ClassVar[Mapping[str, Any]] = {"width": 128, "strength": 0.2, "lr": 3e-4, "lr_dual": 2e-3}
+    """What else is different on points where networks hold the potentials: they must keep up with the generator."""
+
     regularizer: str = "kl"
     strength: float = 0.05
     power: float = 2.0
@@ -100,6 +103,14 @@ class SmoothedOT(System):
         if self.attached and self.duals != "nets":
             raise OptionError("attached is a baseline for duals=nets")
         self.smoothing()  # its strength is checked there
+
+    @classmethod
+    def for_data(cls, kind: str, options: Mapping[str, Any] | None = None) -> Self:
+        """Make the system with the library's defaults for a kind of data and of duals, and options of one's own."""
+        given = dict(options or {})
+        if kind == "points" and given.get("duals", cls.duals) != "sinkhorn":
+            given = {**cls.by_nets, **given}
+        return super().for_data(kind, given)
 
     def smoothing(self) -> Regularizer:
         """Return the regularizer with its strength."""
