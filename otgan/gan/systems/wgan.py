@@ -34,7 +34,7 @@ class WGAN(System):
     """
 
     name: ClassVar[str] = "wgan"
-    steps: ClassVar[Mapping[str, int]] = {"points": 4000, "small": 4000, "images": 4000}
+    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 4000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {"latent": 2, "width": 128, "batch": 256, "clip": 0.1, "lr": 5e-4},
         "small": {"latent": 32, "width": 256, "clip": 0.05, "lr": 2e-4},
