@@ -123,7 +123,8 @@ def machine() -> dict[str, Any]:
     """Describe what the figures were measured on, and nothing that would identify whose it is.
 
     ``cores`` are those that this process may use; ``threads`` is what torch uses of them, where torch is loaded, else
-    the environment's ``OMP_NUM_THREADS``, else None; ``gpu`` is None unless this process used one.
+    the environment's ``OMP_NUM_THREADS``, else None; ``load`` is how many processes wanted to run at once, on average
+    over the last minute, this one included; ``gpu`` is None unless this process used one.
     """
     torch = sys.modules.get("torch")
     threads = os.environ.get("OMP_NUM_THREADS")
@@ -131,6 +132,7 @@ def machine() -> dict[str, Any]:
         "cpu": _cpu_model(),
         "cores": _usable_cores(),
         "threads": torch.get_num_threads() if torch else int(threads) if threads else None,
+        "load": round(os.getloadavg()[0], 1),
         "memory_gib": _memory_gib(),
         "gpu": torch.cuda.get_device_name() if torch and torch.cuda.is_initialized() else None,
         "system": f"{platform.system()} {platform.machine()}",

@@ -73,6 +73,8 @@ def provenance(result: Result) -> str:
         parts.append(f"{machine['threads']} thread" + "s" * (machine["threads"] > 1))
     if machine.get("gpu"):
         parts.append(machine["gpu"])
+    if machine.get("load", 0) > 1.5 * machine["cores"]:
+        parts.append(f"busy with other work (load {machine['load']:g}): wall times are too long")
     packages = ", ".join(f"{name} {version}" for name, version in result.versions.items())
     return f"`{result.command}`, {result.date}, {', '.join(parts)}; {packages}."
 

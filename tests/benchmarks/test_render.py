@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from benchmarks import render
-from benchmarks.record import RESULTS, record
+from benchmarks.record import RESULTS, Result, record
 
 BLOCK = "before\n<!-- results:small -->\nold\n<!-- /results:small -->\nafter\n"
 
@@ -36,6 +38,13 @@ def test_a_block_becomes_the_table_it_names(results):
     assert "- Two cores." in lines
     assert lines[-2:] == ["<!-- /results:small -->", "after"]
     assert "old" not in lines
+
+
+@pytest.mark.parametrize(("load", "said"), [(0.5, False), (9.0, True)])
+def test_a_busy_machine_is_admitted(results, load, said):
+    result = Result.read(results / "small.json")
+    busy = replace(result, machine=result.machine | {"load": load, "cores": 2})
+    assert ("busy with other work (load 9)" in render.provenance(busy)) is said
 
 
 def test_rendering_twice_changes_nothing(results):
