@@ -115,6 +115,19 @@ def test_ott(sets, weights, ours):
         )
 
 
+def test_ott_defaults(sets):
+    jax = pytest.importorskip("jax", reason="needs OTT-JAX: pip install otgan[bench]")
+    pytest.importorskip("ott", reason="needs OTT-JAX: pip install otgan[bench]")
+    from ott.geometry.pointcloud import PointCloud
+
+    with jax.enable_x64(True):
+        by_mean = float(PointCloud(*sets, epsilon=0.05, relative_epsilon="mean").epsilon)
+        by_default = float(PointCloud(*sets).epsilon)
+    default = otgan.sinkhorn(*sets, tol=1e-10)
+    assert otgan.sinkhorn(*sets, epsilon=by_mean, tol=1e-10) == pytest.approx(default, rel=1e-10)
+    assert by_default == pytest.approx(0.05 * ot.dist(*sets).std(), rel=1e-10)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="FlashSinkhorn needs a CUDA device")
 @pytest.mark.parametrize("half_cost", [True, False])
 def test_flash_sinkhorn(sets, weights, half_cost):

@@ -128,6 +128,35 @@ def test_the_error_of_gradients_is_of_the_order_of_the_marginal_error():
     assert (np.array(gaps) <= 2 * 10 * np.array(errors)).all()
 
 
+DOCUMENTED = {
+    1e-2: (6e-6, 8e-3, 5e-3),
+    1e-3: (3e-6, 1e-3, 3e-3),
+    1e-4: (1e-8, 1e-4, 1e-4),
+    1e-6: (5e-14, 5e-7, 7e-7),
+}
+
+
+@pytest.mark.parametrize("d", [2, 64])
+@pytest.mark.parametrize("relative", [0.1, 0.01])
+def test_tolerances_are_worth_what_the_documents_say(d, relative):
+    rng = np.random.default_rng(d)
+    x, y = (torch.from_numpy(s * rng.standard_normal((500, d)) + t) for s, t in ((1.0, 0.0), (1.3, 0.5)))
+    epsilon = relative * float((torch.cdist(x, y) ** 2).mean())
+
+    def solved(tol: float) -> tuple[float, Tensor, Tensor]:
+        (leaf,) = tracked(x)
+        t = otgan.transport(leaf, y, epsilon=epsilon, tol=tol)
+        (gradient,) = torch.autograd.grad(t.value, leaf)
+        return t.value.item(), t.plan, gradient
+
+    value, plan, gradient = solved(1e-12)
+    for tol, (of_value, of_plan, of_gradient) in DOCUMENTED.items():
+        near = solved(tol)
+        assert abs(near[0] - value) <= 10 * max(of_value, 1e-13) * value
+        assert float((near[1] - plan).abs().sum()) <= 10 * of_plan
+        assert float((near[2] - gradient).norm() / gradient.norm()) <= 10 * of_gradient
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("function", [otgan.sinkhorn, otgan.sinkhorn_divergence])
 @pytest.mark.parametrize("p", [1, 1.5])
