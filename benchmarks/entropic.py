@@ -209,8 +209,8 @@ def notes(limit: float, peers: Sequence[Contender], missing: bool) -> list[str]:
         "ratio is that of these times. The last column adds to the peer's time what the matrix takes us.",
         f"{clock()} Warm runs, in turns in one process: medians of seven, of three where one takes over 0.3 s, "
         "a single one where one takes over 10 s.",
-        f"A peer has {limit:g} s a cell ('>': used up, with the error reached; its knob is tuned in earlier runs), is "
-        f"stopped ('slower') at {_RACE:g} times the fastest peer's time, and is not run again with more points, a "
+        f"A peer's time in a cell is limited, in the latest run to {limit:g} s ('>': used up, with the seconds and the "
+        f"error reached; tuning its knob takes further runs); it is stopped ('slower') at {_RACE:g} times the fastest peer's time, and is not run again with more points, a "
         "smaller ε or a smaller error where it has failed.",
     ]
     if compilations:
