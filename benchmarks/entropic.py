@@ -46,6 +46,9 @@ _RATIO = HEADS.index("ratio")
 _RACE = 2.0
 """A peer is stopped after this many times the fastest peer's time: it can no longer change the ratio."""
 
+_BROKEN = "breaks down:"
+"""What is said of a peer that ends early with no plan at all, as kernels that underflow do."""
+
 _BRIEF = 0.3
 """Seconds that every peer has in any case."""
 
@@ -119,9 +122,9 @@ class Table:
         self.others = {_key(row): row for row in others.rows}
 
     def failed(self, peer: str) -> list[Key]:
-        """Return the cells in which a peer used up its whole time."""
+        """Return the cells in which a peer used up its whole time or broke down."""
         column = 4 + self.peers.index(peer)
-        return [key for key, row in self.others.items() if str(row[column]).startswith(">")]
+        return [key for key, row in self.others.items() if str(row[column]).startswith((">", _BROKEN))]
 
     def ratios(self, *, with_costs: bool = False) -> list[float]:
         """Return how many times faster otgan was, in the cells that it and a peer reached."""
@@ -177,11 +180,13 @@ def measure(
             best = min(best, attempt.seconds)
             done.append((peer, attempt))
             texts.append(attempt.seconds)
-        elif not math.isfinite(attempt.error) and attempt.seconds < 0.5 * allowed:
-            texts.append("no finite answer")
         else:
             error = f"(error {attempt.error:.1e})" if math.isfinite(attempt.error) else attempt.knob
-            texts.append(f"{'>' if allowed >= limit else 'slower:'} {attempt.seconds:.2g} s {error}")
+            if attempt.seconds < 0.2 * allowed and attempt.error > 1:
+                word = _BROKEN
+            else:
+                word = ">" if allowed >= limit else "slower:"
+            texts.append(f"{word} {attempt.seconds:.2g} s {error}")
     closest = [(peer, attempt) for peer, attempt in done if attempt.seconds <= _CLOSE * best]
     longest = max([reached.seconds, *(attempt.seconds for _, attempt in closest)])
     rounds = 1 if longest > 10 else 3 if longest > 0.3 else 7

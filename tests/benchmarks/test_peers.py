@@ -132,6 +132,18 @@ def test_a_row_holds_recomputed_errors_and_a_slow_peer_is_not_run_on_harder_cell
     assert isinstance(others[5], float)
 
 
+def test_a_peer_that_underflows_is_said_to_break_down(tmp_path):
+    problem = gaussians(30, 2, 1e-4)
+    peers = [Pot("sinkhorn")]
+    table = Table([peers[0].name], tmp_path)
+    key = Key(2, 30, 1e-4, 1e-3)
+    table.rows[key], table.others[key] = measure(key, problem, peers, table, 5.0)
+    assert str(table.others[key][4]).startswith("breaks down:")
+    assert table.failed("POT sinkhorn") == [key]
+    assert table.rows[key][7] == "none"
+    assert table.ratios() == []
+
+
 def test_cells_are_taken_up_where_a_run_stopped(tmp_path):
     table = Table(["POT sinkhorn"], tmp_path)
     done = Key(2, 500, 0.1, 1e-3)
