@@ -191,7 +191,15 @@ def _to_order_one(problem: Pair) -> tuple[Pair, Tensor]:
         The divided problem and the divisors. The division is exact, and distances scale with it.
     """
     sides = (problem.x, problem.y)
-    largest = torch.stack([side.points.detach().abs().amax((1, 2)) for side in sides]).amax(0)
+    both = torch.cat([side.points.detach() for side in sides], 1)
+    largest = both.abs().amax((1, 2))
+    spread = (both.amax(1) / 2 - both.amin(1) / 2).amax(1)
+    # Points that agree but in digits below any coordinate's own keep those digits only about one of them.
+    near = (spread < 1e-60 * largest)[:, None, None]
+    if bool(near.any()):
+        origin = torch.where(near, both[:, :1], 0.0)
+        sides = tuple(replace(side, points=side.points - origin) for side in sides)
+        largest = torch.where(near[:, 0, 0], 2 * spread, largest)
     # frexp's exponent less 1: twice it would overflow for the largest numbers.
     unit = torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent - 1)
     x, y = (replace(side, points=side.points / unit[:, None, None]) for side in sides)

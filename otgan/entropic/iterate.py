@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import torch
 from torch import Tensor
 
 from otgan.geometry.base import Geometry
 
-__all__ = ["Iterate"]
+__all__ = ["FAR", "Iterate"]
 
-_FAR = 30.0
+FAR = 30.0
 """Exponent by which the potentials may leave the absorbed ones; e^30 is far inside the range of float32."""
 
 
@@ -115,10 +116,12 @@ class Iterate:
         """Dual value ⟨a, f⟩ + ⟨b, g⟩ relative to the absorbed potentials and in units of ε, the row sums exact."""
         return (self.a * u.log()).sum(1) + (self.b * v.log()).sum(1)
 
-    def healthy(self) -> bool:
-        """Whether every scaling is positive and finite."""
-        values = torch.cat([self.u, self.v, self.ratio], 1)
-        return bool(((values > 0) & (values < torch.inf)).all())
+    def extent(self) -> float:
+        """Largest |log| of the scalings: infinity or NaN where one is not positive and finite."""
+        ends = torch.stack(
+            [end for scaling in (self.u, self.v, self.ratio) for end in torch.aminmax(scaling)]
+        )
+        return max(map(abs, ends.log().tolist())) if bool((ends > 0).all()) else math.inf
 
     def rescue(self) -> None:
         """Go back to the absorbed potentials and make both exact in the log-domain, where nothing overflows."""
@@ -130,13 +133,9 @@ class Iterate:
         self.passes += 1.5
         self._absorb(f, g)
 
-    def absorb_if_far(self) -> bool:
-        """Absorb the potentials anew where the scalings have grown, and tell whether."""
-        far = torch.maximum(self.u.log().abs().amax(), self.v.log().abs().amax())
-        if float(far) <= _FAR:
-            return False
+    def absorb(self) -> None:
+        """Absorb the potentials anew."""
         self._absorb(*self.potentials())
-        return True
 
     def potentials(self) -> tuple[Tensor, Tensor]:
         """The potentials f and g."""

@@ -45,7 +45,7 @@ class Newton:
 
     def __init__(self, *, patient: bool) -> None:
         self.patient = patient
-        self.factor: tuple[Tensor, Tensor] | None = None
+        self.factor: Tensor | None = None
         self.slow = False
 
     def take(self, keep: Tensor) -> Newton:
@@ -53,7 +53,7 @@ class Newton:
         part = Newton(patient=self.patient)
         part.slow = self.slow
         if self.factor is not None:
-            part.factor = (self.factor[0][keep], self.factor[1][keep])
+            part.factor = self.factor[keep]
         return part
 
     def step(self, it: Iterate, goal: float) -> None:
@@ -67,72 +67,88 @@ class Newton:
             limit = _LIMIT
         # The inner accuracy follows the error, which makes the convergence superlinear; the floor keeps the
         # last step from solving more than is asked for.
-        forcing = torch.maximum(it.error.sqrt().clamp_max(0.25), 0.3 * goal / it.error).clamp_max(0.5)
-        direction, used = self._conjugate_gradients(it, column, gap, forcing, limit)
+        forcing = torch.maximum(it.error.sqrt().clamp_max(0.1), 0.6 * goal / it.error).clamp_max(0.7)
+        direction, used = self._conjugate_gradients(it, column, gap, forcing[:, None], limit)
         if self.factor is None:
             self.slow = self.slow or used >= _SLOW
         elif used > _STALE:
             self.factor = None
         _line_search(it, direction, gap)
 
-    def _precondition(self, residual: Tensor, inverse: Tensor) -> Tensor:
+    def _precondition(self, residual: Tensor) -> Tensor:
         if self.factor is None:
-            return residual * inverse
-        factor, scale = self.factor
-        scaled = (scale * residual.to(scale.dtype))[..., None]
-        return (scale * torch.cholesky_solve(scaled, factor)[..., 0]).to(residual.dtype)
+            return residual
+        solved = torch.cholesky_solve(residual.to(self.factor.dtype)[..., None], self.factor)
+        return solved[..., 0].to(residual.dtype)
 
     def _conjugate_gradients(
         self, it: Iterate, column: Tensor, gap: Tensor, forcing: Tensor, limit: int
     ) -> tuple[Tensor, int]:
-        """Solve S d = gap for every problem to the relative L1 accuracy `forcing`."""
-        weight_x = it.a * it.u.square()
-        inverse = torch.where(column > 0, 1 / column, 0.0)
-        residual, x = gap, torch.zeros_like(gap)
-        enough = forcing * gap.abs().sum(1)
-        z = self._precondition(residual, inverse)
-        direction, slope = z, (residual * z).sum(1)
-        open_ = residual.abs().sum(1) > enough
+        """Solve S d = gap for every problem to the relative accuracy `forcing`.
+
+        In the variables z = √c d the system is I − s Kᵀ w K s with s = b v/√c and w = a u², whose residual in L2
+        bounds that of S in L1. Vectors have the type of the kernel: what float32 loses, the next step makes up.
+        """
+        dtype = it.rough.dtype
+        root = column.rsqrt().masked_fill_(column == 0, 0.0)
+        side, weight = (it.b * it.v * root).to(dtype), (it.a * it.u.square()).to(dtype)
+        residual = (gap * root).to(dtype)
+        x = torch.zeros_like(residual)
+        left = _dot(residual, residual)
+        enough = left * forcing.square().to(dtype)
+        z = self._precondition(residual)
+        direction, slope = z, _dot(residual, z)
+        working = left > enough
+        one = len(left) == 1
         used = 0
-        while used < limit:
-            bv = it.b * it.v
-            _, back = it.rough.through(bv * direction, lambda sums, rows: weight_x[:, rows] * sums)
-            product = column * direction - bv * back
-            it.passes += 1
+
+        def turn(sums: Tensor, rows: slice) -> Tensor:
+            return weight[:, rows] * sums
+
+        while used < limit and bool(working.any()):
+            _, back = it.rough.through(side * direction, turn)
+            product = torch.addcmul(direction, side, back, value=-1)
             used += 1
-            curvature = (direction * product).sum(1)
+            curvature = _dot(direction, product)
             # Clusters that exchange next to no mass leave directions whose curvature is lost in rounding: such
             # a one is followed to the end of the trust region, and the problem leaves.
-            flat = curvature <= _FLAT * (column * direction.square()).sum(1)
-            go = open_ & ~flat
-            length = torch.where(flat, _TRUST / direction.abs().amax(1), slope / curvature)
-            x = x + torch.where(open_, length, 0.0)[:, None] * direction
-            length = torch.where(go, length, 0.0)[:, None]
-            residual = residual - length * product
-            open_ = go & (residual.abs().sum(1) > enough)
-            if not bool(open_.any()):
-                break
-            z = self._precondition(residual, inverse)
-            slope, before = (residual * z).sum(1), slope
-            direction = z + torch.where(open_, slope / before, 0.0)[:, None] * direction
-        return x - (x * column).sum(1, keepdim=True), used
+            flat = curvature <= _FLAT * _dot(direction, direction)
+            if one and not bool(flat):
+                length = slope / curvature
+                x.addcmul_(length, direction)
+                residual = torch.addcmul(residual, length, product, value=-1)
+            else:
+                far = _TRUST / (root * direction).abs().amax(1, keepdim=True).to(dtype)
+                length = torch.where(working, torch.where(flat, far, slope / curvature), 0.0)
+                x.addcmul_(length, direction)
+                working = working & ~flat
+                residual = torch.addcmul(residual, torch.where(working, length, 0.0), product, value=-1)
+            working = working & (_dot(residual, residual) > enough)
+            z = self._precondition(residual)
+            before, slope = slope, _dot(residual, z)
+            direction = torch.addcmul(z, torch.where(working, slope / before, 0.0), direction)
+        it.passes += used
+        found = root * x.to(gap.dtype)
+        return found - (found * column).sum(1, keepdim=True), used
 
 
-def _factorize(it: Iterate, column: Tensor) -> tuple[Tensor, Tensor] | None:
-    """Cholesky factor of the regularized S, scaled to a unit diagonal, with the scaling."""
+def _dot(x: Tensor, y: Tensor) -> Tensor:
+    """Inner product of every problem, shape (B, 1)."""
+    return torch.linalg.vecdot(x, y)[:, None]
+
+
+def _factorize(it: Iterate, column: Tensor) -> Tensor | None:
+    """Cholesky factor of S, regularized and scaled to a unit diagonal of c."""
     gram = it.rough.gram(it.a * it.u.square())
     if gram is None:
         return None
-    side = (it.b * it.v).to(gram.dtype)
+    root = column.rsqrt().masked_fill_(column == 0, 0.0)
+    side = (it.b * it.v * root).to(gram.dtype)
     matrix = gram.mul_(-side[:, None]).mul_(side[..., None])
     # Dozens of directions are nearly flat at small ε: the shift bounds the step along them.
-    shift = 1e-5 + 0.1 * it.error
-    diagonal = matrix.diagonal(dim1=1, dim2=2)
-    diagonal += torch.where(column > 0, column * (1 + shift[:, None]), 1.0).to(gram.dtype)
-    scale = torch.where(column > 0, column, 1.0).rsqrt().to(gram.dtype)
-    matrix.mul_(scale[:, None]).mul_(scale[..., None])
+    matrix.diagonal(dim1=1, dim2=2).add_((1 + 1e-5 + 0.1 * it.error[:, None]).to(gram.dtype))
     factor, info = torch.linalg.cholesky_ex(matrix)
-    return None if bool((info > 0).any()) else (factor, scale)
+    return None if bool((info > 0).any()) else factor
 
 
 def _line_search(it: Iterate, direction: Tensor, gap: Tensor) -> None:

@@ -9,13 +9,14 @@ kernels); Brauer et al. 2017 and Tang et al. 2024 (Newton).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from otgan.entropic.annealing import FACTOR, levels
-from otgan.entropic.iterate import Iterate
+from otgan.entropic.iterate import FAR, Iterate
 from otgan.entropic.newton import Newton
 from otgan.geometry.base import Geometry
 
@@ -189,13 +190,15 @@ def _stage(
     plain = _PLAIN
     iterate.sweep()
     while True:
-        if not iterate.healthy():
+        extent = iterate.extent()
+        if not math.isfinite(extent):
             if iterate.rescues >= _RESCUES:
                 return
             iterate.rescue()
             iterate.sweep()
             continue
-        if iterate.absorb_if_far():
+        if extent > FAR:
+            iterate.absorb()
             iterate.sweep()
         done = iterate.error <= goal
         if iterate.passes >= budget or (thin and 2 * int(done.sum()) >= len(done)):

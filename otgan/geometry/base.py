@@ -43,6 +43,9 @@ def rows_per_tile(batch: int, columns: int, tile: int = _TILE) -> int:
 class Kernel(ABC):
     """The linear map K = exp((f + g − C)/ε) at fixed potentials: the solver's every iteration is one or two of it."""
 
+    dtype: torch.dtype = torch.float64
+    """Type of vectors that the kernel loses nothing of; others it takes as well."""
+
     @abstractmethod
     def __call__(self, v: Tensor, axis: int) -> Tensor:
         """K v over y for axis 1, (B, m) to (B, n); Kᵀ v over x for axis 0, (B, n) to (B, m)."""

@@ -30,7 +30,7 @@ class DenseKernel(Kernel):
     """A stored matrix exp((f + g − C)/ε)."""
 
     def __init__(self, matrix: Tensor) -> None:
-        self.matrix = matrix
+        self.matrix, self.dtype = matrix, matrix.dtype
 
     def __call__(self, v: Tensor, axis: int) -> Tensor:
         """K v or Kᵀ v, accumulated in the type of the matrix and returned in that of v."""

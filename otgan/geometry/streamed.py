@@ -110,7 +110,7 @@ class StreamedKernel(Kernel):
             sums = (block @ v_)[..., 0].to(v.dtype)
             parts.append(sums)
             back += (block.mT @ turn(sums, rows).to(self.dtype)[..., None])[..., 0]
-        return torch.cat(parts, 1), back
+        return torch.cat(parts, 1), back.to(v.dtype)
 
     def take(self, keep: Tensor) -> StreamedKernel:
         """Return the kernel of the problems `keep`."""
