@@ -198,7 +198,10 @@ def _to_order_one(problem: Pair) -> tuple[Pair, Tensor]:
     near = (spread < 1e-60 * largest)[:, None, None]
     if bool(near.any()):
         origin = torch.where(near, both[:, :1], 0.0)
-        sides = tuple(replace(side, points=side.points - origin) for side in sides)
+        sides = (
+            replace(problem.x, points=problem.x.points - origin),
+            replace(problem.y, points=problem.y.points - origin),
+        )
         largest = torch.where(near[:, 0, 0], 2 * spread, largest)
     # frexp's exponent less 1: twice it would overflow for the largest numbers.
     unit = torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent - 1)
