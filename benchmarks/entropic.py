@@ -181,7 +181,7 @@ def measure(
             done.append((peer, attempt))
             texts.append(attempt.seconds)
         else:
-            error = f"(error {attempt.error:.1e})" if math.isfinite(attempt.error) else attempt.knob
+            error = f"(error {attempt.error:.1e})" if math.isfinite(attempt.error) else attempt.words
             if attempt.seconds < 0.2 * allowed and attempt.error > 1:
                 word = _BROKEN
             else:

@@ -47,6 +47,8 @@ class Attempt:
         The run itself, to be timed again.
     passes : int, optional
         Passes over the kernel, where the contender reports them.
+    words : str
+        What is said where the error is inf.
     """
 
     seconds: float
@@ -54,6 +56,7 @@ class Attempt:
     knob: str
     again: Callable[[], Any]
     passes: int | None = None
+    words: str = "(no finite answer)"
 
 
 class Contender(ABC):
@@ -351,7 +354,7 @@ def _out_of_reach(pace: float) -> Attempt:
     def never() -> None:
         raise RuntimeError("a peer that cannot make ten iterations in its time was to be timed")
 
-    return Attempt(_FEW * pace, math.inf, f"for {_FEW} iterations", never)
+    return Attempt(_FEW * pace, math.inf, "", never, words=f"for {_FEW} iterations")
 
 
 def _finite(error: float) -> float:
