@@ -106,7 +106,10 @@ def _bars(ax: Axes, distances: list[Distance]) -> None:
             ax.plot([ceiling] * 2, [row - 0.36, row + 0.36], color=INK, linestyle="--", linewidth=1, zorder=3)
         ax.annotate(
             _caption(each),
-            (right if endless else max(length, 0.0) + (_whisker(each) or 0.0), row),
+            (
+                right if endless else max(length + (_whisker(each) or 0.0), _CEILINGS.get(each.metric, 0.0)),
+                row,
+            ),
             xytext=(-8 if endless else 8, 0),
             textcoords="offset points",
             ha="right" if endless else "left",

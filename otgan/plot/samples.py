@@ -24,9 +24,12 @@ def in_the_plane(ax: Axes, found: Report, plan: Arcs | None, points: int, seed: 
     rng = np.random.default_rng([seed, 1])
     x, y, axes = _projected(found)
     none = np.empty(0, dtype=np.int64)
+    crowded = max(len(x), len(y)) > 500
     if plan is not None:
         segments = np.stack([x[plan.i], y[plan.j]], axis=1)
-        ax.add_collection(LineCollection(list(segments), colors=plan.colors, linewidths=0.8, zorder=1))
+        ax.add_collection(
+            LineCollection(list(segments), colors=plan.colors, linewidths=0.8, zorder=3 if crowded else 1)
+        )
     for name, where, ends, color, marker in (
         (found.names[0], x, none if plan is None else plan.i, BLUE, "o"),
         (found.names[1], y, none if plan is None else plan.j, ORANGE, "^"),
@@ -35,10 +38,10 @@ def in_the_plane(ax: Axes, found: Report, plan: Arcs | None, points: int, seed: 
         ax.scatter(
             where[rows, 0],
             where[rows, 1],
-            s=16,
+            s=9 if crowded else 16,
             color=color,
             marker=marker,
-            alpha=0.75,
+            alpha=0.6 if crowded else 0.75,
             linewidths=0,
             zorder=2,
             label=_of(name, len(rows), len(where)),

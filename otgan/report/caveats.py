@@ -223,7 +223,7 @@ def _blur(found: Findings) -> Iterator[str]:
         elif each.value > 1.1 * each.upper:
             yield (
                 f"Sinkhorn is no estimate of {each.bounded}, which is at most {number(each.upper, 4)}: the rest is "
-                "its regularizer; sinkhorn_divergence takes most of that out, a smaller epsilon the rest"
+                "its regularizer, which a smaller epsilon shrinks"
             )
 
 
