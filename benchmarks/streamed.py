@@ -115,7 +115,7 @@ def run_ott(n: int) -> dict[str, Any]:
     from ott.solvers.linear import acceleration, sinkhorn
 
     # OTT-JAX 0.6 asks for a name that JAX 0.10 has made private; without it blocks of costs fail.
-    jax.interpreters.batching.is_vmappable = is_vmappable  # type: ignore[attr-defined]
+    vars(jax.interpreters.batching)["is_vmappable"] = is_vmappable
 
     problem = gaussians(n, D, RELATIVE)
     epsilon = RELATIVE * mean_cost(problem.x, problem.y)

@@ -29,6 +29,9 @@ _ASSIGNMENT = 256
 _CERTIFIED = 1000**2
 """Costs from which on the certified solver is faster than the network simplex on all of them (`benchmarks/exact`)."""
 
+_WIDE = 64
+"""Dimension beyond which the certified solver, whose every pass forms the costs anew, needs larger sets to be faster."""
+
 _DEGENERATE = 2
 """Up to this dimension p = 1 has many nearly optimal plans, and proofs that take more rounds than the simplex does."""
 
@@ -197,7 +200,7 @@ def _choose(backend: str, n: int, m: int, d: int, p: float, uniform: bool) -> st
             return "line"
         if uniform and n <= _ASSIGNMENT:
             return "assignment"
-        many = n * m >= _CERTIFIED and (p > 1 or d > _DEGENERATE)
+        many = n * m >= _CERTIFIED * max(1, d / _WIDE) and (p > 1 or d > _DEGENERATE)
         return "certified" if (many or not _fits(n, m)) and sparse_simplex_available() else "simplex"
     if backend == "line" and d != 1:
         raise ValueError(f"backend 'line' sorts points on the line (d = 1), got d = {d}: use 'simplex'")
