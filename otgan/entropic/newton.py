@@ -15,11 +15,17 @@ from otgan.entropic.iterate import Iterate
 
 __all__ = ["Newton"]
 
+_ROUNDING = 1e-15
+"""Rounding of the dual value, relative to the terms that it sums."""
+
 _TRUST = 20.0
 """Largest entry of a step, in units of ε: beyond it the quadratic model says nothing."""
 
-_FLAT = 1e-6
-"""Curvature, relative to that of the diagonal, below which products in float32 say nothing."""
+_FLAT = {torch.float32: 1e-6, torch.float64: 1e-14}
+"""Curvature, relative to that of the diagonal, below which products in that type say nothing."""
+
+_TIGHT = 1e-8
+"""Marginal error that corrections made with a float32 kernel do not reach."""
 
 _SLOW = 30
 """Conjugate-gradient iterations that a step may take before the next one gets a Cholesky factor."""
@@ -47,11 +53,12 @@ class Newton:
         self.patient = patient
         self.factor: Tensor | None = None
         self.slow = False
+        self.exact = False
 
     def take(self, keep: Tensor) -> Newton:
         """Return what is known of the problems whose indices are in `keep`."""
         part = Newton(patient=self.patient)
-        part.slow = self.slow
+        part.slow, part.exact = self.slow, self.exact
         if self.factor is not None:
             part.factor = self.factor[keep]
         return part
@@ -61,6 +68,7 @@ class Newton:
         column = it.b * it.ratio
         gap = it.b - column
         limit = _SLOW
+        self.exact = self.exact or goal < _TIGHT
         if self.slow and self.factor is None and self.patient and column.shape[1] <= _LARGEST:
             self.factor = _factorize(it, column)
         if self.slow and self.factor is None:
@@ -89,7 +97,8 @@ class Newton:
         In the variables z = √c d the system is I − s Kᵀ w K s with s = b v/√c and w = a u², whose residual in L2
         bounds that of S in L1. Vectors have the type of the kernel: what float32 loses, the next step makes up.
         """
-        dtype = it.rough.dtype
+        kernel = it.kernel if self.exact else it.rough
+        dtype = kernel.dtype
         root = column.rsqrt().masked_fill_(column == 0, 0.0)
         side, weight = (it.b * it.v * root).to(dtype), (it.a * it.u.square()).to(dtype)
         residual = (gap * root).to(dtype)
@@ -106,13 +115,14 @@ class Newton:
             return weight[:, rows] * sums
 
         while used < limit and bool(working.any()):
-            _, back = it.rough.through(side * direction, turn)
+            _, back = kernel.through(side * direction, turn)
             product = torch.addcmul(direction, side, back, value=-1)
             used += 1
             curvature = _dot(direction, product)
             # Clusters that exchange next to no mass leave directions whose curvature is lost in rounding: such
             # a one is followed to the end of the trust region, and the problem leaves.
-            flat = curvature <= _FLAT * _dot(direction, direction)
+            flat = curvature <= _FLAT[dtype] * _dot(direction, direction)
+            self.exact = self.exact or bool((flat & working).any())
             if one and not bool(flat):
                 length = slope / curvature
                 x.addcmul_(length, direction)
@@ -160,14 +170,15 @@ def _line_search(it: Iterate, direction: Tensor, gap: Tensor) -> None:
     direction = direction.clamp(-_TRUST, _TRUST)
     slope = (direction * gap).sum(1)
     value = it.semi_dual(it.u, it.v)
-    noise = 1e-6 if it.tol > 1e-7 else 1e-13
+    # What rounding leaves of a rise: near the solution the rise itself, of second order, is below it.
+    noise = 1e-6 * it.error if it.tol > 1e-7 else _ROUNDING * (1 + it.error + value.abs())
     before_v = it.v
     t = torch.ones_like(value)
     for _ in range(12):
         v = before_v * (t[:, None] * direction).exp()
         u = it.rows_made_exact(v)
         rise = it.semi_dual(u, v) - value
-        accepted = rise >= 1e-4 * t * slope - noise * it.error
+        accepted = rise >= 1e-4 * t * slope - noise
         if bool(accepted.all()):
             break
         t = torch.where(accepted, t, 0.25 * t)
@@ -176,7 +187,14 @@ def _line_search(it: Iterate, direction: Tensor, gap: Tensor) -> None:
     plain = before_v / it.ratio
     it.v = torch.where(keep, v, plain)
     it.u = u if bool(accepted.all()) else it.rows_made_exact(it.v)
+    before = it.error
     it.measure()
+    # Where the dual value cannot tell, the error does.
+    worse = accepted & (rise < 1e-4 * t * slope) & (it.error > before)
+    if bool(worse.any()):
+        accepted = accepted & ~worse
+        it.v = torch.where(worse[:, None], plain, it.v)
+        it.sweep()
     for _ in range(4):
         left = (direction * (it.b - it.b * it.ratio)).sum(1)
         longer = accepted & (t >= 1) & (left > 0.25 * slope) & (t * direction.abs().amax(1) < _TRUST)

@@ -31,6 +31,9 @@ _COARSE = 3e-5
 _PLAIN = 3
 """Plain Sinkhorn steps before the first Newton step of a stage, and after one that gained little."""
 
+_SOON = 8.0
+"""Plain steps that are preferred to a Newton step, which takes a few passes and a search."""
+
 _WARM = 0.7
 """Marginal error, of at most 2, below which a given start is better than annealing."""
 
@@ -128,11 +131,14 @@ def solve(
         f, g = iterate.potentials()
         count += iterate.passes
 
-    iterate, newton = Iterate(geometry, a, b, epsilon, f, g, max(tol, _COARSE)), Newton(patient=True)
-    _stage(iterate, newton, max(tol, _COARSE), max_iter - count)
-    count += iterate.passes
-    aim = tol
-    if tol < _COARSE:
+    # Without annealing few passes are expected: they start on the kernel that they end on.
+    easy = bool((first <= epsilon).all())
+    aim = tol if easy else max(tol, _COARSE)
+    iterate, newton = Iterate(geometry, a, b, epsilon, f, g, aim), Newton(patient=True)
+    if aim > tol:
+        _stage(iterate, newton, aim, max_iter - count)
+        count += iterate.passes
+        aim = tol
         iterate = Iterate(geometry, a, b, epsilon, *iterate.potentials(), aim)
     while True:
         before = iterate.passes
@@ -205,15 +211,24 @@ def _stage(
             return
         if bool(done.all()) and (last or iterate.balanced()):
             return
-        if plain > 0 or bool((iterate.error > 0.5).all()):
+        before = iterate.error
+        if plain > 0 or bool((before > 0.5).all()):
             plain -= 1
             iterate.plain_step()
             iterate.sweep()
+            # Where plain steps alone arrive soon, they are cheaper than a system to solve.
+            if plain == 0 and _plain_steps(before, iterate.error, goal) <= _SOON:
+                plain = 1
         else:
-            before = iterate.error
             newton.step(iterate, goal)
             if bool(((iterate.error > 0.9 * before) & ~done).any()):
                 plain = _PLAIN
+
+
+def _plain_steps(before: Tensor, error: Tensor, goal: float) -> float:
+    """Steps to come until every error is `goal`, if each shrinks as in the step before."""
+    rate = (error / before).clamp(1e-9, 1 - 1e-9)
+    return float((math.log(goal) - error.clamp_min(goal).log()).div(rate.log()).amax())
 
 
 def _fill_zero_weights(
