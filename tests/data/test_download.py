@@ -189,6 +189,8 @@ def test_a_failed_transfer_leaves_nothing(mnist, server, tmp_path, failure, mess
         (b"<html>no such bucket</html>", "damaged or truncated: Not a gzipped file"),
         (b"", "checksum"),
     ],
+    # Names of their own: a gzip header holds the time, and workers must collect the same names.
+    ids=["other content", "too much", "a page", "nothing"],
 )
 def test_a_wrong_file_leaves_nothing(mnist, server, tmp_path, content, message):
     server.contents["/mirror/mnist/train-labels-idx1-ubyte.gz"] = content
