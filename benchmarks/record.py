@@ -122,7 +122,7 @@ def record(
 def machine() -> dict[str, Any]:
     """Describe what the figures were measured on, and nothing that would identify whose it is.
 
-    ``cores`` are those that this process may use; ``threads`` is what torch uses of them, where torch is loaded, else
+    ``processors`` are those that there are, ``cores`` those that this process may use; ``threads`` is what torch uses of them, where torch is loaded, else
     the environment's ``OMP_NUM_THREADS``, else None; ``load`` is how many processes wanted to run at once, on average
     over the last minute, this one included; ``gpu`` is None unless this process used one.
     """
@@ -130,6 +130,7 @@ def machine() -> dict[str, Any]:
     threads = os.environ.get("OMP_NUM_THREADS")
     return {
         "cpu": _cpu_model(),
+        "processors": os.cpu_count() or 1,
         "cores": _usable_cores(),
         "threads": torch.get_num_threads() if torch else int(threads) if threads else None,
         "load": round(os.getloadavg()[0], 1),

@@ -68,13 +68,13 @@ def table(result: Result) -> str:
 def provenance(result: Result) -> str:
     """Return one line that says how to measure it again, and when, on what and with what it was measured."""
     machine = result.machine
-    parts = [machine["cpu"], f"{machine['cores']} cores"]
+    parts = [machine["cpu"], f"{machine['cores']} core" + "s" * (machine["cores"] > 1)]
     if machine.get("threads"):
         parts.append(f"{machine['threads']} thread" + "s" * (machine["threads"] > 1))
     if machine.get("gpu"):
         parts.append(machine["gpu"])
-    if machine.get("load", 0) > 1.5 * machine["cores"]:
-        parts.append(f"busy with other work (load {machine['load']:g}): wall times are too long")
+    if machine.get("load", 0) > 1.5 * machine.get("processors", machine["cores"]):
+        parts.append(f"busy with other work (load {machine['load']:g})")
     packages = ", ".join(f"{name} {version}" for name, version in result.versions.items())
     return f"`{result.command}`, {result.date}, {', '.join(parts)}; {packages}."
 

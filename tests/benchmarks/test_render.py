@@ -43,7 +43,7 @@ def test_a_block_becomes_the_table_it_names(results):
 @pytest.mark.parametrize(("load", "said"), [(0.5, False), (9.0, True)])
 def test_a_busy_machine_is_admitted(results, load, said):
     result = Result.read(results / "small.json")
-    busy = replace(result, machine=result.machine | {"load": load, "cores": 2})
+    busy = replace(result, machine=result.machine | {"load": load, "processors": 2})
     assert ("busy with other work (load 9)" in render.provenance(busy)) is said
 
 
