@@ -122,9 +122,10 @@ def record(
 def machine() -> dict[str, Any]:
     """Describe what the figures were measured on, and nothing that would identify whose it is.
 
-    ``processors`` are those that there are, ``cores`` those that this process may use; ``threads`` is what torch uses of them, where torch is loaded, else
-    the environment's ``OMP_NUM_THREADS``, else None; ``load`` is how many processes wanted to run at once, on average
-    over the last minute, this one included; ``gpu`` is None unless this process used one.
+    ``processors`` are those that there are, ``cores`` those that this process may use; ``threads`` is what torch uses
+    of them, where torch is loaded, else the environment's ``OMP_NUM_THREADS``, else None; ``load`` is how many
+    processes wanted to run at once, on average over the last minute, this one included; ``gpu`` is None unless this
+    process used one.
     """
     torch = sys.modules.get("torch")
     threads = os.environ.get("OMP_NUM_THREADS")
