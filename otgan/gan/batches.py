@@ -82,6 +82,10 @@ class Batches:
         """Return numbers uniform on [0, 1]."""
         return torch.rand(shape, generator=self.rng, device=self.rng.device)
 
+    def normal(self, *shape: int) -> Tensor:
+        """Return numbers of N(0, 1)."""
+        return torch.randn(shape, generator=self.rng, device=self.rng.device)
+
     def state_dict(self) -> dict[str, Any]:
         """Return the position in the samples and in the random numbers."""
         return {"epoch": self.epoch, "position": self.position, "rng": self.rng.get_state()}

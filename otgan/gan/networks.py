@@ -1,7 +1,8 @@
-"""Generators and critics, chosen by the data: MLPs for points and small images, DCGAN or a ResNet for larger ones.
+"""Networks, chosen by the data: MLPs for points and small images, DCGAN or a ResNet for larger ones.
 
 Latent vectors have shape (n, latent), points (n, d), images (n, C, H, W) with pixels in [0, 1]; a critic returns
-one number a sample, shape (n,). Networks are made without touching any random state: :func:`initialize` fills them.
+one number a sample, shape (n,), an encoder a row. Networks are made without touching any random state:
+:func:`initialize` fills them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,18 @@ from torch import Tensor, nn
 
 from otgan.gan.errors import OptionError, RunError
 
-__all__ = ["ACTIVATIONS", "NETWORKS", "Space", "critic", "generator", "initialize"]
+__all__ = [
+    "ACTIVATIONS",
+    "NETWORKS",
+    "Joint",
+    "NoiseFed",
+    "Space",
+    "critic",
+    "encoder",
+    "generator",
+    "initialize",
+    "mlp",
+]
 
 NETWORKS = ("mlp", "dcgan", "resnet")
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "softplus": nn.Softplus, "tanh": nn.Tanh}
@@ -110,11 +122,27 @@ def critic(
     No critic of a Wasserstein system is normalized over the batch: its gradient penalty is a statement about each
     sample alone. `norm` is for the classical discriminator of DCGAN.
     """
+    layers = encoder(
+        space, network, outputs=outputs, width=width, depth=depth, activation=activation, norm=norm
+    )
+    return nn.Sequential(*layers, nn.Flatten(0)) if outputs == 1 else layers
+
+
+def encoder(
+    space: Space,
+    network: str,
+    *,
+    outputs: int,
+    width: int,
+    depth: int,
+    activation: str = "relu",
+    norm: bool = False,
+) -> nn.Sequential:
+    """Make an encoder, unfilled: samples to rows of shape (n, outputs), by the layers of a critic."""
     _check(space, network)
-    last: list[nn.Module] = [nn.Flatten(0)] if outputs == 1 else []
     if network == "mlp":
         pixels = [] if space.kind == "points" else [nn.Flatten(), Centered()]
-        return nn.Sequential(*pixels, *_mlp(space.dim, width, depth, outputs, activation), *last)
+        return nn.Sequential(*pixels, *_mlp(space.dim, width, depth, outputs, activation))
     channels, height, across = space.shape
     end = nn.Linear(2 * width * (height // 4) * (across // 4), outputs)
     if network == "dcgan":
@@ -127,7 +155,6 @@ def critic(
             nn.LeakyReLU(0.2),
             nn.Flatten(),
             end,
-            *last,
         )
     return nn.Sequential(
         Centered(),
@@ -138,8 +165,72 @@ def critic(
         nn.ReLU(),
         nn.Flatten(),
         end,
-        *last,
     )
+
+
+def mlp(inputs: int, outputs: int, *, width: int, depth: int, activation: str = "relu") -> nn.Sequential:
+    """Make an MLP, unfilled, with `depth` hidden layers: rows to rows."""
+    return nn.Sequential(*_mlp(inputs, width, depth, outputs, activation))
+
+
+class Joint(nn.Module):
+    """A critic of pairs: a network's features of x, shape (n, k), and z beside them, are given one number.
+
+    Parameters
+    ----------
+    body : nn.Module
+        x to features.
+    head : nn.Module
+        Features and z, side by side, to shape (n, 1).
+    """
+
+    def __init__(self, body: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.body, self.head = body, head
+
+    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+        """Return T(x, z), shape (n,)."""
+        value: Tensor = self.head(torch.cat([self.body(x), z], 1))
+        return value.flatten()
+
+
+class NoiseFed(nn.Module):
+    """An encoder whose posterior has no density: z = (v₀(ε) + Σ_k a_k(x) ⊙ v_k(ε)) / √(K + 1), for noise ε.
+
+    For each x the code is affine in the v_k, so that one set of noise vectors gives the moments of all posteriors at
+    once, as adaptive contrast wants them (Mescheder et al. 2017, appendix; there each v_k has noise of its own).
+
+    Parameters
+    ----------
+    weights : nn.Module
+        x to a, shape (n, K · latent).
+    basis : nn.Module
+        ε to v, shape (n, (K + 1) · latent).
+    latent : int
+    """
+
+    def __init__(self, weights: nn.Module, basis: nn.Module, latent: int) -> None:
+        super().__init__()
+        self.weights, self.basis, self.latent = weights, basis, latent
+
+    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
+        """Draw a code for each x with its own row of noise, shape (n, latent)."""
+        return (self._weights(x) * self._basis(noise)).sum(1)
+
+    def moments(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance of each coordinate of each posterior, shapes (n, latent), over the rows of noise."""
+        a, v = self._weights(x), self._basis(noise)
+        mean = v.mean(0)
+        covariance = torch.einsum("mkl,mjl->kjl", v - mean, v - mean) / len(v)
+        return (a * mean).sum(1), torch.einsum("nkl,kjl,njl->nl", a, covariance, a)
+
+    def _weights(self, x: Tensor) -> Tensor:
+        a = self.weights(x).float().unflatten(1, (-1, self.latent))
+        return torch.cat([torch.ones_like(a[:, :1]), a], 1)
+
+    def _basis(self, noise: Tensor) -> Tensor:
+        v: Tensor = self.basis(noise).float().unflatten(1, (-1, self.latent))
+        return v / math.sqrt(v.shape[1])
 
 
 class Centered(nn.Module):
@@ -176,14 +267,16 @@ class Residual(nn.Module):
 def initialize(network: nn.Module, rng: torch.Generator, device: torch.device) -> nn.Module:
     """Give a network that was made on the meta device its memory and its first weights.
 
-    Weights are He-normal, std √(2 / fan in), those of the last layer √(1 / fan in); biases 0.
+    Weights are He-normal, std √(2 / fan in), those of the last layer √(1 / fan in); biases 0. What has parameters of
+    another kind sets them itself, by ``reset_parameters``.
     """
     network.to_empty(device=device)
     weighted = [m for m in network.modules() if isinstance(m, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d))]
     with torch.no_grad():
         for module in network.modules():
-            if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
-                module.reset_parameters()
+            reset = getattr(module, "reset_parameters", None)
+            if reset is not None and module not in weighted:
+                reset()
         for module in weighted:
             shape = module.weight.shape
             # A transposed convolution of stride 2 feeds a quarter of its kernel into each output pixel.
