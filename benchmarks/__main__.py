@@ -19,7 +19,7 @@ def names() -> list[str]:
     found = []
     for path in FOLDER.rglob("*.py"):
         name = ".".join(path.relative_to(FOLDER).with_suffix("").parts)
-        if name not in {"__main__", "render"} and "\ndef main(" in path.read_text(encoding="utf-8"):
+        if path.stem not in {"__main__", "render"} and "\ndef main(" in path.read_text(encoding="utf-8"):
             found.append(name)
     return sorted(found)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from scipy.stats import spearmanr
 
 import otgan.gan
@@ -68,7 +69,7 @@ class Checks:
                 ["check", "required", "reached, a seed each", "real-real floor", "holds"],
                 self.rows,
                 notes=["The median of the seeds is judged.", *notes],
-                command=f"python -m benchmarks.papers.{self.name.replace('-', '_')}",
+                command=command(self.name),
             )
 
 
@@ -89,9 +90,28 @@ def loss_and_quality(run: Run, term: str) -> float:
     return float(spearmanr([pair[0] for pair in pairs], [pair[1] for pair in pairs]).statistic)
 
 
+def options(name: str, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line that all papers' programs share, and set the threads that it asks for."""
+    parser = argparse.ArgumentParser(prog=command(name))
+    parser.add_argument("--quick", action="store_true", help="a glance: few steps, nothing recorded or drawn")
+    parser.add_argument("--threads", type=int, help="of torch; by default its own choice")
+    found = parser.parse_args(argv)
+    if found.threads is not None:
+        torch.set_num_threads(found.threads)
+    return found
+
+
+def command(name: str) -> str:
+    """Return what to type to measure a paper's result again."""
+    return f"python -m benchmarks.papers.{name.replace('-', '_')}"
+
+
+def verdict(claim: str, holds: bool) -> str:
+    """Return a note that says of a claim, in words, whether it holds here."""
+    return f"{'Holds' if holds else '**Does not hold here**'}: {claim}"
+
+
 def run_checks(name: str, measure: Callable[[Checks], Sequence[str]], argv: Sequence[str] | None) -> None:
     """Parse the command line, measure, and record."""
-    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.papers.{name.replace('-', '_')}")
-    parser.add_argument("--quick", action="store_true", help="one seed, few steps, nothing recorded")
-    checks = Checks(name, parser.parse_args(argv).quick)
+    checks = Checks(name, options(name, argv).quick)
     checks.record(*measure(checks))
