@@ -35,16 +35,24 @@ class Checks:
     rows: list[tuple[Cell, ...]] = field(default_factory=list)
 
     def add(
-        self, check: str, required: str, reached: Sequence[float], holds: bool, floor: float | None = None
+        self,
+        check: str,
+        required: str | None,
+        reached: Sequence[float],
+        holds: bool | None,
+        floor: float | None = None,
     ) -> None:
-        """Add a check with a value for each seed, of which the median is judged."""
+        """Add a check with a value for each seed, of which the median is judged; None where nothing is required."""
         shown = ", ".join(f"{value:.4g}" for value in reached)
         self.rows.append((check, required, shown, floor, holds))
+        verdict = {True: "holds", False: "FAILS", None: ""}[holds]
+        wanted = "" if required is None else f"required {required}, "
         beside = "" if floor is None else f" (floor {floor:.3g})"
-        print(
-            f"{'holds' if holds else 'FAILS':6} {check}: required {required}, reached {shown}{beside}",
-            flush=True,
-        )
+        print(f"{verdict:6} {check}: {wanted}reached {shown}{beside}", flush=True)
+
+    def show(self, quantity: str, reached: Sequence[float], floor: float | None = None) -> None:
+        """Add a quantity of which nothing is required, to set others beside."""
+        self.add(quantity, None, reached, None, floor)
 
     def at_most(self, check: str, limit: float, reached: Sequence[float], floor: float | None = None) -> None:
         """Add a check that the median is no more than a limit."""
@@ -56,10 +64,26 @@ class Checks:
         """Add a check that the median is no less than a limit."""
         self.add(check, f">= {limit:g}", reached, statistics.median(reached) >= limit, floor)
 
-    def train(self, system: str, data: str, *, steps: int | None = None, **options: Any) -> list[Run]:
-        """Train a system on one seed after the other, with about 25 evaluations each."""
-        seeds, steps = ((0,), 40) if self.quick else (SEEDS, steps)
-        return [otgan.gan.train(system, data, steps, seed, options=options) for seed in seeds]
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of whatever takes long."""
+        return SEEDS[:1] if self.quick else SEEDS
+
+    def train(
+        self,
+        system: str,
+        data: str,
+        *,
+        steps: int | None = None,
+        evaluate_every: int | None = None,
+        **options: Any,
+    ) -> list[Run]:
+        """Train a system on one seed after the other, by default with about 25 evaluations each."""
+        steps = 40 if self.quick else steps
+        return [
+            otgan.gan.train(system, data, steps, seed, options=options, evaluate_every=evaluate_every)
+            for seed in self.seeds
+        ]
 
     def record(self, *notes: str) -> None:
         """Write the table."""
