@@ -45,10 +45,10 @@ class Checks:
         """Add a check with a value for each seed, of which the median is judged; None where nothing is required."""
         shown = ", ".join(f"{value:.4g}" for value in reached)
         self.rows.append((check, required, shown, floor, holds))
-        verdict = {True: "holds", False: "FAILS", None: ""}[holds]
+        word = {True: "holds", False: "FAILS", None: ""}[holds]
         wanted = "" if required is None else f"required {required}, "
         beside = "" if floor is None else f" (floor {floor:.3g})"
-        print(f"{verdict:6} {check}: {wanted}reached {shown}{beside}", flush=True)
+        print(f"{word:6} {check}: {wanted}reached {shown}{beside}", flush=True)
 
     def show(self, quantity: str, reached: Sequence[float], floor: float | None = None) -> None:
         """Add a quantity of which nothing is required, to set others beside."""
