@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy
 
-from otgan.gan.errors import OptionError, RunError
+from otgan.gan.errors import RunError
 from otgan.gan.networks import Space
 
 __all__ = ["LIKELIHOODS", "Bernoulli", "Gaussian", "gaussian_log_prob", "likelihood"]
@@ -64,13 +64,9 @@ def likelihood(kind: str, space: Space, variance: float, learned: bool) -> nn.Mo
 
     Raises
     ------
-    OptionError
-        If there is none of that name, or the variance is not positive.
     RunError
         If the Bernoulli's probabilities would have to be points.
     """
-    if kind not in LIKELIHOODS:
-        raise OptionError(f"likelihood must be one of {', '.join(LIKELIHOODS)}, got {kind!r}")
     if kind == "gaussian":
         return Gaussian(variance, learned)
     if space.kind == "points":
