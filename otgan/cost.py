@@ -8,6 +8,8 @@ from numbers import Real
 import torch
 from torch import Tensor
 
+from otgan.memory import empty
+
 __all__ = ["RELATIVE_EPSILON", "check_power", "cost_matrix", "mean_cost", "resolve_epsilon", "resolve_reach"]
 
 RELATIVE_EPSILON = 0.05
@@ -41,7 +43,7 @@ def squared_distances(x: Tensor, y: Tensor, *, exact: bool = False) -> Tensor:
         Without it the error is relative to the size of the clouds.
     """
     if exact and x.shape[-1] <= _DIRECT:
-        square = x.new_zeros(*x.shape[:-1], y.shape[-2])
+        square = empty((*x.shape[:-1], y.shape[-2]), x.dtype, x.device).zero_()
         for k in range(x.shape[-1]):
             difference = x[..., :, None, k] - y[..., None, :, k]
             square.addcmul_(difference, difference)
@@ -71,7 +73,15 @@ def _inner(x: Tensor, y: Tensor) -> Tensor:
     touched, so threads cannot race for it.
     """
     if x.device.type != "cuda" or x.dtype != torch.float32:
-        return products(x, y)
+        if (
+            x.ndim != 3
+            or x.shape[0] > 1
+            or (torch.is_grad_enabled() and (x.requires_grad or y.requires_grad))
+        ):
+            return products(x, y)
+        inner = empty((1, x.shape[1], y.shape[1]), x.dtype, x.device)
+        torch.mm(x[0], y[0].T, out=inner[0])
+        return inner
     x_high, y_high = _high_bits(x), _high_bits(y)
     return x_high @ y_high.mT + (x_high @ (y - y_high).mT + (x - x_high) @ y.mT)
 

@@ -56,7 +56,7 @@ class Iterate:
 
     def take(self, keep: Tensor) -> Iterate:
         """Return the state of the problems whose indices are in `keep`; the whole state where that is all."""
-        if len(keep) == len(self.b):
+        if keep.shape[0] == self.b.shape[0]:
             return self
         part = copy.copy(self)
         for name in ("a", "b", "epsilon", "f", "g", "u", "v", "ratio", "error", "no_x", "no_y"):
@@ -84,12 +84,12 @@ class Iterate:
             return (self.a[:, rows] / sums).masked_fill_(self.no_x[:, rows], 0.0)
 
         sums, back = self.kernel.through(self.b * self.v, weighted)
-        self.u = (1 / sums).masked_fill_(self.no_x, 1.0)
+        self.u = sums.reciprocal().masked_fill_(self.no_x, 1.0)
         return self._measured(back)
 
     def rows_made_exact(self, v: Tensor) -> Tensor:
         """Return the u that makes the row sums a."""
-        return (1 / self.over_y(v)).masked_fill_(self.no_x, 1.0)
+        return self.over_y(v).reciprocal_().masked_fill_(self.no_x, 1.0)
 
     def measure(self) -> Tensor:
         """Measure the column sums for the present u and v."""
@@ -97,7 +97,7 @@ class Iterate:
 
     def _measured(self, back: Tensor) -> Tensor:
         self.ratio = (self.v * back).masked_fill_(self.no_y, 1.0)
-        self.error = (self.b * (self.ratio - 1).abs()).sum(1)
+        self.error = torch.linalg.vecdot(self.b, (self.ratio - 1).abs_())
         return self.error
 
     def balanced(self) -> bool:
@@ -114,14 +114,14 @@ class Iterate:
 
     def semi_dual(self, u: Tensor, v: Tensor) -> Tensor:
         """Dual value ⟨a, f⟩ + ⟨b, g⟩ relative to the absorbed potentials and in units of ε, the row sums exact."""
-        return (self.a * u.log()).sum(1) + (self.b * v.log()).sum(1)
+        return torch.linalg.vecdot(self.a, u.log()) + torch.linalg.vecdot(self.b, v.log())
 
     def extent(self) -> float:
         """Largest |log| of the scalings: infinity or NaN where one is not positive and finite."""
-        ends = torch.stack(
-            [end for scaling in (self.u, self.v, self.ratio) for end in torch.aminmax(scaling)]
-        )
-        return max(map(abs, ends.log().tolist())) if bool((ends > 0).all()) else math.inf
+        least, largest = map(float, torch.aminmax(torch.cat((self.u, self.v, self.ratio), 1)))
+        if not (least > 0 and math.isfinite(largest)):
+            return math.inf
+        return max(abs(math.log(least)), abs(math.log(largest)))
 
     def rescue(self) -> None:
         """Go back to the absorbed potentials and make both exact in the log-domain, where nothing overflows."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from otgan.entropic.conjugate import System, conjugate_gradients
 from otgan.entropic.iterate import Iterate
 
 __all__ = ["Newton"]
@@ -20,9 +21,6 @@ _ROUNDING = 1e-15
 
 _TRUST = 20.0
 """Largest entry of a step, in units of ε: beyond it the quadratic model says nothing."""
-
-_FLAT = {torch.float32: 1e-6, torch.float64: 1e-14}
-"""Curvature, relative to that of the diagonal, below which products in that type say nothing."""
 
 _TIGHT = 1e-8
 """Marginal error that corrections made with a float32 kernel do not reach."""
@@ -76,7 +74,7 @@ class Newton:
         # The inner accuracy follows the error, which makes the convergence superlinear; the floor keeps the
         # last step from solving more than is asked for.
         forcing = torch.maximum(it.error.sqrt().clamp_max(0.1), 0.6 * goal / it.error).clamp_max(0.7)
-        direction, used = self._conjugate_gradients(it, column, gap, forcing[:, None], limit)
+        direction, used = self._solve(it, column, gap, forcing, limit)
         if self.factor is None:
             self.slow = self.slow or used >= _SLOW
         elif used > _STALE:
@@ -89,7 +87,7 @@ class Newton:
         solved = torch.cholesky_solve(residual.to(self.factor.dtype)[..., None], self.factor)
         return solved[..., 0].to(residual.dtype)
 
-    def _conjugate_gradients(
+    def _solve(
         self, it: Iterate, column: Tensor, gap: Tensor, forcing: Tensor, limit: int
     ) -> tuple[Tensor, int]:
         """Solve S d = gap for every problem to the relative accuracy `forcing`.
@@ -98,53 +96,19 @@ class Newton:
         bounds that of S in L1. Vectors have the type of the kernel: what float32 loses, the next step makes up.
         """
         kernel = it.kernel if self.exact else it.rough
-        dtype = kernel.dtype
         root = column.rsqrt().masked_fill_(column == 0, 0.0)
-        side, weight = (it.b * it.v * root).to(dtype), (it.a * it.u.square()).to(dtype)
-        residual = (gap * root).to(dtype)
-        x = torch.zeros_like(residual)
-        left = _dot(residual, residual)
-        enough = left * forcing.square().to(dtype)
-        z = self._precondition(residual)
-        direction, slope = z, _dot(residual, z)
-        working = left > enough
-        one = len(left) == 1
-        used = 0
-
-        def turn(sums: Tensor, rows: slice) -> Tensor:
-            return weight[:, rows] * sums
-
-        while used < limit and bool(working.any()):
-            _, back = kernel.through(side * direction, turn)
-            product = torch.addcmul(direction, side, back, value=-1)
-            used += 1
-            curvature = _dot(direction, product)
-            # Clusters that exchange next to no mass leave directions whose curvature is lost in rounding: such
-            # a one is followed to the end of the trust region, and the problem leaves.
-            flat = curvature <= _FLAT[dtype] * _dot(direction, direction)
-            self.exact = self.exact or bool((flat & working).any())
-            if one and not bool(flat):
-                length = slope / curvature
-                x.addcmul_(length, direction)
-                residual = torch.addcmul(residual, length, product, value=-1)
-            else:
-                far = _TRUST / (root * direction).abs().amax(1, keepdim=True).to(dtype)
-                length = torch.where(working, torch.where(flat, far, slope / curvature), 0.0)
-                x.addcmul_(length, direction)
-                working = working & ~flat
-                residual = torch.addcmul(residual, torch.where(working, length, 0.0), product, value=-1)
-            working = working & (_dot(residual, residual) > enough)
-            z = self._precondition(residual)
-            before, slope = slope, _dot(residual, z)
-            direction = torch.addcmul(z, torch.where(working, slope / before, 0.0), direction)
+        system = System(
+            kernel,
+            (it.b * it.v * root).to(kernel.dtype),
+            (it.a * it.u.square()).to(kernel.dtype),
+            self._precondition,
+            lambda direction: (_TRUST / (root * direction).abs().amax(1, keepdim=True)).to(kernel.dtype),
+        )
+        x, used, flat = conjugate_gradients(system, (gap * root).to(kernel.dtype), forcing, limit)
+        self.exact = self.exact or flat
         it.passes += used
         found = root * x.to(gap.dtype)
         return found - (found * column).sum(1, keepdim=True), used
-
-
-def _dot(x: Tensor, y: Tensor) -> Tensor:
-    """Inner product of every problem, shape (B, 1)."""
-    return torch.linalg.vecdot(x, y)[:, None]
 
 
 def _factorize(it: Iterate, column: Tensor) -> Tensor | None:

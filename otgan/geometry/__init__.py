@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -24,6 +25,9 @@ BACKENDS = {
 _NEEDS = {"triton": "triton", "flash": "flash_sinkhorn"}
 """Packages that a backend needs beyond those that otgan always has; the extra that installs them bears its name."""
 
+_LITTLE = 2**24
+"""Bytes that are not worth a question to the system how much is free."""
+
 _COPIES = 3.0
 """Matrices of float64 that a dense solve holds at once: the costs, a kernel, and what is formed in passing."""
 
@@ -44,7 +48,7 @@ def make_geometry(backend: str, x: torch.Tensor, y: torch.Tensor, p: float) -> G
         If the backend cannot take these samples.
     """
     need = _COPIES * 8 * x.shape[0] * x.shape[1] * y.shape[1]
-    free = free_memory(x.device)
+    free = free_memory(x.device) if need > _LITTLE else math.inf
     if backend == "auto":
         if x.device.type == "cuda" and _installed("triton"):
             backend = "triton"

@@ -21,7 +21,7 @@ LOG2E = 1 / math.log(2)
 
 def exponents(cost: Tensor, row: Tensor, column: Tensor, inverse: Tensor) -> Tensor:
     """row + column − cost · inverse, the exponents of a block of a kernel; `inverse` has shape (B, 1)."""
-    if len(inverse) == 1:
+    if inverse.shape[0] == 1:
         shifted = torch.add(column[:, None], cost, alpha=-float(inverse))
     else:
         shifted = torch.addcmul(column[:, None], cost, inverse[..., None], value=-1)
@@ -45,6 +45,9 @@ class Kernel(ABC):
 
     dtype: torch.dtype = torch.float64
     """Type of vectors that the kernel loses nothing of; others it takes as well."""
+
+    exact: bool = False
+    """Whether the products are those of the float64 kernel but for rounding in float64."""
 
     @abstractmethod
     def __call__(self, v: Tensor, axis: int) -> Tensor:

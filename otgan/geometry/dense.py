@@ -9,6 +9,7 @@ from torch import Tensor
 
 from otgan.cost import cost_matrix
 from otgan.geometry.base import LOG2E, Geometry, Kernel, exponents, rows_per_tile
+from otgan.memory import empty
 
 __all__ = ["DenseGeometry"]
 
@@ -31,11 +32,12 @@ class DenseKernel(Kernel):
 
     def __init__(self, matrix: Tensor) -> None:
         self.matrix, self.dtype = matrix, matrix.dtype
+        self.exact = matrix.dtype == torch.float64
 
     def __call__(self, v: Tensor, axis: int) -> Tensor:
         """K v or Kᵀ v, accumulated in the type of the matrix and returned in that of v."""
         v_ = v.to(self.matrix.dtype)
-        if len(v) == 1:
+        if v.shape[0] == 1:
             matrix = self.matrix[0] if axis == 1 else self.matrix[0].mT
             return torch.mv(matrix, v_[0])[None].to(v.dtype)
         # Many small problems: a row vector times a matrix is the batched product that torch does fastest.
@@ -45,7 +47,7 @@ class DenseKernel(Kernel):
     def through(self, v: Tensor, turn: Callable[[Tensor, slice], Tensor]) -> tuple[Tensor, Tensor]:
         """K v, turned, and back, block by block where one large matrix would leave the cache in between."""
         n, m = self.matrix.shape[1:]
-        if len(v) > 1 or n * m <= _CACHED:
+        if v.shape[0] > 1 or n * m <= _CACHED:
             return super().through(v, turn)
         v_, step = v[0].to(self.matrix.dtype), rows_per_tile(1, m, _CACHED)
         sums = torch.empty(1, n, dtype=v.dtype, device=v.device)
@@ -113,7 +115,7 @@ class DenseGeometry(Geometry):
     def _buffer(self, dtype: torch.dtype) -> Tensor:
         """Memory for a kernel: that of the one before, which it replaces."""
         if dtype not in self._buffers:
-            self._buffers[dtype] = torch.empty_like(self.cost, dtype=dtype)
+            self._buffers[dtype] = empty(self.cost.shape, dtype, self.cost.device)
         return self._buffers[dtype]
 
     def _fill(self, epsilon: Tensor, f: Tensor, g: Tensor, dtype: torch.dtype) -> Tensor:

@@ -64,6 +64,7 @@ class StreamedKernel(Kernel):
 
     def __init__(self, geometry: Geometry, epsilon: Tensor, f: Tensor, g: Tensor, dtype: torch.dtype) -> None:
         self.geometry, self.epsilon, self.f, self.g, self.dtype = geometry, epsilon, f, g, dtype
+        self.exact = dtype == torch.float64
         x, y = geometry.x.double(), geometry.y.double()
         origin = 0.5 * (x.mean(1, keepdim=True) + y.mean(1, keepdim=True))
         x, y = x - origin, y - origin

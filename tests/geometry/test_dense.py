@@ -108,6 +108,7 @@ def test_tiles_hold_at_least_one_row_and_no_more_than_their_share():
 
 def _free(monkeypatch, size):
     monkeypatch.setattr(otgan.geometry, "free_memory", lambda device: size)
+    monkeypatch.setattr(otgan.geometry, "_LITTLE", 0)
 
 
 def test_regression_auto_streams_what_would_not_fit(monkeypatch):

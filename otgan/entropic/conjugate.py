@@ -1,0 +1,135 @@
+"""Conjugate gradients on the Newton system of the semi-dual, for one problem and for a batch.
+
+The same method twice: a batch needs masks wherever a single problem needs a number, and for small problems the masks
+would cost more than the products with the kernel. Source: Hestenes & Stiefel 1952.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from otgan.geometry.base import Kernel
+
+__all__ = ["System", "conjugate_gradients"]
+
+_FLAT = {torch.float32: 1e-6, torch.float64: 1e-14}
+"""Curvature, relative to that of the diagonal, below which products in that type say nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class System:
+    """The matrix I − s Kᵀ w K s in the type of the kernel K.
+
+    Attributes
+    ----------
+    kernel : Kernel
+    side : Tensor, shape (B, m)
+        s, in the type of the kernel, as everything here.
+    weight : Tensor, shape (B, n)
+        w.
+    precondition : callable
+        Applies an approximate inverse to vectors of shape (B, m).
+    farthest : callable
+        Returns how far a direction may be followed, shape (B, 1).
+    """
+
+    kernel: Kernel
+    side: Tensor
+    weight: Tensor
+    precondition: Callable[[Tensor], Tensor]
+    farthest: Callable[[Tensor], Tensor]
+
+    def times(self, direction: Tensor) -> Tensor:
+        """Multiply a direction by the matrix."""
+        _, back = self.kernel.through(self.side * direction, lambda sums, rows: self.weight[:, rows] * sums)
+        return torch.addcmul(direction, self.side, back, value=-1)
+
+
+def conjugate_gradients(
+    system: System, residual: Tensor, forcing: Tensor, limit: int
+) -> tuple[Tensor, int, bool]:
+    """Solve the system for the right-hand sides `residual`.
+
+    Clusters that exchange next to no mass leave directions whose curvature is lost in rounding: such a one is
+    followed as far as it may be, and its problem is done.
+
+    Parameters
+    ----------
+    system : System
+    residual : Tensor, shape (B, m)
+    forcing : Tensor, shape (B,)
+        Residual to reach in L2, relative to that of zero.
+    limit : int
+        Iterations after which to stop.
+
+    Returns
+    -------
+    solution : Tensor, shape (B, m)
+    iterations : int
+    flat : bool
+        Whether a direction was flat.
+    """
+    solver = _one if residual.shape[0] == 1 else _many
+    return solver(system, residual, forcing, limit)
+
+
+def _one(system: System, residual: Tensor, forcing: Tensor, limit: int) -> tuple[Tensor, int, bool]:
+    x = torch.zeros_like(residual)
+    flattest = _FLAT[residual.dtype]
+    left = _inner(residual, residual)
+    enough = left * float(forcing) ** 2
+    direction = z = system.precondition(residual)
+    slope = _inner(residual, z)
+    used = 0
+    while left > enough and used < limit:
+        product = system.times(direction)
+        used += 1
+        curvature = _inner(direction, product)
+        if not curvature > flattest * _inner(direction, direction):
+            return x.addcmul_(system.farthest(direction), direction), used, True
+        x.add_(direction, alpha=slope / curvature)
+        residual = residual.sub(product, alpha=slope / curvature)
+        left = _inner(residual, residual)
+        z = system.precondition(residual)
+        before, slope = slope, left if z is residual else _inner(residual, z)
+        direction = z.add(direction, alpha=slope / before)
+    return x, used, False
+
+
+def _many(system: System, residual: Tensor, forcing: Tensor, limit: int) -> tuple[Tensor, int, bool]:
+    x = torch.zeros_like(residual)
+    left = _inners(residual, residual)
+    enough = left * forcing.square().to(residual.dtype)[:, None]
+    direction = z = system.precondition(residual)
+    slope = _inners(residual, z)
+    working = left > enough
+    flat_ever = torch.zeros_like(working)
+    used = 0
+    while used < limit and bool(working.any()):
+        product = system.times(direction)
+        used += 1
+        curvature = _inners(direction, product)
+        flat = working & ~(curvature > _FLAT[residual.dtype] * _inners(direction, direction))
+        flat_ever = flat_ever | flat
+        length = torch.where(flat, system.farthest(direction), slope / curvature)
+        x.addcmul_(torch.where(working, length, 0.0), direction)
+        working = working & ~flat
+        residual = torch.addcmul(residual, torch.where(working, length, 0.0), product, value=-1)
+        working = working & (_inners(residual, residual) > enough)
+        z = system.precondition(residual)
+        before, slope = slope, _inners(residual, z)
+        direction = torch.addcmul(z, torch.where(working, slope / before, 0.0), direction)
+    return x, used, bool(flat_ever.any())
+
+
+def _inner(x: Tensor, y: Tensor) -> float:
+    return float(torch.dot(x[0], y[0]))
+
+
+def _inners(x: Tensor, y: Tensor) -> Tensor:
+    """Inner product of every problem, shape (B, 1)."""
+    return torch.linalg.vecdot(x, y)[:, None]
