@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import nn
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
 
 from otgan.gan import checkpoint
 from otgan.gan.batches import draw_noise, seeded
@@ -19,9 +19,10 @@ from otgan.gan.evaluate import Judge
 from otgan.gan.folder import Folder, write_whole
 from otgan.gan.networks import Space
 from otgan.gan.records import read_metrics
-from otgan.gan.samples import Samples, Scaling
+from otgan.gan.samples import Samples, Scaling, as_tensor
 from otgan.gan.state import State
 from otgan.gan.systems import SYSTEMS, System
+from otgan.gan.systems.autoencoding import Autoencoder
 
 __all__ = ["Run"]
 
@@ -171,16 +172,118 @@ class Run:
         """
         if n < 1:
             raise OptionError(f"the number of samples must be at least 1, got {n}")
-        generator = self.networks["generator"]
-        device = next((p.device for p in generator.parameters()), torch.device("cpu"))
-        rng = seeded(device, self.seed, 3) if seed is None else seeded(device, seed, 4)
+        rng = seeded(self.device, self.seed, 3) if seed is None else seeded(self.device, seed, 4)
         if seed is None:
             rng.seed()
+        sizes = [min(_CHUNK, n - start) for start in range(0, n, _CHUNK)]
+        noise = (draw_noise(size, self.system.latent, self.system.prior, rng) for size in sizes)
+        return np.concatenate([self._decoded(codes) for codes in noise])
+
+    @torch.no_grad()
+    def encode(self, x: ArrayLike, seed: int | None = None) -> NDArray[np.float32]:
+        """Return the code of each sample: the mean of Q(z|x).
+
+        Parameters
+        ----------
+        x : array-like, shape (n, d), or (n, C, H, W) for images
+            In the units of the data. Images may be rows of pixels too.
+        seed : int, optional
+            Draw each code from Q(z|x) instead: of an encoder that is not Gaussian, the mean may be where no code is.
+            A deterministic encoder always returns the same.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, latent)
+
+        Raises
+        ------
+        OptionError
+            If the system has no encoder, or x has another shape than the data.
+        """
+        system = self.autoencoder()
+        rng = None if seed is None else seeded(self.device, seed, 8)
         parts = []
-        for start in range(0, n, _CHUNK):
-            noise = draw_noise(min(_CHUNK, n - start), self.system.latent, self.system.prior, rng)
-            parts.append(self.scaling.to_data(generator(noise).float()).cpu().numpy())
+        for part in self._in_units(x).split(_CHUNK):
+            if rng is None:
+                codes = system.code(self.networks, part)
+            else:
+                codes = system.encode(self.networks, part, system.encoder_noise(len(part), rng))
+            parts.append(codes.float().cpu().numpy())
         return np.concatenate(parts)
+
+    @torch.no_grad()
+    def decode(self, z: ArrayLike) -> NDArray[np.float32]:
+        """Return what the generator makes of codes, or of any latent vectors.
+
+        Parameters
+        ----------
+        z : array-like, shape (n, latent)
+
+        Returns
+        -------
+        ndarray of float32, shape (n, d), or (n, C, H, W) for images
+            In the units of the data.
+
+        Raises
+        ------
+        OptionError
+            If z has another shape.
+        """
+        codes = torch.from_numpy(np.array(z, np.float32)).to(self.device)
+        if codes.ndim != 2 or codes.shape[1] != self.system.latent or not codes.numel():
+            raise OptionError(
+                f"codes must have the shape (n, {self.system.latent}), got {tuple(codes.shape)}"
+            )
+        return np.concatenate([self._decoded(part) for part in codes.split(_CHUNK)])
+
+    def reconstruct(self, x: ArrayLike, seed: int | None = None) -> NDArray[np.float32]:
+        """Encode samples and decode their codes: G(z), z the mean of Q(z|x) or, with a seed, a draw from it.
+
+        Parameters
+        ----------
+        x, seed
+            As for :meth:`encode`.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, d), or (n, C, H, W) for images
+            In the units of the data.
+        """
+        return self.decode(self.encode(x, seed))
+
+    def autoencoder(self) -> Autoencoder:
+        """Return the system as one with an encoder.
+
+        Raises
+        ------
+        OptionError
+            If it has none.
+        """
+        if not isinstance(self.system, Autoencoder):
+            having = [name for name, system in SYSTEMS.items() if issubclass(system, Autoencoder)]
+            raise OptionError(f"{self.system.name} has no encoder; {', '.join(having)} have one")
+        return self.system
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return next((p.device for p in self.networks["generator"].parameters()), torch.device("cpu"))
+
+    def _decoded(self, codes: Tensor) -> NDArray[np.float32]:
+        decoded: NDArray[np.float32] = (
+            self.scaling.to_data(self.networks["generator"](codes).float()).cpu().numpy()
+        )
+        return decoded
+
+    def _in_units(self, x: ArrayLike) -> Tensor:
+        """Return samples in the units of the networks, shape (n, *space.shape)."""
+        rows = np.array(x, np.float32)
+        shape = self.space.shape
+        if not rows.size or rows.shape[1:] not in (shape, (self.space.dim,)):
+            raise OptionError(
+                f"samples must have the shape (n, {str(shape)[1:-1].rstrip(',')}), got {rows.shape}"
+            )
+        return self.scaling.to_units(as_tensor(rows, self.space)).to(self.device)
 
     def write_samples(self, path: Path, n: int, seed: int | None = None) -> None:
         """Draw samples into a file: .npy in the shape of :meth:`sample`, .csv with a row each, .png as a picture.

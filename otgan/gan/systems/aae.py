@@ -33,9 +33,6 @@ class AAE(LatentAdversary, Decoder):
         "images": {"width": 32, "variance": 100.0},
     }
 
-    batch: int = 100
-    latent: int = 8
-
     def objective(self, nets: Networks, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Reconstruction and penalty of a mini-batch, differentiable in encoder, generator and variance."""
         code = self.encode(nets, x, noise)

@@ -43,6 +43,8 @@ class Autoencoder(System):
     averaged: ClassVar[tuple[str, ...]] = ("generator", "encoder")
     encoders: ClassVar[tuple[str, ...]] = ENCODERS
 
+    batch: int = 100
+    latent: int = 8
     encoder: str = "deterministic"
     noise: int = 16
     basis: int = 16

@@ -39,8 +39,6 @@ class PenalizedOT(Autoencoder):
         c = ‖x − y‖₂^power, summed over coordinates, never halved.
     """
 
-    batch: int = 100
-    latent: int = 8
     penalty: float = 10.0
     power: float = 2.0
 
