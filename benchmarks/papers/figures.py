@@ -6,6 +6,7 @@ Each function takes what a program measured and writes one picture into ``docs/p
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from otgan.plot.palette import BLUE, GREEN, INK, ORANGE
+from otgan.plot.palette import BLUE, GREEN, INK, ORANGE, SKY
+from otgan.teach.parallel_lines import Table
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 
@@ -27,7 +29,6 @@ def row(panels: int, *, height: float = 3.2, width: float = 10.0, rows: int = 1)
     axes = list(figure.subplots(rows, panels, squeeze=False).flat)
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)
-        ax.title.set_fontsize(10)
     return figure, axes
 
 
@@ -35,10 +36,12 @@ def save(figure: Figure, name: str, folder: Path = PICTURES) -> Path:
     """Write ``folder/NAME.png`` and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.png"
+    for ax in figure.axes:
+        ax.title.set_fontsize(10)
     drawn = io.BytesIO()
     figure.savefig(drawn, dpi=100)
     # A palette makes line drawings a third as large; nothing written depends on the day or on versions.
-    Image.open(drawn).convert("RGB").quantize(128).save(path, optimize=True)
+    Image.open(drawn).convert("RGB").quantize(256).save(path, optimize=True)
     return path
 
 
@@ -125,3 +128,122 @@ def _course(ax: Axes, course: Course, what: str) -> None:
     )
     ax.set_ylim(bottom=0)
     ax.legend(handles=[exact, floor, estimate], frameon=False, fontsize=8, loc="upper right")
+
+
+def parallel_lines(
+    table: Table,
+    thetas: Sequence[float],
+    slopes: Mapping[tuple[str, str], Sequence[float]],
+    paths: Mapping[Any, Sequence[Sequence[float]]],
+) -> Figure:
+    """Draw EM and JS between the lines, their derivatives in θ, and θ while it descends them."""
+    figure, (values, gradients, descent) = row(3, height=3.4, width=11)
+    values.plot([-0.5, 0, 1.05], [0.5, 0, 1.05], color=BLUE, label="EM, closed form")
+    for side in ([-0.5, 0], [0, 1.05]):
+        values.plot(side, [math.log(2)] * 2, color=ORANGE, label="JS, closed form" if side[0] else None)
+    values.plot(0, 0, "o", color=ORANGE, markersize=4)
+    for (distance, way), color, marker in (
+        (("emd", "draws"), BLUE, "o"),
+        (("js", "draws"), ORANGE, "x"),
+        (("js", "bins"), ORANGE, "s"),
+    ):
+        values.plot(
+            table.thetas,
+            table.column(way, distance),
+            marker,
+            color=color,
+            markerfacecolor="none",
+            label=f"{distance.upper().replace('EMD', 'EM')}, {table.label(way)}",
+        )
+    values.set(xlabel="θ", title="Distance between the lines", ylim=(-0.05, 1.75))
+    values.legend(frameon=False, fontsize=8, loc="upper left")
+
+    for key, color, style, label in (
+        (("emd", "draws"), BLUE, "-", "EM on draws, by autograd"),
+        (("js", "closed form"), ORANGE, "-", "JS, closed form"),
+        (("js", "bins"), ORANGE, ":", "JS in bins, by differences"),
+    ):
+        gradients.plot(thetas, slopes[key], style, color=color, label=label)
+    gradients.set(xlabel="θ", title="Derivative in θ", yscale="symlog", ylim=(-80, 3000))
+    gradients.legend(frameon=False, fontsize=8, loc="upper right")
+
+    for estimate, color, style, label in (
+        (("emd", "draws"), BLUE, "-", "EM on draws, three seeds"),
+        (("js", "draws"), ORANGE, "-", "JS, TV: closed, on draws, in bins"),
+    ):
+        for k, path in enumerate(
+            path for key, found in paths.items() if (key.distance, key.way) == estimate for path in found
+        ):
+            descent.plot(path, style, color=color, label=None if k else label, linewidth=1)
+    descent.axhline(0, color=INK, linewidth=0.8, linestyle=":")
+    descent.set(
+        xlabel="steps of descent", ylabel="θ", title="Learning θ from 1; the data are at 0", ylim=(-0.1, 1.3)
+    )
+    descent.legend(frameon=False, fontsize=8, loc="upper right")
+    return figure
+
+
+class Surfaced(Protocol):
+    """A critic of points in the plane."""
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """It on the grid."""
+
+    @property
+    def explained(self) -> float:
+        """The share of W₁ that it explains."""
+
+    @property
+    def weights(self) -> NDArray[Any]:
+        """All entries of its weight matrices."""
+
+    @property
+    def points(self) -> NDArray[Any]:
+        """The data."""
+
+
+def value_surfaces(
+    side: NDArray[Any],
+    surfaces: Mapping[tuple[str, float | None], Surfaced],
+    norms: Mapping[float | None, Sequence[Sequence[float]]],
+    clip: float,
+    names: Mapping[str, str],
+) -> Figure:
+    """Draw the level sets of critics, the norms of their gradients by layer, and their weights."""
+    figure, axes = row(3, rows=3, height=9.6)
+    for k, rule in enumerate((clip, None)):
+        for ax, (data, name) in zip(axes[3 * k : 3 * k + 3], names.items(), strict=True):
+            found = surfaces[data, rule]
+            shown = found.points[:500]
+            ax.contourf(side, side, found.values, levels=14, cmap="viridis", alpha=0.45)
+            ax.contour(side, side, found.values, levels=14, colors=INK, linewidths=0.5)
+            ax.scatter(shown[:, 0], shown[:, 1], s=3, color=ORANGE, linewidths=0)
+            ax.set_aspect("equal")
+            ax.set_title(
+                f"{name}, {_rule(rule)}:\n{100 * found.explained:.0f} % of W₁ explained", fontsize=10
+            )
+    by_layer, *histograms = axes[6:]
+    for (rule, seeds), color in zip(norms.items(), (GREEN, SKY, BLUE, ORANGE), strict=True):
+        for k, found in enumerate(seeds):
+            layers = range(1, len(found) + 1)
+            label = None if k else _rule(rule)
+            by_layer.plot(layers, found, ".-", color=color, label=label, linewidth=1)
+    by_layer.set(
+        xlabel="layer", yscale="log", title="Norm of the gradient in a layer's output,\n12 layers, Swiss roll"
+    )
+    by_layer.legend(frameon=False, fontsize=8)
+    for ax, rule in zip(histograms, (clip, None), strict=True):
+        weights = surfaces["swissroll", rule].weights
+        ax.hist(weights, bins=61, color=BLUE if rule else GREEN)
+        ax.set(
+            xlabel="weight",
+            ylabel="how many",
+            yscale="log",
+            title=f"Weights of 3 layers, Swiss roll,\n{_rule(rule)}",
+        )
+    return figure
+
+
+def _rule(rule: float | None) -> str:
+    return "gradient penalty" if rule is None else f"clip {rule:g}"
