@@ -296,14 +296,14 @@ def _pad(items: list[Tensor], name: str) -> tuple[Tensor, tuple[int, ...]]:
     dtype = items[0].dtype
     for item in items[1:]:
         dtype = torch.promote_types(dtype, item.dtype)
-    padded = torch.nn.utils.rnn.pad_sequence([item.to(dtype) for item in items], batch_first=True)
+    points = torch.cat([item.to(dtype) for item in items])
     sizes = tuple(item.shape[0] for item in items)
+    counts = torch.tensor(sizes, device=points.device)[:, None]
+    rows = torch.arange(max(sizes), device=points.device)
     # Copies of the first point: zeros might lie far from all points, and cost the others digits.
-    inside = (
-        torch.arange(padded.shape[1], device=padded.device)
-        < torch.tensor(sizes, device=padded.device)[:, None]
-    )
-    return torch.where(inside[..., None], padded, padded[:, :1]), sizes
+    index = counts.cumsum(0) - counts + torch.where(rows < counts, rows, 0)
+    # Of a problem without points, which is refused later, there is no first one.
+    return points[index.clamp_max(max(0, len(points) - 1))], sizes
 
 
 def _check_points(points: Tensor, sizes: tuple[int, ...], name: str) -> None:

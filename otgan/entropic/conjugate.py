@@ -107,23 +107,26 @@ def _many(system: System, residual: Tensor, forcing: Tensor, limit: int) -> tupl
     direction = z = system.precondition(residual)
     slope = _inners(residual, z)
     working = left > enough
-    flat_ever = torch.zeros_like(working)
+    flat_ever, flattest = False, _FLAT[residual.dtype]
     used = 0
     while used < limit and bool(working.any()):
         product = system.times(direction)
         used += 1
         curvature = _inners(direction, product)
-        flat = working & ~(curvature > _FLAT[residual.dtype] * _inners(direction, direction))
-        flat_ever = flat_ever | flat
-        length = torch.where(flat, system.farthest(direction), slope / curvature)
-        x.addcmul_(torch.where(working, length, 0.0), direction)
-        working = working & ~flat
-        residual = torch.addcmul(residual, torch.where(working, length, 0.0), product, value=-1)
-        working = working & (_inners(residual, residual) > enough)
+        flat = working & ~(curvature > flattest * _inners(direction, direction))
+        if bool(flat.any()):
+            flat_ever = True
+            x.addcmul_(torch.where(flat, system.farthest(direction), 0.0), direction)
+            working = working & ~flat
+        length = torch.where(working, slope / curvature, 0.0)
+        x.addcmul_(length, direction)
+        residual = torch.addcmul(residual, length, product, value=-1)
+        left = _inners(residual, residual)
+        working = working & (left > enough)
         z = system.precondition(residual)
-        before, slope = slope, _inners(residual, z)
+        before, slope = slope, left if z is residual else _inners(residual, z)
         direction = torch.addcmul(z, torch.where(working, slope / before, 0.0), direction)
-    return x, used, bool(flat_ever.any())
+    return x, used, flat_ever
 
 
 def _inner(x: Tensor, y: Tensor) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -35,7 +36,8 @@ class Iterate:
     def __init__(
         self, geometry: Geometry, a: Tensor, b: Tensor, epsilon: Tensor, f: Tensor, g: Tensor, tol: float
     ) -> None:
-        self.geometry, self.a, self.b, self.epsilon, self.tol = geometry, a, b, epsilon, tol
+        self._whole, self._index = geometry, cast("Tensor | None", None)
+        self.a, self.b, self.epsilon, self.tol = a, b, epsilon, tol
         self.passes, self.rescues = 0.0, 0
         self.no_x, self.no_y = a == 0, b == 0
         self._absorb(f, g)
@@ -49,10 +51,12 @@ class Iterate:
         self.u, self.v = torch.ones_like(f), torch.ones_like(g)
         self.passes += 0.5
 
-    def refine(self, tol: float) -> None:
-        """Absorb the potentials anew into a kernel that is accurate enough for `tol`."""
-        self.tol = tol
-        self._absorb(*self.potentials())
+    @property
+    def geometry(self) -> Geometry:
+        """The geometry of the problems that are left, made when asked for: few need it again."""
+        if self._index is not None:
+            self._whole, self._index = self._whole.take(self._index), None
+        return self._whole
 
     def take(self, keep: Tensor) -> Iterate:
         """Return the state of the problems whose indices are in `keep`; the whole state where that is all."""
@@ -61,7 +65,8 @@ class Iterate:
         part = copy.copy(self)
         for name in ("a", "b", "epsilon", "f", "g", "u", "v", "ratio", "error", "no_x", "no_y"):
             setattr(part, name, getattr(self, name)[keep])
-        part.geometry, part.kernel = self.geometry.take(keep), self.kernel.take(keep)
+        part._index = keep if self._index is None else self._index[keep]
+        part.kernel = self.kernel.take(keep)
         part.rough = part.kernel if self.rough is self.kernel else self.rough.take(keep)
         return part
 
@@ -122,6 +127,11 @@ class Iterate:
         if not (least > 0 and math.isfinite(largest)):
             return math.inf
         return max(abs(math.log(least)), abs(math.log(largest)))
+
+    def broken(self) -> Tensor:
+        """Tell which problems have a scaling that is not positive and finite, shape (B,)."""
+        least, largest = torch.aminmax(torch.cat((self.u, self.v, self.ratio), 1), dim=1)
+        return ~((least > 0) & torch.isfinite(largest))
 
     def rescue(self) -> None:
         """Go back to the absorbed potentials and make both exact in the log-domain, where nothing overflows."""

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from otgan.entropic.conjugate import System, conjugate_gradients
 from otgan.entropic.iterate import Iterate
+from otgan.geometry.base import Kernel
 
 __all__ = ["Newton"]
 
@@ -33,6 +34,9 @@ _STALE = 12
 
 _LIMIT = 400
 """Conjugate-gradient iterations where no factor can be had."""
+
+_SHIFT = {torch.float32: 1e-5, torch.float64: 1e-12}
+"""What is added to the diagonal of the system, scaled to 1, so that rounding leaves it positive definite."""
 
 _LARGEST = 6000
 """Points up to which S is factorized."""
@@ -68,7 +72,7 @@ class Newton:
         limit = _SLOW
         self.exact = self.exact or goal < _TIGHT
         if self.slow and self.factor is None and self.patient and column.shape[1] <= _LARGEST:
-            self.factor = _factorize(it, column)
+            self.factor = _factorize(it, column, it.kernel if self.exact else it.rough)
         if self.slow and self.factor is None:
             limit = _LIMIT
         # The inner accuracy follows the error, which makes the convergence superlinear; the floor keeps the
@@ -111,16 +115,17 @@ class Newton:
         return found - (found * column).sum(1, keepdim=True), used
 
 
-def _factorize(it: Iterate, column: Tensor) -> Tensor | None:
+def _factorize(it: Iterate, column: Tensor, kernel: Kernel) -> Tensor | None:
     """Cholesky factor of S, regularized and scaled to a unit diagonal of c."""
-    gram = it.rough.gram(it.a * it.u.square())
+    gram = kernel.gram(it.a * it.u.square())
     if gram is None:
         return None
     root = column.rsqrt().masked_fill_(column == 0, 0.0)
     side = (it.b * it.v * root).to(gram.dtype)
     matrix = gram.mul_(-side[:, None]).mul_(side[..., None])
     # Dozens of directions are nearly flat at small ε: the shift bounds the step along them.
-    matrix.diagonal(dim1=1, dim2=2).add_((1 + 1e-5 + 0.1 * it.error[:, None]).to(gram.dtype))
+    shift = _SHIFT[gram.dtype] + 0.1 * it.error[:, None]
+    matrix.diagonal(dim1=1, dim2=2).add_((1 + shift).to(gram.dtype))
     factor, info = torch.linalg.cholesky_ex(matrix)
     return None if bool((info > 0).any()) else factor
 

@@ -11,10 +11,11 @@ from torch import Tensor
 from otgan.cost import RELATIVE_EPSILON, mean_cost, resolve_epsilon, resolve_reach
 from otgan.entropic.coarse import coarse_potential
 from otgan.entropic.coupling import EntropicCoupling
-from otgan.entropic.solver import solve
+from otgan.entropic.ragged import Assembly, groups_of_similar_size
+from otgan.entropic.solver import Solution, solve
 from otgan.entropic.symmetric import solve_symmetric
 from otgan.entropic.unbalanced import solve_unbalanced
-from otgan.geometry import BACKENDS, make_geometry
+from otgan.geometry import BACKENDS, Geometry, make_geometry
 from otgan.measure import Measure, Pair
 
 __all__ = ["Settings", "check_backend", "check_max_iter", "check_tol", "solve_cross", "solve_self"]
@@ -89,36 +90,45 @@ def solve_cross(problem: Pair, settings: Settings, init: EntropicCoupling | None
     x, y = problem.x.points.detach(), problem.y.points.detach()
     with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
         a, b = settings.weights(problem.x).detach(), settings.weights(problem.y).detach()
+        g = None if init is None else _extended(init, y, settings)
         geometry = make_geometry(settings.backend, x, y, settings.p)
-        # The mean over points, however light: a light point needs its potential annealed like any other.
-        start = _START * mean_cost(x, y, (a > 0).double(), (b > 0).double(), settings.p)
-        if settings.rho is not None:
-            solution = solve_unbalanced(
-                geometry,
-                a,
-                b,
-                settings.epsilon,
-                settings.rho,
-                start=start,
-                tol=settings.tol,
-                max_iter=settings.max_iter,
-            )
-        else:
-            if init is None:
-                g = coarse_potential(x, y, a, b, settings.p, settings.epsilon, start)
-            else:
-                g = _extended(init, y, settings)
-            solution = solve(
-                geometry,
-                a,
-                b,
-                settings.epsilon,
-                start=start,
-                tol=settings.tol,
-                max_iter=settings.max_iter,
-                init=g,
-            )
-        return EntropicCoupling(geometry, a, b, settings.epsilon, settings.rho, solution)
+        if problem.x.sizes is None and problem.y.sizes is None:
+            solution = _solve(geometry, a, b, settings, settings.epsilon, settings.rho, g)
+            return EntropicCoupling(geometry, a, b, settings.epsilon, settings.rho, solution)
+        assembly = Assembly(a, b)
+        for members, n, m in groups_of_similar_size(_sizes(problem.x), _sizes(problem.y)):
+            k = torch.tensor(members, device=x.device)
+            part = make_geometry(settings.backend, x[k, :n], y[k, :m], settings.p)
+            rho = None if settings.rho is None else settings.rho[k]
+            start = None if g is None else g[k, :m]
+            assembly.add(k, _solve(part, a[k, :n], b[k, :m], settings, settings.epsilon[k], rho, start))
+        return EntropicCoupling(geometry, a, b, settings.epsilon, settings.rho, assembly.solution())
+
+
+def _sizes(side: Measure) -> tuple[int, ...]:
+    """The number of points of every problem."""
+    batch, n = side.points.shape[:2]
+    return (n,) * batch if side.sizes is None else side.sizes
+
+
+def _solve(
+    geometry: Geometry,
+    a: Tensor,
+    b: Tensor,
+    settings: Settings,
+    epsilon: Tensor,
+    rho: Tensor | None,
+    init: Tensor | None,
+) -> Solution:
+    """Solve problems of one size, balanced where there is no ρ."""
+    limits: dict[str, Any] = {"tol": settings.tol, "max_iter": settings.max_iter}
+    # The mean over points, however light: a light point needs its potential annealed like any other.
+    start = _START * geometry.mean_cost((a > 0).double(), (b > 0).double())
+    if rho is not None:
+        return solve_unbalanced(geometry, a, b, epsilon, rho, start=start, **limits)
+    if init is None:
+        init = coarse_potential(geometry.x, geometry.y, a, b, settings.p, epsilon, start)
+    return solve(geometry, a, b, epsilon, start=start, init=init, **limits)
 
 
 def solve_self(side: Measure, settings: Settings) -> EntropicCoupling:

@@ -104,13 +104,8 @@ def solve(
     Solution
         Where ``error > tol`` the problem did not converge within max_iter.
     """
-    batch, n, m = geometry.shape
-    device = a.device
-    result_f = torch.zeros(batch, n, dtype=torch.float64, device=device)
-    result_g = torch.zeros(batch, m, dtype=torch.float64, device=device)
-    result_total, result_error = torch.ones_like(epsilon), torch.full_like(epsilon, torch.inf)
-    passes = torch.zeros(batch, dtype=torch.int64, device=device)
-    active = torch.arange(batch, device=device)
+    batch = geometry.shape[0]
+    passes = torch.zeros(batch, dtype=torch.int64, device=a.device)
 
     if init is None and (found := geometry.presolve(a, b, epsilon, torch.maximum(start, epsilon), tol)):
         init, passes = found
@@ -143,36 +138,75 @@ def solve(
         count += iterate.passes
         aim = tol
         iterate = Iterate(geometry, a, b, epsilon, *iterate.potentials(), aim)
+    left = _Left.empty(a, b)
+    index = torch.arange(batch, device=a.device)
     while True:
-        before = iterate.passes
-        thin = len(iterate.b) > 1
-        _stage(iterate, newton, aim, max_iter - count + before, thin=thin)
-        count += iterate.passes - before
-        over = count >= max_iter or iterate.rescues > _RESCUES
-        leave = (iterate.error <= aim) | over
-        gone = leave.nonzero()[:, 0]
-        finished = iterate.take(gone)
-        f, g, total, error = _verify(finished)
-        count += 0 if _is_verified(finished) else 1
-        right = (error <= tol) | ~torch.isfinite(error) | over
-        to = active[gone[right]]
-        result_f[to], result_g[to], result_total[to], result_error[to] = (
-            f[right],
-            g[right],
-            total[right],
-            error[right],
+        certain = _is_verified(iterate)
+        taken = _drain(iterate, newton, aim, max_iter - count, left, index)
+        passes[index] += round(count) + taken.round().long() + (0 if certain else 1)
+        gave_up = ~(left.error[index] <= aim)
+        if not (certain and bool(torch.isfinite(left.error).all())):
+            _verify(geometry, a, b, epsilon, left, index)
+        error = left.error[index]
+        wrong = (error > tol) & torch.isfinite(error) & ~gave_up
+        if not bool(wrong.any()):
+            f, g = _fill_zero_weights(geometry, a, b, epsilon, left.f, left.g)
+            return Solution(f, g, left.total, left.error, passes)
+        # Rounding in the stored kernel hid what is left of the error: go on with a tighter goal.
+        aim, index, newton = aim / 4, index[wrong], newton.take(wrong.nonzero()[:, 0])
+        count = float(passes[index].max())
+        passes[index] = 0
+        iterate = Iterate(
+            _part(geometry, index), a[index], b[index], epsilon[index], left.f[index], left.g[index], aim
         )
-        passes[to] += round(count)
-        if not bool(right.all()):
-            # Rounding in the stored kernel hid what is left of the error: go on with a tighter goal.
-            aim = aim / 4
-        leave[gone[~right]] = False
+
+
+@dataclass(frozen=True, eq=False)
+class _Left:
+    """What the problems that have left the batch were left with."""
+
+    f: Tensor
+    g: Tensor
+    total: Tensor
+    error: Tensor
+
+    @classmethod
+    def empty(cls, a: Tensor, b: Tensor) -> _Left:
+        return cls(
+            torch.zeros_like(a), torch.zeros_like(b), torch.ones_like(a[:, 0]), torch.zeros_like(a[:, 0])
+        )
+
+
+def _drain(
+    iterate: Iterate, newton: Newton, goal: float, budget: float, left: _Left, index: Tensor
+) -> Tensor:
+    """Step until every problem has reached `goal` or the budget is spent, smaller and smaller batches.
+
+    What they end with goes to the rows `index` of `left`. Returns the passes that each of them took.
+    """
+    taken = torch.zeros(index.shape[0], dtype=torch.float64, device=index.device)
+    active = torch.arange(index.shape[0], device=index.device)
+    while True:
+        _stage(iterate, newton, goal, budget, thin=active.shape[0] > 1)
+        leave = iterate.error <= goal
+        if iterate.passes >= budget:
+            leave = torch.ones_like(leave)
+        elif iterate.rescues >= _RESCUES:
+            # Hopeless problems go; the others have their rescues again.
+            leave, iterate.rescues = leave | iterate.broken(), 0
+        to, (f, g) = index[active[leave]], iterate.potentials()
+        left.f[to], left.g[to] = f[leave], g[leave]
+        left.total[to] = torch.linalg.vecdot(iterate.b, iterate.ratio)[leave]
+        left.error[to] = iterate.error[leave]
+        taken[active[leave]] = iterate.passes
         if bool(leave.all()):
-            return Solution(result_f, result_g, result_total, result_error, passes)
+            return taken
         keep = (~leave).nonzero()[:, 0]
         active, iterate, newton = active[keep], iterate.take(keep), newton.take(keep)
-        if not bool(right.all()):
-            iterate.refine(aim)
+
+
+def _part(geometry: Geometry, index: Tensor) -> Geometry:
+    return geometry if index.shape[0] == geometry.shape[0] else geometry.take(index)
 
 
 def _anchor(geometry: Geometry, b: Tensor, g: Tensor) -> Tensor:
@@ -185,16 +219,12 @@ def _is_verified(iterate: Iterate) -> bool:
     return iterate.kernel.exact and iterate.tol >= _LEGIBLE
 
 
-def _verify(iterate: Iterate) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return the potentials at all points, the plan's mass and the marginal error, computed in float64."""
-    geometry, a, b, epsilon = iterate.geometry, iterate.a, iterate.b, iterate.epsilon
-    f, g = _fill_zero_weights(geometry, a, b, epsilon, *iterate.potentials())
-    if _is_verified(iterate) and bool(torch.isfinite(iterate.error).all()):
-        # The last products with the kernel have measured these very potentials.
-        return f, g, torch.linalg.vecdot(b, iterate.ratio), iterate.error
-    row_sums, column_sums = geometry.marginals(epsilon, f, g, a, b)
-    error = (row_sums - a).abs().sum(1) + (column_sums - b).abs().sum(1)
-    return f, g, column_sums.sum(1), error
+def _verify(geometry: Geometry, a: Tensor, b: Tensor, epsilon: Tensor, left: _Left, index: Tensor) -> None:
+    """Compute the plan's mass and the marginal error of the problems `index` anew, in float64, from the potentials."""
+    part, a, b = _part(geometry, index), a[index], b[index]
+    row_sums, column_sums = part.marginals(epsilon[index], left.f[index], left.g[index], a, b)
+    left.error[index] = (row_sums - a).abs().sum(1) + (column_sums - b).abs().sum(1)
+    left.total[index] = column_sums.sum(1)
 
 
 def _stage(

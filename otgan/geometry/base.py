@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from otgan.cost import mean_cost
+
 __all__ = ["LOG2E", "Geometry", "Kernel", "log_sum_exp", "rows_per_tile"]
 
 _TILE = 2**18
@@ -197,6 +199,10 @@ class Geometry(ABC):
         """Cost ⟨P, C⟩ of the plan P = a b exp((f + g − C)/ε), shape (B,)."""
         parts = [plan.mul_(cost).sum((1, 2)) for _, plan, cost in self.plan_tiles(epsilon, f, g, a, b)]
         return torch.stack(parts).sum(0)
+
+    def mean_cost(self, a: Tensor, b: Tensor) -> Tensor:
+        """Mean cost of independent draws with the weights a and b, which need no total; shape (B,)."""
+        return mean_cost(self.x, self.y, a, b, self.p)
 
     def outer_cost(self, u: Tensor, v: Tensor) -> Tensor:
         """Cost Σ uᵢ vⱼ Cᵢⱼ of a product plan, shape (B,)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -79,10 +80,18 @@ class DenseGeometry(Geometry):
 
     name = "dense"
 
-    def __init__(self, x: Tensor, y: Tensor, p: float, cost: Tensor | None = None) -> None:
+    def __init__(self, x: Tensor, y: Tensor, p: float) -> None:
         super().__init__(x, y, p)
-        self.cost = cost_matrix(x.double(), y.double(), p) if cost is None else cost
         self._buffers: dict[torch.dtype, Tensor] = {}
+
+    @cached_property
+    def cost(self) -> Tensor:
+        """The costs, shape (B, n, m), float64; of a ragged batch, solved in groups, the whole may never be needed."""
+        return cost_matrix(self.x.double(), self.y.double(), self.p)
+
+    def mean_cost(self, a: Tensor, b: Tensor) -> Tensor:
+        """Mean of the stored costs."""
+        return self.outer_cost(a / a.sum(1, keepdim=True), b / b.sum(1, keepdim=True))
 
     def tiles(self) -> Iterator[tuple[slice, Tensor]]:
         """Yield blocks of the stored costs."""
@@ -94,7 +103,9 @@ class DenseGeometry(Geometry):
 
     def take(self, keep: Tensor) -> DenseGeometry:
         """Return the geometry of the problems `keep`."""
-        return DenseGeometry(self.x[keep], self.y[keep], self.p, self.cost[keep])
+        part = DenseGeometry(self.x[keep], self.y[keep], self.p)
+        part.cost = self.cost[keep]
+        return part
 
     def kernel(self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float) -> DenseKernel:
         """Store exp((f + g − C)/ε), in float32 where a marginal error of `tol` allows it."""

@@ -207,6 +207,13 @@ def test_tolerances_are_met(tol, n):
     assert t.status is otgan.Status.CONVERGED
 
 
+def test_regression_tight_tolerances_in_many_dimensions_at_small_epsilon():
+    x, y, _, _ = pair_of(300, 300, 64)
+    t = otgan.transport(x, y, epsilon=3e-4 * mean_cost(x, y), tol=1e-11)
+    assert t.converged
+    check_transport(t, x, y, rtol=1e-8)
+
+
 def test_a_tolerance_below_rounding_ends_with_an_honest_status():
     x, y, a, b = pair_of(30, 30, 2)
     t = otgan.transport(x, y, a, b, epsilon=0.5, tol=1e-18, max_iter=200, on_failure="ignore")
