@@ -48,7 +48,11 @@ class Regularizer(ABC):
 
     def dual(self, phi: Tensor, psi: Tensor, cost: Tensor) -> Tensor:
         """E φ + E ψ − E I*(φ ⊕ ψ − c): a lower bound of h_λ, concave in (φ, ψ), whose derivative in c is ρ / nm."""
-        return phi.mean() + psi.mean() - self.conjugate(phi[:, None] + psi - cost).mean()
+        return self.value(phi, psi, self.density(phi, psi, cost))
+
+    def value(self, phi: Tensor, psi: Tensor, density: Tensor) -> Tensor:
+        """Return :meth:`dual` from the density of these potentials."""
+        return phi.mean() + psi.mean() - self.conjugate(density).mean()
 
     def density(self, phi: Tensor, psi: Tensor, cost: Tensor) -> Tensor:
         """Return ρ = (I*)′(φ ⊕ ψ − c), shape (n, m): that of the optimal plan at the optimal potentials."""
@@ -60,12 +64,12 @@ class Regularizer(ABC):
 
     def gap(self, phi: Tensor, psi: Tensor, cost: Tensor) -> Tensor:
         """An upper bound of h_λ − dual: the value of the rounded plan minus the dual."""
-        rounded = round_density(self.density(phi, psi, cost))
-        return self.primal(rounded, cost) - self.dual(phi, psi, cost)
+        density = self.density(phi, psi, cost)
+        return self.primal(round_density(density), cost) - self.value(phi, psi, density)
 
     @abstractmethod
-    def conjugate(self, slack: Tensor) -> Tensor:
-        """I* at each pair."""
+    def conjugate(self, density: Tensor) -> Tensor:
+        """I* at each pair, where its derivative is ρ: ρ determines it, and is had already."""
 
     @abstractmethod
     def slope(self, slack: Tensor) -> Tensor:
@@ -90,9 +94,9 @@ class KL(Regularizer):
 
     name: ClassVar[str] = "kl"
 
-    def conjugate(self, slack: Tensor) -> Tensor:
-        """λ (e^{s/λ} − 1)."""
-        return self.strength * torch.expm1(slack / self.strength)
+    def conjugate(self, density: Tensor) -> Tensor:
+        """λ (ρ − 1)."""
+        return self.strength * (density - 1)
 
     def slope(self, slack: Tensor) -> Tensor:
         """e^{s/λ}."""
@@ -119,9 +123,9 @@ class SquaredNorm(Regularizer):
 
     name: ClassVar[str] = "l2"
 
-    def conjugate(self, slack: Tensor) -> Tensor:
-        """s₊² / 4λ."""
-        return slack.clamp_min(0).square() / (4 * self.strength)
+    def conjugate(self, density: Tensor) -> Tensor:
+        """λ ρ²."""
+        return self.strength * density.square()
 
     def slope(self, slack: Tensor) -> Tensor:
         """s₊ / 2λ."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,10 +14,12 @@ from otgan.distances import sinkhorn, sinkhorn_divergence
 from otgan.gan.batches import Batches
 from otgan.gan.errors import OptionError
 from otgan.gan.networks import Space
-from otgan.gan.systems.base import Networks, Optimizers, System, Terms, adam, descend, generate
+from otgan.gan.systems.base import Networks, Optimizers, System, Terms, adam, descend, fake, generate
 from otgan.gan.systems.features import embed
 
 __all__ = ["Sinkhorn"]
+
+Draw = Callable[[Networks, Batches], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,19 +109,19 @@ class Sinkhorn(System):
         """One descent of the divergence in G, after n_critic ascents in the features where there are any."""
         if self.features:
             for _ in range(self.n_critic):
-                descend(optimizers["features"], -self.divergence(nets, batches))
+                descend(optimizers["features"], -self.divergence(nets, batches, fake))
         divergence = self.divergence(nets, batches)
         descend(optimizers["generator"], divergence)
         return {"divergence": divergence.detach()}
 
-    def divergence(self, nets: Networks, batches: Batches) -> Tensor:
-        """The divergence between fresh batches, differentiable in the generator and in the features."""
-        x, y = embed(nets, batches.real()), embed(nets, generate(nets, batches))
+    def divergence(self, nets: Networks, batches: Batches, draw: Draw = generate) -> Tensor:
+        """The divergence between fresh batches, differentiable in the features and in what `draw` keeps the graph of."""
+        x, y = embed(nets, batches.real()), embed(nets, draw(nets, batches))
         if self.form == "biased":
             return sinkhorn(x, y, p=self.power, epsilon=self.epsilon, tol=self.tol)
         if self.form == "debiased":
             return sinkhorn_divergence(x, y, p=self.power, epsilon=self.epsilon, tol=self.tol)
-        x2, y2 = embed(nets, batches.real()), embed(nets, generate(nets, batches))
+        x2, y2 = embed(nets, batches.real()), embed(nets, draw(nets, batches))
         left, right = torch.stack([x, x, x2, x2, x, y]), torch.stack([y, y2, y, y2, x2, y2])
         costs: Tensor = sinkhorn(left, right, p=self.power, epsilon=self.epsilon, tol=self.tol)
         return costs @ costs.new_tensor([1, 1, 1, 1, -2, -2])

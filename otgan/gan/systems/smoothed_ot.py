@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from otgan.gan.batches import Batches
 from otgan.gan.errors import OptionError
 from otgan.gan.networks import Space
-from otgan.gan.regularized import REGULARIZERS, Regularizer, ground_cost
+from otgan.gan.regularized import REGULARIZERS, Regularizer, ground_cost, round_density
 from otgan.gan.systems.base import Networks, Optimizers, System, Terms, adam, descend, fake, generate
 from otgan.gan.systems.features import embed
 
@@ -157,7 +157,8 @@ class SmoothedOT(System):
             if self.half_step:
                 psi = smoothing.half_step(phi, cost)
             plan = smoothing.density(phi, psi, cost)
-            smoothed, gap = smoothing.dual(phi, psi, cost), smoothing.gap(phi, psi, cost)
+            smoothed = smoothing.value(phi, psi, plan)
+            gap = smoothing.primal(round_density(plan), cost) - smoothed
         transport_cost = (plan * cost).mean()
         descend(optimizers["generator"], loss if self.attached else transport_cost)
         return {"smoothed": smoothed, "gap": gap, "transport_cost": transport_cost.detach()}
