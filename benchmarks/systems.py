@@ -1,0 +1,169 @@
+"""What the generative systems reach by default: ``python -m benchmarks.systems [--data DATA] [--seeds 0 1 2] [--quick]``."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.record import Cell, record
+from otgan.gan import SYSTEMS, Run
+
+QUICK_STEPS = 20
+
+# By the kind of data: the columns of the table, and the entries of an evaluation behind them.
+POINTS = {"W₁": "em", "its floor": "em_floor", "modes": "modes", "in a mode": "in_modes"}
+IMAGES = {
+    "classifier-Fréchet": "classifier_frechet",
+    "its floor": "classifier_frechet_floor",
+    "of a Gaussian": "classifier_frechet_gaussian",
+    "class TV": "class_tv",
+    "TV floor": "class_tv_floor",
+    "classes": "classes",
+    "precision": "precision",
+    "recall": "recall",
+    "density": "density",
+    "coverage": "coverage",
+    "W₁ of pixels": "em",
+    "W₁ floor": "em_floor",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run: the system as the table names it, the run, and what it took."""
+
+    label: str
+    run: Run
+    seconds: float
+
+    @property
+    def evaluation(self) -> dict[str, Any]:
+        """What the last evaluation says."""
+        found: dict[str, Any] = next(
+            row["evaluation"] for row in reversed(self.run.history) if "evaluation" in row
+        )
+        return found
+
+    @property
+    def judging(self) -> float:
+        """The share of the run's time that its evaluations took."""
+        return sum(row.get("took", 0.0) for row in self.run.history) / self.run.history[-1]["seconds"]
+
+
+def train(system: str, choices: dict[str, str], data: str, seed: int, options: argparse.Namespace) -> Row:
+    """Run the command as a user would, or read the run that it left in the folder before."""
+    name = "-".join([system, *choices.values(), re.sub(r"\W+", "-", data), str(seed)])
+    folder, clock = options.out / name, options.out / f"{name}.seconds"
+    if not clock.exists():
+        command = [sys.executable, "-m", "otgan", "train", system, "--data", data, "--seed", str(seed)]
+        command += ["--threads", str(options.threads), "--out", str(folder)]
+        command += [f"--set={name}={value}" for name, value in choices.items()]
+        command += ["--steps", str(QUICK_STEPS)] if options.quick else []
+        before = _processor_seconds()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        clock.write_text(f"{_processor_seconds() - before:.1f}\n", encoding="utf-8")
+    label = " ".join([system, *(f"{name}={value}" for name, value in choices.items())])
+    return Row(label, Run.load(folder), float(clock.read_text(encoding="utf-8")))
+
+
+def _processor_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def median_run(rows: Sequence[Row], key: str) -> Row:
+    """Return the row whose number is the (lower) median of all."""
+    middle = statistics.median_low(row.evaluation[key] for row in rows)
+    return next(row for row in rows if row.evaluation[key] == middle)
+
+
+def cells(rows: Sequence[Row], columns: dict[str, str]) -> list[tuple[Cell, ...]]:
+    """Return the rows of the table for the seeds of one system; the first column judges."""
+    middle = median_run(rows, next(iter(columns.values())))
+    return [
+        (
+            row.label,
+            row.run.seed,
+            row is middle,
+            *(row.evaluation.get(key) for key in columns.values()),
+            row.run.step,
+            row.seconds,
+            100 * row.judging,
+        )
+        for row in rows
+    ]
+
+
+def parse(argument: str) -> tuple[str, dict[str, str]]:
+    """Read a system and its options: ``smoothed-ot`` or ``smoothed-ot:duals=nets``."""
+    system, _, rest = argument.partition(":")
+    options = dict(pair.split("=", 1) for pair in rest.split(",") if pair)
+    if system not in SYSTEMS:
+        raise argparse.ArgumentTypeError(f"no system {system!r}; there are {', '.join(SYSTEMS)}")
+    return system, options
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train every system with every seed, and record what the last evaluation says."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.systems", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("--data", default="8gaussians", help="what to train on (default: 8gaussians)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="S")
+    parser.add_argument(
+        "--systems",
+        type=parse,
+        nargs="+",
+        metavar="NAME[:OPTION=VALUE,...]",
+        default=[("gan", {}), ("wgan", {}), ("wgan-gp", {}), ("smoothed-ot", {}), ("sinkhorn", {})],
+        help="with options where they are not the defaults, such as smoothed-ot:duals=nets",
+    )
+    parser.add_argument("--threads", type=int, default=1, help="of the processor (default: 1)")
+    parser.add_argument(
+        "--out", type=Path, help="keep the runs here; what is finished there is read, and not run again"
+    )
+    parser.add_argument("--quick", action="store_true", help="few steps, one seed, nothing recorded")
+    options = parser.parse_args(argv)
+    seeds = options.seeds[:1] if options.quick else options.seeds
+
+    table: list[tuple[Cell, ...]] = []
+    columns = POINTS
+    with tempfile.TemporaryDirectory() as temporary:
+        options.out = options.out or Path(temporary)
+        options.out.mkdir(parents=True, exist_ok=True)
+        for system, choices in options.systems:
+            rows = [train(system, choices, options.data, seed, options) for seed in seeds]
+            columns = POINTS if rows[0].run.space.kind == "points" else IMAGES
+            table += cells(rows, columns)
+            for row in rows:
+                numbers = (f"{head} {row.evaluation.get(key):.3g}" for head, key in columns.items())
+                print(row.label, row.run.seed, *numbers, f"{row.seconds:.0f} s", sep="  ", flush=True)
+    if options.quick:
+        return
+    record(
+        "systems-" + re.sub(r"\W+", "-", options.data),
+        ["system", "seed", "median", *columns, "steps", "processor time (s)", "evaluations (%)"],
+        table,
+        notes=[
+            f"`otgan train SYSTEM --data {options.data} --seed SEED`, with no other option than the table names. "
+            "Samples are those of the generator's moving average.",
+            f"Every number is one between {rows[0].evaluation['n']} samples and as many held-out ones; its floor is "
+            "what as many training samples reach.",
+            f"All seeds are shown; the median one in {next(iter(columns))} is marked.",
+            "The processor time is that of the whole command, imports and evaluations included.",
+        ],
+        command=f"python -m benchmarks.systems --data {options.data}",
+    )
+
+
+if __name__ == "__main__":
+    main()
