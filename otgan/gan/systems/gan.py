@@ -36,7 +36,7 @@ class GAN(System):
 
     name: ClassVar[str] = "gan"
     estimate: ClassVar[str | None] = "js"
-    steps: ClassVar[Mapping[str, int]] = {"points": 4000, "small": 10000, "images": 10000}
+    steps: ClassVar[Mapping[str, int]] = {"points": 10000, "small": 10000, "images": 10000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {"latent": 2, "width": 128, "batch": 256},
         "small": {"latent": 32, "width": 256},

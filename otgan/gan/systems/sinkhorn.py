@@ -50,7 +50,7 @@ class Sinkhorn(System):
 
     name: ClassVar[str] = "sinkhorn"
     estimate: ClassVar[str | None] = "divergence"
-    steps: ClassVar[Mapping[str, int]] = {"points": 4000, "small": 3000, "images": 3000}
+    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 3000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {
             "latent": 2,
