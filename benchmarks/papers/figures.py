@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from otgan.gan.figures import image_grid
 from otgan.plot.palette import BLUE, GREEN, INK, ORANGE, SKY
 from otgan.teach.parallel_lines import Table
 
@@ -225,12 +227,15 @@ def value_surfaces(
             )
     by_layer, *histograms = axes[6:]
     for (rule, seeds), color in zip(norms.items(), (GREEN, SKY, BLUE, ORANGE), strict=True):
-        for k, found in enumerate(seeds):
-            layers = range(1, len(found) + 1)
+        for k, sizes in enumerate(seeds):
+            layers = range(1, len(sizes) + 1)
             label = None if k else _rule(rule)
-            by_layer.plot(layers, found, ".-", color=color, label=label, linewidth=1)
+            by_layer.plot(layers, sizes, ".-", color=color, label=label, linewidth=1)
     by_layer.set(
-        xlabel="layer", yscale="log", title="Norm of the gradient in a layer's output,\n12 layers, Swiss roll"
+        xlabel="layer",
+        xticks=range(2, 13, 2),
+        yscale="log",
+        title="Norm of the gradient in a layer's output,\n12 layers, Swiss roll",
     )
     by_layer.legend(frameon=False, fontsize=8)
     for ax, rule in zip(histograms, (clip, None), strict=True):
@@ -247,3 +252,45 @@ def value_surfaces(
 
 def _rule(rule: float | None) -> str:
     return "gradient penalty" if rule is None else f"clip {rule:g}"
+
+
+def architectures(samples: Mapping[tuple[str, str], tuple[NDArray[Any], Mapping[str, Any]]]) -> Figure:
+    """Draw samples of every generator by every system, a row for each generator."""
+    kinds, systems = (list(dict.fromkeys(key[k] for key in samples)) for k in (0, 1))
+    figure, axes = row(len(systems), rows=len(kinds), height=1.75 * len(kinds))
+    for ax, ((kind, system), (images, found)) in zip(axes, samples.items(), strict=True):
+        ax.imshow(image_grid(images, across=8), interpolation="nearest")
+        ax.set_axis_off()
+        ax.set_title(f"{kind}, {system}: {found['classifier_frechet']:.0f}")
+    return figure
+
+
+def random_architectures(reached: Mapping[str, Sequence[float]]) -> Figure:
+    """Draw how many architectures get below each W₁, and two systems against each other, a point an architecture."""
+    figure, (steps, scatter) = row(2, width=8.4, height=3.8)
+    finite = [value for found in reached.values() for value in found if math.isfinite(value)]
+    low, high = 0.8 * min(finite), 1.2 * max(finite)
+    for (system, found), color in zip(reached.items(), (ORANGE, BLUE, GREEN), strict=True):
+        steps.ecdf(np.minimum(found, high), color=color, label=system)
+    steps.set(
+        xlabel="exact W₁ after training",
+        xscale="log",
+        xlim=(low, high),
+        ylabel="share of the architectures below it",
+        title="What each system reaches",
+    )
+    steps.legend(frameon=False)
+    scatter.plot([low, high], [low, high], color=INK, linewidth=0.8, linestyle=":")
+    scatter.plot(
+        np.minimum(reached["gan"], high), np.minimum(reached["wgan-gp"], high), "o", color=INK, markersize=4
+    )
+    scatter.set(
+        xlabel="W₁ by gan",
+        ylabel="W₁ by wgan-gp",
+        xscale="log",
+        yscale="log",
+        xlim=(low, 1.05 * high),
+        ylim=(low, 1.05 * high),
+        title="An architecture a point; below the line wgan-gp is better",
+    )
+    return figure
