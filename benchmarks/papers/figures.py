@@ -257,7 +257,7 @@ def _rule(rule: float | None) -> str:
 def architectures(samples: Mapping[tuple[str, str], tuple[NDArray[Any], Mapping[str, Any]]]) -> Figure:
     """Draw samples of every generator by every system, a row for each generator."""
     kinds, systems = (list(dict.fromkeys(key[k] for key in samples)) for k in (0, 1))
-    figure, axes = row(len(systems), rows=len(kinds), height=1.75 * len(kinds))
+    figure, axes = row(len(systems), rows=len(kinds), height=1.15 * len(kinds))
     for ax, ((kind, system), (images, found)) in zip(axes, samples.items(), strict=True):
         ax.imshow(image_grid(images, across=8), interpolation="nearest")
         ax.set_axis_off()
@@ -291,6 +291,6 @@ def random_architectures(reached: Mapping[str, Sequence[float]]) -> Figure:
         yscale="log",
         xlim=(low, 1.05 * high),
         ylim=(low, 1.05 * high),
-        title="An architecture a point; below the line wgan-gp is better",
+        title="Below the line wgan-gp is better",
     )
     return figure
