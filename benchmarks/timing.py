@@ -12,7 +12,7 @@ from typing import TypeVar
 import torch
 from threadpoolctl import threadpool_limits
 
-__all__ = ["add_options", "clock", "in_turns", "prepare", "timed"]
+__all__ = ["add_options", "clock", "in_turns", "now", "prepare", "timed"]
 
 T = TypeVar("T")
 
@@ -31,9 +31,13 @@ def clock() -> str:
     return CLOCK_NOTES[_chosen]
 
 
+def now() -> float:
+    """Return the seconds that the clock in use shows."""
+    return _CLOCKS[_chosen]()
+
+
 def timed(run: Callable[[], T]) -> tuple[float, T]:
     """Return the seconds that a call took, work on a GPU included, and its result."""
-    now = _CLOCKS[_chosen]
     _synchronize()
     start = now()
     result = run()

@@ -6,18 +6,18 @@ import argparse
 import copy
 import itertools
 import statistics
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import softplus
+from torch.nn.functional import normalize, softplus
 from tqdm import tqdm
 
 import otgan
 from benchmarks.record import record
+from benchmarks.timing import add_options, clock, now, prepare
 from otgan.data.errors import DataError
 from otgan.gan.records import Records
 from otgan.gan.run import Run
@@ -39,7 +39,7 @@ class Timed(Records):
     def add(self, terms: dict[str, Tensor]) -> None:
         """Keep the terms and the time."""
         super().add(terms)
-        self.times.append(time.perf_counter())
+        self.times.append(now())
 
 
 def ours(system: System, samples: Samples, rounds: int, steps: int) -> Iterator[list[float]]:
@@ -70,7 +70,7 @@ def plain(system: Any, samples: Samples, rounds: int, steps: int) -> Iterator[li
         times = []
         for _ in range(steps):
             next(loop)
-            times.append(time.perf_counter())
+            times.append(now())
         yield differences(times)
 
 
@@ -141,35 +141,67 @@ def wgan_gp(nets: dict[str, nn.Module], system: Any, real: Callable[[], Tensor])
 
 
 def sinkhorn(nets: dict[str, nn.Module], system: Any, real: Callable[[], Tensor]) -> Iterator[None]:
-    generator = nets["generator"]
-    descent = torch.optim.Adam(
-        generator.parameters(), lr=system.lr, betas=(system.beta1, system.beta2), fused=True
-    )
-    while True:
-        fake = generator(torch.randn(system.batch, system.latent))
-        loss = otgan.sinkhorn_divergence(
-            real().flatten(1), fake.flatten(1), p=system.power, epsilon=system.epsilon, tol=system.tol
+    generator, embed = nets["generator"], embedding(nets)
+    betas = (system.beta1, system.beta2)
+    descent = torch.optim.Adam(generator.parameters(), lr=system.lr, betas=betas, fused=True)
+    if "features" in nets:
+        ascent = torch.optim.Adam(
+            nets["features"].parameters(), lr=system.lr_features, betas=betas, fused=True
         )
+
+    def divergence(fake: Tensor) -> Tensor:
+        return otgan.sinkhorn_divergence(
+            embed(real()), embed(fake), p=system.power, epsilon=system.epsilon, tol=system.tol
+        )
+
+    while True:
+        for _ in range(system.n_critic if "features" in nets else 0):
+            with torch.no_grad():
+                fake = generator(torch.randn(system.batch, system.latent))
+            loss = -divergence(fake)
+            ascent.zero_grad()
+            loss.backward()
+            ascent.step()
+        loss = divergence(generator(torch.randn(system.batch, system.latent)))
         descent.zero_grad()
-        loss.backward()
+        loss.backward(inputs=list(generator.parameters()))
         descent.step()
         yield
 
 
 def smoothed_ot(nets: dict[str, nn.Module], system: Any, real: Callable[[], Tensor]) -> Iterator[None]:
-    generator = nets["generator"]
-    descent = torch.optim.Adam(
-        generator.parameters(), lr=system.lr, betas=(system.beta1, system.beta2), fused=True
-    )
+    generator, embed = nets["generator"], embedding(nets)
+    betas = (system.beta1, system.beta2)
+    descent = torch.optim.Adam(generator.parameters(), lr=system.lr, betas=betas, fused=True)
+    if "features" in nets:
+        ascent = torch.optim.Adam(nets["features"].parameters(), lr=system.lr_dual, betas=betas, fused=True)
+
+    def transport_cost(fake: Tensor) -> Tensor:
+        x, y = embed(real()), embed(fake)
+        solved = otgan.transport(
+            x.detach(), y.detach(), p=system.power, epsilon=system.strength, tol=system.tol
+        )
+        return (solved.plan.to(x.dtype) * torch.cdist(x, y) ** system.power).sum()
+
     while True:
-        x, fake = real().flatten(1), generator(torch.randn(system.batch, system.latent)).flatten(1)
-        solved = otgan.transport(x, fake.detach(), p=system.power, epsilon=system.strength, tol=system.tol)
-        plan = solved.plan.to(x.dtype)
-        loss = (plan * torch.cdist(x, fake) ** system.power).sum()
+        for _ in range(system.n_dual if "features" in nets else 0):
+            with torch.no_grad():
+                fake = generator(torch.randn(system.batch, system.latent))
+            loss = -transport_cost(fake)
+            ascent.zero_grad()
+            loss.backward()
+            ascent.step()
+        loss = transport_cost(generator(torch.randn(system.batch, system.latent)))
         descent.zero_grad()
-        loss.backward()
+        loss.backward(inputs=list(generator.parameters()))
         descent.step()
         yield
+
+
+def embedding(nets: dict[str, nn.Module]) -> Callable[[Tensor], Tensor]:
+    if "features" not in nets:
+        return lambda x: x.flatten(1)
+    return lambda x: normalize(nets["features"](x), dim=1)
 
 
 LOOPS: dict[str, Callable[[dict[str, nn.Module], Any, Callable[[], Tensor]], Iterator[None]]] = {
@@ -189,7 +221,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Time both loops of every system in turns, and record the medians."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.train", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer steps, no MNIST, nothing recorded")
-    quick = parser.parse_args(argv).quick
+    add_options(parser)
+    chosen = parser.parse_args(argv)
+    if chosen.device != "cpu":
+        parser.error("the plain loops are written for the CPU")
+    prepare(chosen)
+    quick = chosen.quick
     rounds, rows = (2, []) if quick else (5, [])
     cases: list[tuple[str, dict[str, Any], int]] = [("8gaussians", {"batch": 256}, 10 if quick else 40)]
     if not quick:
@@ -225,6 +262,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 "Medians of steps in turns. One step is one generator update with all of its critic's; batch 256 on "
                 "8gaussians, 64 on MNIST with DCGAN.",
                 "The plain loop has the same networks and optimizers, and neither moving average nor records.",
+                clock(),
             ],
         )
 

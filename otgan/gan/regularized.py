@@ -60,7 +60,7 @@ class Regularizer(ABC):
 
     def primal(self, density: Tensor, cost: Tensor) -> Tensor:
         """⟨π, c⟩ + λ I(π): an upper bound of h_λ for every ρ with the right marginals."""
-        return (density * cost + self.penalty(density)).mean()
+        return _mean_product(density, cost) + self.penalty(density)
 
     def gap(self, phi: Tensor, psi: Tensor, cost: Tensor) -> Tensor:
         """An upper bound of h_λ − dual: the value of the rounded plan minus the dual."""
@@ -77,7 +77,7 @@ class Regularizer(ABC):
 
     @abstractmethod
     def penalty(self, density: Tensor) -> Tensor:
-        """λ I at each pair."""
+        """λ I(π)."""
 
     @abstractmethod
     def half_step(self, phi: Tensor, cost: Tensor) -> Tensor:
@@ -103,8 +103,9 @@ class KL(Regularizer):
         return (slack / self.strength).exp()
 
     def penalty(self, density: Tensor) -> Tensor:
-        """λ (ρ log ρ − ρ + 1), the generalized Kullback–Leibler divergence."""
-        return self.strength * (torch.xlogy(density, density) - density + 1)
+        """λ E (ρ log ρ − ρ + 1), the generalized Kullback–Leibler divergence."""
+        logarithm = density.clamp_min(torch.finfo(density.dtype).tiny).log()
+        return self.strength * (_mean_product(density, logarithm) - density.mean() + 1)
 
     def half_step(self, phi: Tensor, cost: Tensor) -> Tensor:
         """ψ_j = −λ log E_i e^{(φ_i − c_ij)/λ}."""
@@ -132,8 +133,8 @@ class SquaredNorm(Regularizer):
         return slack.clamp_min(0) / (2 * self.strength)
 
     def penalty(self, density: Tensor) -> Tensor:
-        """λ ρ²."""
-        return self.strength * density.square()
+        """λ E ρ²."""
+        return self.strength * _mean_product(density, density)
 
     @torch.no_grad()
     def half_step(self, phi: Tensor, cost: Tensor) -> Tensor:
@@ -189,6 +190,11 @@ class SquaredNorm(Regularizer):
 
 
 REGULARIZERS: dict[str, type[Regularizer]] = {kind.name: kind for kind in (KL, SquaredNorm)}
+
+
+def _mean_product(x: Tensor, y: Tensor) -> Tensor:
+    """E x y over all pairs, without a matrix for the products."""
+    return torch.dot(x.flatten(), y.flatten()) / x.numel()
 
 
 def round_density(density: Tensor) -> Tensor:
