@@ -67,10 +67,10 @@ def command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Train SYSTEM, one of gan, wgan, wgan-gp, smoothed-ot, sinkhorn, and evaluate it.
+    """Train SYSTEM and evaluate it: gan, wgan, wgan-gp, smoothed-ot, sinkhorn, wae-gan, wae-mmd, aae, vae or avb.
 
-    The folder receives config.json, metrics.jsonl, the last two checkpoints, samples/, curves.png and
-    evaluation.json.
+    The folder receives config.json, metrics.jsonl, the last two checkpoints, samples/, curves.png and evaluation.json;
+    of systems with an encoder, the last five, reconstructions/ and traversals/ too.
     """
     folder = out or Path("runs") / f"{system}-{_file_name(data)}-seed{seed}"
     with run_mistakes(), on_stderr():

@@ -1,22 +1,45 @@
-"""Pictures of a run: its samples, and the course of its numbers."""
+"""Pictures of a run: its samples, its reconstructions, and the course of its numbers."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 from numpy.typing import NDArray
 
-from otgan.gan.folder import write_whole
+from otgan.gan.folder import Folder, write_whole
+from otgan.gan.systems.autoencoding import Autoencoder
 
-__all__ = ["curves", "image_grid", "sample_picture"]
+if TYPE_CHECKING:
+    from otgan.gan.run import Run
+
+__all__ = [
+    "curves",
+    "draw",
+    "image_grid",
+    "reconstruction_picture",
+    "sample_picture",
+    "traversal_picture",
+]
 
 _SHOWN = 2000
+_PAIRED = 32
+
+
+def draw(run: Run, folder: Folder) -> None:
+    """Draw the samples of a run, and of a system with an encoder its reconstructions and traversals, into its folder."""
+    real = run.real_samples()
+    sample_picture(folder.picture("samples", run.step), run.sample(_SHOWN, seed=0), real)
+    if isinstance(run.system, Autoencoder):
+        shown = real[: _PAIRED if real.ndim == 4 else _SHOWN]
+        reconstruction_picture(folder.picture("reconstructions", run.step), shown, run.reconstruct(shown))
+        traversal_picture(folder.picture("traversals", run.step), run.traverse(real[0]), real)
 
 
 def sample_picture(path: Path, samples: NDArray[Any], real: NDArray[Any] | None = None) -> None:
@@ -34,16 +57,71 @@ def sample_picture(path: Path, samples: NDArray[Any], real: NDArray[Any] | None 
         pixels = image_grid(samples[:64])
         write_whole(path, lambda file: imsave(file, pixels, format="png"))
         return
-    figure = Figure(figsize=(4, 4), dpi=100, layout="constrained")
-    axes = figure.add_subplot()
+    figure = Figure(figsize=(4, 4), dpi=100)
+    axes = figure.add_axes((0.1, 0.07, 0.88, 0.91))  # a layout engine would double the time of a picture
     for points, color, label in ((real, "0.6", "data"), (samples, "tab:red", "samples")):
         if points is None:
             continue
-        shown = points[:_SHOWN]
-        height = shown[:, 1] if shown.shape[1] > 1 else np.zeros(len(shown))
-        axes.scatter(shown[:, 0], height, s=2, color=color, label=label, linewidths=0)
+        shown = _in_plane(points[:_SHOWN])
+        axes.scatter(shown[:, 0], shown[:, 1], s=2, color=color, label=label, linewidths=0)
     axes.set_aspect("equal", adjustable="datalim")
     axes.legend(loc="upper right", markerscale=4)
+    _write(figure, path)
+
+
+def reconstruction_picture(path: Path, real: NDArray[Any], decoded: NDArray[Any]) -> None:
+    """Draw samples and what became of them: rows of images, each above its reconstructions; or points joined by lines.
+
+    Parameters
+    ----------
+    path : Path
+        The PNG to write.
+    real, decoded : ndarray, shape (n, d), or (n, C, H, W) for images
+    """
+    if real.ndim == 4:
+        across = min(8, len(real))
+        rows = len(real) // across
+        pairs = np.stack(
+            [part[: rows * across].reshape(rows, across, *real.shape[1:]) for part in (real, decoded)], 1
+        )
+        pixels = image_grid(pairs.reshape(-1, *real.shape[1:]), across)
+        write_whole(path, lambda file: imsave(file, pixels, format="png"))
+        return
+    figure = Figure(figsize=(4, 4), dpi=100)
+    axes = figure.add_axes((0.1, 0.07, 0.88, 0.91))  # a layout engine would double the time of a picture
+    ends = np.stack([_in_plane(real), _in_plane(decoded)], 1)
+    axes.add_collection(LineCollection(list(ends), colors="0.8", linewidths=0.5))
+    for points, color, label in ((ends[:, 0], "0.6", "data"), (ends[:, 1], "tab:red", "reconstructions")):
+        axes.scatter(points[:, 0], points[:, 1], s=2, color=color, label=label, linewidths=0)
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.legend(loc="upper right", markerscale=4)
+    _write(figure, path)
+
+
+def traversal_picture(path: Path, decoded: NDArray[Any], real: NDArray[Any]) -> None:
+    """Draw what is decoded while one coordinate of a code moves: a row of images, or a curve, for each coordinate.
+
+    Parameters
+    ----------
+    path : Path
+        The PNG to write.
+    decoded : ndarray, shape (k, m, d), or (k, m, C, H, W) for images
+        At m places of each of k coordinates.
+    real : ndarray, shape (n, d), or (n, C, H, W) for images
+        The data, which are drawn beneath the curves.
+    """
+    if real.ndim == 4:
+        pixels = image_grid(decoded.reshape(-1, *real.shape[1:]), decoded.shape[1])
+        write_whole(path, lambda file: imsave(file, pixels, format="png"))
+        return
+    figure = Figure(figsize=(4, 4), dpi=100)
+    axes = figure.add_axes((0.1, 0.07, 0.88, 0.91))  # a layout engine would double the time of a picture
+    beneath = _in_plane(real[:_SHOWN])
+    axes.scatter(beneath[:, 0], beneath[:, 1], s=2, color="0.6", label="data", linewidths=0)
+    for k, curve in enumerate(decoded):
+        axes.plot(*_in_plane(curve).T, ".-", label=f"z{k + 1}", linewidth=1)
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.legend(loc="upper right")
     _write(figure, path)
 
 
@@ -76,6 +154,11 @@ def curves(path: Path, history: list[dict[str, Any]], estimate: str | None) -> N
         axes.set_ylabel(f"{name} (median)" if name == estimate else name)
     panels[-1].set_xlabel("generator updates")
     _write(figure, path)
+
+
+def _in_plane(points: NDArray[Any]) -> NDArray[Any]:
+    """Return the first two coordinates of points, 0 where there is no second one."""
+    return points[:, :2] if points.shape[1] > 1 else np.column_stack([points, np.zeros(len(points))])
 
 
 def _write(figure: Figure, path: Path) -> None:

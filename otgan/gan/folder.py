@@ -32,8 +32,9 @@ class Folder:
     """The folder of a run.
 
     ``config.json`` says what the run is; ``checkpoint-*.pt`` hold its state; ``metrics.jsonl`` has a line for every
-    few steps and one for every evaluation; ``samples/`` has a picture for every evaluation, ``curves.png`` the
-    course of the losses and distances, ``evaluation.json`` the last evaluation in full.
+    few steps and one for every evaluation; ``samples/`` has a picture for every evaluation, and of systems with an
+    encoder so have ``reconstructions/`` and ``traversals/``; ``curves.png`` has the course of the losses and distances,
+    ``evaluation.json`` the last evaluation in full.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -42,12 +43,12 @@ class Folder:
         self.metrics_file = self.path / "metrics.jsonl"
         self.evaluation_file = self.path / "evaluation.json"
         self.curves_file = self.path / "curves.png"
-        self.samples = self.path / "samples"
 
-    def sample_file(self, step: int) -> Path:
-        """Return where the picture of an evaluation belongs."""
-        self.samples.mkdir(exist_ok=True)
-        return self.samples / f"step-{step:08d}.png"
+    def picture(self, kind: str, step: int) -> Path:
+        """Return where a picture of an evaluation belongs: among those of its kind, such as "samples"."""
+        place = self.path / kind
+        place.mkdir(exist_ok=True)
+        return place / f"step-{step:08d}.png"
 
     def start(self, config: dict[str, Any]) -> None:
         """Make the folder and write what the run is.

@@ -18,6 +18,7 @@ from otgan.gan.errors import OptionError, RunError
 from otgan.gan.evaluate import Judge
 from otgan.gan.folder import Folder, write_whole
 from otgan.gan.networks import Space
+from otgan.gan.reconstruction import examine
 from otgan.gan.records import read_metrics
 from otgan.gan.samples import Samples, Scaling, as_tensor
 from otgan.gan.state import State
@@ -27,6 +28,7 @@ from otgan.gan.systems.autoencoding import Autoencoder
 __all__ = ["Run"]
 
 _CHUNK = 1000
+_TRAVERSED = 16
 
 
 class Run:
@@ -203,7 +205,7 @@ class Run:
         system = self.autoencoder()
         rng = None if seed is None else seeded(self.device, seed, 8)
         parts = []
-        for part in self._in_units(x).split(_CHUNK):
+        for part in self.in_units(x).split(_CHUNK):
             if rng is None:
                 codes = system.code(self.networks, part)
             else:
@@ -251,6 +253,29 @@ class Run:
         """
         return self.decode(self.encode(x, seed))
 
+    def traverse(self, x: ArrayLike, steps: int = 9, reach: float = 2.0) -> NDArray[np.float32]:
+        """Decode the code of a sample while one of its coordinates after the other crosses the prior.
+
+        Parameters
+        ----------
+        x : array-like, shape (d,), or (C, H, W) for an image
+        steps : int, default 9
+            Places of a coordinate, from `reach` standard deviations of the prior below its mean to as many above.
+        reach : float, default 2
+
+        Returns
+        -------
+        ndarray of float32, shape (k, steps, d), or (k, steps, C, H, W) for images
+            For the first k coordinates of the code, 16 at most; the others stay as x has them.
+        """
+        code = self.encode(np.asarray(x)[None])[0]
+        middle, deviation = (0.0, 1.0) if self.system.prior == "normal" else (0.5, 12**-0.5)
+        places = middle + deviation * np.linspace(-reach, reach, steps)
+        k = min(len(code), _TRAVERSED)
+        codes = np.tile(code, (k, steps, 1))
+        codes[np.arange(k), :, np.arange(k)] = places
+        return self.decode(codes.reshape(k * steps, -1)).reshape(k, steps, *self.space.shape)
+
     def autoencoder(self) -> Autoencoder:
         """Return the system as one with an encoder.
 
@@ -275,7 +300,7 @@ class Run:
         )
         return decoded
 
-    def _in_units(self, x: ArrayLike) -> Tensor:
+    def in_units(self, x: ArrayLike) -> Tensor:
         """Return samples in the units of the networks, shape (n, *space.shape)."""
         rows = np.array(x, np.float32)
         shape = self.space.shape
@@ -327,10 +352,15 @@ class Run:
         Returns
         -------
         dict
-            See :class:`otgan.gan.evaluate.Judge`; with ``step``.
+            See :class:`otgan.gan.evaluate.Judge`; with ``step``, and for systems with an encoder what
+            :func:`otgan.gan.reconstruction.examine` finds.
         """
         judge = self.judge(against, data_dir=data_dir)
-        return {"step": self.step, **judge(self.sample(judge.size(n), seed=seed))}
+        n = judge.size(n)
+        found = {"step": self.step, **judge(self.sample(n, seed=seed))}
+        if isinstance(self.system, Autoencoder):
+            found |= examine(self, judge.train.points, judge.held_out.points[:n], seed)
+        return found
 
     def judge(self, against: Any = None, *, data_dir: str | os.PathLike[str] | None = None) -> Judge:
         """Make the judge of :meth:`evaluate`, or return the one that there is."""

@@ -218,7 +218,7 @@ def _evaluate(run: Run, records: Records, clock: Clock, n: int) -> dict[str, Any
     if run.folder is not None:
         from otgan.gan import figures  # matplotlib takes long to import
 
-        figures.sample_picture(run.folder.sample_file(run.step), run.sample(2000, seed=0), run.real_samples())
+        figures.draw(run, run.folder)
         if n == FULL:
             write_json(run.folder.evaluation_file, result)
             figures.curves(run.folder.curves_file, records.history, run.system.estimate)

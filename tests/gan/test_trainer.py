@@ -13,6 +13,7 @@ from torch import nn
 import otgan.data
 from otgan.gan import DivergedError, OptionError, Run, RunError, checkpoint, train
 from otgan.gan.systems import SYSTEMS
+from otgan.gan.systems.autoencoding import Autoencoder
 from otgan.gan.systems.wgan import WGAN
 
 SMALL = {"batch": 32, "width": 16, "depth": 2}
@@ -54,17 +55,21 @@ def test_every_system_trains_writes_and_is_read_back(system, tmp_path, points):
     out = tmp_path / "run"
     run = train(system, points, 25, 1, out, options=SMALL, evaluate_every=20)
     assert run.step == 25
+    pictures = {"samples"}
+    if issubclass(SYSTEMS[system], Autoencoder):
+        pictures |= {"reconstructions", "traversals"}
     found = {path.name for path in out.iterdir()}
     assert found == {
         "config.json",
         "metrics.jsonl",
         "checkpoint-00000025.pt",
-        "samples",
         "curves.png",
         "evaluation.json",
+        *pictures,
     }
-    pictures = sorted(path.name for path in (out / "samples").iterdir())
-    assert pictures == ["step-00000000.png", "step-00000020.png", "step-00000025.png"]
+    for kind in pictures:
+        drawn = sorted(path.name for path in (out / kind).iterdir())
+        assert drawn == ["step-00000000.png", "step-00000020.png", "step-00000025.png"]
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert rows == run.history
     assert [row["step"] for row in rows if "evaluation" in row] == [0, 20, 25]

@@ -88,7 +88,8 @@ class Autoencoder(System):
         )
         if self.encoder != "implicit":
             return network
-        basis = mlp(self.noise, (self.basis + 1) * self.latent, width=128, depth=2)
+        # An odd function at first, so that every posterior begins symmetric and no mode has a head start.
+        basis = mlp(self.noise, (self.basis + 1) * self.latent, width=64, depth=2, activation="tanh")
         return NoiseFed(network, basis, self.latent)
 
     def encoder_noise(self, n: int, rng: torch.Generator) -> Tensor:

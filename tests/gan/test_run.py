@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+import otgan.data
+from otgan.gan import OptionError, Run, train
+
+SMALL = {"batch": 32, "width": 16, "depth": 2, "latent": 3}
+
+
+@pytest.fixture(scope="module")
+def points():
+    """Points that are far from standardized: their own units are not those of the networks."""
+    return 1000 + 50 * np.random.default_rng(0).normal(size=(300, 4))
+
+
+@pytest.fixture(scope="module", params=["wae-mmd", "vae", "avb"])
+def run(request, points, tmp_path_factory):
+    return train(
+        request.param, points, 200, 0, tmp_path_factory.mktemp("run") / "run", options={**SMALL, "lr": 5e-3}
+    )
+
+
+def test_codes_and_reconstructions_are_in_their_units_and_repeatable(run, points):
+    codes = run.encode(points)
+    assert codes.shape == (300, 3)
+    assert codes.dtype == np.float32
+    assert np.abs(codes).max() < 20
+    assert np.array_equal(run.encode(points), codes)
+    assert np.allclose(run.encode(points[:7]), codes[:7], atol=1e-5)
+    decoded = run.reconstruct(points)
+    assert decoded.shape == (300, 4)
+    assert np.array_equal(decoded, run.decode(codes))
+    # Better than the mean, which is at a mean squared distance of 4 · 50².
+    assert np.square(decoded - points).sum(1).mean() < 0.8 * 4 * 50**2
+    drawn = run.encode(points, seed=1)
+    assert np.array_equal(drawn, run.encode(points, seed=1))
+    if run.system.name == "wae-mmd":
+        assert np.array_equal(drawn, codes)
+    else:
+        assert not np.array_equal(drawn, run.encode(points, seed=2))
+        draws = np.stack([run.encode(points[:20], seed=seed) for seed in range(200)])
+        error = np.abs(draws.mean(0) - codes[:20]) / draws.std(0)
+        assert error.mean() < 0.15
+    assert np.array_equal(run.reconstruct(points, seed=1), run.decode(drawn))
+
+
+def test_a_run_read_back_encodes_as_before(run, points):
+    again = Run.load(run.folder.path)
+    assert np.array_equal(again.encode(points), run.encode(points))
+    assert np.array_equal(again.reconstruct(points, seed=3), run.reconstruct(points, seed=3))
+
+
+def test_a_traversal_moves_one_coordinate_at_a_time(run, points):
+    made = run.traverse(points[0], steps=5, reach=1.5)
+    assert made.shape == (3, 5, 4)
+    code = run.encode(points[:1])[0]
+    for k in range(3):
+        moved = np.tile(code, (5, 1))
+        moved[:, k] = [-1.5, -0.75, 0, 0.75, 1.5]
+        assert np.allclose(made[k], run.decode(moved), rtol=1e-5)
+
+
+def test_other_shapes_are_named(run, points):
+    with pytest.raises(OptionError, match=r"samples must have the shape \(n, 4\), got \(300, 3\)"):
+        run.encode(points[:, :3])
+    with pytest.raises(OptionError, match=r"samples must have the shape \(n, 4\), got \(4,\)"):
+        run.encode(points[0])
+    with pytest.raises(OptionError, match=r"codes must have the shape \(n, 3\), got \(2, 4\)"):
+        run.decode(np.zeros((2, 4)))
+
+
+def test_images_are_taken_as_images_and_as_rows():
+    data = otgan.data.open_spec("digits:3", dtype=np.float32)
+    run = train("aae", data, 3, options=SMALL)
+    images = data.images()
+    assert run.reconstruct(images).shape == images.shape
+    assert np.array_equal(run.encode(images), run.encode(data.points))
+    assert run.traverse(images[0]).shape == (3, 9, 1, 8, 8)
+
+
+def test_systems_without_an_encoder_say_which_have_one(points):
+    run = train("gan", points, 2, options={**SMALL, "latent": 2})
+    assert run.decode(np.zeros((3, 2))).shape == (3, 4)
+    for attempt in (run.encode, run.reconstruct):
+        with pytest.raises(OptionError, match="gan has no encoder; wae-gan, wae-mmd, aae, vae, avb have one"):
+            attempt(points)
