@@ -44,7 +44,7 @@ class Checks:
     ) -> None:
         """Add a check with a value for each seed, of which the median is judged; None where nothing is required."""
         shown = ", ".join(f"{value:.4g}" for value in reached)
-        self.rows.append((check, required, shown, floor, holds))
+        self.rows.append((check, required, shown, floor, None if holds is None else bool(holds)))
         word = {True: "holds", False: "FAILS", None: ""}[holds]
         wanted = "" if required is None else f"required {required}, "
         beside = "" if floor is None else f" (floor {floor:.3g})"

@@ -18,7 +18,7 @@ from torch.optim import Optimizer, RMSprop
 import otgan
 import otgan.data
 from benchmarks.papers import figures
-from benchmarks.papers.checks import SEEDS, Checks, run_checks
+from benchmarks.papers.checks import Checks, run_checks
 from otgan.data.toy import build
 from otgan.gan.batches import Batches, seeded
 from otgan.gan.networks import Space, critic, initialize
@@ -40,10 +40,24 @@ Rule = float | None
 """The bound that weights are clipped to, or None for the gradient penalty."""
 
 
+NOTES = (
+    "The share explained is (E f(x) - E f(y)) / (the largest slope of f on a grid of [-2.5, 2.5]² times W1), W1 "
+    f"being exact between the same {JUDGED} points x of the data and {JUDGED} of the data with noise, y. It is 1 for "
+    "an optimal critic of these points; the noise of the points themselves, which no critic trained on others can "
+    "know, keeps it below that.",
+    f"Surfaces: critics of 3 layers of 128, {SURFACE_STEPS} steps of batch 256; clipped as in the WGAN paper (RMSProp 5e-5, "
+    "c = 0.01), first weights uniform in [-c, c]; penalized with weight 10 and Adam 1e-3.",
+    f"Deep critics: 12 layers of 64, {DEEP_STEPS} steps of batch 256, Adam 5e-4 for all; first weights He-normal, so that "
+    "clipping at once puts most weights at the bound. Gradient norms are those of the critic's loss in the outputs "
+    "of its layers.",
+)
+
+
 def measure(checks: Checks) -> Sequence[str]:
-    seeds = SEEDS[:1] if checks.quick else SEEDS
     surfaces = {
-        (data, rule): [surface(data, rule, seed, 30 if checks.quick else SURFACE_STEPS) for seed in seeds]
+        (data, rule): [
+            surface(data, rule, seed, 30 if checks.quick else SURFACE_STEPS) for seed in checks.seeds
+        ]
         for data in DATA
         for rule in (CLIP, PENALTY)
     }
@@ -64,7 +78,7 @@ def measure(checks: Checks) -> Sequence[str]:
             )
 
     deep = {
-        rule: [deep_critic(rule, seed, 20 if checks.quick else DEEP_STEPS) for seed in seeds]
+        rule: [deep_critic(rule, seed, 20 if checks.quick else DEEP_STEPS) for seed in checks.seeds]
         for rule in (PENALTY, *CLIPS)
     }
     steep = np.array([abs(slope(found.norms)) for found in deep[PENALTY]])
@@ -101,17 +115,7 @@ def measure(checks: Checks) -> Sequence[str]:
             ),
             "value-surfaces",
         )
-    return (
-        "The share explained is (E f(x) - E f(y)) / (the largest slope of f on a grid of [-2.5, 2.5]² times W1), W1 "
-        f"being exact between the same {JUDGED} points x of the data and {JUDGED} of the data with noise, y. It is 1 for "
-        "an optimal critic of these points; the noise of the points themselves, which no critic trained on others can "
-        "know, keeps it below that.",
-        f"Surfaces: critics of 3 layers of 128, {SURFACE_STEPS} steps of batch 256; clipped as in the WGAN paper (RMSProp 5e-5, "
-        "c = 0.01), first weights uniform in [-c, c]; penalized with weight 10 and Adam 1e-3.",
-        f"Deep critics: 12 layers of 64, {DEEP_STEPS} steps of batch 256, Adam 5e-4 for all; first weights He-normal, so that "
-        "clipping at once puts most weights at the bound. Gradient norms are those of the critic's loss in the outputs "
-        "of its layers.",
-    )
+    return NOTES
 
 
 def _above(checks: Checks, check: str, clipped: Sequence[float], penalized: Sequence[float]) -> None:
