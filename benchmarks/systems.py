@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import resource
+import shlex
 import statistics
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 from benchmarks.record import Cell, record
 from otgan.gan import SYSTEMS, Run
 
+SHOWN = ("gan", "wgan", "wgan-gp", "smoothed-ot", "smoothed-ot:duals=nets", "sinkhorn")
 QUICK_STEPS = 20
 
 # By the kind of data: the columns of the table, and the entries of an evaluation behind them.
@@ -124,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         type=parse,
         nargs="+",
         metavar="NAME[:OPTION=VALUE,...]",
-        default=[("gan", {}), ("wgan", {}), ("wgan-gp", {}), ("smoothed-ot", {}), ("sinkhorn", {})],
+        default=[parse(text) for text in SHOWN],
         help="with options where they are not the defaults, such as smoothed-ot:duals=nets",
     )
     parser.add_argument("--threads", type=int, default=1, help="of the processor (default: 1)")
@@ -133,6 +135,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--quick", action="store_true", help="few steps, one seed, nothing recorded")
     options = parser.parse_args(argv)
+    command = _command(sys.argv[1:] if argv is None else argv)
     seeds = options.seeds[:1] if options.quick else options.seeds
 
     table: list[tuple[Cell, ...]] = []
@@ -145,7 +148,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             columns = POINTS if rows[0].run.space.kind == "points" else IMAGES
             table += cells(rows, columns)
             for row in rows:
-                numbers = (f"{head} {row.evaluation.get(key):.3g}" for head, key in columns.items())
+                numbers = (
+                    f"{head} {row.evaluation[key]:.3g}"
+                    for head, key in columns.items()
+                    if key in row.evaluation
+                )
                 print(row.label, row.run.seed, *numbers, f"{row.seconds:.0f} s", sep="  ", flush=True)
     if options.quick:
         return
@@ -161,8 +168,17 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"All seeds are shown; the median one in {next(iter(columns))} is marked.",
             "The processor time is that of the whole command, imports and evaluations included.",
         ],
-        command=f"python -m benchmarks.systems --data {options.data}",
+        command=command,
     )
+
+
+def _command(argv: Sequence[str]) -> str:
+    """Return what to type to measure this again: where the runs were kept does not matter."""
+    words = list(argv)
+    if "--out" in words:
+        at = words.index("--out")
+        del words[at : at + 2]
+    return shlex.join(["python", "-m", "benchmarks.systems", *words])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,62 @@
+import argparse
+from types import SimpleNamespace
+
+import pytest
+
+from benchmarks import systems
+
+
+def row(em, seed, label="gan", seconds=9.0):
+    """A finished run of three evaluations, the last of which counts."""
+    history = [
+        {"step": 0, "evaluation": {"em": 5.0, "em_floor": 0.1}, "took": 1.0, "seconds": 1.0},
+        {"step": 20, "loss": 0.5, "seconds": 7.0},
+        {"step": 20, "evaluation": {"em": em, "em_floor": 0.1}, "took": 1.0, "seconds": 8.0},
+    ]
+    return systems.Row(label, SimpleNamespace(history=history, seed=seed, step=20), seconds)
+
+
+def test_a_row_shows_the_last_evaluation_and_what_evaluations_took():
+    assert row(0.2, 0).evaluation["em"] == 0.2
+    assert row(0.2, 0).judging == 0.25
+
+
+def test_every_seed_is_shown_and_the_median_one_is_marked():
+    rows = [row(0.3, 0), row(0.1, 1), row(0.2, 2)]
+    found = systems.cells(rows, {"W₁": "em", "its floor": "em_floor", "modes": "modes"})
+    assert [cells[1:3] for cells in found] == [(0, False), (1, False), (2, True)]
+    assert found[0] == ("gan", 0, False, 0.3, 0.1, None, 20, 9.0, 25.0)
+
+
+def test_two_seeds_have_no_middle_and_the_better_is_marked():
+    assert systems.median_run([row(0.3, 0), row(0.1, 1)], "em").run.seed == 1
+
+
+def test_systems_are_named_with_their_options():
+    assert systems.parse("gan") == ("gan", {})
+    assert systems.parse("smoothed-ot:duals=nets,width=64") == (
+        "smoothed-ot",
+        {"duals": "nets", "width": "64"},
+    )
+    with pytest.raises(argparse.ArgumentTypeError, match="no system 'gam'; there are gan, "):
+        systems.parse("gam")
+
+
+def test_the_command_is_run_once_and_then_read(tmp_path, monkeypatch):
+    commands = []
+    monkeypatch.setattr(systems.subprocess, "run", lambda command, **_: commands.append(command))
+    monkeypatch.setattr(systems.Run, "load", lambda folder: (folder, len(commands)))
+    options = argparse.Namespace(out=tmp_path, threads=1, quick=False)
+    for _ in range(2):
+        made = systems.train("smoothed-ot", {"duals": "nets"}, "digits:3", 4, options)
+        assert made.label == "smoothed-ot duals=nets"
+        assert made.run == (tmp_path / "smoothed-ot-nets-digits-3-4", 1)
+    assert commands[0][1:] == [
+        *("-m", "otgan", "train", "smoothed-ot", "--data", "digits:3", "--seed", "4", "--threads", "1"),
+        *("--out", str(tmp_path / "smoothed-ot-nets-digits-3-4"), "--set=duals=nets"),
+    ]
+
+
+def test_the_command_to_measure_again_does_not_say_where_the_runs_were_kept():
+    found = systems._command(["--data", "mnist", "--out", "somewhere", "--seeds", "0"])
+    assert found == "python -m benchmarks.systems --data mnist --seeds 0"
