@@ -79,16 +79,19 @@ def _inner(x: Tensor, y: Tensor) -> Tensor:
             or (torch.is_grad_enabled() and (x.requires_grad or y.requires_grad))
         ):
             return products(x, y)
-        inner = empty((1, x.shape[1], y.shape[1]), x.dtype, x.device)
-        torch.mm(x[0], y[0].T, out=inner[0])
-        return inner
+        return products(x, y, out=empty((1, x.shape[1], y.shape[1]), x.dtype, x.device))
     x_high, y_high = _high_bits(x), _high_bits(y)
     return x_high @ y_high.mT + (x_high @ (y - y_high).mT + (x - x_high) @ y.mT)
 
 
-def products(x: Tensor, y: Tensor) -> Tensor:
+def products(x: Tensor, y: Tensor, out: Tensor | None = None) -> Tensor:
     """x yᵀ for batches; one problem goes to the plain product, which is several times faster for few columns."""
-    return torch.mm(x[0], y[0].T)[None] if x.ndim == 3 and len(x) == 1 else x @ y.mT
+    if x.ndim < 3 or x.shape[0] > 1:
+        return torch.matmul(x, y.mT, out=out)
+    if out is None:
+        return torch.mm(x[0], y[0].T)[None]
+    torch.mm(x[0], y[0].T, out=out[0])
+    return out
 
 
 def _high_bits(x: Tensor) -> Tensor:

@@ -253,6 +253,7 @@ def test_memory_is_planned_before_an_exact_solve(monkeypatch):
 
 def test_dense_backend_that_cannot_fit_is_an_error(monkeypatch):
     monkeypatch.setattr("otgan.geometry.free_memory", lambda device: 10**5)
+    monkeypatch.setattr("otgan.geometry._LITTLE", 0)
     with pytest.raises(MemoryError, match="'streamed'"):
         otgan.transport(cloud(100, 2), cloud(100, 2), epsilon=1, backend="dense")
     assert otgan.transport(cloud(100, 2), cloud(100, 2), epsilon=1).backend == "streamed"

@@ -70,16 +70,6 @@ class Iterate:
         part.rough = part.kernel if self.rough is self.kernel else self.rough.take(keep)
         return part
 
-    def over_y(self, v: Tensor) -> Tensor:
-        """K (b v)."""
-        self.passes += 0.5
-        return self.kernel(self.b * v, 1)
-
-    def over_x(self, u: Tensor) -> Tensor:
-        """Kᵀ (a u)."""
-        self.passes += 0.5
-        return self.kernel(self.a * u, 0)
-
     def sweep(self) -> Tensor:
         """Make the row sums exact for the present v and measure the column sums, in one pass."""
         self.passes += 1
@@ -90,17 +80,6 @@ class Iterate:
 
         sums, back = self.kernel.through(self.b * self.v, weighted)
         self.u = sums.reciprocal().masked_fill_(self.no_x, 1.0)
-        return self._measured(back)
-
-    def rows_made_exact(self, v: Tensor) -> Tensor:
-        """Return the u that makes the row sums a."""
-        return self.over_y(v).reciprocal_().masked_fill_(self.no_x, 1.0)
-
-    def measure(self) -> Tensor:
-        """Measure the column sums for the present u and v."""
-        return self._measured(self.over_x(self.u))
-
-    def _measured(self, back: Tensor) -> Tensor:
         self.ratio = (self.v * back).masked_fill_(self.no_y, 1.0)
         self.error = torch.linalg.vecdot(self.b, (self.ratio - 1).abs_())
         return self.error

@@ -142,27 +142,22 @@ def _line_search(it: Iterate, direction: Tensor, gap: Tensor) -> None:
     # What rounding leaves of a rise: near the solution the rise itself, of second order, is below it.
     noise = 1e-6 * it.error if it.tol > 1e-7 else _ROUNDING * (1 + it.error + value.abs())
     before_v = it.v
+    # Where even short steps fail, a plain Sinkhorn step never does.
+    plain = before_v / it.ratio
+    before = it.error
     t = torch.ones_like(value)
     for _ in range(12):
-        v = before_v * (t[:, None] * direction).exp()
-        u = it.rows_made_exact(v)
-        rise = it.semi_dual(u, v) - value
+        it.v = before_v * (t[:, None] * direction).exp()
+        it.sweep()
+        rise = it.semi_dual(it.u, it.v) - value
         accepted = rise >= 1e-4 * t * slope - noise
         if bool(accepted.all()):
             break
         t = torch.where(accepted, t, 0.25 * t)
-    keep = accepted[:, None]
-    # Where even short steps fail, a plain Sinkhorn step never does.
-    plain = before_v / it.ratio
-    it.v = torch.where(keep, v, plain)
-    it.u = u if bool(accepted.all()) else it.rows_made_exact(it.v)
-    before = it.error
-    it.measure()
     # Where the dual value cannot tell, the error does.
-    worse = accepted & (rise < 1e-4 * t * slope) & (it.error > before)
-    if bool(worse.any()):
-        accepted = accepted & ~worse
-        it.v = torch.where(worse[:, None], plain, it.v)
+    accepted = accepted & ~((rise < 1e-4 * t * slope) & (it.error > before))
+    if not bool(accepted.all()):
+        it.v = torch.where(accepted[:, None], it.v, plain)
         it.sweep()
     for _ in range(4):
         left = (direction * (it.b - it.b * it.ratio)).sum(1)
@@ -172,8 +167,7 @@ def _line_search(it: Iterate, direction: Tensor, gap: Tensor) -> None:
         nearer = (it.u, it.v, it.ratio, it.error)
         t = torch.where(longer, 2 * t, t)
         it.v = torch.where(longer[:, None], before_v * (t[:, None] * direction).exp(), it.v)
-        it.u = it.rows_made_exact(it.v)
-        it.measure()
+        it.sweep()
         better = it.error < 0.8 * nearer[3]
         side = better[:, None]
         it.u, it.v = torch.where(side, it.u, nearer[0]), torch.where(side, it.v, nearer[1])

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from otgan.cost import RELATIVE_EPSILON, mean_cost, resolve_epsilon, resolve_reach
-from otgan.entropic.coarse import coarse_potential
 from otgan.entropic.coupling import EntropicCoupling
 from otgan.entropic.ragged import Assembly, groups_of_similar_size
 from otgan.entropic.solver import Solution, solve
@@ -126,8 +125,6 @@ def _solve(
     start = _START * geometry.mean_cost((a > 0).double(), (b > 0).double())
     if rho is not None:
         return solve_unbalanced(geometry, a, b, epsilon, rho, start=start, **limits)
-    if init is None:
-        init = coarse_potential(geometry.x, geometry.y, a, b, settings.p, epsilon, start)
     return solve(geometry, a, b, epsilon, start=start, init=init, **limits)
 
 

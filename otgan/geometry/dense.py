@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from otgan.cost import cost_matrix
-from otgan.geometry.base import LOG2E, Geometry, Kernel, exponents, rows_per_tile
+from otgan.geometry.base import LOG2E, Geometry, Kernel, exp2_, exponents, rows_per_tile
 from otgan.memory import empty
 
 __all__ = ["DenseGeometry"]
@@ -90,7 +90,10 @@ class DenseGeometry(Geometry):
         return cost_matrix(self.x.double(), self.y.double(), self.p)
 
     def mean_cost(self, a: Tensor, b: Tensor) -> Tensor:
-        """Mean of the stored costs."""
+        """Mean of the stored costs, or of the moments where there are fewer of them."""
+        _, n, m = self.shape
+        if self.p == 2 and 4 * self.x.shape[2] * (n + m) < n * m:
+            return super().mean_cost(a, b)
         return self.outer_cost(a / a.sum(1, keepdim=True), b / b.sum(1, keepdim=True))
 
     def tiles(self) -> Iterator[tuple[slice, Tensor]]:
@@ -135,5 +138,5 @@ class DenseGeometry(Geometry):
         row, column = f * inverse, g * inverse
         for rows, cost in self.tiles():
             part = matrix[:, rows]
-            part.copy_(exponents(cost, row[:, rows], column, inverse)).exp2_()
+            exp2_(part.copy_(exponents(cost, row[:, rows], column, inverse)))
         return matrix

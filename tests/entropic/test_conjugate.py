@@ -17,7 +17,11 @@ def systems(batch, *, flat=False):
     side = side * (1.0 if flat else 0.8) / largest.sqrt()
     matrix = torch.eye(7, dtype=torch.float64) - side[..., None] * gram * side[:, None]
     system = System(
-        DenseKernel(kernel), side, weight, lambda z: z, lambda direction: torch.full_like(direction[:, :1], 2.0)
+        DenseKernel(kernel),
+        side,
+        weight,
+        lambda z: z,
+        lambda direction: torch.full_like(direction[:, :1], 2.0),
     )
     return system, matrix
 
