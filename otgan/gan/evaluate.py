@@ -36,6 +36,7 @@ class Judge:
         self.train, self.held_out = train, held_out
         self._floors: dict[int, dict[str, Any]] = {}
         self._gaussian: dict[int, float] = {}
+        self._real: dict[int, Rows] = {}
 
     def size(self, n: int) -> int:
         """Return how many samples are compared when n are wanted: no more than there are real ones."""
@@ -93,7 +94,7 @@ class Judge:
             ``kid``; ``precision``, ``recall``, ``density``, ``coverage``; ``class_tv``, between the shares of the classes;
             ``classes``, how many have at least 1 % of the images.
         """
-        real = self._features(self.held_out.points[: len(rows)])
+        real = self._real_features(len(rows))
         fake = self._features(rows)
         total = len(self.train.classes)
         labels = self.classifier.classes_of(fake)
@@ -113,12 +114,17 @@ class Judge:
             values, vectors = np.linalg.eigh(np.cov(pixels, rowvar=False))
             noise = rng.standard_normal((n, pixels.shape[1])) * np.sqrt(values.clip(0))
             fake = self._features((pixels.mean(0) + noise @ vectors.T).astype(np.float32))
-            self._gaussian[n] = frechet(self._features(self.held_out.points[:n]), fake)
+            self._gaussian[n] = frechet(self._real_features(n), fake)
         return {
             "classes_total": len(self.train.classes),
             "classifier_frechet_gaussian": self._gaussian[n],
             "classifier_accuracy": self.classifier.accuracy,
         }
+
+    def _real_features(self, n: int) -> Rows:
+        if n not in self._real:
+            self._real[n] = self._features(self.held_out.points[:n])
+        return self._real[n]
 
     def _features(self, rows: Rows) -> Rows:
         assert self.train.shape is not None

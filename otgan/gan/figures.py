@@ -29,13 +29,16 @@ __all__ = [
 ]
 
 _SHOWN = 2000
+_TILES = 64
 _PAIRED = 32
 
 
 def draw(run: Run, folder: Folder) -> None:
     """Draw the samples of a run, and of a system with an encoder its reconstructions and traversals, into its folder."""
     real = run.real_samples()
-    sample_picture(folder.picture("samples", run.step), run.sample(_SHOWN, seed=0), real)
+    sample_picture(
+        folder.picture("samples", run.step), run.sample(_TILES if real.ndim == 4 else _SHOWN, seed=0), real
+    )
     if isinstance(run.system, Autoencoder):
         shown = real[: _PAIRED if real.ndim == 4 else _SHOWN]
         reconstruction_picture(folder.picture("reconstructions", run.step), shown, run.reconstruct(shown))
@@ -54,7 +57,7 @@ def sample_picture(path: Path, samples: NDArray[Any], real: NDArray[Any] | None 
         Points of the data.
     """
     if samples.ndim == 4:
-        pixels = image_grid(samples[:64])
+        pixels = image_grid(samples[:_TILES])
         write_whole(path, lambda file: imsave(file, pixels, format="png"))
         return
     figure = Figure(figsize=(4, 4), dpi=100)
