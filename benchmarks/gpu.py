@@ -234,9 +234,13 @@ def error_of(problem: Problem, f: Tensor, g: Tensor) -> float:
 
 def batches(plan: Plan, watch: Watch) -> tuple[list[tuple[Cell, ...]], list[str]]:
     """Measure batches of small problems; return the rows and the names of the peers, in the order of their columns."""
-    peers: list[Contender] = [PotBatch("log_sinkhorn"), PotBatch("sinkhorn"), GeomLoss(), Eager()]
+    peers: list[Contender] = [Eager()]
+    if _has("geomloss"):
+        peers.insert(0, GeomLoss())
+    if _has("ot"):
+        peers[:0] = [PotBatch("log_sinkhorn"), PotBatch("sinkhorn")]
     if plan.device == "cuda" and has_jax(plan.device):
-        peers[2:2] = [OttSingle("plain", plan.limit), OttSingle("anderson", plan.limit)]
+        peers[:0] = [OttSingle("plain", plan.limit), OttSingle("anderson", plan.limit)]
     if plan.device == "cuda" and _has_flash():
         peers.append(Flash("alternating"))
     rows = []
@@ -384,8 +388,12 @@ def _sides(problem: Problem) -> list[tuple[Tensor, int]]:
     return [(problem.x, 3), (problem.y, 3), (problem.a, 2), (problem.b, 2)]
 
 
+def _has(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
 def _has_flash() -> bool:
-    return importlib.util.find_spec("flash_sinkhorn") is not None
+    return _has("flash_sinkhorn")
 
 
 def show(heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
@@ -427,11 +435,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     packages = ["triton", *(["ott-jax", "jax"] if has_jax(plan.device) else [])]
     packages += ["flash-sinkhorn"] if _has_flash() else []
-    absent = [
-        name
-        for name, there in (("OTT-JAX on CUDA", has_jax("cuda")), ("FlashSinkhorn", _has_flash()))
-        if not there
-    ]
+    wanted = {
+        "POT": _has("ot"),
+        "GeomLoss": _has("geomloss"),
+        "OTT-JAX on CUDA": has_jax("cuda"),
+        "FlashSinkhorn": _has_flash(),
+    }
+    absent = [name for name, there in wanted.items() if not there]
     common = [
         "x ~ N(0, I) and y ~ N(½, 1.3² I), uniform weights, float32; errors are the largest L1 error of both marginals, "
         "recomputed in float64. Warm; medians of "

@@ -20,6 +20,10 @@ _FLAT = {torch.float32: 1e-6, torch.float64: 1e-14}
 """Curvature, relative to that of the diagonal, below which products in that type say nothing."""
 
 
+_UNSEEN = 4
+"""Iterations on a GPU between looks at what is still working; those that are not stand still meanwhile."""
+
+
 @dataclass(frozen=True, eq=False)
 class System:
     """The matrix I − s Kᵀ w K s in the type of the kernel K.
@@ -73,8 +77,11 @@ def conjugate_gradients(
     flat : bool
         Whether a direction was flat.
     """
-    solver = _one if residual.shape[0] == 1 else _many
-    return solver(system, residual, forcing, limit)
+    # A number for the host costs next to nothing on the CPU; a GPU would stop for it in every iteration.
+    on_cpu = residual.device.type == "cpu"
+    if on_cpu and residual.shape[0] == 1:
+        return _one(system, residual, forcing, limit)
+    return _many(system, residual, forcing, limit, 1 if on_cpu else _UNSEEN)
 
 
 def _one(system: System, residual: Tensor, forcing: Tensor, limit: int) -> tuple[Tensor, int, bool]:
@@ -100,22 +107,24 @@ def _one(system: System, residual: Tensor, forcing: Tensor, limit: int) -> tuple
     return x, used, False
 
 
-def _many(system: System, residual: Tensor, forcing: Tensor, limit: int) -> tuple[Tensor, int, bool]:
+def _many(
+    system: System, residual: Tensor, forcing: Tensor, limit: int, every: int
+) -> tuple[Tensor, int, bool]:
     x = torch.zeros_like(residual)
     left = _inners(residual, residual)
     enough = left * forcing.square().to(residual.dtype)[:, None]
     direction = z = system.precondition(residual)
     slope = _inners(residual, z)
     working = left > enough
-    flat_ever, flattest = False, _FLAT[residual.dtype]
+    flat_ever, flattest = torch.zeros_like(working), _FLAT[residual.dtype]
     used = 0
-    while used < limit and bool(working.any()):
+    while used < limit and (used % every > 0 or bool(working.any())):
         product = system.times(direction)
         used += 1
         curvature = _inners(direction, product)
         flat = working & ~(curvature > flattest * _inners(direction, direction))
-        if bool(flat.any()):
-            flat_ever = True
+        if every > 1 or bool(flat.any()):
+            flat_ever = flat_ever | flat
             x.addcmul_(torch.where(flat, system.farthest(direction), 0.0), direction)
             working = working & ~flat
         length = torch.where(working, slope / curvature, 0.0)
@@ -126,7 +135,7 @@ def _many(system: System, residual: Tensor, forcing: Tensor, limit: int) -> tupl
         z = system.precondition(residual)
         before, slope = slope, left if z is residual else _inners(residual, z)
         direction = torch.addcmul(z, torch.where(working, slope / before, 0.0), direction)
-    return x, used, flat_ever
+    return x, used, bool(flat_ever.any())
 
 
 def _inner(x: Tensor, y: Tensor) -> float:

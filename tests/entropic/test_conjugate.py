@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from otgan.entropic import conjugate
 from otgan.entropic.conjugate import System, conjugate_gradients
 from otgan.geometry.dense import DenseKernel
 
@@ -61,6 +62,19 @@ def test_problems_of_a_batch_do_not_see_each_other():
         )
         single, _, _ = conjugate_gradients(alone, b[k : k + 1], torch.tensor([1e-3]), 50)
         assert torch.allclose(x[k], single[0], atol=1e-12)
+
+
+def test_looking_seldom_changes_no_solution():
+    system, _ = systems(3)
+    b = torch.randn(3, 7, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    b[2] = 0
+    forcing = torch.tensor([1e-2, 1e-10, 1e-3], dtype=torch.float64)
+    often = conjugate._many(system, b, forcing, 50, 1)
+    seldom = conjugate._many(system, b, forcing, 50, 4)
+    assert torch.allclose(often[0], seldom[0], atol=1e-14)
+    assert often[1] <= seldom[1] < often[1] + 4
+    null = torch.linalg.eigh(systems(3, flat=True)[1])[1][..., 0]
+    assert conjugate._many(systems(3, flat=True)[0], null, forcing, 50, 4)[2]
 
 
 @pytest.mark.parametrize("batch", [1, 2])
