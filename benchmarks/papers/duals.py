@@ -92,7 +92,7 @@ class LastLayer:
     start: Tensor
 
     @classmethod
-    def draw(cls, seed: int, n: int = 96, k: int = 33) -> LastLayer:
+    def draw(cls, seed: int, n: int = 64, k: int = 33) -> LastLayer:
         """Make one with k − 1 rectified units and a constant."""
         rng = np.random.default_rng(seed)
         hidden = rng.normal(size=(n, 2)) @ rng.normal(size=(2, k - 1)) + rng.normal(size=k - 1)
