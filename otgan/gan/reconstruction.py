@@ -71,8 +71,8 @@ def examine(run: Run, train: Rows, held_out: Rows, seed: int) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``reconstruction``, the mean of ‖x − G(z)‖² with z the mean of Q(z|x), summed over coordinates, in squared units
-        of the data, and ``reconstruction_pca``, that of PCA with as many components as a code has numbers, fitted to
+        ``reconstruction``, the mean of ‖x − G(z)‖² with z by :meth:`otgan.gan.Run.encode`, summed over coordinates, in
+        squared units of the data, and ``reconstruction_pca``, that of PCA with as many components as a code has numbers, fitted to
         the training split. ``latent_mmd``, the squared MMD between codes drawn from Q(z|x) and the prior, and
         ``latent_mmd_band``, which it exceeds with probability .05 where the two laws are equal. For systems with a
         bound, in nats of a sample in the units of the data: ``elbo``, and ``iw_likelihood``, see

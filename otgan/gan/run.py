@@ -183,15 +183,14 @@ class Run:
 
     @torch.no_grad()
     def encode(self, x: ArrayLike, seed: int | None = None) -> NDArray[np.float32]:
-        """Return the code of each sample: the mean of Q(z|x).
+        """Return the code of each sample: the mean of Q(z|x), or of an implicit encoder a draw, always the same.
 
         Parameters
         ----------
         x : array-like, shape (n, d), or (n, C, H, W) for images
             In the units of the data. Images may be rows of pixels too.
         seed : int, optional
-            Draw each code from Q(z|x) instead: of an encoder that is not Gaussian, the mean may be where no code is.
-            A deterministic encoder always returns the same.
+            Draw each code from Q(z|x) instead. A deterministic encoder always returns the same.
 
         Returns
         -------
@@ -239,7 +238,7 @@ class Run:
         return np.concatenate([self._decoded(part) for part in codes.split(_CHUNK)])
 
     def reconstruct(self, x: ArrayLike, seed: int | None = None) -> NDArray[np.float32]:
-        """Encode samples and decode their codes: G(z), z the mean of Q(z|x) or, with a seed, a draw from it.
+        """Encode samples and decode their codes.
 
         Parameters
         ----------

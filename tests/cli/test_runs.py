@@ -1,12 +1,13 @@
 """``otgan train``, ``otgan sample`` and ``otgan evaluate``: exit statuses, streams and files."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 
 from otgan.cli import main
-from otgan.gan import Run
+from otgan.gan import SYSTEMS, Run
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +29,13 @@ def otgan(capsys):
 
 
 SMALL = ("--set", "batch=16", "--set", "width=8", "--set", "depth=1")
+
+
+def test_help_names_every_system(otgan):
+    status, shown, _ = otgan("train", "--help")
+    words = re.findall(r"[\w-]+", shown)
+    assert status == 0
+    assert set(SYSTEMS) <= set(words)
 
 
 def test_train_resume_sample_and_evaluate(otgan, points, tmp_path):

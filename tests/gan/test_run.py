@@ -38,6 +38,7 @@ def test_codes_and_reconstructions_are_in_their_units_and_repeatable(run, points
         assert np.array_equal(drawn, codes)
     else:
         assert not np.array_equal(drawn, run.encode(points, seed=2))
+    if run.system.name == "vae":
         draws = np.stack([run.encode(points[:20], seed=seed) for seed in range(200)])
         error = np.abs(draws.mean(0) - codes[:20]) / draws.std(0)
         assert error.mean() < 0.15

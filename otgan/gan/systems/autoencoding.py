@@ -125,11 +125,18 @@ class Autoencoder(System):
         return mean.to(x.dtype), variance.to(x.dtype).clamp_min(_LEAST_VARIANCE).log()
 
     def code(self, nets: Networks, x: Tensor) -> Tensor:
-        """Return the mean of Q(z|x), shape (n, latent)."""
-        if self.encoder == "deterministic":
-            code: Tensor = nets["encoder"](x)
-            return code.to(x.dtype)
-        return self.posterior(nets, x)[0]
+        """Return one code for each sample, always the same, shape (n, latent): the mean of Q(z|x).
+
+        Of an implicit encoder it is what the same noise makes of every sample: between the modes of such a posterior its
+        mean may be where no code is.
+        """
+        if self.encoder == "implicit":
+            noise = self.encoder_noise(1, seeded(x.device, 0, 6)).to(x.dtype)
+            return self.encode(nets, x, noise.expand(len(x), -1))
+        if self.encoder == "gaussian":
+            return self.posterior(nets, x)[0]
+        code: Tensor = nets["encoder"](x)
+        return code.to(x.dtype)
 
 
 @dataclass(frozen=True, kw_only=True)
