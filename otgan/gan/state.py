@@ -16,6 +16,7 @@ from otgan.gan.errors import DivergedError, OptionError, RunError
 from otgan.gan.networks import initialize
 from otgan.gan.samples import Samples, Scaling, as_tensor
 from otgan.gan.systems import System
+from otgan.gan.systems.autoencoding import Autoencoder
 
 __all__ = ["State"]
 
@@ -79,6 +80,7 @@ class State:
             for name, net in made.items()
         }
         _check_generator(nets, batches, space.shape, own)
+        _check_encoder(system, nets, batches, own)
         average = moving_average(system.ema)
         averages = {name: AveragedModel(nets[name], avg_fn=average) for name in system.averaged}
         for copy in averages.values():
@@ -158,3 +160,23 @@ def _check_generator(
     generator.train()
     if made != (2, *shape):
         raise RunError(f"your generator makes samples of shape {made[1:]}; those of the data have {shape}")
+
+
+def _check_encoder(
+    system: System, nets: Mapping[str, nn.Module], batches: Batches, own: Mapping[str, nn.Module]
+) -> None:
+    """Find out before training whether an encoder of the user's own makes rows of the length that its kind has."""
+    if "encoder" not in own or not isinstance(system, Autoencoder):
+        return
+    encoder, x = nets["encoder"], batches.points[:2]
+    noise = system.encoder_noise(len(x), seeded(x.device, 0, 6))
+    encoder.eval()
+    with torch.no_grad():
+        made = tuple((encoder(x, noise) if system.encoder == "implicit" else encoder(x)).shape)
+    encoder.train()
+    length = system.latent * (2 if system.encoder == "gaussian" else 1)
+    if made != (len(x), length):
+        raise RunError(
+            f"your encoder makes rows of shape {made[1:]}; encoder={system.encoder} with latent={system.latent} "
+            f"makes rows of shape ({length},)"
+        )

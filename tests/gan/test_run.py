@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 import otgan.data
-from otgan.gan import OptionError, Run, train
+from otgan.gan import OptionError, Run, RunError, train
 
 SMALL = {"batch": 32, "width": 16, "depth": 2, "latent": 3}
 
@@ -85,3 +87,16 @@ def test_systems_without_an_encoder_say_which_have_one(points):
     for attempt in (run.encode, run.reconstruct):
         with pytest.raises(OptionError, match="gan has no encoder; wae-gan, wae-mmd, aae, vae, avb have one"):
             attempt(points)
+
+
+def test_an_encoder_of_ones_own_is_trained_and_checked(points, tmp_path):
+    encoder = nn.Linear(4, 3)
+    before = encoder.weight.detach().clone()
+    run = train("wae-mmd", points, 3, 0, tmp_path, options=SMALL, modules={"encoder": encoder})
+    assert not torch.equal(encoder.weight, before)
+    again = Run.load(tmp_path, modules={"encoder": nn.Linear(4, 3)})
+    assert np.array_equal(again.encode(points), run.encode(points))
+    with pytest.raises(
+        RunError, match=r"rows of shape \(3,\); encoder=gaussian with latent=3 makes .* \(6,\)"
+    ):
+        train("vae", points, 3, options=SMALL, modules={"encoder": nn.Linear(4, 3)})
