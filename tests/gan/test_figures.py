@@ -1,7 +1,13 @@
 import numpy as np
 from matplotlib.image import imread
 
-from otgan.gan.figures import curves, image_grid, sample_picture
+from otgan.gan.figures import (
+    curves,
+    image_grid,
+    reconstruction_picture,
+    sample_picture,
+    traversal_picture,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -30,6 +36,33 @@ def test_pictures_of_points_on_the_line_and_in_space(tmp_path):
         sample_picture(tmp_path / f"{dim}.png", points, points + 1)
         assert imread(tmp_path / f"{dim}.png").shape == (400, 400, 4)
         sample_picture(tmp_path / f"{dim}.png", points)
+
+
+def test_reconstructions_of_images_lie_below_them(tmp_path):
+    real, decoded = RNG.uniform(size=(2, 16, 1, 4, 4))
+    reconstruction_picture(tmp_path / "pairs.png", real, decoded)
+    stored = imread(tmp_path / "pairs.png")[..., 0]
+    assert stored.shape == (16, 32)
+    for row, (part, start) in enumerate(((real, 0), (decoded, 0), (real, 8), (decoded, 8))):
+        expected = image_grid(part[start : start + 8], 8)[..., 0] / 255
+        assert np.allclose(stored[4 * row : 4 * row + 4], expected)
+
+
+def test_traversals_of_images_have_a_row_for_each_coordinate(tmp_path):
+    decoded = RNG.uniform(size=(3, 5, 1, 4, 4))
+    traversal_picture(tmp_path / "rows.png", decoded, decoded[0])
+    stored = imread(tmp_path / "rows.png")[..., 0]
+    assert stored.shape == (12, 20)
+    assert np.allclose(stored[4:8], image_grid(decoded[1], 5)[..., 0] / 255)
+
+
+def test_reconstructions_and_traversals_of_points(tmp_path):
+    for dim in (1, 2, 5):
+        points = RNG.normal(size=(20, dim))
+        reconstruction_picture(tmp_path / "lines.png", points, points + 1)
+        traversal_picture(tmp_path / "curves.png", RNG.normal(size=(3, 5, dim)), points)
+        for name in ("lines", "curves"):
+            assert imread(tmp_path / f"{name}.png").shape == (400, 400, 4)
 
 
 def test_curves_of_a_short_and_of_an_empty_history(tmp_path):

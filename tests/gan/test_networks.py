@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from otgan.gan.errors import OptionError, RunError
-from otgan.gan.networks import Space, critic, generator, initialize
+from otgan.gan.networks import Space, critic, encoder, generator, initialize
 
 CPU = torch.device("cpu")
 CASES = [
@@ -38,6 +38,7 @@ def test_shapes_and_ranges(shape, network, norm):
     assert judge(x).shape == (3,)
     assert not any(isinstance(m, nn.BatchNorm2d) for m in judge.modules())
     assert filled(critic, space, network, width=8, depth=2, outputs=7)(x).shape == (3, 7)
+    assert filled(encoder, space, network, width=8, depth=2, outputs=1, norm=norm)(x).shape == (3, 1)
 
 
 def test_weights_come_from_the_given_generator_alone():
