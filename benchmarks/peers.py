@@ -23,7 +23,7 @@ from torch import Tensor
 
 import otgan
 from benchmarks.problems import Problem, marginal_error, plan_of
-from benchmarks.timing import timed
+from benchmarks.timing import LateError, at_most, timed
 
 __all__ = ["Attempt", "Contender", "GeomLoss", "Otgan", "Ott", "Pot", "PotBatch", "field_of_peers", "has_jax"]
 
@@ -123,8 +123,12 @@ class Pot(Contender):
         unit = sum(problem.shape) if self.method == "greenkhorn" else 1
         if problem.shape not in self._pace:
             solve(0.0, 1)  # the first call of all imports and starts threads
-            one, three = (timed(partial(solve, 0.0, most * unit))[0] for most in (1, 3))
-            self._pace[problem.shape] = max((three - one) / (2 * unit), 1e-6)
+            try:
+                with at_most(limit):
+                    one, three = (timed(partial(solve, 0.0, most * unit))[0] for most in (1, 3))
+                self._pace[problem.shape] = max((three - one) / (2 * unit), 1e-6)
+            except LateError:
+                self._pace[problem.shape] = limit / unit
         most = int(limit / self._pace[problem.shape])
         if most < _FEW * unit:
             return _out_of_reach(unit * self._pace[problem.shape])
@@ -332,7 +336,13 @@ def _tighten(
     best: Attempt | None = None
     for _ in range(4):
         run = partial(solve, threshold)
-        seconds, answer = timed(run)
+        try:
+            # Methods whose iterations differ in length can outlast every estimate.
+            with at_most(2 * limit):
+                seconds, answer = timed(run)
+        except LateError:
+            late = Attempt(2 * limit, math.inf, f"{knob}={threshold:.3g}", run, words="(stopped)")
+            return late if best is None else best
         attempt = Attempt(seconds, _finite(error_of(answer)), f"{knob}={threshold:.3g}", run)
         if attempt.error <= tol:
             best = attempt if best is None or attempt.seconds < best.seconds else best

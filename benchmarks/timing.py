@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -43,6 +45,32 @@ def timed(run: Callable[[], T]) -> tuple[float, T]:
     result = run()
     _synchronize()
     return now() - start, result
+
+
+class LateError(Exception):
+    """A run that was stopped because its time is over."""
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Stop what runs inside by a LateError after so many seconds of the clock in use, at the next Python operation.
+
+    Compiled code is not interrupted.
+    """
+    timer, ring = (
+        (signal.ITIMER_PROF, signal.SIGPROF) if _chosen == "cpu" else (signal.ITIMER_REAL, signal.SIGALRM)
+    )
+
+    def stop(number: int, frame: object) -> None:
+        raise LateError
+
+    before = signal.signal(ring, stop)
+    signal.setitimer(timer, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(timer, 0)
+        signal.signal(ring, before)
 
 
 def in_turns(runs: Sequence[Callable[[], object]], rounds: int) -> list[float]:
