@@ -86,8 +86,8 @@ def gan_against_wgan(grid: NDArray[Any], judges: Mapping[str, Judged], wgan: Cou
     line.axvline(2, color=INK, linewidth=0.8, linestyle=":")
     line.text(-2, 1.04, "real", ha="center")
     line.text(2, 1.04, "generated", ha="center")
-    line.set(xlabel="x", ylim=(-0.05, 1.12), title="Trained to tell two Gaussians apart")
-    line.legend(frameon=False, loc="lower left", fontsize=8)
+    line.set(xlabel="x", xlim=(-4, 7), ylim=(-0.05, 1.12), title="Trained to tell two Gaussians apart")
+    line.legend(frameon=False, loc="center right", fontsize=8)
 
     styles = {
         "saturating": (ORANGE, "-", "D, saturating loss"),
@@ -122,13 +122,13 @@ def _course(ax: Axes, course: Course, what: str) -> None:
     other.spines["top"].set_visible(False)
     (estimate,) = other.plot(course.steps, course.estimate, color=ORANGE, label=what)
     other.tick_params(axis="y", colors=ORANGE)
-    other.set_ylim(bottom=min(0, *course.estimate))
+    other.set_ylim(min(0, *course.estimate), 1.5 * max(course.estimate))  # room for the legend
     ax.set(
         xlabel="generator updates",
         ylabel="W₁",
         title=f"8 Gaussians, seed 0: Spearman correlation {course.correlation:.2f}",
     )
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, 1.5 * max(course.exact))
     ax.legend(handles=[exact, floor, estimate], frameon=False, fontsize=8, loc="upper right")
 
 
