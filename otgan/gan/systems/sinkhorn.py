@@ -50,7 +50,7 @@ class Sinkhorn(System):
 
     name: ClassVar[str] = "sinkhorn"
     estimate: ClassVar[str | None] = "divergence"
-    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 3000}
+    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 6000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {
             "latent": 2,
@@ -64,7 +64,17 @@ class Sinkhorn(System):
             "lr": 2e-3,
         },
         "small": {"latent": 32, "prior": "normal", "activation": "relu", "batch": 256, "epsilon": 0.5},
-        "images": {"latent": 64, "prior": "normal", "activation": "relu", "width": 32, "epsilon": 2.0},
+        "images": {
+            "latent": 64,
+            "prior": "normal",
+            "activation": "relu",
+            "width": 16,
+            "batch": 100,
+            "features": 64,
+            "epsilon": 1.0,
+            "lr": 5e-4,
+            "lr_features": 2e-4,
+        },
     }
 
     batch: int = 300

@@ -67,11 +67,20 @@ class SmoothedOT(System):
 
     name: ClassVar[str] = "smoothed-ot"
     estimate: ClassVar[str | None] = "smoothed"
-    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 3000}
+    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 6000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {"latent": 2, "width": 256, "batch": 256, "power": 1.0, "lr": 2e-3},
         "small": {"latent": 32, "width": 256, "batch": 256, "strength": 0.5},
-        "images": {"latent": 64, "width": 32, "batch": 256, "strength": 2.0},
+        "images": {
+            "latent": 64,
+            "width": 16,
+            "batch": 100,
+            "strength": 1.0,
+            "features": 64,
+            "n_dual": 1,
+            "lr": 5e-4,
+            "lr_dual": 2e-4,
+        },
     }
 
     by_nets: ClassVar[Mapping[str, Any]] = {"width": 128, "strength": 0.2, "lr": 3e-4, "lr_dual": 2e-3}
