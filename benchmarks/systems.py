@@ -15,11 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.papers import figures
 from benchmarks.record import Cell, record
 from otgan.gan import SYSTEMS, Run
+from otgan.gan.figures import image_grid
+from otgan.plot.palette import BLUE
 
 SHOWN = ("gan", "wgan", "wgan-gp", "smoothed-ot", "smoothed-ot:duals=nets", "sinkhorn")
 QUICK_STEPS = 20
+TILES, DOTS = 64, 1000
 
 # By the kind of data: the columns of the table, and the entries of an evaluation behind them.
 POINTS = {"W₁": "em", "its floor": "em_floor", "modes": "modes", "in a mode": "in_modes"}
@@ -105,6 +109,21 @@ def cells(rows: Sequence[Row], columns: dict[str, str]) -> list[tuple[Cell, ...]
     ]
 
 
+def picture(name: str, rows: Sequence[Row]) -> Path:
+    """Draw samples of each run side by side, points over those of the data, into ``docs/pictures/NAME.png``."""
+    figure, axes = figures.row(len(rows), height=10 / len(rows) + 0.2)
+    for ax, row in zip(axes, rows, strict=True):
+        ax.set_title(row.label)
+        ax.set_axis_off()
+        if len(row.run.space.shape) == 3:
+            ax.imshow(image_grid(row.run.sample(TILES, seed=0)))
+            continue
+        for points, color in ((row.run.real_samples()[:DOTS], "0.6"), (row.run.sample(DOTS, seed=0), BLUE)):
+            ax.scatter(points[:, 0], points[:, 1], s=2, color=color, linewidths=0)
+        ax.set_aspect("equal")
+    return figures.save(figure, name)
+
+
 def parse(argument: str) -> tuple[str, dict[str, str]]:
     """Read a system and its options: ``smoothed-ot`` or ``smoothed-ot:duals=nets``."""
     system, _, rest = argument.partition(":")
@@ -139,6 +158,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     seeds = options.seeds[:1] if options.quick else options.seeds
 
     table: list[tuple[Cell, ...]] = []
+    shown: list[Row] = []
     columns = POINTS
     with tempfile.TemporaryDirectory() as temporary:
         options.out = options.out or Path(temporary)
@@ -147,6 +167,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             rows = [train(system, choices, options.data, seed, options) for seed in seeds]
             columns = POINTS if rows[0].run.space.kind == "points" else IMAGES
             table += cells(rows, columns)
+            shown.append(median_run(rows, next(iter(columns.values()))))
             for row in rows:
                 numbers = (
                     f"{head} {row.evaluation[key]:.3g}"
@@ -154,10 +175,12 @@ def main(argv: Sequence[str] | None = None) -> None:
                     if key in row.evaluation
                 )
                 print(row.label, row.run.seed, *numbers, f"{row.seconds:.0f} s", sep="  ", flush=True)
-    if options.quick:
-        return
+        if options.quick:
+            return
+        name = "systems-" + re.sub(r"\W+", "-", options.data)
+        picture(name, shown)
     record(
-        "systems-" + re.sub(r"\W+", "-", options.data),
+        name,
         ["system", "seed", "median", *columns, "steps", "processor time (s)", "evaluations (%)"],
         table,
         notes=[

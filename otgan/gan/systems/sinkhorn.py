@@ -71,6 +71,7 @@ class Sinkhorn(System):
             "width": 16,
             "batch": 100,
             "features": 64,
+            # With much less, features gain most by spreading one batch away from the next of the same images.
             "epsilon": 1.0,
             "lr": 5e-4,
             "lr_features": 2e-4,

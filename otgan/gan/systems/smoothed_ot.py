@@ -75,6 +75,7 @@ class SmoothedOT(System):
             "latent": 64,
             "width": 16,
             "batch": 100,
+            # With much less, features gain most by spreading one batch away from the next of the same images.
             "strength": 1.0,
             "features": 64,
             "n_dual": 1,
