@@ -41,8 +41,9 @@ def measure(checks: Checks) -> Sequence[str]:
     if not checks.quick:
         save(draw(errors, biases, descents, runs), "regularized")
     return (
-        "The first nine kinds of rows are on small problems in float64: 24 points a side, or 64 points of 8 Gaussians "
-        f"and the last layer of a random network, lambda = {duals.STRENGTH}, the cost the squared distance.",
+        "All but the rows of W1 are on small problems in float64, the cost the squared distance: 12 to 24 points a side, "
+        "or, for gradient errors and descents, 64 points of 8 Gaussians, the last layer of a random network, and "
+        f"lambda = {duals.STRENGTH}.",
         "The guarantee of a descent by steps of 1/L: the mean of |grad h|^2 over T steps is at most "
         "2 L (h_0 - h_T) / T + 2 L0^2 gap / lambda. Duals start from 0 at every step.",
         f"Equal critic steps: {CRITIC_STEPS} in all, divided by those for each update of the generator; networks of width "
