@@ -46,7 +46,7 @@ class AVB(Variational):
     estimate: ClassVar[str | None] = "elbo"
     averaged: ClassVar[tuple[str, ...]] = ("generator", "encoder", "likelihood", "critic")
     encoders: ClassVar[tuple[str, ...]] = ("implicit",)
-    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 5000, "images": 3000}
+    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 2000, "images": 3000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {
             "latent": 2,
@@ -56,8 +56,15 @@ class AVB(Variational):
             "learn_variance": True,
             "critic_width": 128,
         },
-        "small": {"latent": 8, "width": 256, "variance": 0.02, "learn_variance": True, "critic_width": 256},
-        "images": {"latent": 8, "width": 32, "variance": 0.02, "learn_variance": True},
+        "small": {
+            "latent": 8,
+            "width": 128,
+            "depth": 2,
+            "variance": 0.03,
+            "critic_width": 128,
+            "critic_depth": 2,
+        },
+        "images": {"batch": 64, "latent": 8, "width": 32, "variance": 0.02, "learn_variance": True},
     }
 
     batch: int = 100

@@ -25,11 +25,20 @@ class VAE(Variational):
     name: ClassVar[str] = "vae"
     estimate: ClassVar[str | None] = "elbo"
     encoders: ClassVar[tuple[str, ...]] = ("gaussian",)
-    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 6000, "images": 4000}
+    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 2000, "images": 3000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "points": {"latent": 2, "width": 128, "batch": 256, "variance": 0.1, "learn_variance": True},
-        "small": {"latent": 8, "width": 256, "variance": 0.02, "learn_variance": True},
-        "images": {"latent": 8, "width": 32, "variance": 0.02, "learn_variance": True},
+        "points": {
+            "latent": 2,
+            "width": 128,
+            "depth": 3,
+            "activation": "relu",
+            "batch": 256,
+            "variance": 0.1,
+            "learn_variance": True,
+        },
+        # Learned on few images, the variance goes to that of the training split, and codes leave the prior.
+        "small": {"latent": 8, "width": 128, "depth": 2, "activation": "relu", "variance": 0.03},
+        "images": {"batch": 64, "latent": 8, "width": 32, "variance": 0.02, "learn_variance": True},
     }
 
     batch: int = 100
