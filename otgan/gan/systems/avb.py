@@ -46,7 +46,7 @@ class AVB(Variational):
     estimate: ClassVar[str | None] = "elbo"
     averaged: ClassVar[tuple[str, ...]] = ("generator", "encoder", "likelihood", "critic")
     encoders: ClassVar[tuple[str, ...]] = ("implicit",)
-    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 2000, "images": 3000}
+    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 4000, "images": 3000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {
             "latent": 2,
