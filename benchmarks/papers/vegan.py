@@ -271,9 +271,9 @@ def draw(
         samples, real = trained[0].sample(1000, seed=0), trained[0].real_samples()[:300]
         ax.scatter(samples[:, 0], samples[:, 1], s=3, color=color, linewidths=0, label="prior samples")
         ax.scatter(real[:, 0], real[:, 1], s=3, color=INK, linewidths=0, label="data")
-        ax.set(aspect="equal", xlim=(-2, 2), ylim=(-2, 2))
+        ax.set(aspect="equal", xlim=(-2, 2), ylim=(-2, 2.5))
         ax.set_title(f"{name}: {far(trained[0], samples):.0%} far from every mode")
-        ax.legend(frameon=False, fontsize=8, markerscale=3, loc="center")
+        ax.legend(frameon=False, fontsize=8, markerscale=3, loc="upper center", ncols=2)
     return figure
 
 
