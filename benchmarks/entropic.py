@@ -12,7 +12,7 @@ import math
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.peers import Attempt, Contender, Otgan, Ott, field_of_peers
@@ -39,6 +39,17 @@ HEADS = (
     "ratio",
     "costs (s)",
     "ratio with costs",
+)
+
+SUMMARY_HEADS = (
+    "ε / mean cost",
+    "L1 error asked",
+    "cells",
+    "reached by otgan",
+    "by a peer",
+    "least ratio",
+    "geometric mean",
+    "with costs",
 )
 
 _RATIO = HEADS.index("ratio")
@@ -134,10 +145,10 @@ class Table:
     def write(self, notes: Sequence[str], packages: Sequence[str], command: str | None) -> None:
         """Write both tables, in the order of their cells."""
         ratios = self.ratios()
-        summary = []
+        said = []
         if ratios:
             ours = sum(float(str(row[5])) <= key.tol for key, row in self.rows.items())
-            summary = [
+            said = [
                 f"{len(self.rows)} cells; otgan reached {ours} and a peer {len(ratios)}. Over the latter the ratio is "
                 f"{statistics.geometric_mean(ratios):.1f} in the geometric mean and {min(ratios):.2f} at least, "
                 f"and below 3 in {sum(ratio < 3 for ratio in ratios)}; with the costs in the peers' times it is "
@@ -151,11 +162,32 @@ class Table:
                 name,
                 heads,
                 [rows[key] for key in sorted(rows)],
-                notes=[*summary, *notes],
+                notes=[*said, *notes],
                 packages=packages,
                 command=command,
                 directory=self.directory,
             )
+        summary(Result.read(self.directory / f"{self.names[0]}.json")).write(self.directory)
+
+
+def summary(result: Result) -> Result:
+    """Return, for each ε and error asked for, how many cells were reached and how the times compare."""
+    rows: list[tuple[Cell, ...]] = []
+    for relative in EPSILONS:
+        for tol in TOLERANCES:
+            cells = [row for row in result.rows if (row[2], row[3]) == (relative, tol)]
+            if not cells:
+                continue
+            against = [row for row in cells if row[_RATIO] is not None]
+            ratios = [[float(str(row[column])) for row in against] for column in (_RATIO, -1)]
+            means = [statistics.geometric_mean(values) if values else None for values in ratios]
+            reached = sum(float(str(row[5])) <= tol for row in cells)
+            least = min(ratios[0], default=None)
+            rows.append((relative, tol, len(cells), reached, len(against), least, *means))
+    note = "A ratio is the fastest peer's time over otgan's; in the last column the costs are added to the peer's."
+    return replace(
+        result, name=f"{result.name}-summary", columns=SUMMARY_HEADS, rows=tuple(rows), notes=(note,)
+    )
 
 
 def measure(

@@ -10,6 +10,7 @@ from benchmarks.divergence import debiasing, gradients
 from benchmarks.entropic import Key, Table, grid, measure
 from benchmarks.peers import Attempt, GeomLoss, Otgan, Pot, PotBatch
 from benchmarks.problems import Problem, gaussians, marginal_error, plan_of
+from benchmarks.record import Result
 from benchmarks.streamed import mean_cost, streamed_error
 
 
@@ -158,6 +159,33 @@ def test_cells_are_taken_up_where_a_run_stopped(tmp_path):
     assert again.ratios(with_costs=True) == [5.0]
     with pytest.raises(SystemExit, match="other peers"):
         Table(["POT greenkhorn"], tmp_path).resume()
+
+
+def test_the_summary_counts_and_averages_the_cells(tmp_path):
+    table = Table(["POT sinkhorn"], tmp_path)
+    for d, ratio, with_costs in ((2, 4.0, 5.0), (64, 1.0, 1.25), (784, None, None)):
+        key = Key(d, 500, 0.01, 1e-3)
+        error = 1e-4 if d < 784 else 1e-2
+        table.rows[key] = (
+            d,
+            500,
+            0.01,
+            1e-3,
+            0.5,
+            error,
+            9,
+            "POT sinkhorn",
+            2.0,
+            9e-4,
+            ratio,
+            0.5,
+            with_costs,
+        )
+        table.others[key] = (d, 500, 0.01, 1e-3, 2.0)
+    table.write(["a note"], [], "python")
+    found = Result.read(tmp_path / "entropic-summary.json")
+    assert found.rows == ((0.01, 1e-3, 3, 2, 2, 1.0, pytest.approx(2.0), pytest.approx(2.5)),)
+    assert found.command == "python"
 
 
 def test_the_grid_has_every_cell_once():
