@@ -110,7 +110,7 @@ def decoder_error(run: Run, n: int = 4000) -> float:
     mean, log_variance = run.autoencoder().posterior(run.networks, x)
     z = torch.from_numpy(run.encode(rows, seed=0))[:1000]
     weights = gaussian_log_prob(z[:, None], mean[None], log_variance[None]).softmax(1)
-    decoded = torch.from_numpy(run.decode(z))
+    decoded = torch.from_numpy(run.decode(z.numpy()))
     return float((decoded - weights @ x).square().sum(1).mean() / (x - x.mean(0)).square().sum(1).mean())
 
 
