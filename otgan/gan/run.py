@@ -182,7 +182,7 @@ class Run:
         return np.concatenate([self._decoded(codes) for codes in noise])
 
     @torch.no_grad()
-    def encode(self, x: ArrayLike, seed: int | None = None) -> NDArray[np.float32]:
+    def encode(self, x: ArrayLike | Tensor, seed: int | None = None) -> NDArray[np.float32]:
         """Return the code of each sample: the mean of Q(z|x), or of an implicit encoder a draw, always the same.
 
         Parameters
@@ -213,7 +213,7 @@ class Run:
         return np.concatenate(parts)
 
     @torch.no_grad()
-    def decode(self, z: ArrayLike) -> NDArray[np.float32]:
+    def decode(self, z: ArrayLike | Tensor) -> NDArray[np.float32]:
         """Return what the generator makes of codes, or of any latent vectors.
 
         Parameters
@@ -230,14 +230,14 @@ class Run:
         OptionError
             If z has another shape.
         """
-        codes = torch.from_numpy(np.array(z, np.float32)).to(self.device)
+        codes = torch.from_numpy(_rows(z)).to(self.device)
         if codes.ndim != 2 or codes.shape[1] != self.system.latent or not codes.numel():
             raise OptionError(
                 f"codes must have the shape (n, {self.system.latent}), got {tuple(codes.shape)}"
             )
         return np.concatenate([self._decoded(part) for part in codes.split(_CHUNK)])
 
-    def reconstruct(self, x: ArrayLike, seed: int | None = None) -> NDArray[np.float32]:
+    def reconstruct(self, x: ArrayLike | Tensor, seed: int | None = None) -> NDArray[np.float32]:
         """Encode samples and decode their codes.
 
         Parameters
@@ -252,7 +252,7 @@ class Run:
         """
         return self.decode(self.encode(x, seed))
 
-    def traverse(self, x: ArrayLike, steps: int = 9, reach: float = 2.0) -> NDArray[np.float32]:
+    def traverse(self, x: ArrayLike | Tensor, steps: int = 9, reach: float = 2.0) -> NDArray[np.float32]:
         """Decode the code of a sample while one of its coordinates after the other crosses the prior.
 
         Parameters
@@ -267,7 +267,7 @@ class Run:
         ndarray of float32, shape (k, steps, d), or (k, steps, C, H, W) for images
             For the first k coordinates of the code, 16 at most; the others stay as x has them.
         """
-        code = self.encode(np.asarray(x)[None])[0]
+        code = self.encode(_rows(x)[None])[0]
         middle, deviation = (0.0, 1.0) if self.system.prior == "normal" else (0.5, 12**-0.5)
         places = middle + deviation * np.linspace(-reach, reach, steps)
         k = min(len(code), _TRAVERSED)
@@ -299,9 +299,9 @@ class Run:
         )
         return decoded
 
-    def in_units(self, x: ArrayLike) -> Tensor:
+    def in_units(self, x: ArrayLike | Tensor) -> Tensor:
         """Return samples in the units of the networks, shape (n, *space.shape)."""
-        rows = np.array(x, np.float32)
+        rows = _rows(x)
         shape = self.space.shape
         if not rows.size or rows.shape[1:] not in (shape, (self.space.dim,)):
             raise OptionError(
@@ -380,6 +380,12 @@ class Run:
         """Return held-out samples, in the shape of :meth:`sample`."""
         points = self.judge().held_out.points
         return points.reshape(len(points), *self.space.shape)
+
+
+def _rows(x: ArrayLike | Tensor) -> NDArray[np.float32]:
+    """Copy samples or codes, NumPy-like or torch, into a float32 array."""
+    rows: NDArray[np.float32] = np.array(x.detach().cpu().numpy() if isinstance(x, Tensor) else x, np.float32)
+    return rows
 
 
 def _first_line(error: BaseException) -> str:

@@ -34,6 +34,9 @@ def test_codes_and_reconstructions_are_in_their_units_and_repeatable(run, points
     assert np.array_equal(decoded, run.decode(codes))
     # Better than the mean, which is at a mean squared distance of 4 · 50².
     assert np.square(decoded - points).sum(1).mean() < 0.8 * 4 * 50**2
+    tensor = torch.from_numpy(points).requires_grad_()
+    assert np.array_equal(run.encode(tensor), codes)
+    assert np.array_equal(run.decode(torch.from_numpy(codes)), decoded)
     drawn = run.encode(points, seed=1)
     assert np.array_equal(drawn, run.encode(points, seed=1))
     if run.system.name == "wae-mmd":
