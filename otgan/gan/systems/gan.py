@@ -38,7 +38,7 @@ class GAN(System):
     estimate: ClassVar[str | None] = "js"
     steps: ClassVar[Mapping[str, int]] = {"points": 10000, "small": 10000, "images": 10000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "points": {"latent": 2, "width": 128, "batch": 256},
+        "points": {"latent": 2, "width": 128, "batch": 256, "lr": 1e-4},
         "small": {"latent": 32, "width": 256},
         "images": {"latent": 64, "width": 32},
     }
