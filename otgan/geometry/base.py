@@ -154,8 +154,10 @@ class Geometry(ABC):
         """
         scale = epsilon[:, None, None]
         if axis == 1:
-            parts = [log_sum_exp((h[:, None] - cost).div_(scale), 2) for _, cost in self.tiles()]
-            return -epsilon[:, None] * torch.cat(parts, 1)
+            found = self._per_row(h)
+            for rows, cost in self.tiles():
+                found[:, rows] = log_sum_exp((h[:, None] - cost).div_(scale), 2)
+            return -epsilon[:, None] * found
         total: Tensor | None = None
         for rows, cost in self.tiles():
             part = log_sum_exp((h[:, rows, None] - cost).div_(scale), 1)
@@ -167,14 +169,20 @@ class Geometry(ABC):
         """Minimum of C − h over one side: the largest potential that is feasible beside h."""
         if axis == 1:
             level = not bool(h.any())  # a potential of zeros need not be taken off
-            parts = [(cost if level else cost - h[:, None]).amin(2) for _, cost in self.tiles()]
-            return torch.cat(parts, 1)
+            found = self._per_row(h)
+            for rows, cost in self.tiles():
+                found[:, rows] = (cost if level else cost - h[:, None]).amin(2)
+            return found
         least: Tensor | None = None
         for rows, cost in self.tiles():
             part = (cost - h[:, rows, None]).amin(1)
             least = part if least is None else torch.minimum(least, part)
         assert least is not None
         return least
+
+    def _per_row(self, like: Tensor) -> Tensor:
+        """Memory for one number for each x. A list of the tiles' results would pin the holes that tiles leave."""
+        return like.new_empty(self.shape[:2])
 
     def plan_tiles(
         self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor
@@ -192,26 +200,32 @@ class Geometry(ABC):
 
     def marginals(self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         """Row and column sums of the plan a b exp((f + g − C)/ε)."""
-        row_sums, column_sums = [], torch.zeros_like(b)
+        row_sums, column_sums = torch.zeros_like(a), torch.zeros_like(b)
         ones_x, ones_y = torch.ones_like(a)[..., None], torch.ones_like(b)[..., None]
-        for _, plan, _ in self.plan_tiles(epsilon, f, g, a, b):
-            row_sums.append((plan @ ones_y)[..., 0])
+        for rows, plan, _ in self.plan_tiles(epsilon, f, g, a, b):
+            row_sums[:, rows] = (plan @ ones_y)[..., 0]
             column_sums += (plan.mT @ ones_x[:, : plan.shape[1]])[..., 0]
-        return torch.cat(row_sums, 1), column_sums
+        return row_sums, column_sums
 
     def apply(
         self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor, v: Tensor, axis: int
     ) -> Tensor:
         """Product of the plan with the rows v: P v for axis 1, Pᵀ v for axis 0, shape (B, n or m, k)."""
-        tiles = self.plan_tiles(epsilon, f, g, a, b)
-        if axis == 1:
-            return torch.cat([plan @ v for _, plan, _ in tiles], 1)
-        return torch.stack([plan.mT @ v[:, rows] for rows, plan, _ in tiles]).sum(0)
+        batch, n, m = self.shape
+        found = v.new_zeros(batch, n if axis == 1 else m, v.shape[2])
+        for rows, plan, _ in self.plan_tiles(epsilon, f, g, a, b):
+            if axis == 1:
+                found[:, rows] = plan @ v
+            else:
+                found += plan.mT @ v[:, rows]
+        return found
 
     def linear_cost(self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> Tensor:
         """Cost ⟨P, C⟩ of the plan P = a b exp((f + g − C)/ε), shape (B,)."""
-        parts = [plan.mul_(cost).sum((1, 2)) for _, plan, cost in self.plan_tiles(epsilon, f, g, a, b)]
-        return torch.stack(parts).sum(0)
+        total = torch.zeros_like(epsilon)
+        for _, plan, cost in self.plan_tiles(epsilon, f, g, a, b):
+            total += plan.mul_(cost).sum((1, 2))
+        return total
 
     def mean_cost(self, a: Tensor, b: Tensor) -> Tensor:
         """Mean cost of independent draws with the weights a and b, which need no total; shape (B,)."""
@@ -219,8 +233,10 @@ class Geometry(ABC):
 
     def outer_cost(self, u: Tensor, v: Tensor) -> Tensor:
         """Cost Σ uᵢ vⱼ Cᵢⱼ of a product plan, shape (B,)."""
-        parts = [(u[:, rows] * (cost @ v[..., None])[..., 0]).sum(1) for rows, cost in self.tiles()]
-        return torch.stack(parts).sum(0)
+        total = torch.zeros_like(u[:, 0])
+        for rows, cost in self.tiles():
+            total += (u[:, rows] * (cost @ v[..., None])[..., 0]).sum(1)
+        return total
 
     def pull(self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients of ⟨P, C⟩ in the points at the fixed plan P = a b exp((f + g − C)/ε).
@@ -232,12 +248,12 @@ class Geometry(ABC):
         tuple of Tensor, shapes (B, n, d) and (B, m, d)
         """
         x, y = self.x.double(), self.y.double()
-        pull_x, pull_y = [], torch.zeros_like(y)
+        pull_x, pull_y = torch.zeros_like(x), torch.zeros_like(y)
         for rows, plan, cost in self.plan_tiles(epsilon, f, g, a, b):
             force = plan if self.p == 2 else plan.mul_(_force(cost, self.p))
-            pull_x.append(2 * (x[:, rows] * force.sum(2, keepdim=True) - force @ y))
+            pull_x[:, rows] = 2 * (x[:, rows] * force.sum(2, keepdim=True) - force @ y)
             pull_y += 2 * (y * force.sum(1)[..., None] - force.mT @ x[:, rows])
-        return torch.cat(pull_x, 1), pull_y
+        return pull_x, pull_y
 
 
 def _force(cost: Tensor, p: float) -> Tensor:
