@@ -41,6 +41,13 @@ IMAGES = {
     "W₁ of pixels": "em",
     "W₁ floor": "em_floor",
 }
+CODES = {
+    "reconstruction": "reconstruction",
+    "PCA's": "reconstruction_pca",
+    "MMD² of codes": "latent_mmd",
+    "its 95 % band": "latent_mmd_band",
+}
+"""What the table has besides where a system has an encoder."""
 
 
 @dataclass(frozen=True)
@@ -157,17 +164,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     command = _command(sys.argv[1:] if argv is None else argv)
     seeds = options.seeds[:1] if options.quick else options.seeds
 
-    table: list[tuple[Cell, ...]] = []
-    shown: list[Row] = []
+    groups: list[list[Row]] = []
     columns = POINTS
     with tempfile.TemporaryDirectory() as temporary:
         options.out = options.out or Path(temporary)
         options.out.mkdir(parents=True, exist_ok=True)
         for system, choices in options.systems:
             rows = [train(system, choices, options.data, seed, options) for seed in seeds]
+            groups.append(rows)
             columns = POINTS if rows[0].run.space.kind == "points" else IMAGES
-            table += cells(rows, columns)
-            shown.append(median_run(rows, next(iter(columns.values()))))
+            if any("reconstruction" in group[0].evaluation for group in groups):
+                columns = {**columns, **CODES}
             for row in rows:
                 numbers = (
                     f"{head} {row.evaluation[key]:.3g}"
@@ -178,11 +185,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         if options.quick:
             return
         name = "systems-" + re.sub(r"\W+", "-", options.data)
-        picture(name, shown)
+        picture(name, [median_run(rows, next(iter(columns.values()))) for rows in groups])
     record(
         name,
         ["system", "seed", "median", *columns, "steps", "processor time (s)", "evaluations (%)"],
-        table,
+        [row for rows in groups for row in cells(rows, columns)],
         notes=[
             f"`otgan train SYSTEM --data {options.data} --seed SEED`, with no other option than the table names. "
             "Samples are those of the generator's moving average.",

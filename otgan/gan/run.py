@@ -300,7 +300,7 @@ class Run:
         return decoded
 
     def in_units(self, x: ArrayLike | Tensor) -> Tensor:
-        """Return samples in the units of the networks, shape (n, *space.shape)."""
+        """Return samples in the units of the networks, n of the shape of ``space``."""
         rows = _rows(x)
         shape = self.space.shape
         if not rows.size or rows.shape[1:] not in (shape, (self.space.dim,)):
