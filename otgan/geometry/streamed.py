@@ -103,7 +103,10 @@ class StreamedKernel(Kernel):
         """K v or Kᵀ v in one sweep over the costs."""
         v_ = v.to(self.dtype)[..., None]
         if axis == 1:
-            return torch.cat([(block @ v_)[..., 0] for _, block in self._blocks()], 1).to(v.dtype)
+            sums = v.new_empty(self.geometry.shape[:2])
+            for rows, block in self._blocks():
+                sums[:, rows] = (block @ v_)[..., 0]
+            return sums
         total = torch.zeros_like(self.g)
         for rows, block in self._blocks():
             total += (block.mT @ v_[:, rows])[..., 0]
@@ -112,12 +115,11 @@ class StreamedKernel(Kernel):
     def through(self, v: Tensor, turn: Callable[[Tensor, slice], Tensor]) -> tuple[Tensor, Tensor]:
         """K v, turned, and back in one sweep: each block is formed once."""
         v_ = v.to(self.dtype)[..., None]
-        parts, back = [], torch.zeros_like(self.g)
+        sums, back = v.new_empty(self.geometry.shape[:2]), torch.zeros_like(self.g)
         for rows, block in self._blocks():
-            sums = (block @ v_)[..., 0].to(v.dtype)
-            parts.append(sums)
-            back += (block.mT @ turn(sums, rows).to(self.dtype)[..., None])[..., 0]
-        return torch.cat(parts, 1), back.to(v.dtype)
+            sums[:, rows] = (block @ v_)[..., 0]
+            back += (block.mT @ turn(sums[:, rows], rows).to(self.dtype)[..., None])[..., 0]
+        return sums, back.to(v.dtype)
 
     def take(self, keep: Tensor) -> StreamedKernel:
         """Return the kernel of the problems `keep`."""
