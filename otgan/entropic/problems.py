@@ -91,8 +91,7 @@ def solve_cross(problem: Pair, settings: Settings, init: EntropicCoupling | None
         a, b = settings.weights(problem.x).detach(), settings.weights(problem.y).detach()
         g = None if init is None else _extended(init, y, settings)
         geometry = make_geometry(settings.backend, x, y, settings.p)
-        # The GPU's kernel takes all sizes in one launch, each problem for as long as it lasts.
-        if geometry.name == "triton" or (problem.x.sizes is None and problem.y.sizes is None):
+        if geometry.skips_padding or (problem.x.sizes is None and problem.y.sizes is None):
             solution = _solve(geometry, a, b, settings, settings.epsilon, settings.rho, g)
             return EntropicCoupling(geometry, a, b, settings.epsilon, settings.rho, solution)
         assembly = Assembly(a, b)

@@ -110,6 +110,11 @@ class Geometry(ABC):
         """Batch size and the numbers of points: (B, n, m)."""
         return self.x.shape[0], self.x.shape[1], self.y.shape[1]
 
+    @property
+    def skips_padding(self) -> bool:
+        """Whether the padding of a ragged batch costs nothing, so that its problems need no sorting by size."""
+        return False
+
     @abstractmethod
     def tiles(self) -> Iterator[tuple[slice, Tensor]]:
         """Yield (rows, costs of shape (B, rows, m), float64)."""

@@ -138,6 +138,11 @@ class TritonGeometry(Geometry):
             pulls.append(unit * (here * sums[..., -1:] - sums[..., :-1]))
         return pulls[0], pulls[1]
 
+    @property
+    def skips_padding(self) -> bool:
+        """True where one launch solves all problems, each for as long as it lasts."""
+        return max(self.shape[1:]) <= FITS
+
     def presolve(
         self, a: Tensor, b: Tensor, epsilon: Tensor, start: Tensor, tol: float
     ) -> tuple[Tensor, Tensor] | None:
@@ -157,8 +162,7 @@ class TritonGeometry(Geometry):
             Potentials g, shape (B, m), float64, to start from at ε itself, and the passes taken, shape (B,); None
             where the problems are too large.
         """
-        _, n, m = self.shape
-        if max(n, m) > FITS:
+        if not self.skips_padding:
             return None
         precision = _LADDER[-1][0] if self._by_inner_products else SINGLE
         solved = solve_resident(
