@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -36,7 +35,8 @@ class Iterate:
     def __init__(
         self, geometry: Geometry, a: Tensor, b: Tensor, epsilon: Tensor, f: Tensor, g: Tensor, tol: float
     ) -> None:
-        self._whole, self._index = geometry, cast("Tensor | None", None)
+        self._whole = geometry
+        self._index: Tensor | None = None
         self.a, self.b, self.epsilon, self.tol = a, b, epsilon, tol
         self.passes, self.rescues = 0.0, 0
         self.no_x, self.no_y = a == 0, b == 0
@@ -96,9 +96,9 @@ class Iterate:
         """Take a Sinkhorn step in v: make the column sums exact."""
         self.v = self.v / self.ratio
 
-    def semi_dual(self, u: Tensor, v: Tensor) -> Tensor:
+    def semi_dual(self) -> Tensor:
         """Dual value ⟨a, f⟩ + ⟨b, g⟩ relative to the absorbed potentials and in units of ε, the row sums exact."""
-        return torch.linalg.vecdot(self.a, u.log()) + torch.linalg.vecdot(self.b, v.log())
+        return torch.linalg.vecdot(self.a, self.u.log()) + torch.linalg.vecdot(self.b, self.v.log())
 
     def extent(self) -> float:
         """Largest |log| of the scalings: infinity or NaN where one is not positive and finite."""

@@ -138,7 +138,7 @@ def _line_search(it: Iterate, direction: Tensor, gap: Tensor) -> None:
     """
     direction = direction.clamp(-_TRUST, _TRUST)
     slope = (direction * gap).sum(1)
-    value = it.semi_dual(it.u, it.v)
+    value = it.semi_dual()
     # What rounding leaves of a rise: near the solution the rise itself, of second order, is below it.
     noise = 1e-6 * it.error if it.tol > 1e-7 else _ROUNDING * (1 + it.error + value.abs())
     before_v = it.v
@@ -149,7 +149,7 @@ def _line_search(it: Iterate, direction: Tensor, gap: Tensor) -> None:
     for _ in range(12):
         it.v = before_v * (t[:, None] * direction).exp()
         it.sweep()
-        rise = it.semi_dual(it.u, it.v) - value
+        rise = it.semi_dual() - value
         accepted = rise >= 1e-4 * t * slope - noise
         if bool(accepted.all()):
             break
