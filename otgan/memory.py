@@ -13,8 +13,7 @@ import torch
 __all__ = ["describe", "empty", "free_memory"]
 
 _LARGE = 2**25
-"""Bytes that the C library maps by themselves. Below, blocks of two allocators side by side, whose sizes differ by an
-alignment, would leave holes that neither can use: streaming 50,000 points took 18 GB."""
+"""Bytes from which on the C library gives a block back to the system when it is freed, whatever else is allocated."""
 
 _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 
