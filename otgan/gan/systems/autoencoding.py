@@ -99,14 +99,11 @@ class Autoencoder(System):
 
     def encode(self, nets: Networks, x: Tensor, noise: Tensor) -> Tensor:
         """Draw z ~ Q(z|x), shape (n, latent), by noise of :meth:`encoder_noise`; differentiable in the encoder."""
-        if self.encoder == "deterministic":
-            code: Tensor = nets["encoder"](x)
-            return code.to(x.dtype)
-        if self.encoder == "implicit":
-            code = nets["encoder"](x, noise)
-            return code.to(x.dtype)
-        mean, log_variance = self.posterior(nets, x)
-        return mean + (0.5 * log_variance).exp() * noise
+        if self.encoder == "gaussian":
+            mean, log_variance = self.posterior(nets, x)
+            return mean + (0.5 * log_variance).exp() * noise
+        code: Tensor = nets["encoder"](x) if self.encoder == "deterministic" else nets["encoder"](x, noise)
+        return code.to(x.dtype)
 
     def posterior(self, nets: Networks, x: Tensor) -> tuple[Tensor, Tensor]:
         """Means and logarithms of variances of Q(z|x), shapes (n, latent), of an encoder that has any.
@@ -130,13 +127,10 @@ class Autoencoder(System):
         Of an implicit encoder it is what the same noise makes of every sample: between the modes of such a posterior its
         mean may be where no code is.
         """
-        if self.encoder == "implicit":
-            noise = self.encoder_noise(1, seeded(x.device, 0, 6)).to(x.dtype)
-            return self.encode(nets, x, noise.expand(len(x), -1))
         if self.encoder == "gaussian":
             return self.posterior(nets, x)[0]
-        code: Tensor = nets["encoder"](x)
-        return code.to(x.dtype)
+        noise = self.encoder_noise(1, seeded(x.device, 0, 6)).to(x.dtype)
+        return self.encode(nets, x, noise.expand(len(x), -1))
 
 
 @dataclass(frozen=True, kw_only=True)
