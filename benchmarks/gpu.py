@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -170,7 +171,7 @@ class Flash(Contender):
             most, before = 8, math.inf
             solve(most, tf32)  # compiles, and tunes itself
             while True:
-                run = lambda most=most, tf32=tf32: solve(most, tf32)  # noqa: E731
+                run = partial(solve, most, tf32)
                 seconds, answer = timed(run)
                 error = error_of(problem, *(torch.stack(side) for side in zip(*answer, strict=True)))
                 attempt = Attempt(seconds, error, f"{most} iterations, {'TF32' if tf32 else 'float32'}", run)
