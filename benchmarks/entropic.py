@@ -120,6 +120,7 @@ class Table:
         self.names = (f"entropic{suffix}", f"entropic-peers{suffix}")
         self.rows: dict[Key, tuple[Cell, ...]] = {}
         self.others: dict[Key, tuple[Cell, ...]] = {}
+        self.fresh: set[Key] = set()  # what this run has measured
 
     def resume(self) -> None:
         """Take up the cells of an earlier run."""
@@ -132,10 +133,22 @@ class Table:
         self.rows = {_key(row): row for row in rows.rows}
         self.others = {_key(row): row for row in others.rows}
 
+    def drop_unreached(self) -> None:
+        """Forget the cells that no peer reached, so that they are measured again."""
+        for key in [key for key, row in self.rows.items() if row[_RATIO] is None]:
+            del self.rows[key], self.others[key]
+
     def failed(self, peer: str) -> list[Key]:
-        """Return the cells in which a peer used up its whole time or broke down."""
+        """Return the cells in which a peer broke down, or used up its whole time in this run.
+
+        An earlier run may have given it less time.
+        """
         column = 4 + self.peers.index(peer)
-        return [key for key, row in self.others.items() if str(row[column]).startswith((">", _BROKEN))]
+        return [
+            key
+            for key, row in self.others.items()
+            if str(row[column]).startswith((_BROKEN, ">") if key in self.fresh else _BROKEN)
+        ]
 
     def ratios(self, *, with_costs: bool = False) -> list[float]:
         """Return how many times faster otgan was, in the cells that it and a peer reached."""
@@ -272,6 +285,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--cell-limit", type=float, default=60.0, help="seconds a peer has in a cell")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="only these n")
     parser.add_argument("--resume", action="store_true", help="keep the cells that are already recorded")
+    parser.add_argument(
+        "--unreached", action="store_true", help="with --resume: measure the cells again that no peer reached"
+    )
     options = parser.parse_args(argv)
     prepare(options)
     limit = 2.0 if options.quick else options.cell_limit
@@ -279,6 +295,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     table = Table([peer.name for peer in peers], RESULTS, "-cuda" if options.device == "cuda" else "")
     if options.resume and not options.quick:
         table.resume()
+        if options.unreached:
+            table.drop_unreached()
     keys = [key for key in grid(options.quick) if key not in table.rows and key.n in options.sizes]
     missing = False
     for key, problem in problems(keys, options.device):
@@ -286,6 +304,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             missing = True
             continue
         start = time.monotonic()
+        table.fresh.add(key)
         table.rows[key], table.others[key] = measure(key, problem, peers, table, limit)
         print(_line(table.rows[key]), f"[{time.monotonic() - start:.0f} s]", flush=True)
         for name, cell in zip(table.peers, table.others[key][4:], strict=True):
