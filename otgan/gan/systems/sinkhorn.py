@@ -50,7 +50,7 @@ class Sinkhorn(System):
 
     name: ClassVar[str] = "sinkhorn"
     estimate: ClassVar[str | None] = "divergence"
-    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 6000}
+    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 8000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {
             "latent": 2,
@@ -74,7 +74,7 @@ class Sinkhorn(System):
             # With much less, features gain most by spreading one batch away from the next of the same images.
             "epsilon": 1.0,
             "lr": 5e-4,
-            "lr_features": 2e-4,
+            "lr_features": 5e-4,
         },
     }
 
