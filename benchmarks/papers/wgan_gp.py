@@ -17,11 +17,9 @@ CPU = torch.device("cpu")
 
 
 def measure(checks: Checks) -> Sequence[str]:
-    runs = checks.train("wgan-gp", "8gaussians")
-    checks.at_most("W1 on 8 Gaussians", 0.10, last(runs, "em"), last(runs, "em_floor")[0])
-    checks.at_least("modes covered of 8", 8, last(runs, "modes"))
     runs = checks.train("wgan-gp", "25gaussians")
     checks.at_least("modes covered of 25", 23, last(runs, "modes"))
+    checks.show("W1 on 25 Gaussians", last(runs, "em"), last(runs, "em_floor")[0])
 
     errors, slopes = zip(
         *(frozen_generator(seed, 50 if checks.quick else 600) for seed in SEEDS), strict=True
@@ -29,7 +27,10 @@ def measure(checks: Checks) -> Sequence[str]:
     checks.at_most("relative error of the critic's estimate of W1, generator frozen, penalty 10", 0.1, errors)
     checks.at_most("distance of the mean slope on the interpolates from 1, the same", 0.1, slopes)
 
-    return ("What critics look like under the penalty is measured by `benchmarks.papers.value_surfaces`.",)
+    return (
+        "8 Gaussians: `benchmarks.systems`. What critics look like under the penalty: "
+        "`benchmarks.papers.value_surfaces`.",
+    )
 
 
 def frozen_generator(seed: int, steps: int) -> tuple[float, float]:
