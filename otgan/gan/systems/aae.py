@@ -26,10 +26,18 @@ class AAE(LatentAdversary, Decoder):
     """
 
     name: ClassVar[str] = "aae"
-    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 6000, "images": 3000}
+    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 3000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {"latent": 2, "width": 128, "batch": 256, "critic_width": 128, "critic_depth": 3},
-        "small": {"width": 256, "variance": 5.0, "critic_width": 128, "critic_depth": 3},
+        # Of few samples a deterministic encoder knows each: codes of others leave the prior.
+        "small": {
+            "width": 256,
+            "batch": 256,
+            "encoder": "gaussian",
+            "variance": 5.0,
+            "critic_width": 128,
+            "critic_depth": 3,
+        },
         "images": {"batch": 64, "width": 32, "variance": 100.0},
     }
 

@@ -74,7 +74,7 @@ class Sinkhorn(System):
             # With much less, features gain most by spreading one batch away from the next of the same images.
             "epsilon": 1.0,
             "lr": 5e-4,
-            "lr_features": 5e-4,
+            "lr_features": 2e-4,
         },
     }
 

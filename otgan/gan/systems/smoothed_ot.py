@@ -80,7 +80,7 @@ class SmoothedOT(System):
             "features": 64,
             "n_dual": 1,
             "lr": 5e-4,
-            "lr_dual": 5e-4,
+            "lr_dual": 2e-4,
         },
     }
 
