@@ -87,6 +87,15 @@ class State:
             copy.eval().requires_grad_(False)
         return cls(nets, averages, system.optimizers(nets), batches, scaling)
 
+    def slow_down(self, decay: int) -> None:
+        """Divide all learning rates by 1 + step / decay; 0 leaves them as they are."""
+        if not decay:
+            return
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                first = group.setdefault("initial_lr", group["lr"])  # as torch's schedulers name it
+                group["lr"] = first / (1 + self.step / decay)
+
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint holds, besides the step."""
         return {

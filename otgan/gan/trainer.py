@@ -173,6 +173,7 @@ def fit(state: State, run: Run, records: Records, bar: tqdm[Any], config: Mappin
     if state.step == 0:
         _evaluate(run, records, clock, QUICK)
     for step in range(state.step + 1, steps + 1):
+        state.slow_down(system.decay)
         # Weights change within a step, so bfloat16 copies of them must not be kept.
         with torch.autocast(device.type, torch.bfloat16, enabled=mixed, cache_enabled=False):
             terms = system.step(state.nets, state.optimizers, state.batches)

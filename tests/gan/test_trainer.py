@@ -102,13 +102,23 @@ def test_a_seed_gives_equal_bits_and_touches_no_global_state(tmp_path, points):
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_a_resumed_run_is_the_uninterrupted_one(system, tmp_path, points):
-    options = {"options": SMALL, "save_every": 10, "evaluate_every": 20}
+    chosen = {**SMALL, "decay": 15}
+    options = {"options": chosen, "save_every": 10, "evaluate_every": 20}
     whole = train(system, points, 40, 0, tmp_path / "whole", **options)
     train(system, points, 17, 0, tmp_path / "parts", **options)
-    parts = train(system, points, 40, 0, tmp_path / "parts", resume=True, options=SMALL)
+    parts = train(system, points, 40, 0, tmp_path / "parts", resume=True, options=chosen)
     assert parts.step == 40
     assert_same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
     assert without_times(whole.history)[-3:] == without_times(parts.history)[-3:]
+
+
+def test_rates_decay_with_the_steps_whatever_their_number(tmp_path, points):
+    for steps in (11, 31):
+        train("wgan", points, steps, 0, tmp_path, resume=True, options={**SMALL, "lr": 0.3, "decay": 10})
+        for state in checkpoint.latest(tmp_path)["optimizers"].values():
+            assert [group["lr"] for group in state["param_groups"]] == [0.3 / (1 + (steps - 1) / 10)]
+    with pytest.raises(OptionError, match="decay must be a number of updates"):
+        train("wgan", points, 1, options={"decay": -1})
 
 
 def test_steps_are_absolute_and_a_finished_run_stays_as_it_is(tmp_path, points):

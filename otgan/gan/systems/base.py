@@ -52,6 +52,9 @@ class System(ABC):
         Whether a convolutional generator uses batch normalization.
     ema : float
         Decay of the exponential moving average of the networks that are sampled from, once it has warmed up.
+    decay : int
+        Generator updates after which all learning rates have halved: they are divided by 1 + updates / decay, whatever
+        the number of updates to come. 0 leaves them as they are.
     """
 
     name: ClassVar[str]
@@ -72,11 +75,14 @@ class System(ABC):
     activation: str = "relu"
     norm: bool = True
     ema: float = 0.999
+    decay: int = 0
 
     def __post_init__(self) -> None:
         for name in ("batch", "latent", "width", "depth"):
             if getattr(self, name) < 1:
                 raise OptionError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.decay < 0:
+            raise OptionError(f"decay must be a number of updates, or 0 for none, got {self.decay}")
         if not 0 <= self.ema < 1:
             raise OptionError(f"ema must be in [0, 1), got {self.ema}")
         if self.activation not in ACTIVATIONS:
