@@ -122,9 +122,9 @@ class Pot(Contender):
         # Greenkhorn changes one row or column at a time: what compares to an iteration is to change all.
         unit = sum(problem.shape) if self.method == "greenkhorn" else 1
         if problem.shape not in self._pace:
-            solve(0.0, 1)  # the first call of all imports and starts threads
             try:
                 with at_most(limit):
+                    solve(0.0, 1)  # the first call of all imports and starts threads
                     one, three = (timed(partial(solve, 0.0, most * unit))[0] for most in (1, 3))
                 self._pace[problem.shape] = max((three - one) / (2 * unit), 1e-6)
             except LateError:

@@ -67,7 +67,7 @@ class SmoothedOT(System):
 
     name: ClassVar[str] = "smoothed-ot"
     estimate: ClassVar[str | None] = "smoothed"
-    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 8000}
+    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 6000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {"latent": 2, "width": 256, "batch": 256, "power": 1.0, "lr": 2e-3},
         "small": {"latent": 32, "width": 256, "batch": 256, "strength": 0.5},
@@ -75,8 +75,8 @@ class SmoothedOT(System):
             "latent": 64,
             "width": 16,
             "batch": 100,
-            # With much less, features gain most by spreading one batch away from the next of the same images.
-            "strength": 1.0,
+            # With much more, features gain most by spreading all images, real ones too, away from each other.
+            "strength": 0.1,
             "features": 64,
             "n_dual": 1,
             "lr": 5e-4,

@@ -35,7 +35,7 @@ class WGANGP(System):
     """
 
     name: ClassVar[str] = "wgan-gp"
-    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 6000}
+    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 8000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {
             "latent": 2,
@@ -51,11 +51,11 @@ class WGANGP(System):
             "latent": 64,
             "width": 16,
             "n_critic": 3,
-            "lr": 5e-4,
+            "lr": 1e-3,
             "beta1": 0.5,
             "beta2": 0.9,
             # At a constant rate samples stop getting better halfway.
-            "decay": 1000,
+            "decay": 2000,
         },
     }
 
