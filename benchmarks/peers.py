@@ -125,8 +125,8 @@ class Pot(Contender):
             try:
                 with at_most(limit):
                     solve(0.0, 1)  # the first call of all imports and starts threads
-                    one, three = (timed(partial(solve, 0.0, most * unit))[0] for most in (1, 3))
-                self._pace[problem.shape] = max((three - one) / (2 * unit), 1e-6)
+                    few, more = (timed(partial(solve, 0.0, most * unit))[0] for most in (1, 1 + _FEW))
+                self._pace[problem.shape] = max((more - few) / (_FEW * unit), 1e-6)
             except LateError:
                 self._pace[problem.shape] = limit / unit
         most = int(limit / self._pace[problem.shape])
