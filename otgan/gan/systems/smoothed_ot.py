@@ -67,7 +67,7 @@ class SmoothedOT(System):
 
     name: ClassVar[str] = "smoothed-ot"
     estimate: ClassVar[str | None] = "smoothed"
-    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 3000}
+    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 6000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {"latent": 2, "width": 256, "batch": 256, "power": 1.0, "lr": 2e-3},
         "small": {"latent": 32, "width": 256, "batch": 256, "strength": 0.5},
