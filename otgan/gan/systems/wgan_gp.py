@@ -35,7 +35,7 @@ class WGANGP(System):
     """
 
     name: ClassVar[str] = "wgan-gp"
-    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 8000}
+    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 10000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {
             "latent": 2,
