@@ -129,8 +129,20 @@ def test_a_row_holds_recomputed_errors_and_a_slow_peer_is_not_run_on_harder_cell
     table.rows[key], table.others[key] = row, (*row[:4], "> 2 s (error 5.0e-01)", 0.1)
     harder = Key(2, 40, 0.1, 1e-6)
     _, others = measure(harder, gaussians(40, 2, 0.1), peers[::-1], table, 2.0)
+    assert others[4] == "> 2 s (error 5.0e-01)"  # an earlier run may have given it less time
+    table.fresh.add(key)
+    _, others = measure(harder, gaussians(40, 2, 0.1), peers[::-1], table, 2.0)
     assert others[4] == "not run: failed at n = 30, ε = 0.1, error 0.001"
     assert isinstance(others[5], float)
+
+
+def test_cells_that_no_peer_reached_can_be_measured_again(tmp_path):
+    table = Table(["POT sinkhorn"], tmp_path)
+    reached, unreached = Key(2, 30, 0.1, 1e-3), Key(2, 30, 1e-3, 1e-6)
+    table.rows = {reached: (*[0.0] * 10, 3.0, 0.0, 3.0), unreached: (*[0.0] * 7, "none", *[None] * 5)}
+    table.others = {reached: (0.1,), unreached: ("> 2 s (stopped)",)}
+    table.drop_unreached()
+    assert list(table.rows) == list(table.others) == [reached]
 
 
 def test_a_peer_that_underflows_is_said_to_break_down(tmp_path):
