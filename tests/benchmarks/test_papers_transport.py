@@ -9,10 +9,10 @@ from torch import nn
 
 import otgan
 import otgan.gan
-from benchmarks.papers import autoencoders, duals, sinkhorn, smoothed_ot, vegan
+from benchmarks.papers import autoencoders, blur, duals, sinkhorn, smoothed_ot, vegan
 from benchmarks.papers.checks import Checks
 from benchmarks.papers.encoders import Discrete, gan_discrepancy, relaxed, total_variation
-from otgan.data import open_spec
+from otgan.data import DataError, open_spec
 from otgan.gan.regularized import KL, SquaredNorm, ground_cost
 
 
@@ -194,3 +194,20 @@ def test_the_figures_are_drawn_from_what_is_measured():
     figure = vegan.draw(penalties, [bracket], blurred, folds)
     assert len(figure.axes) == 6
     figure.draw_without_rendering()
+
+
+def test_sharpness_is_the_variance_of_the_laplacian_and_blind_to_slopes():
+    across, down = np.meshgrid(np.arange(8.0), np.arange(8.0))
+    slope, wave, board = 3 * across - down, (across % 2) + 0 * down, (across + down) % 2
+    # The Laplacian of the wave is ±2, that of the board ±4.
+    found = [blur.sharpness(image[None, None]) for image in (slope, wave, board)]
+    assert found == pytest.approx([0.0, 4.0, 16.0])
+
+
+def test_without_images_to_blur_the_program_says_so(monkeypatch, capsys):
+    def train(*_, **__):
+        raise DataError("mnist is not here")
+
+    monkeypatch.setattr(Checks, "train", train)
+    blur.main(["--quick"])
+    assert capsys.readouterr().out == "nothing is measured: mnist is not here\n"
