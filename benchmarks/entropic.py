@@ -286,14 +286,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="only these n")
     parser.add_argument("--resume", action="store_true", help="keep the cells that are already recorded")
     parser.add_argument(
-        "--unreached", action="store_true", help="with --resume: measure the cells again that no peer reached"
+        "--unreached", action="store_true", help="--resume, and the cells again that no peer reached"
     )
     options = parser.parse_args(argv)
     prepare(options)
     limit = 2.0 if options.quick else options.cell_limit
     peers = field_of_peers(options.device, limit)
     table = Table([peer.name for peer in peers], RESULTS, "-cuda" if options.device == "cuda" else "")
-    if options.resume and not options.quick:
+    if (options.resume or options.unreached) and not options.quick:
         table.resume()
         if options.unreached:
             table.drop_unreached()
