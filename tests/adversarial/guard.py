@@ -13,8 +13,11 @@ class Hang(BaseException):
 
 
 @contextlib.contextmanager
-def limit(seconds: float) -> Iterator[None]:
-    """Raise `Hang` in the main thread where the block takes longer; without SIGALRM (Windows) there is no limit."""
+def limit(seconds: float, *, cpu: bool = False) -> Iterator[None]:
+    """Raise `Hang` in the main thread where the block takes longer; without SIGALRM (Windows) there is no limit.
+
+    With `cpu` the seconds are those of this process's processor time, which a busy machine does not lengthen.
+    """
     if not hasattr(signal, "SIGALRM"):
         yield
         return
@@ -22,10 +25,11 @@ def limit(seconds: float) -> Iterator[None]:
     def ring(number: int, frame: FrameType | None) -> None:
         raise Hang(f"no answer in {seconds:g} s")
 
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    timer, number = (signal.ITIMER_PROF, signal.SIGPROF) if cpu else (signal.ITIMER_REAL, signal.SIGALRM)
+    before = signal.signal(number, ring)
+    signal.setitimer(timer, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(timer, 0)
+        signal.signal(number, before)
