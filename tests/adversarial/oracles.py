@@ -484,7 +484,6 @@ def _dual(C: Long, a: Long, b: Long, P: Long, f: Long, g: Long, epsilon: Long, i
     excess = excess.sum((1, 2))
     gains = []
     for w, h in ((a, f), (b, g)):
-        h = np.where(w > 0, h, 0)
         balanced = (inverse == 0)[:, None]
         rho = np.where(balanced, 1, 1 / np.where(balanced, 1, inverse[:, None]))
         gains.append(np.where(balanced, w * h, -w * rho * np.expm1(np.minimum(-h / rho, 700))).sum(1))
@@ -524,7 +523,6 @@ def _proved(
     wanted_a = a * np.exp(np.minimum(-f * inverse[:, None], 700))
     wanted_b = b * np.exp(np.minimum(-g * inverse[:, None], 700))
     error = np.abs(P.sum(2) - wanted_a).sum(1) + np.abs(P.sum(1) - wanted_b).sum(1)
-    total = P.sum((1, 2))
     lower = _dual(C, a, b, P, f, g, epsilon, inverse)
     # A primal value from above: the plan, moved to the marginals where they are constraints.
     Q = P
