@@ -88,7 +88,8 @@ class Records:
         """
         if not self._window:
             return np.zeros((0, len(self._names)))
-        values = torch.stack(self._window).double().cpu().numpy()
+        here = self._window[-1].device  # those of a checkpoint come on the CPU
+        values = torch.stack([terms.to(here) for terms in self._window]).double().cpu().numpy()
         if not np.isfinite(values).all():
             row, column = np.argwhere(~np.isfinite(values))[0]
             raise DivergedError(
@@ -162,8 +163,10 @@ def _append(descriptor: int, line: bytes) -> None:
         raise
 
 
-def history_of(found: Checkpoint, path: Path) -> list[dict[str, Any]]:
-    """Return the rows that a run had written when it was saved, whatever became of ``metrics.jsonl`` since.
+def history_of(found: Checkpoint, path: Path) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """Return the rows that a run had written when it was saved, whatever became of ``metrics.jsonl`` since; and the rest.
+
+    The rest are the terms that were in no row yet.
 
     Where the file holds others, one line of the log says so. A checkpoint that was written before checkpoints kept the
     rows leaves them to :func:`read_metrics`.
@@ -175,11 +178,14 @@ def history_of(found: Checkpoint, path: Path) -> list[dict[str, Any]]:
     """
     step = found.state["step"]
     if found.records is None:
-        return read_metrics(path, upto=step)
-    lines = str(found.records.get("rows", "")).encode().splitlines()
+        return read_metrics(path, upto=step), None
+    lines = str(found.records.get("rows", "")).encode(errors="replace").splitlines()
     rows, trouble = _parse(lines, step)
     if trouble is not None:
         raise RunError(f"the checkpoint of step {step} holds no rows of a run: row {len(rows) + 1} {trouble}")
+    pending = found.records.get("pending")
+    if pending is not None and not _is_pending(pending):
+        raise RunError(f"the checkpoint of step {step} holds no terms of a run: they have another shape")
     there = _lines(path)
     if there[: len(lines)] != lines:
         at = next(
@@ -193,7 +199,20 @@ def history_of(found: Checkpoint, path: Path) -> list[dict[str, Any]]:
             what,
             max(0, len(there) - at - 1),
         )
-    return rows
+    return rows, pending
+
+
+def _is_pending(pending: Any) -> bool:
+    if not isinstance(pending, dict):
+        return False
+    names, terms = pending.get("names"), pending.get("terms")
+    return (
+        isinstance(names, list)
+        and isinstance(terms, Tensor)
+        and terms.ndim == 2
+        and terms.shape[1] == len(names) > 0
+        and all(isinstance(name, str) for name in names)
+    )
 
 
 def read_metrics(path: Path, upto: float = math.inf) -> list[dict[str, Any]]:

@@ -167,14 +167,13 @@ def train(
                 "versions": {"otgan": otgan.__version__, "torch": torch.__version__},
             }
             history: list[dict[str, Any]] = []
-            pending = None
+            pending: dict[str, Any] | None = None
             if going_on is not None:
                 going_on.check_same(config)
                 found = checkpoint.newest(going_on.path)
                 if found is not None:
                     state.load_state_dict(found.state)
-                    history = history_of(found, going_on.metrics_file)
-                    pending = (found.records or {}).get("pending")
+                    history, pending = history_of(found, going_on.metrics_file)
                 going_on.clean()
                 going_on.write_config(config)
             elif folder is not None:
