@@ -27,8 +27,8 @@ def shown(value: Any) -> str:
     return words if 0 < len(words) <= 60 else f"an object of type {type(value).__name__}"
 
 
-def whole(name: str, value: Any, least: int = 1) -> int:
-    """Return a whole number of at least ``least``, of whatever type."""
+def whole(name: str, value: Any, least: int = 1, bits: int = 63) -> int:
+    """Return a whole number of at least ``least`` and fewer than ``bits`` bits, of whatever type."""
     wanted = f"{name} must be a whole number of at least {least}, got {shown(value)}"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
         raise OptionError(wanted)
@@ -39,12 +39,14 @@ def whole(name: str, value: Any, least: int = 1) -> int:
         value = number
     if value < least:
         raise OptionError(wanted)
+    if value >= 2**bits:
+        raise OptionError(f"{name} must be less than 2**{bits}, got {shown(value)}")
     return int(value)
 
 
 def seed(value: Any, name: str = "seed") -> int:
     """Return a whole number from which draws follow."""
-    return whole(name, value, 0)
+    return whole(name, value, 0, bits=128)
 
 
 def real(name: str, value: Any) -> float:
