@@ -256,13 +256,13 @@ def fit(
             result = _evaluate(run, records, clock, FULL if last else QUICK)
             bar.set_postfix_str(f"EM {result['em']:.3f}")
         # What came while the step was made, or its evaluation, is answered by the checkpoint that the step ends with.
-        stop = interrupts.received is not None
-        if save or stop:
+        save = save or interrupts.received is not None
+        if save:
             state.check_finite()
             records.check(step)
             if run.folder is not None:
                 checkpoint.save(run.folder.path, step, state.state_dict(), records.state_dict())
-        if stop:
+        if save and interrupts.received:  # while it was saved, too
             raise _stopped(interrupts, run)
 
 

@@ -68,10 +68,11 @@ def run_chunk(seed: int, count: int) -> dict:
             by_kind[kind] += 1
             try:
                 KINDS[kind](bench, system, bench.folder(case), rng)
-            except CaseError as error:
-                failures.append(
-                    {"seed": seed, "case": case, "kind": kind, "system": system, "words": str(error)}
-                )
+            except Exception as error:
+                words = str(error) if isinstance(error, CaseError) else traceback.format_exc()
+                failures.append({"seed": seed, "case": case, "kind": kind, "system": system, "words": words})
+            for left in bench.place.glob(f"case-{case}*"):
+                shutil.rmtree(left, ignore_errors=True)
         notes = {"disks": "tmpfs" if bench.mounts else "resource limits and injected errors"}
     return {"cases": count, "by_kind": dict(by_kind), "failures": failures, "notes": notes}
 
@@ -444,7 +445,7 @@ def full_disk(bench, system, folder, rng):
     if way == 0 and bench.mounts:
         with _mounted(folder.parent, f"size={int(rng.uniform(0.1, 1.1) * size) // 4096 * 4096 + 4096}"):
             found = bench.do(_train, folder, system)
-            kept = folder.parent.with_name("kept")
+            kept = folder.parent.with_name(f"{folder.parent.name}-kept")
             shutil.copytree(folder.parent, kept)
         shutil.copytree(kept, folder.parent, dirs_exist_ok=True)
     else:
