@@ -50,9 +50,10 @@ def seed(value: Any, name: str = "seed") -> int:
 
 
 def real(name: str, value: Any) -> float:
-    """Return a finite number."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real) or not np.isfinite(float(value)):
-        raise OptionError(f"{name} must be a finite number, got {shown(value)}")
+    """Return a number of a size that can be counted with."""
+    known = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+    if not known or not -1e30 <= value <= 1e30:
+        raise OptionError(f"{name} must be a number between -1e30 and 1e30, got {shown(value)}")
     return float(value)
 
 

@@ -60,9 +60,12 @@ def array_of(name: str, x: Any) -> NDArray[Any]:
         if found.dtype.kind == "O" and hasattr(x, "to_numpy"):
             found = x.to_numpy(np.float64)  # pandas' own types of numbers
     except Exception as error:  # whatever __array__ of a foreign object raises
-        raise DataError(f"{name} cannot be made an array of numbers: {reason(error)}") from error
+        words = "its rows differ in length" if "inhomogeneous" in str(error) else reason(error)
+        raise DataError(f"{name} cannot be made an array of numbers: {words}") from error
     if found.dtype.kind == "O":
-        what = "Python objects" if found.ndim else f"an object of type {type(x).__name__}"
+        what = "Python objects: convert them by .astype(float)"
+        if not found.ndim:
+            what = f"an object of type {type(x).__name__}"
         raise DataError(f"{name} must be an array, a tensor or a list of numbers, got {what}")
     return found
 

@@ -22,7 +22,7 @@ from otgan.gan.folder import Folder, write_whole
 from otgan.gan.networks import Space
 from otgan.gan.reconstruction import examine
 from otgan.gan.records import history_of
-from otgan.gan.samples import Samples, Scaling, as_tensor, digest, rows_of
+from otgan.gan.samples import Samples, Scaling, as_tensor, check_held_out, digest, rows_of
 from otgan.gan.state import State, blank_networks
 from otgan.gan.systems import SYSTEMS, System
 from otgan.gan.systems.autoencoding import Autoencoder
@@ -124,7 +124,7 @@ class Run:
             If there is no run, or no usable checkpoint in it.
         """
         place = Folder(arguments.path("folder", folder))
-        own, where = arguments.modules(modules), arguments.device(device or "cpu")
+        own, where = arguments.modules(modules), arguments.device("cpu" if device is None else device)
         config = place.config()
         found = checkpoint.newest(place.path)
         if found is None:
@@ -390,6 +390,8 @@ class Run:
         data_dir = None if data_dir is None else arguments.path("data_dir", data_dir)
         judge = self.judge(against, data_dir=data_dir)
         n = judge.size(n)
+        if isinstance(self.system, Autoencoder):
+            check_held_out(n)
         found = {"step": self.step, **judge(self.sample(n, seed=seed))}
         if isinstance(self.system, Autoencoder):
             found |= examine(self, judge.train.points, judge.held_out.points[:n], seed)
@@ -402,9 +404,12 @@ class Run:
         data = self._spec if against is None else against
         if data is None:
             raise RunError("this run was trained on an array: say what to evaluate it against")
-        samples = Samples.of(data, self.seed, data_dir)
+        samples = Samples.of(data, self.seed, data_dir, name="against")
         if samples.space != self.space:
-            raise RunError(f"samples have shape {self.space.shape}, the data {samples.space.shape}")
+            raise RunError(
+                f"this run makes samples of shape {self.space.shape}, and cannot be compared with {samples.train.name}, "
+                f"whose samples have shape {samples.space.shape}: name data of its own shape"
+            )
         if against is None and self._digest not in {None, digest(samples.train, samples.held_out)}:
             _log.warning(
                 "%s holds other samples than this run was trained on: what is held out now may have been trained on",

@@ -21,7 +21,7 @@ from otgan.gan.arrays import array_of, narrow, suspect
 from otgan.gan.errors import OptionError, RunError
 from otgan.gan.networks import Space
 
-__all__ = ["Samples", "Scaling", "as_tensor", "digest", "rows_of"]
+__all__ = ["Samples", "Scaling", "as_tensor", "check_held_out", "digest", "rows_of"]
 
 _SYNTHETIC = (65536, 8192)
 """Rows to train on and to hold out where they are generated: as good as endless, and still countable."""
@@ -95,7 +95,9 @@ class Samples:
     held_out: Dataset
 
     @classmethod
-    def of(cls, data: Any, seed: int, data_dir: str | os.PathLike[str] | None = None) -> Samples:
+    def of(
+        cls, data: Any, seed: int, data_dir: str | os.PathLike[str] | None = None, name: str = "data"
+    ) -> Samples:
         """Open a spec, or split an array, a tensor or a data set.
 
         Raises
@@ -106,10 +108,10 @@ class Samples:
             If they are weighted.
         """
         if isinstance(data, (str, os.PathLike)):
-            spec = arguments.path("data", data)
+            spec = arguments.path(name, data)
             return cls(spec, *_opened(spec, seed, data_dir))
         if not isinstance(data, Dataset):
-            data = stack("the array", array_of("data", data)).draw(None, 0, dtype=np.float64)
+            data = stack("the array", array_of(name, data)).draw(None, 0, dtype=np.float64)
         if data.weights is not None:
             raise RunError(f"{data.name} is weighted: draw rows by their weights before training on them")
         train, held_out = narrow(data).hold_out(max(1, len(data) // 5), seed)
@@ -146,6 +148,12 @@ def _opened(spec: str, seed: int, data_dir: str | os.PathLike[str] | None) -> tu
     if train.shape is None and not synthetic and suspect(train.points):
         narrow(open_spec(spec, data_dir=data_dir, dtype=np.float64))
     return train, held_out
+
+
+def check_held_out(n: int) -> None:
+    """Refuse to judge codes by a single sample: nothing varies in it."""
+    if n < 2:
+        raise RunError(f"{n} sample held out is too few to judge codes by: give at least 10 samples")
 
 
 def rows_of(name: str, x: Any) -> NDArray[np.float32]:

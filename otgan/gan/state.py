@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 from otgan.gan.batches import Batches, seeded
 from otgan.gan.errors import DivergedError, OptionError, RunError, reason
 from otgan.gan.networks import Space, initialize
-from otgan.gan.samples import Samples, Scaling, as_tensor
+from otgan.gan.samples import Samples, Scaling, as_tensor, check_held_out
 from otgan.gan.systems import System
 from otgan.gan.systems.autoencoding import Autoencoder
 
@@ -64,6 +64,8 @@ class State:
         RunError
             If the data are too few, or of a shape that the networks cannot take.
         """
+        if isinstance(system, Autoencoder):
+            check_held_out(len(samples.held_out))
         space = samples.space
         points = as_tensor(samples.train.points, space)
         scaling = Scaling.of(points, space)
