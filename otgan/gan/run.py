@@ -229,7 +229,10 @@ class Run:
             else:
                 codes = system.encode(self.networks, part, system.encoder_noise(len(part), rng))
             parts.append(codes.float().cpu().numpy())
-        return np.concatenate(parts)
+        found = np.concatenate(parts)
+        if not np.isfinite(found).all():
+            raise DivergedError(f"step {self.step}: the encoder makes codes that are not finite")
+        return found
 
     @torch.no_grad()
     def decode(self, z: ArrayLike | Tensor) -> NDArray[np.float32]:

@@ -134,8 +134,8 @@ class State:
             raise RunError(f"the checkpoint does not fit the networks: {reason(error)}") from error
         self.step = state["step"]
 
-    def check_finite(self) -> None:
-        """Refuse weights that are not finite.
+    def check_finite(self, step: int | None = None) -> None:
+        """Refuse weights that are not finite, after a step that is in them or within ``step``.
 
         Raises
         ------
@@ -144,7 +144,9 @@ class State:
         for name, net in self.nets.items():
             for key, value in net.named_parameters():
                 if not bool(torch.isfinite(value).all()):
-                    raise DivergedError(f"step {self.step}: weights {key} of the {name} are not finite")
+                    raise DivergedError(
+                        f"step {step or self.step}: weights {key} of the {name} are not finite"
+                    )
 
 
 def blank_networks(system: System, space: Space) -> dict[str, nn.Module]:

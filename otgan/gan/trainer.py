@@ -7,7 +7,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -239,7 +239,10 @@ def fit(
     for step in range(state.step + 1, steps + 1):
         state.slow_down(system.decay)
         # Weights change within a step, so bfloat16 copies of them must not be kept.
-        with torch.autocast(device.type, torch.bfloat16, enabled=mixed, cache_enabled=False):
+        with (
+            _explained(state, step, config["modules"]),
+            torch.autocast(device.type, torch.bfloat16, enabled=mixed, cache_enabled=False),
+        ):
             terms = system.step(state.nets, state.optimizers, state.batches)
         for name, average in state.averages.items():
             average.update_parameters(state.nets[name])
@@ -264,6 +267,25 @@ def fit(
                 checkpoint.save(run.folder.path, step, state.state_dict(), records.state_dict())
         if save and interrupts.received:  # while it was saved, too
             raise _stopped(interrupts, run)
+
+
+@contextlib.contextmanager
+def _explained(state: State, step: int, own: Sequence[str]) -> Iterator[None]:
+    """Turn what a step ends in, whose numbers are no longer finite or whose networks do not fit, into one sentence."""
+    try:
+        yield
+    except RunError:
+        raise
+    except (ValueError, OverflowError, RuntimeError, TypeError, AttributeError) as error:
+        state.check_finite(step)
+        words = str(error).lower()
+        if isinstance(error, (ValueError, OverflowError)) and ("finite" in words or "overflow" in words):
+            raise DivergedError(f"step {step}: numbers are too large to go on: {reason(error)}") from error
+        if own and state.step == 0:
+            raise RunError(
+                f"your {' and '.join(own)} cannot be trained with this system: {reason(error)}"
+            ) from error
+        raise
 
 
 def _stopped(interrupts: Interrupts, run: Run) -> Interrupted | Terminated:

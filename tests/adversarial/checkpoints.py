@@ -178,10 +178,11 @@ def _inside(work, arguments, answer, prepare):
         }
     except BaseException:
         ended = {"how": RAW, "words": traceback.format_exc()}
-    partial = Path(f"{answer}.partial")
+    partial = f"{answer}.partial"
     resource.setrlimit(resource.RLIMIT_FSIZE, resource.getrlimit(resource.RLIMIT_FSIZE)[1:] * 2)
-    partial.write_text(json.dumps({**ended, "log": log}))
-    partial.replace(answer)
+    with open(partial, "w", encoding="utf-8") as file:  # not by Path, which may have been broken for the case
+        json.dump({**ended, "log": log}, file)
+    os.replace(partial, answer)
     os._exit(0)
 
 
@@ -414,7 +415,9 @@ def miswritten(bench, system, folder, rng):
     (folder / "samples" / f".step-00000000.png.{rng.integers(1, 99999)}.partial").write_text("half")
     if rng.uniform() < 0.5:
         lines = (folder / "metrics.jsonl").read_bytes().splitlines()
-        at = int(rng.integers(len(lines)))
+        # Of what came after the checkpoint nothing is kept, nor said.
+        kept = sum(json.loads(line)["step"] <= STEPS // SAVE_EVERY * SAVE_EVERY for line in lines)
+        at = int(rng.integers(kept))
         bad = _LINES[rng.integers(len(_LINES))]
         lines[at : at + int(rng.integers(2))] = [bad]
         (folder / "metrics.jsonl").write_bytes(b"\n".join(lines) + b"\n")
@@ -456,6 +459,8 @@ def full_disk(bench, system, folder, rng):
             prepare = functools.partial(_fail, int(rng.integers(1, 40)), errno.ENOSPC)
         folder.parent.mkdir(parents=True)
         found = bench.do(_train, folder, system, prepare)
+    if found is None:
+        raise CaseError("a full disk killed it")
     if found["how"] == REFUSED and not any(
         words in found["words"]
         for words in ("No space left", "File too large", "cannot be written", "cannot hold")

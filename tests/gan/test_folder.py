@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,21 @@ def whole(points, tmp_path_factory):
     return train("gan", points, 30, 0, tmp_path_factory.mktemp("whole"), options=SMALL, **EVERY)
 
 
-def go_on(points, folder, **more):
-    return train("gan", points, 30, 0, folder, resume=True, options=SMALL, **EVERY, **more)
+@pytest.fixture(scope="module")
+def half(points, tmp_path_factory):
+    """The folder of a run that was stopped after 20 steps, as it is copied for each test that damages one."""
+    folder = tmp_path_factory.mktemp("half") / "run"
+    train("gan", points, 20, 0, folder, options=SMALL, **EVERY)
+    return folder
+
+
+@pytest.fixture
+def run_folder(half, tmp_path):
+    return Path(shutil.copytree(half, tmp_path / "run"))
+
+
+def go_on(points, folder, steps=30):
+    return train("gan", points, steps, 0, folder, resume=True, options=SMALL, **EVERY)
 
 
 def assert_ended_as(run, whole):
@@ -109,9 +123,8 @@ def test_a_line_that_does_not_fit_is_taken_back(points, whole, tmp_path, monkeyp
 
 @pytest.mark.parametrize("unfinished", [True, False])
 def test_on_a_disk_that_cannot_be_written_runs_are_read_but_not_resumed(
-    unfinished, points, tmp_path, monkeypatch
+    unfinished, points, half, run_folder, monkeypatch
 ):
-    run = train("gan", points, 10, 0, tmp_path, options=SMALL, **EVERY)
     real = os.open
 
     def read_only(path, flags, *arguments, **more):
@@ -121,8 +134,8 @@ def test_on_a_disk_that_cannot_be_written_runs_are_read_but_not_resumed(
 
     monkeypatch.setattr(os, "open", read_only)
     with pytest.raises(WriteError, match="cannot be written: Read-only file system"):
-        train("gan", points, 30 if unfinished else 10, 0, tmp_path, resume=True, options=SMALL, **EVERY)
-    assert np.array_equal(Run.load(tmp_path).sample(3, seed=0), run.sample(3, seed=0))
+        go_on(points, run_folder, 30 if unfinished else 20)
+    assert np.array_equal(Run.load(run_folder).sample(3, seed=0), Run.load(half).sample(3, seed=0))
 
 
 def test_a_folder_that_cannot_be_made_says_so(points, tmp_path):
@@ -146,16 +159,15 @@ def test_a_failed_write_leaves_the_old_file_and_no_trace(tmp_path, monkeypatch):
         write_whole(tmp_path / "nowhere" / "file", lambda file: file.write(b"new"))
 
 
-def test_leftovers_of_killed_processes_go_when_the_run_goes_on(points, tmp_path):
-    train("gan", points, 10, 0, tmp_path, options=SMALL, **EVERY)
+def test_leftovers_of_killed_processes_go_when_the_run_goes_on(points, run_folder):
     for name in (
         ".metrics.jsonl.1.partial",
         f".checkpoint-00000020.pt.{os.getpid()}.partial",
         "samples/.step-1.png.2.partial",
     ):
-        (tmp_path / name).write_text("half")
-    go_on(points, tmp_path)
-    assert not list(tmp_path.rglob(".*"))
+        (run_folder / name).write_text("half")
+    go_on(points, run_folder, 20)
+    assert not list(run_folder.rglob(".*"))
 
 
 @pytest.mark.parametrize(
@@ -169,38 +181,39 @@ def test_leftovers_of_killed_processes_go_when_the_run_goes_on(points, tmp_path)
     ids=lambda line: repr(line[:30]),
 )
 @pytest.mark.parametrize("kept", [True, False], ids=["rows in the checkpoint", "rows in the file alone"])
-def test_a_line_that_is_no_row_does_not_keep_a_run_from_going_on(
-    line, kept, points, whole, tmp_path, caplog, monkeypatch
-):
-    train("gan", points, 20, 0, tmp_path, options=SMALL, **EVERY)
+def test_a_line_that_is_no_row_does_not_keep_a_run_from_going_on(line, kept, points, run_folder, caplog):
+    before = checkpoint.latest(run_folder)
     if not kept:  # as checkpoints were before they held the rows
-        state = checkpoint.latest(tmp_path)
-        checkpoint.save(tmp_path, 20, state)
-    file = tmp_path / "metrics.jsonl"
+        checkpoint.save(run_folder, 20, before)
+    file = run_folder / "metrics.jsonl"
     lines = file.read_bytes().splitlines()
     rows = [json.loads(each) for each in lines]
     assert [row["step"] for row in rows] == [0, 10, 15, 15, 20, 20]
     lines[3] = line
     file.write_bytes(b"\n".join(lines) + b"\n")
     with caplog.at_level("INFO", "otgan"):
-        run = go_on(points, tmp_path)
+        run = go_on(points, run_folder, 20)
     said = [words for words in caplog.messages if "metrics.jsonl" in words]
     assert len(said) == 1
     assert "line 4" in said[0]
     assert "it and the 2 after it are dropped" in said[0]
     assert "resumed at step 20" in caplog.text
-    assert_same(checkpoint.latest(tmp_path), checkpoint.latest(whole.folder.path))
-    assert run.history[: 6 if kept else 3] == rows[: 6 if kept else 3]
+    assert_same(checkpoint.latest(run_folder), before)
+    assert run.history == rows[: 6 if kept else 3]
     assert [json.loads(each) for each in file.read_bytes().splitlines()] == run.history
-    steps = [row["step"] for row in run.history]
-    assert steps == ([0, 10, 15, 15, 20, 20] if kept else [0, 10, 15]) + [30, 30]
 
 
-def test_a_torn_last_line_is_what_a_crash_leaves_and_not_worth_a_word(points, tmp_path, caplog):
-    train("gan", points, 10, 0, tmp_path, options=SMALL, **EVERY)
-    with (tmp_path / "metrics.jsonl").open("a") as file:
-        file.write('{"step": 12, "j')
-    go_on(points, tmp_path)
+def test_a_run_whose_rows_were_damaged_ends_as_the_one_that_was_not(points, whole, run_folder, caplog):
+    checkpoint.saved(run_folder)[-1].unlink()  # that of step 20, where the shorter run was judged in full
+    (run_folder / "metrics.jsonl").write_bytes(b"5\n\xff\n")
+    assert_ended_as(go_on(points, run_folder), whole)
+    assert "line 1 is damaged or was changed: it and the 1 after it are dropped" in caplog.text
+
+
+def test_a_torn_last_line_is_what_a_crash_leaves_and_not_worth_a_word(points, run_folder, caplog):
+    with (run_folder / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 22, "j')
+    go_on(points, run_folder, 20)
     assert "metrics.jsonl" not in caplog.text
 
 
@@ -222,13 +235,12 @@ def test_a_torn_last_line_is_what_a_crash_leaves_and_not_worth_a_word(points, tm
         (lambda text: json.dumps({"format": "otgan run 1"}), "its 'system' is missing or not"),
     ],
 )
-def test_a_damaged_configuration_is_one_sentence(change, message, points, tmp_path):
-    train("gan", points, 2, 0, tmp_path, options=SMALL)
-    file = tmp_path / "config.json"
+def test_a_damaged_configuration_is_one_sentence(change, message, points, run_folder):
+    file = run_folder / "config.json"
     changed = change(file.read_text())
     assert changed != file.read_text()
     file.write_text(changed)
-    for attempt in (lambda: Run.load(tmp_path), lambda: go_on(points, tmp_path)):
+    for attempt in (lambda: Run.load(run_folder), lambda: go_on(points, run_folder)):
         with pytest.raises(RunError, match=message) as caught:
             attempt()
         assert len(str(caught.value).splitlines()) == 1
@@ -239,11 +251,10 @@ def unsigned(text):
     return {key: value for key, value in json.loads(text).items() if key != "checksum"}
 
 
-def test_a_configuration_of_before_there_were_checksums_is_read(points, tmp_path):
-    run = train("gan", points, 2, 0, tmp_path, options=SMALL)
-    file = tmp_path / "config.json"
+def test_a_configuration_of_before_there_were_checksums_is_read(half, run_folder):
+    file = run_folder / "config.json"
     file.write_text(json.dumps(unsigned(file.read_text())))
-    assert np.array_equal(Run.load(tmp_path).sample(3, seed=0), run.sample(3, seed=0))
+    assert np.array_equal(Run.load(run_folder).sample(3, seed=0), Run.load(half).sample(3, seed=0))
     for name, value in (("gan", 7), ("nosuch", 16)):
         file.write_text(
             json.dumps(
@@ -251,44 +262,34 @@ def test_a_configuration_of_before_there_were_checksums_is_read(points, tmp_path
             )
         )
         with pytest.raises(RunError, match=r"names a system that there is not here|does not fit"):
-            Run.load(tmp_path)
+            Run.load(run_folder)
 
 
 def test_a_name_that_is_no_text_is_written_and_read(tmp_path):
     folder = Folder(tmp_path)
     data = {"spec": "\udcff.npy", "shape": [2], "train": 1, "held_out": 1, "digest": ""}
-    config = {
-        **{
-            "system": "gan",
-            "options": {},
-            "data": data,
-            "seed": 0,
-            "modules": [],
-            "device": "cpu",
-            "steps": 1,
-        },
-        **{"log_every": 1, "save_every": 1, "evaluate_every": 1, "versions": {}},
-    }
+    config = dict.fromkeys(("log_every", "save_every", "evaluate_every", "steps"), 1)
+    config |= {"system": "gan", "options": {}, "data": data, "seed": 0, "modules": [], "device": "cpu"}
+    config |= {"versions": {}}
     folder.write_config(config)
     assert folder.config()["data"]["spec"] == "\udcff.npy"
 
 
 @pytest.mark.parametrize("key", ["nets", "averages", "optimizers", "batches", "scaling"])
 @pytest.mark.parametrize("value", [None, 5, {}, "missing", {"generator": {"weight": 1}}, [1]])
-def test_a_checkpoint_of_something_else_is_one_sentence(key, value, points, tmp_path):
-    train("gan", points, 2, 0, tmp_path, options=SMALL)
-    state = checkpoint.latest(tmp_path)
+def test_a_checkpoint_of_something_else_is_one_sentence(key, value, points, run_folder):
+    state = checkpoint.latest(run_folder)
     if value == "missing":
         del state[key]
     else:
         state[key] = value
-    checkpoint.save(tmp_path, 2, state)
+    checkpoint.save(run_folder, 20, state)
     with pytest.raises(RunError, match="does not fit the networks") as caught:
-        go_on(points, tmp_path)
+        go_on(points, run_folder)
     assert len(str(caught.value).splitlines()) == 1
     if key in {"averages", "scaling"}:
         with pytest.raises(RunError, match=r"does not fit|units cannot be read"):
-            Run.load(tmp_path)
+            Run.load(run_folder)
 
 
 def test_data_that_changed_since_are_told_when_they_are_judged_by(points, tmp_path, caplog):

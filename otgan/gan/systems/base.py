@@ -239,6 +239,8 @@ def _text(value: Any) -> str:
 
 _BY_TYPE: dict[Any, Callable[[Any], Any]] = {int: _integer, float: _number, bool: _truth, str: _text}
 
+_LARGEST = 1e30
+"""Far beyond what an option can mean, and still a number in single precision."""
 _POSITIVE = {"lr", "lr_critic", "lr_dual", "lr_features", "clip", "tol", "power", "variance"}
 _COUNTS = {
     *("batch", "latent", "width", "depth", "noise", "basis", "critic_width", "critic_depth"),
@@ -254,6 +256,8 @@ def _check_range(name: str, value: Any) -> None:
         raise OptionError(f"{name} must be at least 1, got {value}")
     if name in _COUNTS | {"features", "decay"} and value >= 2**31:
         raise OptionError(f"{name} must be less than 2147483648, got {value}")
+    if isinstance(value, float) and abs(value) > _LARGEST:
+        raise OptionError(f"{name} must be between -{_LARGEST:g} and {_LARGEST:g}, got {value}")
     if name == "decay" and value < 0:
         raise OptionError(f"decay must be a number of updates, or 0 for none, got {value}")
     if name == "features" and value < 0:
