@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
+from otgan.data import DataError
+from otgan.data.stored import check_fits
 from otgan.gan.batches import Batches, seeded
 from otgan.gan.errors import DivergedError, OptionError, RunError, reason
 from otgan.gan.networks import Space, initialize
@@ -20,6 +22,9 @@ from otgan.gan.systems import System
 from otgan.gan.systems.autoencoding import Autoencoder
 
 __all__ = ["State"]
+
+_COPIES = 5
+"""What training holds of each weight: itself, its moving average, its gradient, and Adam's two."""
 
 
 @dataclass(eq=False)
@@ -78,6 +83,9 @@ class State:
             raise OptionError(f"{system.name} has no network {unknown[0]!r}; it has {', '.join(made)}")
         rng = seeded(torch.device("cpu"), seed, 0)
         with sized(system):
+            check_fits(
+                _COPIES * 4 * sum(net_size(net) for name, net in made.items() if name not in own), "they"
+            )
             nets = {
                 name: (own[name].to(device) if name in own else initialize(net, rng, device)).train()
                 for name, net in made.items()
@@ -149,6 +157,11 @@ class State:
                     )
 
 
+def net_size(net: nn.Module) -> int:
+    """Return how many numbers a network has."""
+    return sum(value.numel() for value in net.state_dict().values())
+
+
 def blank_networks(system: System, space: Space) -> dict[str, nn.Module]:
     """Make the networks of a system without memory or weights; nothing is drawn from torch's global random state.
 
@@ -168,7 +181,7 @@ def sized(system: System) -> Iterator[None]:
         yield
     except (RunError, OptionError):
         raise
-    except (RuntimeError, TypeError, OverflowError, MemoryError) as error:
+    except (RuntimeError, TypeError, OverflowError, MemoryError, DataError) as error:
         raise RunError(
             f"the networks cannot be made: width={system.width}, depth={system.depth} and latent={system.latent} "
             f"ask for too much memory; choose smaller ones ({reason(error)[:120]})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import math
 import os
@@ -155,6 +156,7 @@ def train(
             if folder is not None:
                 stack.enter_context(folder.held())
             going_on = folder if folder is not None and resume and folder.holds_run() else None
+            before = {} if going_on is None else going_on.config()
             config = {
                 "system": system.name,
                 "options": asdict(system),
@@ -162,7 +164,7 @@ def train(
                 "seed": seed,
                 "modules": sorted(modules),
                 "device": where.type,
-                **_schedule(steps, save_every, evaluate_every, {} if going_on is None else going_on.config()),
+                **_schedule(steps, save_every, evaluate_every, before),
                 "steps": steps,
                 "versions": {"otgan": otgan.__version__, "torch": torch.__version__},
             }
@@ -175,6 +177,8 @@ def train(
                     state.load_state_dict(found.state)
                     history, pending = history_of(found, going_on.metrics_file)
                 going_on.clean()
+                if state.step == before["steps"]:
+                    _mend_evaluation(going_on, history, state.step)
                 going_on.write_config(config)
             elif folder is not None:
                 folder.start(config)
@@ -222,12 +226,13 @@ def fit(
     records: Records,
     bar: tqdm[Any],
     config: Mapping[str, Any],
-    interrupts: Interrupts,
+    interrupts: Interrupts | None = None,
 ) -> None:
     """Step until ``config["steps"]``, writing down and evaluating on the way, a checkpoint being the last thing done.
 
     Nothing on the way waits for the device, or draws a random number that the training would miss.
     """
+    interrupts = interrupts or Interrupts()  # outside of its context, it hears nothing
     system, steps = run.system, config["steps"]
     device = state.batches.points.device
     mixed = device.type == "cuda" and run.space.kind == "images"
@@ -354,6 +359,20 @@ def check_system(system: str | System, options: Mapping[str, Any]) -> None:
         )
     elif system not in SYSTEMS:
         raise OptionError(f"no system {system!r}; there are {', '.join(SYSTEMS)}")
+
+
+def _mend_evaluation(folder: Folder, history: list[dict[str, Any]], step: int) -> None:
+    """Write the evaluation that a run ended with again, where its file was damaged or removed."""
+    row = next((row for row in reversed(history) if "evaluation" in row), None)
+    if row is None or row["step"] != step:
+        return
+    try:
+        there = json.loads(folder.evaluation_file.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        there = None
+    if there != row["evaluation"]:
+        _log.warning("%s is missing or damaged: it is written again", folder.evaluation_file)
+        write_json(folder.evaluation_file, row["evaluation"])
 
 
 def choose_system(system: str | System, space: Space, options: Mapping[str, Any] | None) -> System:

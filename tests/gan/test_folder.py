@@ -292,6 +292,17 @@ def test_a_checkpoint_of_something_else_is_one_sentence(key, value, points, run_
             Run.load(run_folder)
 
 
+@pytest.mark.parametrize("content", [b"", b"{}", b"5", b"\xff", b"[" * 100000, None])
+def test_a_damaged_evaluation_is_written_again(content, points, half, run_folder, caplog):
+    file = run_folder / "evaluation.json"
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)
+    go_on(points, run_folder, 20)
+    assert "evaluation.json is missing or damaged: it is written again" in caplog.text
+    assert file.read_bytes() == (half / "evaluation.json").read_bytes()
+
+
 def test_data_that_changed_since_are_told_when_they_are_judged_by(points, tmp_path, caplog):
     np.save(tmp_path / "mine.npy", np.random.default_rng(0).normal(size=(100, 2)))
     train("gan", str(tmp_path / "mine.npy"), 2, 0, tmp_path / "run", options=SMALL)
