@@ -85,7 +85,7 @@ def test_train_resume_sample_and_evaluate(otgan, points, tmp_path):
         (["train", "gan", "--steps", "9" * 30], 2, "steps must be less than 2**63"),
         (["train", "gan", "--save-every", "0"], 2, "--save-every"),
         (["train", "gan", "--set", "lr=nan"], 2, "option lr takes float, got 'nan'"),
-        (["train", "gan", "--set", "lr=-1"], 2, "lr must be a positive number"),
+        (["train", "gan", "--set", "lr=-1"], 2, "lr must not be negative, got -1"),
         (["train", "gan", "--set", "=3"], 2, "NAME=VALUE"),
         (
             ["train", "gan", "--data", "POINTS", "--out", "POINTS/run", *SMALL],

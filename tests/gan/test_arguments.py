@@ -153,7 +153,7 @@ def test_every_argument_of_train(argument, points, tmp_path, monkeypatch):
         ({"system": WGAN}, "system must be one of gan, wgan, wgan-gp"),
         ({"options": {**SMALL, "width": 2 * 10**9, "depth": 2}}, "ask for too much memory; choose smaller ones"),
         ({"options": {**SMALL, "lr": float("nan")}}, "option lr takes float, got nan"),
-        ({"options": {**SMALL, "lr": -1}}, "lr must be a positive number, got -1"),
+        ({"options": {**SMALL, "lr": -1}}, "lr must not be negative, got -1"),
         ({"options": {**SMALL, "lr": 1e300}}, "lr must be between -1e+30 and 1e+30"),
         ({"options": {**SMALL, "beta1": 1}}, "beta1 must be in [0, 1), got 1"),
         ({"modules": {"critic": nn.Linear(3, 1)}}, "your critic cannot be trained with this system: mat1 and mat2"),

@@ -196,7 +196,8 @@ def _typed(name: str, value: Any, wanted: Any) -> Any:
     if value is None or (isinstance(value, str) and value == "none"):
         if type(None) in choices:
             return None
-        raise OptionError(f"option {name} needs a value")
+        if value is None or str not in choices:
+            raise OptionError(f"option {name} needs a value")
     base = next(choice for choice in choices if choice is not type(None))
     convert = _BY_TYPE.get(base)
     if convert is None:  # of a system of the user's own, which checks it itself
@@ -241,7 +242,9 @@ _BY_TYPE: dict[Any, Callable[[Any], Any]] = {int: _integer, float: _number, bool
 
 _LARGEST = 1e30
 """Far beyond what an option can mean, and still a number in single precision."""
-_POSITIVE = {"lr", "lr_critic", "lr_dual", "lr_features", "clip", "tol", "power", "variance"}
+_NOT_NEGATIVE = {"lr", "lr_critic", "lr_dual", "lr_features", "enough", "penalty"}
+"""A rate of 0 keeps a network as it is."""
+_POSITIVE = {"clip", "tol", "power", "variance"}
 _COUNTS = {
     *("batch", "latent", "width", "depth", "noise", "basis", "critic_width", "critic_depth"),
     *("n_critic", "n_dual", "contrast_noise"),
@@ -264,9 +267,7 @@ def _check_range(name: str, value: Any) -> None:
         raise OptionError(f"features must be a number of features, or 0 for none, got {value}")
     if name in {"ema", "beta1", "beta2"} and not 0 <= value < 1:
         raise OptionError(f"{name} must be in [0, 1), got {value}")
-    if name == "enough" and value < 0:
-        raise OptionError(f"enough must not be negative, got {value}")
+    if name in _NOT_NEGATIVE and value < 0:
+        raise OptionError(f"{name} must not be negative, got {value}")
     if name in _POSITIVE and not value > 0:
         raise OptionError(f"{name} must be a positive number, got {value}")
-    if name == "penalty" and value < 0:
-        raise OptionError(f"penalty must not be negative, got {value}")
