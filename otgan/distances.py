@@ -128,8 +128,9 @@ def sinkhorn(
     )
     coupling = solve_cross(form, settings)
     status = statuses(coupling, settings.tol, settings.deadline)
+    value = Form.of(problem).scalar(value_of(coupling, problem))
     report_failures(status, coupling.error, settings.tol, on_failure)
-    return Form.of(problem).scalar(value_of(coupling, problem))
+    return value
 
 
 def sinkhorn_divergence(

@@ -19,7 +19,7 @@ from otgan.measure import Measure, Pair
 
 __all__ = ["NormalForm", "Side"]
 
-_LARGEST = 290
+_LARGEST = 305
 """Decimal exponent of a cost beyond which there is no room for sums, on either end of the range."""
 
 
@@ -82,13 +82,11 @@ class Side:
         """Put one value or row a kept point, (B, k, ...), in its place among all points, (B, n, ...)."""
         if self.index is None or self.kept is None:
             return values
-        shape = (values.shape[0], self.whole.points.shape[1], *values.shape[2:])
-        index = self.index.reshape(*self.index.shape, *[1] * (values.ndim - 2))
-        out = values.new_full(shape, fill)
-        # Filled-up entries name the first point, which they must not overwrite: they go where it goes, unchanged.
-        first = values.gather(1, torch.zeros_like(index).expand_as(values))
-        mask = self.kept.reshape(*self.kept.shape, *[1] * (values.ndim - 2))
-        return out.scatter(1, index.expand_as(values), torch.where(mask, values, first))
+        # What fills a problem up goes to one more row, which is cut off.
+        n = self.whole.points.shape[1]
+        index = self.index.where(self.kept, n).reshape(*self.index.shape, *[1] * (values.ndim - 2))
+        out = values.new_full((values.shape[0], n + 1, *values.shape[2:]), fill)
+        return out.scatter(1, index.expand_as(values), values)[:, :n]
 
     def gather(self, values: Tensor) -> Tensor:
         """Take one value or row a point, (B, n, ...), for the kept points, (B, k, ...); 0 where filled up."""
@@ -240,29 +238,36 @@ class Restored(Coupling):
     @cached_property
     def f(self) -> Tensor:  # type: ignore[override]
         """Potential of x."""
-        return self._potential(self.form.x, self.inner.f, self.form.y, self.inner.g, self.inner.b)
+        y = self.form.y.measure.points.detach().double()
+        found = self._potential(self.form.x, self.inner.f, y, self.inner.g, self.inner.b)
+        return found * self.form.scale[:, None]
 
     @cached_property
     def g(self) -> Tensor:  # type: ignore[override]
         """Potential of y."""
-        return self._potential(self.form.y, self.inner.g, self.form.x, self.inner.f, self.inner.a)
+        x, f, weights = self.form.x.measure.points.detach().double(), self.inner.f, self.inner.a
+        light = self.form.x.left_out()
+        if self.inner.epsilon is None and light is not None:
+            # Hard minima must be feasible for pairs of two points of weight 0 as well.
+            f = self.f / self.form.scale[:, None]
+            known = torch.isfinite(f)
+            x, weights = torch.where(known[..., None], light[0], 0.0), known.double()
+        found = self._potential(self.form.y, self.inner.g, x, f, weights)
+        return found * self.form.scale[:, None]
 
-    def _potential(self, here: Side, own: Tensor, there: Side, other: Tensor, weights: Tensor) -> Tensor:
+    def _potential(self, here: Side, own: Tensor, others: Tensor, other: Tensor, weights: Tensor) -> Tensor:
+        """Potential of all points of a side: of those of weight 0 what a new point would have, −∞ beyond float64."""
         values = here.scatter(own)
         light = here.left_out()
-        if light is not None:
-            points, mask = light
-            count = int(mask.sum(1).max())
-            # Only the points of weight 0, as many a problem as the problem with most of them has.
-            index = torch.argsort(~mask, dim=1, stable=True)[:, :count]
-            some = points.gather(1, index[..., None].expand(-1, -1, points.shape[2]))
-            found = self.inner.extended(
-                some, there.measure.points.detach().double(), other, weights, self.form.p
-            )
-            found = torch.where(torch.isfinite(found), found, -torch.inf)
-            keep = mask.gather(1, index)
-            values = values.scatter(1, index, torch.where(keep, found, values.gather(1, index)))
-        return values * self.form.scale[:, None]
+        if light is None:
+            return values
+        points, mask = light
+        # Only the points of weight 0, as many a problem as the problem with most of them has.
+        index = torch.argsort(~mask, dim=1, stable=True)[:, : int(mask.sum(1).max())]
+        some = points.gather(1, index[..., None].expand(-1, -1, points.shape[2]))
+        found = self.inner.extended(some, others, other, weights, self.form.p)
+        found = torch.where(torch.isfinite(found), found, -torch.inf)
+        return values.scatter(1, index, torch.where(mask.gather(1, index), found, values.gather(1, index)))
 
     def extended(
         self, points: Tensor, others: Tensor, potential: Tensor, weights: Tensor, p: float

@@ -123,8 +123,9 @@ def transport(
     )
     coupling = solve_cross(form, settings, start)
     status = statuses(coupling, settings.tol, settings.deadline)
+    result = _result(coupling, problem, p, status)
     report_failures(status, coupling.error, settings.tol, on_failure)
-    return _result(coupling, problem, p, status)
+    return result
 
 
 def _solve_exactly(
@@ -143,8 +144,9 @@ def _solve_exactly(
     exact = solve_exact(form.pair, p, backend=backend, max_iter=check_max_iter(max_iter), deadline=deadline)
     status = tuple(Status.CONVERGED if arcs.optimal else Status.TIME_LIMIT for arcs in exact.arcs)
     coupling = form.restore(exact)
+    result = _result(coupling, problem, p, status)
     report_failures(status, coupling.error, 0.0, on_failure)
-    return _result(coupling, problem, p, status)
+    return result
 
 
 def _entropic(init: Transport | None, reach: Any) -> Coupling | None:

@@ -179,7 +179,7 @@ class EntropicCoupling(Coupling):
         ]
         spread = 2**self.p * ((a * powers[0]).sum(1) + (b * powers[1]).sum(1))
         above = (error.relative + noise) * upper + absolute + 4 * noise * spread
-        lower, upper = torch.minimum(dual, upper) - below, upper + above
+        lower, upper = (torch.minimum(dual, upper) - below).clamp_min(0), upper + above  # no cost is negative
         return self._sharpened(lower, upper, below + above)
 
     def _sharpened(self, lower: Tensor, upper: Tensor, rounding: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from otgan.entropic.solver import Solution
 from otgan.geometry.base import Geometry
+from otgan.options import Deadline
 
 __all__ = ["is_diffuse", "solve_diffuse"]
 
-_BEYOND = 1e3
+_BEYOND = 8.0
 """ε, relative to a bound of the largest cost, from which on this is the solver."""
 
 
@@ -36,6 +37,7 @@ def solve_diffuse(
     rho: Tensor | None,
     tol: float,
     max_iter: int,
+    deadline: Deadline = Deadline(),  # noqa: B008
 ) -> Solution:
     """Solve a batch of problems, balanced where ρ is None.
 
@@ -47,6 +49,7 @@ def solve_diffuse(
     tol : float
         L1 error of the marginals (unbalanced: change of the potentials in units of ε) at which to stop.
     max_iter : int
+    deadline : Deadline
 
     Returns
     -------
@@ -54,18 +57,17 @@ def solve_diffuse(
     """
     steps = _Steps(geometry, a, b, epsilon, rho)
     f, g = torch.zeros_like(a), torch.zeros_like(b)
-    count, error = 0, torch.full_like(epsilon, torch.inf)
-    # Steps cost a pass each and gain three digits or more: they go on to where rounding ends them.
-    least = 0.0
-    while count < max_iter:
-        before = (f, g)
+    count, change = 0, torch.full_like(epsilon, torch.inf)
+    while count < max_iter and not (count and deadline.passed):
+        f_old, g_old, last = f, g, change
         f, g = steps.step(f, g)
         count += 1
-        change = torch.cat([(f - before[0]).abs(), (g - before[1]).abs()], 1).amax(1)
-        error = steps.error(f, g) if rho is None else change / epsilon
-        least = float((change / torch.cat([f.abs(), g.abs()], 1).amax(1).clamp_min(1e-300)).amax())
-        if bool((error <= tol).all()) and least <= 1e-15:
+        change = torch.cat([(f - f_old).abs(), (g - g_old).abs()], 1).amax(1)
+        # Every step gains a digit: they go on to where only rounding moves the potentials.
+        settled = (change >= 0.5 * last) | (change == 0)
+        if bool((settled & (change <= tol * epsilon)).all()):
             break
+    error = steps.error(f, g) if rho is None else change / epsilon
     passes = torch.full(a.shape[:1], count, dtype=torch.int64, device=a.device)
     return Solution(f, g, steps.excess(f, g), error, passes)
 

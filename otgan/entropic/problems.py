@@ -106,7 +106,7 @@ class Settings:
             given = "epsilon" if epsilon is not None else "blur"
             strength = _spread(strength, points, given)
             if bool((strength / form.scale < _LEAST).any()):
-                raise ValueError(
+                raise OverflowError(
                     f"{given} is less than {_LEAST:.0e} of the costs, which float64 cannot tell from 0: raise it, or "
                     "leave it out of otgan.transport for exact transport"
                 )
@@ -224,9 +224,14 @@ def _solve(
     symmetric: bool = False,
 ) -> Solution:
     """Solve problems of one size by the solver that suits each: balanced where there is no ρ."""
+    limits: dict[str, Any] = {
+        "tol": settings.tol,
+        "max_iter": settings.max_iter,
+        "deadline": settings.deadline,
+    }
     wide = is_diffuse(geometry, settings.epsilon)
     if bool(wide.all()):
-        return solve_diffuse(geometry, a, b, settings.epsilon, settings.rho, settings.tol, settings.max_iter)
+        return solve_diffuse(geometry, a, b, settings.epsilon, settings.rho, **limits)
     if bool(wide.any()):
         assembly = Assembly(a, b)
         for which in (wide, ~wide):
@@ -235,11 +240,6 @@ def _solve(
             part = _solve(geometry.take(k), a[k], b[k], settings.take(k), start, symmetric=symmetric)
             assembly.add(k, part)
         return assembly.solution()
-    limits: dict[str, Any] = {
-        "tol": settings.tol,
-        "max_iter": settings.max_iter,
-        "deadline": settings.deadline,
-    }
     epsilon, rho = settings.epsilon, settings.rho
     if symmetric and rho is None:
         return solve_symmetric(geometry, a, epsilon, **{**limits, "tol": _SELF * settings.tol})
@@ -282,6 +282,6 @@ def _spread(value: Tensor, x: Tensor, name: str) -> Tensor:
     """Give every problem of the batch its own copy of a number, or check that there is one a problem."""
     value = value.to(x.device)
     if value.ndim == 1 and len(value) != len(x):
-        expected = f"one number, or one a problem of a batch (here of {len(x)})"
-        raise ValueError(f"{name} must be {expected}, got {len(value)} of them")
+        expected = f"one number or one a problem ({len(x)})"
+        raise ValueError(f"{name} must be {expected}, got {len(value)}")
     return value.expand(len(x)).contiguous()

@@ -128,7 +128,7 @@ def solve(
     if f is None:
         f = _anchor(geometry, b, g)
     for level in levels(first, epsilon):
-        if count >= max_iter or deadline.passed:
+        if deadline.passed:
             break
         iterate = Iterate(geometry, a, b, level, f, g, _STAGE_TOL)
         budget = min(_STAGE_PASSES, max_iter - count)

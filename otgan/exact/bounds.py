@@ -78,6 +78,7 @@ def interval(problem: Problem, arcs: Arcs, f: Floats, g: Floats) -> tuple[float,
         lower = value * (1 - noise) - repair
     else:
         lower = _dual(problem, f, g, _error(problem, arcs.solver))
+    lower = max(lower, 0.0)  # no cost is negative
     if upper - lower <= _BLURRED * abs(upper):
         return min(lower, upper), upper
     exact = whole_flows(arcs.i, arcs.j, problem.given, (len(problem.a), len(problem.b)))
