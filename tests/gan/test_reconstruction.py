@@ -11,12 +11,10 @@ from otgan.gan.likelihoods import Gaussian
 from otgan.gan.reconstruction import PCA, importance_weighted, squared_error
 from otgan.gan.systems.vae import VAE
 
-RNG = np.random.default_rng(0)
-
 
 @pytest.mark.parametrize("k", [1, 3, 5, 9])
-def test_pca_is_that_of_scikit_learn(k):
-    points = RNG.normal(size=(100, 5)) @ RNG.normal(size=(5, 5)) + 3
+def test_pca_is_that_of_scikit_learn(k, rng):
+    points = rng.normal(size=(100, 5)) @ rng.normal(size=(5, 5)) + 3
     reference = decomposition.PCA(min(k, 5)).fit(points[:60])
     expected = reference.inverse_transform(reference.transform(points[60:]))
     assert np.allclose(PCA.of(points[:60], k).reconstruct(points[60:]), expected)
@@ -69,7 +67,8 @@ def test_weighted_bound_rises_to_the_likelihood_and_the_elbo_stays_below():
 @pytest.fixture(scope="module")
 def runs():
     """The same training on points and on the same ones in other units."""
-    points = RNG.normal(size=(500, 3)) @ np.array([[1.0, 0, 0], [0, 0.9, 0.3], [0, 0.3, 0.5]])
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(500, 3)) @ np.array([[1.0, 0, 0], [0, 0.9, 0.3], [0, 0.3, 0.5]])
     points = points / points.std()
     options = {"batch": 64, "latent": 2, "width": 16, "depth": 1, "lr": 1e-2}
     return [train("vae", scale * points, 60, options=options) for scale in (1.0, 100.0)]
@@ -85,8 +84,8 @@ def test_likelihoods_and_errors_are_in_the_units_of_the_data(runs):
     assert {"latent_mmd", "latent_mmd_band"} <= one.keys()
 
 
-def test_systems_without_a_bound_have_no_likelihood():
-    points = RNG.normal(size=(200, 2))
+def test_systems_without_a_bound_have_no_likelihood(rng):
+    points = rng.normal(size=(200, 2))
     found = train("wae-mmd", points, 2, options={"batch": 32, "width": 8, "depth": 1}).evaluate()
     assert "elbo" not in found
     assert found["reconstruction_pca"] == pytest.approx(0, abs=1e-20)
