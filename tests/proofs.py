@@ -40,6 +40,7 @@ def least_cost(cost: Floats, a: Floats, b: Floats) -> tuple[float, float]:
     rows, columns = np.kron(np.eye(n), np.ones(m)), np.kron(np.ones(n), np.eye(m))
     solved = linprog(cost.ravel(), A_eq=np.vstack([rows, columns]), b_eq=np.concatenate([a, b]))
     assert solved.success, solved.message
+    assert solved.x is not None
     lower, upper = enclosure(cost, a, b, solved.x.reshape(n, m), solved.eqlin.marginals[:n])
     assert upper - lower <= 1e-6 * upper
     return lower, upper

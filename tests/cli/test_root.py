@@ -20,7 +20,7 @@ def heavy_imports(*arguments):
         f"try:\n    main({list(map(str, arguments))!r})\n"
         f"except SystemExit:\n    print(*sorted({HEAVY} & sys.modules.keys()), file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
     return set(done.stderr.splitlines()[-1].split())
 
 

@@ -160,6 +160,6 @@ print(peak() - before)
 
 def test_regression_memory_does_not_grow_with_the_number_of_tiles():
     # What is kept of every tile, however small, pinned the memory above it: hundreds of MiB here, 18 GB at 50,000 points.
-    done = subprocess.run([sys.executable, "-c", _MEMORY], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", _MEMORY], capture_output=True, encoding="utf-8", check=True)
     # Some is always taken, be it the vectors of 60,000 numbers: a figure of 0 would not have been measured.
     assert 1 < float(done.stdout) < 150
