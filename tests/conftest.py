@@ -1,6 +1,7 @@
 """What every test stands on: one thread, no display, repeatable examples, and the data where there are any."""
 
 import os
+import socket
 from pathlib import Path
 
 import hypothesis
@@ -49,6 +50,14 @@ def pytest_make_collect_report(collector):
 def rng():
     """Random numbers of the test's own: what it draws depends on no other test, nor on the order they run in."""
     return np.random.default_rng(7)
+
+
+@pytest.fixture
+def nobody():
+    """Return an address at which nobody answers: its port is taken, and not listened to."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 @pytest.fixture(scope="session")
