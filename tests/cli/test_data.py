@@ -56,13 +56,13 @@ def test_info_describes_files_and_mixtures(otgan, tmp_path):
         (("info", "mnist"), 1, "otgan data fetch mnist"),
         (("fetch", "imagenet"), 2, "what can be fetched is mnist, cifar10"),
         (("fetch", "mnist", "--mirror", "ftp://somewhere"), 2, "expected the mirror as a web address"),
-        (("fetch", "mnist", "--mirror", "http://127.0.0.1:9"), 1, "could not fetch train-images"),
+        (("fetch", "mnist", "--mirror", "NOBODY"), 1, "could not fetch train-images"),
         (("list", "--data-dir", "nowhere"), 2, "does not exist"),
     ],
 )
-def test_mistakes(otgan, nothing_here, tmp_path, arguments, status, words):
+def test_mistakes(otgan, nothing_here, nobody, tmp_path, arguments, status, words):
     (tmp_path / "bad.npy").write_bytes(b"no array")
-    ended = otgan("data", *arguments)
+    ended = otgan("data", *(nobody if each == "NOBODY" else each for each in arguments))
     assert ended.status == status
     assert words in ended.err
     assert ended.err.count("\n") == 1

@@ -1,6 +1,7 @@
 """``otgan measure``: data on stdout, everything else on stderr, and the numbers of the functions."""
 
 import json
+import os
 import re
 
 import numpy as np
@@ -229,7 +230,13 @@ def test_stdout_is_json_alone_whatever_libraries_print(otgan_process, files):
     for name in ("jax", "pykeops"):
         (noise / f"{name}.py").write_text(f"print('{name} is here')\n")
     ended = otgan_process(
-        "measure", "a.npy", "b.npy", "--plot", "figure.png", "--json", PYTHONPATH=str(noise)
+        "measure",
+        "a.npy",
+        "b.npy",
+        "--plot",
+        "figure.png",
+        "--json",
+        PYTHONPATH=os.pathsep.join((str(noise), os.environ["PYTHONPATH"])),
     )
     assert report(ended)["distances"].keys() == {"emd", "js", "kl", "tv", "sinkhorn"}
     assert "Traceback" not in ended.err

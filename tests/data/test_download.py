@@ -209,9 +209,9 @@ def test_mirrors_are_tried_in_turn(mnist, server, tmp_path, monkeypatch):
         fetch("mnist", tmp_path / "second")
 
 
-def test_a_server_that_is_not_there(tmp_path):
+def test_a_server_that_is_not_there(tmp_path, nobody):
     with pytest.raises(FetchError, match=r"train-images-idx3-ubyte.gz: no connection"):
-        fetch("mnist", tmp_path, mirror="http://127.0.0.1:9")
+        fetch("mnist", tmp_path, mirror=nobody)
     assert everything(tmp_path) == []
 
 

@@ -28,7 +28,7 @@ assert not heavy & set(sys.modules), heavy & set(sys.modules)
 
 def test_the_top_level_package_hands_it_on():
     script = "import otgan; print(otgan.data.load('lines@2', n=1)[0, 0])"
-    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, encoding="utf-8")
     assert done.stdout == "2.0\n"
 
 

@@ -139,7 +139,10 @@ for path in sorted(Path(sys.argv[1]).glob("*.pt")):
 assert "torch" not in sys.modules
 """
     done = subprocess.run(
-        [sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True
+        [sys.executable, "-X", "utf8", "-c", script, tmp_path],
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
     )
     for line, words in zip(
         done.stdout.splitlines(),
