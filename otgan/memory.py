@@ -44,7 +44,9 @@ def empty(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> tor
     import torch  # here, so that data can be planned without it
 
     if device.type == "cpu" and math.prod(shape) * dtype.itemsize >= _LARGE:
-        return torch.from_numpy(np.empty(shape, {torch.float32: np.float32, torch.float64: np.float64}[dtype]))
+        return torch.from_numpy(
+            np.empty(shape, {torch.float32: np.float32, torch.float64: np.float64}[dtype])
+        )
     return torch.empty(shape, dtype=dtype, device=device)
 
 
@@ -137,7 +139,9 @@ def parse(size: int | str) -> int:
     else:
         whole = int(size)
     if whole < 1:
-        raise ValueError(f"expected a size of memory above zero, like 800M or 2GiB, got {size!r}: give bytes or a unit")
+        raise ValueError(
+            f"expected a size of memory above zero, like 800M or 2GiB, got {size!r}: give bytes or a unit"
+        )
     return whole
 
 

@@ -1,8 +1,8 @@
-"""Text for humans, made safe: what files, names and other libraries say must not steer the reader's terminal.
+r"""Text for humans, made safe: what files, names and other libraries say must not steer the reader's terminal.
 
 A name may hold an escape sequence that clears the screen, a line break that forges a second message, or an override
 that shows letters in another order. Each character that does not print is written as Python would write it in a
-string, ``\\x1b``, and every other one, of whatever script, is kept.
+string, ``\x1b``, and every other one, of whatever script, is kept.
 """
 
 from __future__ import annotations

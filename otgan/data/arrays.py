@@ -12,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib import format as npy
 
-from otgan.data.errors import DataError, SpecError, first_line
+from otgan.data.errors import DataError, SpecError, first_line, listed
 from otgan.data.stored import Source, Stored, check_fits, check_numeric, check_shape, stack
 
 __all__ = ["DEFAULT_KEYS", "choose_key", "open_npy", "open_npz"]
@@ -54,13 +54,12 @@ def open_npz(path: Path, key: str | None) -> Source:
     """Open one array of a .npz file: the one called ``key``, the only one, or one of :data:`DEFAULT_KEYS`."""
     try:
         with zipfile.ZipFile(path) as archive:
-            members = {
-                info.filename.removesuffix(".npy"): info
-                for info in archive.infolist()
-                if info.filename.endswith(".npy")
-            }
+            arrays = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+            members = {info.filename.removesuffix(".npy"): info for info in arrays}
             if not members:
                 raise DataError(f"{path}: a zip archive without a NumPy array in it: expected a .npz file")
+            if len(members) < len(arrays):
+                raise DataError(f"{path}: two of its arrays have one name: damaged?")
             key = choose_key(path, key, list(members))
             info, name = members[key], f"{path}#{key}"
             _check_member(info, name)
@@ -99,17 +98,16 @@ def choose_key(path: Path, key: str | None, keys: list[str]) -> str:
     SpecError
         If the named key is missing, or none is named and the choice is not plain.
     """
-    listed = ", ".join(keys)
     if key is not None:
         if key not in keys:
-            raise SpecError(f"{path} has no array {key!r}: it has {listed}")
+            raise SpecError(f"{path} has no array {key!r}: it has {listed(keys)}")
         return key
     if len(keys) == 1:
         return keys[0]
     for default in DEFAULT_KEYS:
         if default in keys:
             return default
-    raise SpecError(f"{path} holds several arrays ({listed}): name one, like {path}#{keys[0]}")
+    raise SpecError(f"{path} holds several arrays ({listed(keys)}): name one, like {path}#{keys[0]}")
 
 
 def _check_member(info: zipfile.ZipInfo, name: str) -> None:
@@ -138,7 +136,7 @@ def _header(file: IO[bytes], name: str) -> _Header:
     except _BAD_HEADER as error:
         raise DataError(f"{damaged}: {first_line(error)}") from error
     check_numeric(name, dtype)
-    if any(length < 0 for length in shape):
-        raise DataError(f"{name}: its header claims the shape {shape}")
     check_shape(name, shape)
+    if any(type(length) is not int or length < 0 for length in shape):
+        raise DataError(f"{name}: its header claims the shape {shape}: expected whole numbers, none below 0")
     return shape, dtype
