@@ -25,6 +25,7 @@ __all__ = [
     "say",
     "say_json",
     "seed",
+    "silenced",
     "usage",
     "writable",
     "write",
@@ -76,6 +77,24 @@ def quiet_stdout() -> Iterator[None]:
     """Keep stdout for data: whatever libraries print goes to stderr."""
     with contextlib.redirect_stdout(sys.stderr):
         yield
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Keep from stderr what libraries in C write there themselves about a file; what is wrong with it is raised."""
+    sys.stderr.flush()
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no stderr
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def note(message: str) -> None:

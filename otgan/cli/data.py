@@ -48,7 +48,8 @@ def info(spec: str, data_dir: Path | None) -> None:
         from otgan.data import check, open_spec
 
         check(spec, data_dir=data_dir)
-        data = open_spec(spec, data_dir=data_dir)
+        with common.silenced():
+            data = open_spec(spec, data_dir=data_dir)
         repeated = len(data) - len({row.tobytes() for row in data.points})
         lines = {
             "samples": str(len(data)),

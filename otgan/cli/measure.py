@@ -196,7 +196,8 @@ def command(
         with common.usage():
             Plan.of(**options).check_weights(weights_a is not None or weights_b is not None)
         with common.mistakes():
-            first, second = (each.read() for each in inputs)
+            with common.silenced():
+                first, second = (each.read() for each in inputs)
             report = compare(
                 first.points,
                 second.points,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 __all__ = ["SHUFFLED", "drawn"]
 
 #: As many rows as are shuffled in memory; of more, a draw computes the beginning of the shuffle alone.
-SHUFFLED = 2**24
+SHUFFLED = 2**22
 
 _ROUNDS = 8
 

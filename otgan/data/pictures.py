@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,12 +120,9 @@ class _Pictures:
         """Open a picture; whatever stops its decoder while it is held says that the file is damaged."""
         trouble = "not a readable picture"
         try:
-            with warnings.catch_warnings():
-                # Of sizes, which are checked against the memory here, and of remarks in the file that nobody reads.
-                warnings.simplefilter("ignore")
-                with self.image.open(path) as picture:
-                    trouble = "damaged or truncated"
-                    yield picture
+            with self.image.open(path) as picture:
+                trouble = "damaged or truncated"
+                yield picture
         except (DataError, MemoryError):
             raise
         except Exception as error:  # a damaged picture can stop its decoder anywhere

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -306,9 +307,14 @@ def _unknown(text: str) -> SpecError:
 
 
 def _reading(name: str, act: Callable[[], _T]) -> _T:
-    """Do what touches a file, and give what the system says the form of our errors."""
+    """Do what touches a file, and give what the system says the form of our errors.
+
+    What other libraries warn of meanwhile is of the form of the file, at most: what is read is checked here.
+    """
     try:
-        return act()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return act()
     except OSError as error:
         raise DataError(f"{error.filename or name}: {error.strerror or first_line(error)}") from error
     except (MemoryError, OverflowError) as error:  # the latter where a size is beyond what an address can be

@@ -24,6 +24,8 @@ __all__ = ["Rows", "Source", "Stored", "check_fits", "check_numeric", "check_sha
 
 _CHANNELS = (1, 3, 4)
 
+_LITTLE = 2**20  # bytes that are not worth asking for: the answer takes longer than reading so much
+
 
 class Rows(Protocol):
     """Rows that can be picked by an index array or a slice: an array, a memory map, a folder of images."""
@@ -255,6 +257,8 @@ def check_fits(nbytes: int, what: str) -> None:
     DataError
         If so many bytes cannot be had.
     """
+    if nbytes <= _LITTLE:
+        return
     free = free_memory()
     if nbytes > free:
         raise DataError(
