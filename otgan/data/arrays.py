@@ -7,7 +7,7 @@ import tokenize
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.lib import format as npy
@@ -29,13 +29,13 @@ BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError, Runt
 # NumPy reads no longer ones either, but only says so after allocating what the header claims.
 _MAX_HEADER = 10_000
 
-_Header = tuple[tuple[int, ...], np.dtype[Any]]
+_Header = tuple[tuple[int, ...], np.dtype[Any], Literal["C", "F"]]
 
 
 def open_npy(path: Path) -> Source:
     """Open a .npy file; its rows stay on disk, memory-mapped, until they are drawn."""
     with path.open("rb") as file:
-        shape, dtype = _header(file, str(path))
+        shape, dtype, order = _header(file, str(path))
         start = file.tell()
     promised, there = math.prod(shape) * dtype.itemsize, path.stat().st_size - start
     if promised != there:
@@ -45,7 +45,7 @@ def open_npy(path: Path) -> Source:
         )
 
     def read() -> Stored:
-        return stack(str(path), np.load(path, mmap_mode="r", allow_pickle=False))
+        return stack(str(path), np.memmap(path, dtype, "r", start, shape, order))
 
     return Source(str(path), read)
 
@@ -64,7 +64,7 @@ def open_npz(path: Path, key: str | None) -> Source:
             info, name = members[key], f"{path}#{key}"
             _check_member(info, name)
             with archive.open(info) as file:
-                shape, dtype = _header(file, name)
+                shape, dtype, _ = _header(file, name)
                 promised, there = math.prod(shape) * dtype.itemsize, info.file_size - file.tell()
     except BROKEN_ZIP as error:
         raise DataError(f"{path}: not a readable .npz file: {first_line(error)}") from error
@@ -132,11 +132,11 @@ def _header(file: IO[bytes], name: str) -> _Header:
     file.seek(8)
     try:
         # Version 3 differs from 2 in the header's encoding alone, which matters for names of fields only.
-        shape, _, dtype = (npy.read_array_header_2_0 if wide else npy.read_array_header_1_0)(file)
+        shape, fortran, dtype = (npy.read_array_header_2_0 if wide else npy.read_array_header_1_0)(file)
     except _BAD_HEADER as error:
         raise DataError(f"{damaged}: {first_line(error)}") from error
     check_numeric(name, dtype)
     check_shape(name, shape)
     if any(type(length) is not int or length < 0 for length in shape):
         raise DataError(f"{name}: its header claims the shape {shape}: expected whole numbers, none below 0")
-    return shape, dtype
+    return shape, dtype, "F" if fortran else "C"
