@@ -193,7 +193,7 @@ _DAMAGES = (
 
 def _damaged(rng, content, chance=0.6):
     """Return the content, damaged by up to three means, or as it is."""
-    if rng.random() < chance:
+    if rng.random() < 0.7 * chance:
         for _ in range(rng.choice((1, 1, 1, 2, 3))):
             if content:
                 content = rng.choice(_DAMAGES)(rng, content)
