@@ -111,3 +111,18 @@ def test_main_takes_arguments(capsys):
         main(["--version"])
     assert ended.value.code == 0
     assert capsys.readouterr().out.startswith("otgan, version")
+
+
+def test_bugs_and_warnings_do_not_steer_the_terminal():
+    code = (
+        "import warnings\nfrom otgan.cli import COMMANDS, main, root\nimport otgan.teach.parallel_lines as module\n"
+        "def broken(*_, **__):\n    warnings.warn('\\x1b[2J\\n')\n    raise ZeroDivisionError('\\x9b31m')\n"
+        "module.table = broken\nmain(['lines'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("otgan: warning: \\x1b[2J\\n\nTraceback")
+    assert done.stderr.endswith("ZeroDivisionError: \\x9b31m\n")
+    assert done.stderr.replace("\n", "").isprintable()
