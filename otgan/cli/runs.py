@@ -19,8 +19,11 @@ __all__ = ["on_stderr", "run_mistakes", "show"]
 
 @contextlib.contextmanager
 def run_mistakes() -> Iterator[None]:
-    """As :func:`otgan.cli.common.mistakes`, for runs: status 2 for names and options, 1 for folders and divergence."""
-    from otgan.gan.errors import OptionError, RunError
+    """As :func:`otgan.cli.common.mistakes`, for runs: status 2 for names and options, 1 for folders, disks and divergence.
+
+    A training that a signal ends has the status of that signal, 130 or 143.
+    """
+    from otgan.gan.errors import Interrupted, OptionError, RunError, reason
 
     try:
         with common.mistakes():
@@ -31,6 +34,11 @@ def run_mistakes() -> Iterator[None]:
         raise
     except RunError as error:
         raise click.ClickException(str(error)) from error
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise click.ClickException(f"{where}{reason(error)}") from error
+    except Interrupted as error:  # the log has said where to resume
+        raise click.exceptions.Exit(130) from error
 
 
 class _Plain(logging.Formatter):
