@@ -12,7 +12,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 REQUIREMENTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: demo test test-machines lint format bench docs clean distclean help
+.PHONY: demo test test-machines lint format bench campaign docs clean distclean help
 
 demo: $(VENV)/.dev ## measure handwritten threes against eights: a table, and a figure in out/
 	@mkdir -p $(OUT)
@@ -37,6 +37,9 @@ format: $(VENV)/.dev ## let ruff mend what it can
 
 bench: $(VENV)/.bench ## measure every figure that the documents quote, and render them (ARGS=--quick for a glance)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+campaign: $(VENV)/.dev ## search for wrong numbers, hangs and raw errors: an hour of two cores, resumable (ARGS=--failures to see them)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.adversarial.campaign $(ARGS)
 
 docs: $(VENV)/.docs ## build the pages into docs/_build/html; a warning is an error
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
