@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from otgan.cli import common
+from otgan.plain import plain
 
 __all__ = ["on_stderr", "run_mistakes", "show"]
 
@@ -40,12 +41,19 @@ def run_mistakes() -> Iterator[None]:
         raise click.exceptions.Exit(130) from error
 
 
+class _Plain(logging.Formatter):
+    """One line a message, in characters that print."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return plain(super().format(record))
+
+
 @contextlib.contextmanager
 def on_stderr() -> Iterator[None]:
     """Show on stderr what the library logs."""
     logger, handler = logging.getLogger("otgan"), logging.StreamHandler(sys.stderr)
     level = logger.level
-    handler.setFormatter(logging.Formatter("otgan: %(message)s"))
+    handler.setFormatter(_Plain("otgan: %(message)s"))
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
@@ -58,7 +66,7 @@ def on_stderr() -> Iterator[None]:
 def show(result: dict[str, Any], as_json: bool) -> None:
     """Print an evaluation on stdout."""
     if as_json:
-        click.echo(json.dumps(result))
+        click.echo(json.dumps(result))  # in ASCII
         return
     for name, value in result.items():
-        click.echo(f"{name:24} {value:.4f}" if isinstance(value, float) else f"{name:24} {value}")
+        common.say(plain(f"{name:24} {value:.4f}" if isinstance(value, float) else f"{name:24} {value}"))

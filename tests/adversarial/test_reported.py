@@ -1,0 +1,379 @@
+"""What an attack on the library found wrong, each finding as its own test: never again."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import otgan
+from tests.adversarial.guard import limit
+
+FAR = [8.0, 10.0, 1e3, 1e6, 1e10, 1e17, 1e80, 1e200, 1e300, -1e300]
+"""Where a point without weight may lie."""
+
+
+@pytest.fixture(autouse=True)
+def _clock() -> Iterator[None]:
+    with limit(60):
+        yield
+
+
+def assignment(x: Any, y: Any, p: int) -> Fraction:
+    """Exact cost of the best assignment of few points on the line, or of any dimension for p = 2, in rationals."""
+    x, y = (np.asarray(v, dtype=float).reshape(len(v), -1).tolist() for v in (x, y))
+    assert p == 2 or len(x[0]) == 1
+
+    def cost(i: int, j: int) -> Fraction:
+        if p == 2:
+            return sum((Fraction(s) - Fraction(t)) ** 2 for s, t in zip(x[i], y[j], strict=True))
+        return abs(Fraction(x[i][0]) - Fraction(y[j][0])) ** p
+
+    n = len(x)
+    return min(
+        sum((cost(i, s[i]) for i in range(n)), Fraction(0)) for s in itertools.permutations(range(n))
+    ) / Fraction(n)
+
+
+def quiet(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """Call without the warning that a solve did not converge, which is one of the honest ends."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", otgan.ConvergenceWarning)
+        return function(*args, **options)
+
+
+def encloses(t: otgan.Transport, exact: Fraction) -> bool:
+    """Whether the certified interval holds the exact cost, compared as rationals, without any tolerance."""
+    return Fraction(float(t.lower)) <= exact <= Fraction(float(t.upper))
+
+
+# 1. Points of weight 0.
+
+
+@pytest.mark.parametrize("far", FAR)
+@pytest.mark.parametrize("backend", ["dense", "streamed"])
+@pytest.mark.parametrize("reach", [None, 2.0])
+@pytest.mark.parametrize("function", [otgan.sinkhorn, otgan.sinkhorn_divergence])
+def test_a_masked_point_is_left_out(function: Any, reach: float | None, backend: str, far: float) -> None:
+    options = {"epsilon": 0.1, "reach": reach, "backend": backend}
+    masked = function([0.0, 1.0], [0.0, 1.5, far], [1.0, 1.0], [1.0, 1.0, 0.0], **options)
+    assert masked == pytest.approx(
+        function([0.0, 1.0], [0.0, 1.5], [1.0, 1.0], [1.0, 1.0], **options), rel=1e-12
+    )
+    masked = function([far, 0.0, 1.0], [0.0, 1.5], [0.0, 1.0, 1.0], [1.0, 1.0], **options)
+    assert masked == pytest.approx(
+        function([0.0, 1.0], [0.0, 1.5], [1.0, 1.0], [1.0, 1.0], **options), rel=1e-12
+    )
+
+
+@pytest.mark.parametrize("far", FAR)
+@pytest.mark.parametrize("p", [1, 1.5, 2, 3])
+@pytest.mark.parametrize("backend", ["auto", "simplex", "line"])
+def test_a_masked_point_is_left_out_of_exact_problems(backend: str, p: float, far: float) -> None:
+    x, y = [0.0, 1.0, 0.3], [0.1, 1.5, 7.0]
+    masked = otgan.transport(
+        [*x, far], [far, *y], [0.2, 0.5, 0.3, 0.0], [0.0, 0.25, 0.5, 0.25], p=p, backend=backend
+    )
+    alone = otgan.transport(x, y, [0.2, 0.5, 0.3], [0.25, 0.5, 0.25], p=p, backend=backend)
+    assert masked.value == pytest.approx(alone.value, rel=1e-12)
+    assert masked.lower == pytest.approx(alone.lower, rel=1e-12)
+    np.testing.assert_allclose(masked.f[:3], alone.f, rtol=1e-12, atol=1e-12)
+    assert not np.isnan([*masked.f, *masked.g]).any()
+    assert otgan.emd(
+        [*x, far], [far, *y], [0.2, 0.5, 0.3, 0.0], [0.0, 0.25, 0.5, 0.25], p=p
+    ) == pytest.approx(alone.distance, rel=1e-12)
+
+
+@pytest.mark.parametrize("far", FAR)
+@pytest.mark.parametrize("backend", ["dense", "streamed"])
+@pytest.mark.parametrize("p", [1, 2, 3])
+def test_a_masked_point_leaves_potentials_and_bounds(p: float, backend: str, far: float) -> None:
+    options = {"p": p, "epsilon": 0.1, "backend": backend, "tol": 1e-9}
+    masked = otgan.transport([0.0, 1.0], [0.0, 1.5, far], b=[1.0, 1.0, 0.0], **options)
+    alone = otgan.transport([0.0, 1.0], [0.0, 1.5], **options)
+    for name in ("value", "value_linear", "distance", "lower", "upper"):
+        assert getattr(masked, name) == pytest.approx(getattr(alone, name), rel=1e-12)
+    np.testing.assert_allclose(masked.f, alone.f, rtol=1e-12)
+    np.testing.assert_allclose(masked.g[:2], alone.g, rtol=1e-12)
+    # What float64 cannot hold there is −inf, and no NaN anywhere.
+    assert np.isfinite(masked.g[2]) or masked.g[2] == -math.inf
+    assert masked.converged
+    np.testing.assert_allclose(masked.plan[:, :2], alone.plan, rtol=1e-12)
+    np.testing.assert_array_equal(masked.plan[:, 2], 0.0)
+    assert not np.isnan(masked.barycentric_map()).any()
+
+
+@pytest.mark.parametrize("far", FAR)
+@pytest.mark.parametrize("debias", [True, False])
+@pytest.mark.parametrize("reach", [None, 2.0])
+def test_the_loss_of_masked_sets_and_its_gradients(reach: float | None, debias: bool, far: float) -> None:
+    loss = otgan.SinkhornLoss(epsilon=0.1, debias=debias, reach=reach, tol=1e-10)
+
+    def gradients(x: list[float], y: list[float], a: list[float], b: list[float]) -> list[torch.Tensor]:
+        leaves = [torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in (x, y)]
+        weights = [torch.tensor(v, dtype=torch.float64) for v in (a, b)]
+        value = loss(*leaves, a=weights[0], b=weights[1])
+        return [value.detach(), *torch.autograd.grad(value, leaves)]
+
+    alone = gradients([0.0, 1.0], [0.0, 1.5], [1.0, 1.0], [1.0, 1.0])
+    masked = gradients([0.0, far, 1.0], [0.0, 1.5, far], [1.0, 0.0, 1.0], [1.0, 1.0, 0.0])
+    torch.testing.assert_close(masked[0], alone[0], rtol=1e-12, atol=0)
+    torch.testing.assert_close(masked[1][[0, 2]], alone[1], rtol=1e-12, atol=1e-13)
+    torch.testing.assert_close(masked[2][:2], alone[2], rtol=1e-12, atol=1e-13)
+    # A point without weight has no say: its gradient is 0.
+    assert masked[1][1] == 0
+    assert masked[2][2] == 0
+
+
+@pytest.mark.parametrize("far", FAR)
+@pytest.mark.parametrize("name", ["kl", "js", "tv"])
+def test_a_masked_point_is_left_out_of_divergences(name: str, far: float) -> None:
+    function = getattr(otgan, name)
+    x, y, a, b = [0.0, 1.0, 2.0], [0.0, 1.0, 2.0], [1.0, 2.0, 3.0], [3.0, 1.0, 1.0]
+    for options in ({}, {"estimator": "histogram", "bin_width": 0.5}):
+        masked = function([*x, far], [far, *y], [*a, 0.0], [0.0, *b], **options)
+        assert masked == pytest.approx(function(x, y, a, b, **options), rel=1e-12)
+
+
+# 2. Points far away.
+
+
+@pytest.mark.parametrize("far", [1e3, 1e5, 1e6, 1e8, 1e10, 1e14, 1e18])
+@pytest.mark.parametrize("p", [1, 2, 3])
+@pytest.mark.parametrize("backend", ["dense", "streamed"])
+def test_certified_bounds_with_a_far_point(backend: str, p: int, far: float) -> None:
+    x, y = [0.0, 1.0, far], [0.5, 2.0, far]
+    exact = assignment(x, y, p)
+    t = quiet(otgan.transport, x, y, p=p, epsilon=0.01, backend=backend)
+    assert encloses(t, exact)
+    if t.converged:  # the smoothing of three points costs at most ε log 3
+        assert exact - Fraction(1, 10**4) <= Fraction(t.value) <= exact + Fraction(0.01 * math.log(3))
+    else:
+        assert t.status in {otgan.Status.UNCERTIFIED, otgan.Status.MAX_ITER}
+
+
+def test_the_far_point_of_the_report() -> None:
+    t = quiet(otgan.transport, [0.0, 1.0, 1e10], [0.5, 2.0, 1e10], epsilon=0.01)
+    assert encloses(t, Fraction(5, 12))
+    if t.converged:
+        assert t.value == pytest.approx(5 / 12, abs=0.011)
+
+
+@pytest.mark.parametrize("far", [1e6, 1e10, 1e14, 1e18])
+@pytest.mark.parametrize("backend", ["dense", "streamed"])
+@pytest.mark.parametrize("p", [1.5, 2.5])
+def test_certified_bounds_with_a_far_point_at_broken_powers(p: float, backend: str, far: float) -> None:
+    t = quiet(otgan.transport, [0.0, 1.0, far], [0.5, 2.0, far], p=p, epsilon=0.01, backend=backend)
+    exact = (0.5**p + 1) / 3
+    assert t.lower <= exact * (1 + 1e-15)
+    assert t.upper >= exact * (1 - 1e-15)
+    if t.converged:
+        assert t.value == pytest.approx(exact, abs=0.011)
+
+
+@pytest.mark.parametrize("far", [1e6, 1e10, 1e18])
+@pytest.mark.parametrize("backend", ["dense", "streamed"])
+def test_certified_bounds_with_a_far_point_without_weight(backend: str, far: float) -> None:
+    t = quiet(
+        otgan.transport,
+        [0.0, 1.0, far],
+        [0.5, 2.0, -far],
+        [1.0, 1.0, 0.0],
+        [1.0, 1.0, 0.0],
+        epsilon=0.01,
+        backend=backend,
+    )
+    assert encloses(t, Fraction(5, 8))
+    assert t.converged
+    assert t.value == pytest.approx(5 / 8, abs=0.011)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("far", [1e8, 1e12, 3e18])
+@pytest.mark.parametrize("d", [2, 4, 5, 17])
+def test_exact_distances_beside_a_far_point(d: int, far: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x, y = rng.standard_normal((4, d)), rng.standard_normal((4, d))
+    x[3] = y[3] = far
+    orders = itertools.permutations(range(3))
+    exact = min(np.linalg.norm(x[:3] - y[list(order)], axis=1).sum() for order in orders) / 4
+    assert otgan.emd(x, y) == pytest.approx(exact, rel=1e-12)
+    # The same with weights, by another solver.
+    assert otgan.emd(x, y, np.ones(4), np.ones(4)) == pytest.approx(exact, rel=1e-12)
+    square = assignment(x, y, 2)
+    assert otgan.emd(x, y, p=2) == pytest.approx(math.sqrt(square), rel=1e-12)
+    t = quiet(otgan.transport, x, y, p=2, epsilon=0.01)
+    assert encloses(t, square)
+
+
+# 3. Costs beyond the range: an answer or an OverflowError, and no endless loop.
+
+CALLS: list[tuple[Any, dict[str, Any]]] = [
+    (otgan.sinkhorn, {}),
+    (otgan.sinkhorn, {"p": 3}),
+    (otgan.sinkhorn, {"p": 1}),
+    (otgan.sinkhorn, {"reach": 1.0}),
+    (otgan.sinkhorn, {"epsilon": 1.0}),
+    (otgan.sinkhorn, {"epsilon": 1.0, "reach": 1.0}),
+    (otgan.sinkhorn_divergence, {}),
+    (otgan.sinkhorn_divergence, {"reach": 1.0}),
+    (otgan.sinkhorn_divergence, {"p": 1}),
+]
+
+
+@pytest.mark.parametrize(("function", "options"), CALLS)
+@pytest.mark.parametrize("size", [1e100, 1e104, 1e140, 1e155, 1e200, 1e300])
+@pytest.mark.parametrize("backend", ["dense", "streamed"])
+def test_large_points_end_in_a_number_or_an_overflow_error(
+    backend: str, size: float, function: Any, options: dict[str, Any]
+) -> None:
+    value = None
+    with limit(30), contextlib.suppress(OverflowError):
+        value = quiet(function, [0.0, size], [1.0, 2 * size], max_iter=5, backend=backend, **options)
+    if value is None:  # the value, ½ size^p, would leave the range; with an ε or ρ of order one, its terms do
+        assert options.get("p", 2) * math.log10(size) > 290 or "epsilon" in options or "reach" in options
+    else:
+        assert math.isfinite(value)
+
+
+def test_the_endless_call_of_the_report() -> None:
+    with limit(30), pytest.raises(OverflowError):
+        otgan.sinkhorn([0.0, 1e155], [1.0, 2e155], max_iter=5)
+
+
+@pytest.mark.parametrize("function", [otgan.sinkhorn, otgan.sinkhorn_divergence])
+@pytest.mark.parametrize(("p", "power"), [(1, 1000), (1, -1000), (2, 500), (2, -500), (3, 330), (3, -330)])
+def test_values_scale_over_the_whole_range(p: float, power: int, function: Any) -> None:
+    x, y = np.array([0.0, 1.0, 3.0]), np.array([0.25, 2.0])
+    unit = 2.0**power
+    with limit(30):
+        scaled = function(unit * x, unit * y, p=p)
+    assert scaled == pytest.approx(math.ldexp(function(x, y, p=p), int(p * power)), rel=1e-12)
+
+
+def test_time_is_bounded() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((400, 2)), rng.standard_normal((400, 2)) + 3
+    exact = otgan.transport(x, y).value
+    with limit(60):
+        t = otgan.transport(
+            x, y, epsilon=1e-6, tol=1e-14, max_iter=10**9, time_limit=0.2, on_failure="ignore"
+        )
+    assert t.status in {otgan.Status.TIME_LIMIT, otgan.Status.CONVERGED, otgan.Status.UNCERTIFIED}
+    assert t.lower <= exact <= t.upper
+    with limit(60), pytest.warns(otgan.ConvergenceWarning):
+        otgan.sinkhorn(x, y, epsilon=1e-6, tol=1e-14, max_iter=10**9, time_limit=1e-9)
+
+
+# 4. Second derivatives of sharp problems.
+
+
+def test_second_order_of_a_nearly_block_diagonal_plan() -> None:
+    x = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]], dtype=torch.float64, requires_grad=True)
+    y = (x + 0.1).detach()
+    value = otgan.sinkhorn(x, y, epsilon=0.01)
+    (gradient,) = torch.autograd.grad(value, x, create_graph=True)
+    rows = [torch.autograd.grad(entry, x, retain_graph=True)[0].flatten() for entry in gradient.flatten()]
+    # The plan is a permutation up to exp(−80): each point pulls with (2/3) (x − y), the Hessian of which is (2/3) I.
+    torch.testing.assert_close(
+        torch.stack(rows), 2 / 3 * torch.eye(6, dtype=torch.float64), rtol=1e-9, atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_second_order_of_small_sharp_problems(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n, d = int(rng.integers(2, 6)), int(rng.integers(1, 4))
+    relative = 10.0 ** rng.uniform(-3, 0)
+    start, y = rng.standard_normal((n, d)), torch.from_numpy(rng.standard_normal((n, d)))
+    epsilon = relative * float(np.square(start[:, None] - y.numpy()).sum(-1).mean())
+    direction = torch.from_numpy(rng.standard_normal((n, d)))
+
+    def gradient(points: torch.Tensor, create_graph: bool = False) -> torch.Tensor:
+        value = otgan.sinkhorn(points, y, epsilon=epsilon, tol=1e-13, max_iter=50_000)
+        return torch.autograd.grad(value, points, create_graph=create_graph)[0]
+
+    x = torch.from_numpy(start).requires_grad_()
+    (along,) = torch.autograd.grad((gradient(x, create_graph=True) * direction).sum(), x)
+    step = 1e-5 * relative
+    ends = [gradient((x.detach() + s * step * direction).requires_grad_()) for s in (-2, -1, 1, 2)]
+    expected = (ends[0] - 8 * ends[1] + 8 * ends[2] - ends[3]) / (12 * step)
+    torch.testing.assert_close(along, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()) + 1e-6)
+
+
+# 5. float32.
+
+
+def test_a_value_beyond_float32_is_refused() -> None:
+    with pytest.raises(OverflowError):
+        otgan.transport(torch.tensor([[0.0]]), torch.tensor([[1e20]]), epsilon=1.0)
+    with pytest.raises(OverflowError):
+        otgan.sinkhorn(torch.tensor([[0.0]]), torch.tensor([[1e20]]), epsilon=1.0)
+    with pytest.raises(OverflowError):
+        otgan.transport(torch.tensor([[0.0]]), torch.tensor([[1e20]]))
+
+
+@pytest.mark.parametrize("p", [1, 2, 3])
+@pytest.mark.parametrize("epsilon", [None, 0.1, 0.01])
+def test_bounds_are_rounded_outward_in_float32(epsilon: float | None, p: int) -> None:
+    rng = np.random.default_rng(p)
+    for _ in range(20):
+        n = int(rng.integers(1, 6))
+        x, y = (torch.from_numpy(rng.standard_normal(n).astype(np.float32)) for _ in range(2))
+        exact = assignment(x.tolist(), y.tolist(), p)
+        t = quiet(otgan.transport, x, y, p=p, epsilon=epsilon)
+        assert t.lower.dtype == t.upper.dtype == torch.float32
+        assert encloses(t, exact)
+
+
+# 10. Weights of the regularizer at the ends of the range.
+
+
+@pytest.mark.parametrize("epsilon", [1e3, 1e6, 1e12, 1e18, 1e30, 1e100, 1e300])
+@pytest.mark.parametrize("backend", ["dense", "streamed"])
+def test_a_large_epsilon_keeps_the_value(backend: str, epsilon: float) -> None:
+    # ε → ∞: the plan is the product, and the value its cost, 3.5, less a variance over ε.
+    value = otgan.sinkhorn([0.0, 1.0], [1.0, 3.0], epsilon=epsilon, backend=backend)
+    assert 3.5 - 10 / epsilon - 1e-12 <= value <= 3.5 + 1e-12
+    t = otgan.transport([0.0, 1.0], [1.0, 3.0], epsilon=epsilon, backend=backend)
+    assert t.converged
+    assert t.lower <= 2.5 <= t.upper
+    # The divergence tends to the squared distance of the means: (2 − 0.5)² = 2.25.
+    divergence = otgan.sinkhorn_divergence([0.0, 1.0], [1.0, 3.0], epsilon=epsilon, backend=backend)
+    assert divergence == pytest.approx(2.25, abs=20 / epsilon + 1e-12)
+
+
+@pytest.mark.parametrize("epsilon", [1e20, 1e22, 1e24, 1e26, 1e28])
+@pytest.mark.parametrize("seed", range(5))
+def test_divergences_of_large_costs_are_not_negative(seed: int, epsilon: float) -> None:
+    x = 1e12 * np.random.default_rng(seed).standard_normal((6, 2))
+    for y in (x, x[::-1], x * (1 + 1e-14), x + 1.0, x + 1e6):
+        value = quiet(otgan.sinkhorn_divergence, x, y, epsilon=epsilon, tol=1e-9)
+        # Exactly: at least 0, and at most the largest cost of moving a point to its copy.
+        assert value >= 0
+        moved = np.square(np.sort(x, 0) - np.sort(y, 0)).sum(1).max()
+        assert value <= moved + 1e-14 * np.square(x).sum()
+
+
+@pytest.mark.parametrize("function", [otgan.sinkhorn, otgan.sinkhorn_divergence, otgan.transport])
+@pytest.mark.parametrize("p", [2, 3])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"blur": 1e200},
+        {"blur": 1e-200},
+        {"blur": 1.0, "reach": 1e200},
+        {"blur": 1.0, "reach": 1e-200},
+    ],
+)
+def test_lengths_whose_powers_leave_the_range_are_refused(options: Any, p: int, function: Any) -> None:
+    with limit(30), pytest.raises((OverflowError, ValueError), match=max(options, key=list(options).index)):
+        function([0.0, 1.0], [1.0, 3.0], p=p, **options)
