@@ -12,7 +12,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 REQUIREMENTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: demo test lint format bench campaign docs clean distclean help
+.PHONY: demo test test-machines lint format bench campaign docs clean distclean help
 
 demo: $(VENV)/.dev ## measure handwritten threes against eights: a table, and a figure in out/
 	@mkdir -p $(OUT)
@@ -21,6 +21,9 @@ demo: $(VENV)/.dev ## measure handwritten threes against eights: a table, and a 
 # One thread a worker: the problems of the tests are small, and threads that spin for them slow each other down.
 test: $(VENV)/.dev ## run the tests, the doctests and the examples of the documents (ARGS="-k emd" to choose)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 $(ARGS)
+
+test-machines: $(VENV)/.dev ## run the tests as other processors, thread counts, orders and Pythons would (ARGS=--each tells them apart)
+	$(BIN)/python -m tests.machines $(ARGS)
 
 lint: $(VENV)/.dev ## check style, formatting, types, and that the quoted tables are those that were measured
 	$(BIN)/ruff check .
@@ -50,7 +53,7 @@ distclean: clean ## remove the environment as well
 	rm -rf $(VENV)
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(VENV)/.dev $(VENV)/.docs $(VENV)/.bench: $(VENV)/.%: $(BIN)/python $(REQUIREMENTS)
 	$(INSTALL) ".[$*]"

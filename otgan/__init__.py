@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # for type checkers and editors, which do not follow __getattr__
     from otgan import data as data
     from otgan import gan as gan
+    from otgan import memory as memory
     from otgan import plot as plot
     from otgan import teach as teach
     from otgan.distances import emd, sinkhorn, sinkhorn_divergence
@@ -57,7 +58,7 @@ _HOME = {
     "transport": "otgan.solve",
     "tv": "otgan.divergences",
 }
-_SUBPACKAGES = ("data", "gan", "plot", "teach")
+_SUBPACKAGES = ("data", "gan", "memory", "plot", "teach")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,37 +1,36 @@
-"""Ground costs ‖x − y‖₂^p, and the conventions by which users state a scale: epsilon, blur, reach."""
+"""Ground costs ‖x − y‖₂^p between two supports."""
 
 from __future__ import annotations
-
-import math
-from numbers import Real
 
 import torch
 from torch import Tensor
 
 from otgan.memory import empty
+from otgan.rounding import CostError
 
-__all__ = ["RELATIVE_EPSILON", "check_power", "cost_matrix", "mean_cost", "resolve_epsilon", "resolve_reach"]
-
-RELATIVE_EPSILON = 0.05
-"""ε as a share of the mean cost Σ aᵢ bⱼ Cᵢⱼ where neither `epsilon` nor `blur` is given."""
+__all__ = ["NEAR", "cost_error", "cost_matrix", "mean_cost", "origin_of", "squared_distances"]
 
 _DIRECT = 3
 """Up to this dimension exact squares are summed coordinate by coordinate."""
+
+NEAR = 1e-4
+"""Share of ‖x‖² + ‖y‖² below which an exact square is recomputed from differences, in float64."""
+
+_MANY = 0.05
+"""Share of the entries from which on recomputing all of them is faster."""
 
 _TILE = 2**20
 """Entries of a block of costs that is formed in passing."""
 
 
-def check_power(p: float) -> float:
-    """Return p as a float, or raise where it is no power p >= 1."""
-    if isinstance(p, bool) or not isinstance(p, Real) or not (1 <= p < math.inf):
-        raise ValueError(
-            f"p must be a finite number >= 1 (the cost is the distance to the power p), got {p!r}"
-        )
-    return float(p)
+def origin_of(x: Tensor, y: Tensor) -> Tensor:
+    """A point near both clouds, (B, 1, d), about which the expansion of squared distances cancels least."""
+    return 0.5 * (x.mean(-2, keepdim=True) + y.mean(-2, keepdim=True))
 
 
-def squared_distances(x: Tensor, y: Tensor, *, exact: bool = False) -> Tensor:
+def squared_distances(
+    x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
+) -> Tensor:
     """Squared Euclidean distances ‖xᵢ − yⱼ‖² of shape (B, n, m).
 
     Parameters
@@ -41,25 +40,34 @@ def squared_distances(x: Tensor, y: Tensor, *, exact: bool = False) -> Tensor:
         Recompute from differences the entries that the expansion ‖x‖² + ‖y‖² − 2⟨x, y⟩ leaves with few correct
         digits, so that coincident points are at distance 0 and near ones keep their relative accuracy.
         Without it the error is relative to the size of the clouds.
+    direct : bool
+        Compute every entry from differences, to full relative accuracy, many times slower in many dimensions.
+    origin : Tensor, shape (B, 1, d), optional
+        What the expansion is taken about; a point between the clouds by default.
     """
-    if exact and x.shape[-1] <= _DIRECT:
+    if (exact or direct) and x.shape[-1] <= _DIRECT:
         square = empty((*x.shape[:-1], y.shape[-2]), x.dtype, x.device).zero_()
         for k in range(x.shape[-1]):
             difference = x[..., :, None, k] - y[..., None, :, k]
             square.addcmul_(difference, difference)
         return square
-    # One shared origin near both clouds keeps the expansion from cancelling.
-    origin = 0.5 * (x.mean(-2, keepdim=True) + y.mean(-2, keepdim=True))
-    x, y = x - origin, y - origin
-    norm_x, norm_y = x.square().sum(-1, keepdim=True), y.square().sum(-1, keepdim=True)
+    if direct:
+        return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").square_()
+    origin = origin_of(x, y) if origin is None else origin
+    here, there = x - origin, y - origin
+    norm_x, norm_y = here.square().sum(-1, keepdim=True), there.square().sum(-1, keepdim=True)
     # (−2x, ‖x‖², 1) · (y, 1, ‖y‖²): the whole expansion in one product.
-    left = torch.cat([-2 * x, norm_x, torch.ones_like(norm_x)], -1)
-    right = torch.cat([y, torch.ones_like(norm_y), norm_y], -1)
+    left = torch.cat([-2 * here, norm_x, torch.ones_like(norm_x)], -1)
+    right = torch.cat([there, torch.ones_like(norm_y), norm_y], -1)
     square = _inner(left, right).clamp_min_(0)
     if exact:
-        few = 1e-6 if x.dtype == torch.float64 else 1e-3
-        near = (square <= few * (norm_x + norm_y.mT)).nonzero(as_tuple=True)
-        for part in zip(*(index.split(2**22 // x.shape[-1] + 1) for index in near), strict=True):
+        few = NEAR if x.dtype == torch.float64 else 1e-3
+        near = square <= few * (norm_x + norm_y.mT)
+        if int(near.sum()) > _MANY * near.numel():
+            return squared_distances(x, y, direct=True)
+        for part in zip(
+            *(index.split(2**22 // x.shape[-1] + 1) for index in near.nonzero(as_tuple=True)), strict=True
+        ):
             batch, i, j = part
             square[part] = (x[batch, i] - y[batch, j]).square().sum(-1)
     return square
@@ -98,12 +106,30 @@ def _high_bits(x: Tensor) -> Tensor:
     return (x.view(torch.int32) & -8192).view(torch.float32)
 
 
-def cost_matrix(x: Tensor, y: Tensor, p: float, *, exact: bool = False) -> Tensor:
-    """Costs ‖xᵢ − yⱼ‖₂^p of shape (B, n, m); `exact` as in :func:`squared_distances`."""
-    square = squared_distances(x, y, exact=exact or p != 2)
+def cost_matrix(
+    x: Tensor,
+    y: Tensor,
+    p: float,
+    *,
+    exact: bool = False,
+    direct: bool = False,
+    origin: Tensor | None = None,
+) -> Tensor:
+    """Costs ‖xᵢ − yⱼ‖₂^p of shape (B, n, m); the options are those of :func:`squared_distances`."""
+    square = squared_distances(x, y, exact=exact or p != 2, direct=direct, origin=origin)
     if p == 2:
         return square
     return square.sqrt_() if p == 1 else square.pow_(p / 2)
+
+
+def cost_error(
+    x: Tensor, y: Tensor, p: float, *, direct: bool, origin: Tensor, exact: bool = False
+) -> CostError:
+    """Return how far what :func:`cost_matrix` gives in float64 may be from the costs."""
+    exact = exact or p != 2
+    if direct or (exact and x.shape[-1] <= _DIRECT):
+        return CostError.of_differences(x, y, p)
+    return CostError.of_expansion(x, y, p, origin, NEAR if exact else 0.0)
 
 
 def mean_cost(x: Tensor, y: Tensor, a: Tensor, b: Tensor, p: float) -> Tensor:
@@ -124,31 +150,3 @@ def mean_cost(x: Tensor, y: Tensor, a: Tensor, b: Tensor, p: float) -> Tensor:
         for i in range(0, x.shape[1], rows)
     ]
     return torch.stack(parts).sum(0)
-
-
-def resolve_epsilon(epsilon: object, blur: object, p: float) -> Tensor | None:
-    """Turn `epsilon` or `blur` into ε in units of the cost, shape () or (B,); None where neither is given.
-
-    A blur is a length: ε = p · blur^p.
-    """
-    if epsilon is not None and blur is not None:
-        raise ValueError(
-            f"give epsilon or blur, not both (got epsilon={epsilon!r}, blur={blur!r}); epsilon = p * blur**p"
-        )
-    if epsilon is not None:
-        return _positive(epsilon, "epsilon")
-    if blur is not None:
-        return p * _positive(blur, "blur") ** p
-    return None
-
-
-def resolve_reach(reach: object, p: float) -> Tensor | None:
-    """Turn `reach`, a length, into the marginal penalty ρ = p · reach^p; None for balanced transport."""
-    return None if reach is None else p * _positive(reach, "reach") ** p
-
-
-def _positive(value: object, name: str) -> Tensor:
-    tensor = torch.as_tensor(value, dtype=torch.float64).detach()
-    if tensor.ndim > 1 or not bool((torch.isfinite(tensor) & (tensor > 0)).all()):
-        raise ValueError(f"{name} must be a positive finite number (or one a problem), got {value!r}")
-    return tensor

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from otgan.form import in_type
 from otgan.measure import Pair
 
 __all__ = ["Coupling", "center", "value_of"]
@@ -25,13 +26,17 @@ class Coupling(ABC):
     balanced : bool
         Whether the marginals are constraints, for normalized weights, and not penalties.
     f, g : Tensor, shapes (B, n) and (B, m)
-        Potentials in units of the cost, finite at zero weights, with ⟨a, f⟩ = ⟨b, g⟩.
+        Potentials in units of the cost, with ⟨a, f⟩ = ⟨b, g⟩.
     error : Tensor, shape (B,)
         L1 error of both marginals.
+    rounding : Tensor, shape (B,)
+        By how much the rounding of costs and potentials may change that error.
     iterations : Tensor, shape (B,)
     epsilon : Tensor, shape (B,), or None
         None where the problem is exact.
     backend : str
+    p : float
+        The power of the distance.
     """
 
     a: Tensor
@@ -40,9 +45,11 @@ class Coupling(ABC):
     f: Tensor
     g: Tensor
     error: Tensor
+    rounding: Tensor
     iterations: Tensor
     epsilon: Tensor | None
     backend: str
+    p: float
     balanced: bool = True
 
     @abstractmethod
@@ -69,9 +76,28 @@ class Coupling(ABC):
     def pull(self) -> tuple[Tensor, Tensor]:
         """Gradients of the value in x and y at the solution, shapes (B, n, d) and (B, m, d)."""
 
+    @abstractmethod
+    def extended(
+        self, points: Tensor, others: Tensor, potential: Tensor, weights: Tensor, p: float
+    ) -> Tensor:
+        """Potential of new points of weight 0 on one side, shape (B, k), from that of the other side's points.
+
+        Parameters
+        ----------
+        points, others : Tensor, shapes (B, k, d) and (B, m, d)
+        potential, weights : Tensor, shape (B, m)
+            Of `others`.
+        p : float
+        """
+
+    def slope(self, potential: Tensor, of_x: bool) -> Tensor:
+        """Gradient of the value in the weights of points that have a potential, on the side of x or of y."""
+        del of_x
+        return potential
+
     def weight_gradients(self) -> tuple[Tensor, Tensor]:
-        """Gradients of the value in a and b: the potentials (up to a constant, for normalized weights)."""
-        return self.f, self.g
+        """Gradients of the value in a and b (up to a constant, for normalized weights)."""
+        return self.slope(self.f, True), self.slope(self.g, False)
 
     def differentiable_gradients(self, x: Tensor, y: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
         """Gradients of the value in x, y, a and b that can be differentiated again, or refuse to be."""
@@ -113,12 +139,12 @@ class _Value(torch.autograd.Function):
             grads = ctx.coupling.differentiable_gradients(*ctx.saved_tensors)
             shaped = [upstream.reshape(-1, *[1] * (grad.ndim - 1)) * grad for grad in grads]
             kept = zip(shaped, ctx.needs_input_grad, ctx.dtypes, strict=False)
-            return (*(grad.to(dtype) if need else None for grad, need, dtype in kept), None)
+            return (*(in_type(grad, dtype) if need else None for grad, need, dtype in kept), None)
         out: list[Tensor | None] = [None] * 4
         if need_x or need_y:
             pulls = ctx.coupling.pull()
             for k, need in enumerate((need_x, need_y)):
-                out[k] = (upstream[:, None, None] * pulls[k]).to(ctx.dtypes[k]) if need else None
+                out[k] = in_type(upstream[:, None, None] * pulls[k], ctx.dtypes[k]) if need else None
         if need_a or need_b:
             slopes = ctx.coupling.weight_gradients()
             for k, need in enumerate((need_a, need_b)):

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from otgan.cost import check_power
-from otgan.coupling import value_of
-from otgan.entropic.coupling import EntropicCoupling
-from otgan.entropic.problems import Settings, solve_cross, solve_self
+from otgan.coupling import Coupling, value_of
+from otgan.entropic.problems import Settings, divergence_of, solve_cross, solve_divergence
 from otgan.exact.coupling import solve_exact
 from otgan.form import Form
 from otgan.measure import Pair, pair
-from otgan.result import check_on_failure, report_failures, root, statuses
+from otgan.normal_form import NormalForm
+from otgan.options import Deadline, check_on_failure, check_power, check_time_limit
+from otgan.result import ConvergenceError, report_failures, root, statuses
 
 __all__ = ["emd", "sinkhorn", "sinkhorn_divergence"]
 
 
-def emd(x: Any, y: Any, a: Any = None, b: Any = None, *, p: float = 1) -> Any:
+def emd(
+    x: Any, y: Any, a: Any = None, b: Any = None, *, p: float = 1, time_limit: float | None = None
+) -> Any:
     """Exact Wasserstein distance W_p = (min ⟨P, C⟩)^(1/p) with C = ‖x − y‖₂^p; the earth mover's distance at p = 1.
 
     Points on the line are sorted; small unweighted sets of equal size are assigned; everything else is solved by
@@ -36,6 +37,8 @@ def emd(x: Any, y: Any, a: Any = None, b: Any = None, *, p: float = 1) -> Any:
         Weights, uniform if omitted; each side is normalized to total 1.
     p : float, default 1
         Power of the distance, p >= 1.
+    time_limit : float, optional
+        Seconds after which to give up.
 
     Returns
     -------
@@ -49,8 +52,10 @@ def emd(x: Any, y: Any, a: Any = None, b: Any = None, *, p: float = 1) -> Any:
         If the input is not what is expected.
     MemoryError
         If the costs do not fit in memory.
+    ConvergenceError
+        If time ends first; it says between which bounds the distance is. A partial cost is never returned.
     SimplexError
-        If the solver ends without an optimum; a partial cost is never returned.
+        If the solver ends without an optimum.
 
     Examples
     --------
@@ -59,10 +64,20 @@ def emd(x: Any, y: Any, a: Any = None, b: Any = None, *, p: float = 1) -> Any:
     1.5
     """
     p = check_power(p)
+    deadline = Deadline.after(check_time_limit(time_limit))
     problem = pair(x, y, a, b)
-    scaled, unit = _to_order_one(problem)
-    value = value_of(solve_exact(scaled, p), scaled)
-    return Form.of(problem).scalar(unit * root(value, p))
+    form = NormalForm.of(problem, p, rooted=True)
+    inner = solve_exact(form.pair, p, deadline=deadline)
+    if not all(arcs.optimal for arcs in inner.arcs):
+        k = next(k for k, arcs in enumerate(inner.arcs) if not arcs.optimal)
+        lower, upper = (float(form.unit[k] * root(bound, p)[k]) for bound in inner.bounds())
+        which = f"problem {k} was" if problem.batched else "the problem was"
+        raise ConvergenceError(
+            f"{which} not solved within time_limit={time_limit:g} s; its distance is between {lower:.6g} and "
+            f"{upper:.6g}: raise time_limit, or use otgan.transport, which returns those bounds"
+        )
+    value = value_of(form.restore(inner), problem)
+    return Form.of(problem).scalar(form.unit * root(value, p))
 
 
 def sinkhorn(
@@ -77,6 +92,7 @@ def sinkhorn(
     reach: Any = None,
     tol: float | None = None,
     max_iter: int | None = None,
+    time_limit: float | None = None,
     backend: str = "auto",
     on_failure: str = "warn",
 ) -> Any:
@@ -98,15 +114,23 @@ def sinkhorn(
     2.837499
     """
     check_on_failure(on_failure)
-    p = check_power(p)
     problem = pair(x, y, a, b)
+    form = NormalForm.of(problem, check_power(p))
     settings = Settings.of(
-        problem, p, epsilon=epsilon, blur=blur, reach=reach, tol=tol, max_iter=max_iter, backend=backend
+        form,
+        epsilon=epsilon,
+        blur=blur,
+        reach=reach,
+        tol=tol,
+        max_iter=max_iter,
+        backend=backend,
+        time_limit=time_limit,
     )
-    coupling = solve_cross(problem, settings)
-    status = statuses(coupling.error, coupling.value, settings.tol)
+    coupling = solve_cross(form, settings)
+    status = statuses(coupling, settings.tol, settings.deadline)
+    value = Form.of(problem).scalar(value_of(coupling, problem))
     report_failures(status, coupling.error, settings.tol, on_failure)
-    return Form.of(problem).scalar(value_of(coupling, problem))
+    return value
 
 
 def sinkhorn_divergence(
@@ -121,6 +145,7 @@ def sinkhorn_divergence(
     reach: Any = None,
     tol: float | None = None,
     max_iter: int | None = None,
+    time_limit: float | None = None,
     backend: str = "auto",
     on_failure: str = "warn",
 ) -> Any:
@@ -139,12 +164,20 @@ def sinkhorn_divergence(
     check_on_failure(on_failure)
     p = check_power(p)
     problem = pair(x, y, a, b)
+    form = NormalForm.of(problem, p)
     settings = Settings.of(
-        problem, p, epsilon=epsilon, blur=blur, reach=reach, tol=tol, max_iter=max_iter, backend=backend
+        form,
+        epsilon=epsilon,
+        blur=blur,
+        reach=reach,
+        tol=tol,
+        max_iter=max_iter,
+        backend=backend,
+        time_limit=time_limit,
     )
-    terms = solve_divergence(problem, settings)
+    terms = solve_divergence(form, settings)
     errors = torch.stack([term.error for term in terms]).amax(0)
-    status = statuses(errors, torch.stack([term.value for term in terms]).sum(0), settings.tol)
+    status = statuses(terms, settings.tol, settings.deadline)
     report_failures(status, errors, settings.tol, on_failure)
     divergence = _combined(terms, problem)
     if p > 2 and bool((divergence.detach() < 0).any()):
@@ -157,53 +190,10 @@ def sinkhorn_divergence(
     return Form.of(problem).scalar(divergence)
 
 
-def solve_divergence(problem: Pair, settings: Settings) -> tuple[EntropicCoupling, ...]:
-    """Solve x with y, x with itself and y with itself at one ε."""
-    cross = solve_cross(problem, settings)
-    self_x, self_y = (solve_self(side, settings) for side in (problem.x, problem.y))
-    terms = (cross, self_x, self_y)
-    if settings.p <= 2 and settings.rho is None:
-        with torch.no_grad():
-            if bool((_combined(terms, problem) < 0).any()):
-                # Between nearly equal measures the error of the cross term shows. The potentials of the self
-                # terms are nearly optimal there, and by convexity their dual value leaves nothing below 0.
-                return cross.raised(self_y.f, settings.tol), self_x, self_y
-    return terms
-
-
-def _combined(terms: tuple[EntropicCoupling, ...], problem: Pair) -> Tensor:
+def _combined(terms: tuple[Coupling, ...], problem: Pair) -> Tensor:
     """Put the terms together, with gradients; unbalanced problems add (ε/2) (mass(a) − mass(b))²."""
     x, y = problem.x, problem.y
     cross = value_of(terms[0], problem)
-    divergence = cross - 0.5 * (value_of(terms[1], Pair(x, x)) + value_of(terms[2], Pair(y, y)))
-    epsilon = terms[0].epsilon
-    if terms[0].balanced or epsilon is None:
-        return divergence
-    return divergence + 0.5 * epsilon * (x.mass - y.mass).square()
-
-
-def _to_order_one(problem: Pair) -> tuple[Pair, Tensor]:
-    """Divide each problem's points by a power of two near their largest coordinate, so that no cost overflows.
-
-    Returns
-    -------
-    tuple of Pair and Tensor of shape (B,)
-        The divided problem and the divisors. The division is exact, and distances scale with it.
-    """
-    sides = (problem.x, problem.y)
-    both = torch.cat([side.points.detach() for side in sides], 1)
-    largest = both.abs().amax((1, 2))
-    spread = (both.amax(1) / 2 - both.amin(1) / 2).amax(1)
-    # Points that agree but in digits below any coordinate's own keep those digits only about one of them.
-    near = (spread < 1e-60 * largest)[:, None, None]
-    if bool(near.any()):
-        origin = torch.where(near, both[:, :1], 0.0)
-        sides = (
-            replace(problem.x, points=problem.x.points - origin),
-            replace(problem.y, points=problem.y.points - origin),
-        )
-        largest = torch.where(near[:, 0, 0], 2 * spread, largest)
-    # frexp's exponent less 1: twice it would overflow for the largest numbers.
-    unit = torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent - 1)
-    x, y = (replace(side, points=side.points / unit[:, None, None]) for side in sides)
-    return Pair(x, y), unit.double()
+    return divergence_of(
+        terms, cross, value_of(terms[1], Pair(x, x)), value_of(terms[2], Pair(y, y)), problem
+    )

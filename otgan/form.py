@@ -11,7 +11,7 @@ from torch import Tensor
 
 from otgan.measure import Pair
 
-__all__ = ["Form"]
+__all__ = ["Form", "in_type", "to_plain"]
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,26 @@ class Form:
 
     def _tensor(self, values: Tensor) -> Tensor:
         dtype = self.dtype if values.is_floating_point() else values.dtype
-        return values.to(self.device, dtype)
+        return in_type(values, dtype).to(self.device)
+
+
+def in_type(values: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return numbers in another type.
+
+    Raises
+    ------
+    OverflowError
+        If they are finite and it cannot hold them.
+    """
+    found = values.to(dtype)
+    if dtype != values.dtype and dtype.is_floating_point:
+        beyond = torch.isfinite(values.detach()) & ~torch.isfinite(found.detach())
+        if bool(beyond.any()):
+            raise OverflowError(
+                f"a result of {float(values.detach()[beyond][0]):.1e} is beyond the range of "
+                f"{str(dtype).removeprefix('torch.')}, the type of the samples: pass them in float64 (x.double())"
+            )
+    return found
 
 
 def _float64(v: Any, device: torch.device) -> Tensor:

@@ -7,11 +7,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from otgan.cost import check_power, resolve_epsilon, resolve_reach
 from otgan.distances import sinkhorn, sinkhorn_divergence
-from otgan.entropic.problems import check_backend, check_max_iter, check_tol
 from otgan.geometry import BACKENDS
-from otgan.result import check_on_failure
+from otgan.options import (
+    check_backend,
+    check_max_iter,
+    check_on_failure,
+    check_power,
+    check_time_limit,
+    check_tol,
+    resolve_epsilon,
+    resolve_reach,
+)
 
 __all__ = ["SinkhornLoss"]
 
@@ -32,7 +39,7 @@ class SinkhornLoss(nn.Module):
         Regularization in units of the cost, in place of `blur`.
     debias : bool, default True
         Whether to subtract the self terms.
-    reach, tol, max_iter, backend, on_failure
+    reach, tol, max_iter, time_limit, backend, on_failure
         As for :func:`otgan.transport`.
 
     Examples
@@ -55,6 +62,7 @@ class SinkhornLoss(nn.Module):
         *,
         tol: float | None = None,
         max_iter: int | None = None,
+        time_limit: float | None = None,
         backend: str = "auto",
         on_failure: str = "warn",
     ) -> None:
@@ -66,13 +74,13 @@ class SinkhornLoss(nn.Module):
         resolve_epsilon(self.epsilon, self.blur, self.p)
         resolve_reach(reach, self.p)
         check_backend(backend, tuple(BACKENDS))
-        if tol is not None:
-            check_tol(tol, torch.float64)
-        if max_iter is not None:
-            check_max_iter(max_iter)
+        check_tol(tol, torch.float64)
+        check_max_iter(max_iter)
+        check_time_limit(time_limit)
         self.options: dict[str, Any] = {
             "tol": tol,
             "max_iter": max_iter,
+            "time_limit": time_limit,
             "backend": backend,
             "on_failure": on_failure,
         }
@@ -105,7 +113,13 @@ class SinkhornLoss(nn.Module):
     def extra_repr(self) -> str:
         """Parameters in the module's repr."""
         strength = f"epsilon={self.epsilon}" if self.blur is None else f"blur={self.blur}"
-        defaults = {"tol": None, "max_iter": None, "backend": "auto", "on_failure": "warn"}
+        defaults = {
+            "tol": None,
+            "max_iter": None,
+            "time_limit": None,
+            "backend": "auto",
+            "on_failure": "warn",
+        }
         options = {"reach": self.reach, **{k: v for k, v in self.options.items() if v != defaults[k]}}
         extra = "".join(f", {name}={value!r}" for name, value in options.items() if value is not None)
         return f"p={self.p:g}, {strength}, debias={self.debias}{extra}"

@@ -6,7 +6,7 @@ All validation of samples and weights lives in this module; nothing behind it ch
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,8 @@ class Measure:
         Whether weights were given; otherwise every sample weighs 1/n.
     numpy : bool
         Whether the input was NumPy-like, so that results go back as floats and NumPy arrays.
+    given : Tensor, shape (B, n), float64, or None
+        The weights as they were given, detached, 0 past a ragged problem's size; None where there were none.
     """
 
     points: Tensor
@@ -47,6 +49,7 @@ class Measure:
     batched: bool
     weighted: bool
     numpy: bool
+    given: Tensor | None = None
 
     @classmethod
     def of(cls, points: Any, weights: Any = None, *, name: str = "x") -> Measure:
@@ -102,6 +105,7 @@ class Measure:
         equal = len(set(sizes)) == 1
         length = torch.tensor(sizes, device=padded.device)
         inside = None if equal else torch.arange(padded.shape[1], device=padded.device) < length[:, None]
+        given = None
         if weights is None:
             uniform = (1.0 / length.double())[:, None].expand(padded.shape[:2])
             full = uniform if inside is None else uniform * inside
@@ -114,7 +118,8 @@ class Measure:
             total = scaled.sum(1, keepdim=True)
             mass = (total * largest)[:, 0]
             full = scaled / total
-        return cls(padded, full, mass, None if equal else sizes, batched, weights is not None, numpy)
+            given = raw.detach()
+        return cls(padded, full, mass, None if equal else sizes, batched, weights is not None, numpy, given)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -125,6 +130,18 @@ class Measure:
     def device(self) -> torch.device:
         """Device of the points."""
         return self.points.device
+
+    def take(self, problems: Tensor) -> Measure:
+        """Return the problems of a batch whose indices are given, as a batch."""
+        return replace(
+            self,
+            points=self.points[problems],
+            weights=self.weights[problems],
+            mass=self.mass[problems],
+            sizes=None if self.sizes is None else tuple(self.sizes[k] for k in problems.tolist()),
+            batched=True,
+            given=None if self.given is None else self.given.expand(self.weights.shape)[problems],
+        )
 
     def __repr__(self) -> str:
         b, n, d = self.points.shape
@@ -197,6 +214,7 @@ def _like(m: Measure, dtype: torch.dtype, device: torch.device, numpy: bool) -> 
         m.batched,
         m.weighted,
         numpy,
+        None if m.given is None else m.given.to(device),
     )
 
 

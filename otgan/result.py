@@ -15,15 +15,21 @@ from torch import Tensor
 
 from otgan.coupling import Coupling
 from otgan.form import Form, to_plain
+from otgan.options import Deadline
+from otgan.rounding import outward
 
 __all__ = [
     "ConvergenceError",
     "ConvergenceWarning",
     "Status",
     "Transport",
-    "check_on_failure",
     "report_failures",
 ]
+
+
+_MARGIN = 10
+"""Proven bound of what rounding may add to a marginal error, relative to the tolerance, up to which it is certified:
+roundings average out, and the bound is of the worst case."""
 
 
 class Status(enum.Enum):
@@ -31,6 +37,11 @@ class Status(enum.Enum):
 
     CONVERGED = "the marginal error is within tol"
     MAX_ITER = "stopped at max_iter before the marginal error was within tol: raise max_iter, tol or epsilon"
+    TIME_LIMIT = "stopped at time_limit before the solution was reached: raise time_limit, tol or epsilon; lower and upper hold"
+    UNCERTIFIED = (
+        "the marginal error is within tol, but the rounding of costs this large beside epsilon is not: raise epsilon or "
+        "tol, or leave epsilon out for exact transport; lower and upper hold"
+    )
     NONFINITE = "the potentials left the floating-point range: raise epsilon, scale the points, or pass float64 samples"
 
     def __str__(self) -> str:
@@ -50,19 +61,34 @@ class ConvergenceError(RuntimeError):
     """A solver stopped before the accuracy that was asked for, under ``on_failure="raise"``."""
 
 
-def check_on_failure(on_failure: str) -> None:
-    """Raise unless `on_failure` is "warn", "raise" or "ignore"."""
-    if on_failure not in {"warn", "raise", "ignore"}:
-        raise ValueError(f"on_failure must be 'warn', 'raise' or 'ignore', got {on_failure!r}")
+def statuses(
+    couplings: Coupling | Sequence[Coupling], tol: float, deadline: Deadline | None = None
+) -> tuple[Status, ...]:
+    """Tell the status of every problem from its recomputed error, the worst of several solutions that make one value.
 
-
-def statuses(error: Tensor, value: Tensor, tol: float) -> tuple[Status, ...]:
-    """Tell the status of every problem from its recomputed error."""
-    finite = (torch.isfinite(error) & torch.isfinite(value)).tolist()
-    within = (error <= tol).tolist()
+    Parameters
+    ----------
+    couplings : Coupling or sequence of Coupling
+    tol : float
+    deadline : Deadline, optional
+        What stopped a solve that fell short, where it has passed.
+    """
+    terms = [couplings] if isinstance(couplings, Coupling) else couplings
+    error = torch.stack([term.error for term in terms]).amax(0)
+    rounding = torch.stack([term.rounding for term in terms]).amax(0)
+    finite = torch.isfinite(error) & torch.isfinite(torch.stack([term.value for term in terms]).sum(0))
+    short = Status.TIME_LIMIT if deadline is not None and deadline.passed else Status.MAX_ITER
     return tuple(
-        Status.NONFINITE if not ok else Status.CONVERGED if reached else Status.MAX_ITER
-        for ok, reached in zip(finite, within, strict=True)
+        Status.NONFINITE
+        if not ok
+        else short
+        if not within
+        else Status.CONVERGED
+        if certain
+        else Status.UNCERTIFIED
+        for ok, within, certain in zip(
+            finite.tolist(), (error <= tol).tolist(), (rounding <= _MARGIN * tol).tolist(), strict=True
+        )
     )
 
 
@@ -140,7 +166,10 @@ class Transport:
 
     @cached_property
     def f(self) -> Any:
-        """Potential of x, in units of the cost, with ⟨a, f⟩ = ⟨b, g⟩; finite also at zero weights."""
+        """Potential of x, in units of the cost, with ⟨a, f⟩ = ⟨b, g⟩.
+
+        At points of weight 0 it is what a new point there would have, and −∞ where its costs are beyond float64.
+        """
         return self._form.points(self._coupling.f, "x")
 
     @cached_property
@@ -175,7 +204,7 @@ class Transport:
     def barycentric_map(self) -> Any:
         """Mean of the points that each xᵢ is sent to, Σⱼ Pᵢⱼ yⱼ / Σⱼ Pᵢⱼ, shape (n, d), without building P.
 
-        A point of weight 0 sends nothing; its row is NaN for exact plans.
+        A point of weight 0 sends nothing; its row is NaN.
         """
         return self._form.points(self._coupling.barycenters(), "x")
 
@@ -193,13 +222,19 @@ class Transport:
 
     @property
     def lower(self) -> Any:
-        """Certified lower bound of the exact cost min ⟨P, C⟩: the value of feasible potentials."""
-        return self._form.scalar(self._bounds[0])
+        """Certified lower bound of the exact cost min ⟨P, C⟩: the value of feasible potentials.
+
+        Less what rounding may have added, down to the last digit of the returned type.
+        """
+        return self._form.scalar(outward(self._bounds[0], self._form.dtype, down=True))
 
     @property
     def upper(self) -> Any:
-        """Certified upper bound of the exact cost min ⟨P, C⟩: the cost of a plan with the exact marginals."""
-        return self._form.scalar(self._bounds[1])
+        """Certified upper bound of the exact cost min ⟨P, C⟩: the cost of a plan with the exact marginals.
+
+        And what rounding may have taken away, up to the last digit of the returned type.
+        """
+        return self._form.scalar(outward(self._bounds[1], self._form.dtype, down=False))
 
     @property
     def converged(self) -> Any:

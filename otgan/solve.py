@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from otgan.cost import check_power
 from otgan.coupling import Coupling, value_of
-from otgan.entropic.coupling import EntropicCoupling
-from otgan.entropic.problems import Settings, check_backend, check_max_iter, check_tol, solve_cross
+from otgan.entropic.problems import Settings, solve_cross
 from otgan.exact.coupling import EXACT_BACKENDS, solve_exact
-from otgan.form import Form
+from otgan.form import Form, in_type
 from otgan.measure import Pair, pair
-from otgan.result import Status, Transport, check_on_failure, report_failures, statuses
+from otgan.normal_form import NormalForm
+from otgan.options import (
+    Deadline,
+    WrongKindError,
+    check_backend,
+    check_max_iter,
+    check_on_failure,
+    check_power,
+    check_time_limit,
+    check_tol,
+    shown,
+)
+from otgan.result import Status, Transport, report_failures, statuses
 
 __all__ = ["transport"]
 
@@ -29,6 +39,7 @@ def transport(
     init: Transport | None = None,
     tol: float | None = None,
     max_iter: int | None = None,
+    time_limit: float | None = None,
     backend: str = "auto",
     on_failure: str = "warn",
 ) -> Transport:
@@ -59,6 +70,9 @@ def transport(
         L1 error of the marginals to reach; 1e-6, or 1e-4 for float32 samples.
     max_iter : int, optional
         Passes over the kernel (exact: pivots) after which to stop.
+    time_limit : float, optional
+        Seconds after which to stop. The result then has the status TIME_LIMIT and the best interval so far; exact
+        problems fall back to a feasible plan. What has begun is finished: a pass over the costs, a factorization.
     backend : str, default "auto"
         Entropic: "dense", "streamed", and with optional packages "triton", "geomloss", "flash". Exact: "line",
         "assignment", "simplex", "certified".
@@ -73,6 +87,8 @@ def transport(
     ------
     TypeError, ValueError
         If the input is not what is expected; the message says what to do.
+    OverflowError
+        If the costs, or the value in the type of the samples, are beyond floating-point numbers.
     MemoryError
         If the problem cannot fit in memory with the backend asked for.
     ConvergenceError
@@ -87,37 +103,69 @@ def transport(
     """
     check_on_failure(on_failure)
     p = check_power(p)
-    problem = pair(x, y, a, b)
     if epsilon is None and blur is None:
-        if reach is not None or init is not None:
-            given = "reach" if reach is not None else "init"
-            raise ValueError(f"{given} belongs to entropic problems: give epsilon or blur with it")
-        check_backend(backend, EXACT_BACKENDS)
-        check_tol(tol, problem.x.points.dtype)
-        limit = None if max_iter is None else check_max_iter(max_iter)
-        exact = solve_exact(problem, p, backend=backend, max_iter=limit)
-        return _result(exact, problem, p, (Status.CONVERGED,) * len(exact.arcs))
+        for name, given in (("reach", reach), ("init", init)):
+            if given is not None:
+                raise ValueError(f"{name} belongs to entropic problems: give epsilon or blur with it")
+        return _solve_exactly(pair(x, y, a, b), p, tol, max_iter, time_limit, backend, on_failure)
+    start = _entropic(init, reach)
+    problem = pair(x, y, a, b)
+    form = NormalForm.of(problem, p)
     settings = Settings.of(
-        problem, p, epsilon=epsilon, blur=blur, reach=reach, tol=tol, max_iter=max_iter, backend=backend
+        form,
+        epsilon=epsilon,
+        blur=blur,
+        reach=reach,
+        tol=tol,
+        max_iter=max_iter,
+        backend=backend,
+        time_limit=time_limit,
     )
-    coupling = solve_cross(problem, settings, _entropic(init, reach))
-    status = statuses(coupling.error, coupling.value, settings.tol)
+    coupling = solve_cross(form, settings, start)
+    status = statuses(coupling, settings.tol, settings.deadline)
+    result = _result(coupling, problem, p, status)
     report_failures(status, coupling.error, settings.tol, on_failure)
-    return _result(coupling, problem, p, status)
+    return result
 
 
-def _entropic(init: Transport | None, reach: Any) -> EntropicCoupling | None:
+def _solve_exactly(
+    problem: Pair,
+    p: float,
+    tol: float | None,
+    max_iter: int | None,
+    time_limit: float | None,
+    backend: str,
+    on_failure: str,
+) -> Transport:
+    deadline = Deadline.after(check_time_limit(time_limit))
+    check_backend(backend, EXACT_BACKENDS)
+    check_tol(tol, problem.x.points.dtype)
+    form = NormalForm.of(problem, p)
+    exact = solve_exact(form.pair, p, backend=backend, max_iter=check_max_iter(max_iter), deadline=deadline)
+    status = tuple(Status.CONVERGED if arcs.optimal else Status.TIME_LIMIT for arcs in exact.arcs)
+    coupling = form.restore(exact)
+    result = _result(coupling, problem, p, status)
+    report_failures(status, coupling.error, 0.0, on_failure)
+    return result
+
+
+def _entropic(init: Transport | None, reach: Any) -> Coupling | None:
     """Return the coupling of a solution to start from."""
     if init is None:
         return None
-    if not isinstance(init, Transport) or not isinstance(init._coupling, EntropicCoupling):
-        raise TypeError(f"init must be an entropic solution returned by otgan.transport, got {init!r}")
-    if reach is not None or init._coupling.rho is not None:
+    if not isinstance(init, Transport) or init._coupling.epsilon is None:
+        raise WrongKindError(
+            f"init must be an entropic solution returned by otgan.transport, got {shown(init)}: solve with epsilon first"
+        )
+    if reach is not None or not init._coupling.balanced:
         raise ValueError("init starts balanced problems from balanced ones: leave out init or reach")
     return init._coupling
 
 
 def _result(coupling: Coupling, problem: Pair, p: float, status: tuple[Status, ...]) -> Transport:
+    in_type(
+        coupling.value, problem.x.dtype
+    )  # a value that cannot be handed back is an error now, not when it is read
     return Transport(
         p=p,
         status=status if problem.batched else status[0],

@@ -1,14 +1,23 @@
 """What every test stands on: one thread, no display, repeatable examples, and the data where there are any."""
 
 import os
+import socket
 from pathlib import Path
 
 import hypothesis
+import numpy as np
 import pytest
+from _pytest.doctest import DoctestModule
 
-# Before torch and matplotlib are imported, by whomever; subprocesses inherit both.
+ROOT = Path(__file__).parent.parent
+
+# Before torch and matplotlib are imported, by whomever; subprocesses inherit all of it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["MPLBACKEND"] = "Agg"
+# Processes that tests start measure the package that is tested, not another one that is installed.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+# Servers of tests are on this machine, where no proxy is asked.
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
 
 # No deadline: the first call of a function imports torch. In CI the same examples every time: a red run means a change.
 hypothesis.settings.register_profile("local", deadline=None)
@@ -21,6 +30,34 @@ MNIST_FILES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    """Let tests that cannot be imported fail.
+
+    They are looked through for doctests as well, and `--doctest-ignore-import-errors`, which is meant for modules of
+    the package that need an extra, would drop all that is in them and go on.
+    """
+    report = yield
+    if report.skipped and isinstance(collector, DoctestModule) and "unable to import" in str(report.longrepr):
+        report.outcome = "failed"
+        report.longrepr = f"{collector.path} cannot be imported: run it with python to see why"
+    return report
+
+
+@pytest.fixture
+def rng():
+    """Random numbers of the test's own: what it draws depends on no other test, nor on the order they run in."""
+    return np.random.default_rng(7)
+
+
+@pytest.fixture
+def nobody():
+    """Return an address at which nobody answers: its port is taken, and not listened to."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from packaging.version import Version
 import otgan
 
 ROOT = Path(otgan.__file__).parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 HEAVY = {
     "torch",
     "ot",
@@ -42,7 +42,7 @@ def run(code, **environment):
         cwd=ROOT,
         env=os.environ | environment,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
         timeout=120,
     )
@@ -56,7 +56,7 @@ def requirements():
 
 
 def constraints():
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
 
@@ -91,7 +91,7 @@ def test_public_names_survive_the_import_of_every_module():
 
 def test_what_type_checkers_see_is_what_there_is():
     # They do not follow __getattr__: the names are imported for them where nothing runs.
-    tree = ast.parse((ROOT / "otgan" / "__init__.py").read_text())
+    tree = ast.parse((ROOT / "otgan" / "__init__.py").read_text(encoding="utf-8"))
     (seen,) = (node for node in tree.body if isinstance(node, ast.If))
     homes = {name.name: node.module for node in seen.body for name in node.names}
     for name in set(otgan.__all__) - {"__version__"}:
@@ -149,11 +149,11 @@ def test_every_python_that_is_promised_is_named():
 
 
 def test_the_citation_names_this_version():
-    assert f"version: {otgan.__version__}" in (ROOT / "CITATION.cff").read_text().splitlines()
+    assert f"version: {otgan.__version__}" in (ROOT / "CITATION.cff").read_text(encoding="utf-8").splitlines()
 
 
 def test_the_first_two_targets_of_make_open_the_readme():
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert targets[:2] == ["demo", "test"]
-    commands = re.findall(r"^\$ (.+)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    commands = re.findall(r"^\$ (.+)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert commands[:2] == ["make demo", "make test"]

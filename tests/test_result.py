@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 import otgan
-from otgan.result import ConvergenceError, Status, check_on_failure, report_failures, root, statuses
+from otgan.options import Deadline
+from otgan.result import ConvergenceError, Status, report_failures, root, statuses
 from tests.problems import cloud, simplex_weights
 
 
@@ -114,11 +116,17 @@ def test_distance_is_the_root_of_the_linear_cost():
 
 
 def test_statuses_tell_convergence_limits_and_overflow():
-    error = torch.tensor([1e-7, 1e-3, torch.nan, 0.0])
-    value = torch.tensor([1.0, 1.0, 1.0, torch.inf])
-    expected = (Status.CONVERGED, Status.MAX_ITER, Status.NONFINITE, Status.NONFINITE)
-    assert statuses(error, value, 1e-6) == expected
+    solved = SimpleNamespace(
+        error=torch.tensor([1e-7, 1e-3, torch.nan, 0.0, 0.0]),
+        value=torch.tensor([1.0, 1.0, 1.0, torch.inf, 1.0]),
+        rounding=torch.tensor([0.0, torch.inf, 0.0, 0.0, 1e-3]),
+    )
+    expected = (Status.CONVERGED, Status.MAX_ITER, Status.NONFINITE, Status.NONFINITE, Status.UNCERTIFIED)
+    assert statuses([solved], 1e-6) == expected
+    assert statuses([solved], 1e-6, Deadline(0.0))[1] is Status.TIME_LIMIT
+    assert statuses([solved], 1e-6, Deadline(0.0))[0] is Status.CONVERGED
     assert [str(s) for s in expected[1:3]] == ["MAX_ITER", "NONFINITE"]
+    assert all(word in Status.UNCERTIFIED.remedy for word in ("rounding", "epsilon", "lower and upper hold"))
     assert "raise max_iter" in Status.MAX_ITER.remedy
     assert "float64" in Status.NONFINITE.remedy
 
@@ -137,8 +145,6 @@ def test_failures_of_a_batch_are_one_report():
         report_failures(status, errors, 1e-6, "raise")
     report_failures(status, errors, 1e-6, "ignore")
     report_failures((Status.CONVERGED,), errors, 1e-6, "raise")
-    with pytest.raises(ValueError, match="'warn', 'raise' or 'ignore'"):
-        check_on_failure("log")
 
 
 @pytest.mark.parametrize("p", [1, 1.5, 2, 3])

@@ -15,12 +15,16 @@ import importlib
 import io
 import os
 import sys
+import traceback
+import warnings
 from collections.abc import Sequence
+from types import TracebackType
 from typing import Any
 
 import click
 
 import otgan
+from otgan.plain import plain, plain_lines
 
 __all__ = ["COMMANDS", "main", "root"]
 
@@ -100,9 +104,20 @@ def _say(error: click.ClickException) -> None:
         return
     context = error.ctx if isinstance(error, click.UsageError) else None
     command = "otgan" if context is None else context.command_path
-    message = " ".join(error.format_message().split())
+    # Click wraps what it says itself; a name keeps its blanks, its line breaks as \\n.
+    message = plain(" ".join(error.format_message().split()))
     more = f" (see {command} --help)" if isinstance(error, click.UsageError) else ""
     click.echo(f"{command}: error: {message}{more}", err=True)
+
+
+def _show_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Show the traceback of a bug, in which names of files and the like may stand, in characters that print."""
+    click.echo(plain_lines("".join(traceback.format_exception(kind, error, trace)).rstrip("\n")), err=True)
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Show a warning of whatever library in one line."""
+    click.echo(f"otgan: warning: {plain(message)}", err=True)
 
 
 @click.group(
@@ -121,4 +136,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that has no ε is shown a question mark
+    sys.excepthook = _show_bug
+    warnings.showwarning = _show_warning
     root.main(None if arguments is None else list(arguments), prog_name="otgan")

@@ -11,15 +11,21 @@ from typing import Any
 
 import click
 
+from otgan.plain import plain, plain_json, plain_lines
+
 __all__ = [
     "DPI",
     "data_dir",
     "figure_file",
     "json_flag",
+    "memory_limit",
     "mistakes",
     "note",
     "quiet_stdout",
+    "say",
+    "say_json",
     "seed",
+    "silenced",
     "usage",
     "writable",
     "write",
@@ -33,19 +39,28 @@ DPI = 150
 def mistakes() -> Iterator[None]:
     """Turn what data and solvers complain of into exit statuses: 2 for a name that means nothing, else 1.
 
-    An error of any other kind is a bug and keeps its traceback.
+    Numbers beyond what can be computed with, and memory that torch could not get, are such complaints too. An error of
+    any other kind is a bug and keeps its traceback.
     """
     try:
         yield
-    except (ValueError, MemoryError, RuntimeError) as error:
+    except (ValueError, MemoryError, OverflowError, FloatingPointError, RuntimeError) as error:
         from otgan.data import SpecError
         from otgan.exact.simplex import SimplexError
 
         if isinstance(error, SpecError):
             raise click.UsageError(str(error), click.get_current_context()) from error
         if isinstance(error, RuntimeError) and not isinstance(error, SimplexError):
-            raise
-        raise click.ClickException(str(error) or "not enough memory") from error
+            if not _out_of_memory(error):
+                raise
+            raise click.ClickException(f"not enough memory: {str(error).splitlines()[0]}") from error
+        words = "not enough memory" if isinstance(error, MemoryError) else type(error).__name__
+        raise click.ClickException(str(error) or words) from error
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    """Whether an error of torch, whose kinds are few, says that memory could not be had."""
+    return type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
 
 
 @contextlib.contextmanager
@@ -64,9 +79,37 @@ def quiet_stdout() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Keep from stderr what libraries in C write there themselves about a file; what is wrong with it is raised."""
+    sys.stderr.flush()
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no stderr
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def note(message: str) -> None:
     """Tell the user something on stderr."""
-    click.echo(f"otgan: {message}", err=True)
+    click.echo(f"otgan: {plain(message)}", err=True)
+
+
+def say(text: object) -> None:
+    """Write lines on stdout, in characters that print."""
+    click.echo(plain_lines(text))
+
+
+def say_json(value: Any, indent: int | None = 2) -> None:
+    """Write a value on stdout as JSON, in characters that print."""
+    click.echo(plain_json(value, indent))
 
 
 def writable(*suffixes: str) -> Callable[[click.Context, click.Parameter, Path | None], Path | None]:
@@ -121,6 +164,29 @@ seed: Decorator = click.option(
     default=0,
     show_default=True,
     help="What every draw follows from.",
+)
+
+
+class _Size(click.ParamType):
+    """A size of memory."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from otgan.memory import parse
+
+        try:
+            return parse(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error), ctx, param) from error
+
+
+memory_limit: Decorator = click.option(
+    "--memory",
+    type=_Size(),
+    envvar="OTGAN_MEMORY",
+    metavar="SIZE",
+    help="Take no more memory than this for data and solving, such as 2GiB; $OTGAN_MEMORY by default, else what is free.",
 )
 
 data_dir: Decorator = click.option(

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from otgan.cli import common
+from otgan.plain import plain
 
 __all__ = ["command"]
 
@@ -33,7 +34,7 @@ def list_(data_dir: Path | None) -> None:
                 state = f"not here: {error}"
             else:
                 state = "here" if name in KNOWN else "generated"
-            click.echo(f"{name:<{wide}}  {state}")
+            common.say(plain(f"{name:<{wide}}  {state}"))
 
 
 @command.command(short_help="Describe a data set.")
@@ -47,7 +48,8 @@ def info(spec: str, data_dir: Path | None) -> None:
         from otgan.data import check, open_spec
 
         check(spec, data_dir=data_dir)
-        data = open_spec(spec, data_dir=data_dir)
+        with common.silenced():
+            data = open_spec(spec, data_dir=data_dir)
         repeated = len(data) - len({row.tobytes() for row in data.points})
         lines = {
             "samples": str(len(data)),
@@ -64,9 +66,9 @@ def info(spec: str, data_dir: Path | None) -> None:
             )
         if data.modes is not None:
             lines["modes"] = f"{len(data.modes)}, of standard deviation {data.modes.std:.4g}"
-    click.echo(data.name)
+    common.say(plain(data.name))
     for what, value in lines.items():
-        click.echo(f"  {what:<10} {value}")
+        common.say(plain(f"  {what:<10} {value}"))
 
 
 @command.command(short_help="Download a data set.")
@@ -84,4 +86,4 @@ def fetch(name: str, data_dir: Path | None, mirror: str | None) -> None:
         from otgan.data import fetch as download
 
         folder = download(name, data_dir, mirror=mirror, progress=sys.stderr.isatty())
-    click.echo(folder)
+    common.say(plain(folder))

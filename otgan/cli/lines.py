@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -93,9 +92,10 @@ def command(
             from otgan import plot as drawing
 
             figure = drawing.parallel_lines(table)
-    click.echo(
-        json.dumps(table.to_dict(), indent=2, allow_nan=False, ensure_ascii=False) if as_json else str(table)
-    )
+    if as_json:
+        common.say_json(table.to_dict())
+    else:
+        common.say(table)
     if figure is not None and plot is not None:
         common.write(plot, functools.partial(figure.savefig, dpi=common.DPI))
     if page is not None:

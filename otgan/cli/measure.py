@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,6 +152,7 @@ class _Input:
     help="Random splits of the pooled samples to measure too, for p-values.",
 )
 @common.data_dir
+@common.memory_limit
 @common.json_flag
 @common.figure_file
 @click.option(
@@ -169,6 +169,7 @@ def command(
     weights_a: str | None,
     weights_b: str | None,
     data_dir: Path | None,
+    memory: int | None,
     as_json: bool,
     plot: Path | None,
     strict: bool,
@@ -187,12 +188,16 @@ def command(
         for each in inputs:
             each.check()
     with common.quiet_stdout():
+        from otgan.memory import limit
         from otgan.report import Plan, compare
 
+        if memory is not None:  # from here on: what torch itself has just taken is not the user's
+            ctx.with_resource(limit(memory))
         with common.usage():
             Plan.of(**options).check_weights(weights_a is not None or weights_b is not None)
         with common.mistakes():
-            first, second = (each.read() for each in inputs)
+            with common.silenced():
+                first, second = (each.read() for each in inputs)
             report = compare(
                 first.points,
                 second.points,
@@ -206,9 +211,9 @@ def command(
         figure = None if plot is None else report.plot()
     if as_json:
         described = {**report.to_dict(), "inputs": [each.to_dict() for each in inputs]}
-        click.echo(json.dumps(described, indent=2, allow_nan=False, ensure_ascii=False))
+        common.say_json(described)
     else:
-        click.echo(report.table())
+        common.say(report.table())
         for sentence in report.warnings:
             common.note(f"warning: {sentence}")
     if inputs[0] == inputs[1]:

@@ -12,14 +12,18 @@ from typing import Any
 import click
 
 from otgan.cli import common
+from otgan.plain import plain
 
 __all__ = ["on_stderr", "run_mistakes", "show"]
 
 
 @contextlib.contextmanager
 def run_mistakes() -> Iterator[None]:
-    """As :func:`otgan.cli.common.mistakes`, for runs: status 2 for names and options, 1 for folders and divergence."""
-    from otgan.gan.errors import OptionError, RunError
+    """As :func:`otgan.cli.common.mistakes`, for runs: status 2 for names and options, 1 for folders, disks and divergence.
+
+    A training that a signal ends has the status of that signal, 130 or 143.
+    """
+    from otgan.gan.errors import Interrupted, OptionError, RunError, reason
 
     try:
         with common.mistakes():
@@ -30,6 +34,18 @@ def run_mistakes() -> Iterator[None]:
         raise
     except RunError as error:
         raise click.ClickException(str(error)) from error
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise click.ClickException(f"{where}{reason(error)}") from error
+    except Interrupted as error:  # the log has said where to resume
+        raise click.exceptions.Exit(130) from error
+
+
+class _Plain(logging.Formatter):
+    """One line a message, in characters that print."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return plain(super().format(record))
 
 
 @contextlib.contextmanager
@@ -37,7 +53,7 @@ def on_stderr() -> Iterator[None]:
     """Show on stderr what the library logs."""
     logger, handler = logging.getLogger("otgan"), logging.StreamHandler(sys.stderr)
     level = logger.level
-    handler.setFormatter(logging.Formatter("otgan: %(message)s"))
+    handler.setFormatter(_Plain("otgan: %(message)s"))
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
@@ -50,7 +66,7 @@ def on_stderr() -> Iterator[None]:
 def show(result: dict[str, Any], as_json: bool) -> None:
     """Print an evaluation on stdout."""
     if as_json:
-        click.echo(json.dumps(result))
+        click.echo(json.dumps(result))  # in ASCII
         return
     for name, value in result.items():
-        click.echo(f"{name:24} {value:.4f}" if isinstance(value, float) else f"{name:24} {value}")
+        common.say(plain(f"{name:24} {value:.4f}" if isinstance(value, float) else f"{name:24} {value}"))

@@ -37,7 +37,7 @@ __all__ = ["command"]
 @click.option("--device", help="Where to train, such as cpu or cuda.  [default: cuda where there is one]")
 @click.option(
     "--threads",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 1024),
     help="Threads of the CPU; results depend on it in the last bits.  [default: torch's own]",
 )
 @click.option("--save-every", type=click.IntRange(min=1), help="Steps between checkpoints.  [default: 100]")

@@ -7,12 +7,12 @@ import tokenize
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.lib import format as npy
 
-from otgan.data.errors import DataError, SpecError, first_line
+from otgan.data.errors import DataError, SpecError, first_line, listed
 from otgan.data.stored import Source, Stored, check_fits, check_numeric, check_shape, stack
 
 __all__ = ["DEFAULT_KEYS", "choose_key", "open_npy", "open_npz"]
@@ -29,13 +29,13 @@ BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError, Runt
 # NumPy reads no longer ones either, but only says so after allocating what the header claims.
 _MAX_HEADER = 10_000
 
-_Header = tuple[tuple[int, ...], np.dtype[Any]]
+_Header = tuple[tuple[int, ...], np.dtype[Any], Literal["C", "F"]]
 
 
 def open_npy(path: Path) -> Source:
     """Open a .npy file; its rows stay on disk, memory-mapped, until they are drawn."""
     with path.open("rb") as file:
-        shape, dtype = _header(file, str(path))
+        shape, dtype, order = _header(file, str(path))
         start = file.tell()
     promised, there = math.prod(shape) * dtype.itemsize, path.stat().st_size - start
     if promised != there:
@@ -45,7 +45,7 @@ def open_npy(path: Path) -> Source:
         )
 
     def read() -> Stored:
-        return stack(str(path), np.load(path, mmap_mode="r", allow_pickle=False))
+        return stack(str(path), np.memmap(path, dtype, "r", start, shape, order))
 
     return Source(str(path), read)
 
@@ -54,18 +54,17 @@ def open_npz(path: Path, key: str | None) -> Source:
     """Open one array of a .npz file: the one called ``key``, the only one, or one of :data:`DEFAULT_KEYS`."""
     try:
         with zipfile.ZipFile(path) as archive:
-            members = {
-                info.filename.removesuffix(".npy"): info
-                for info in archive.infolist()
-                if info.filename.endswith(".npy")
-            }
+            arrays = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+            members = {info.filename.removesuffix(".npy"): info for info in arrays}
             if not members:
                 raise DataError(f"{path}: a zip archive without a NumPy array in it: expected a .npz file")
+            if len(members) < len(arrays):
+                raise DataError(f"{path}: two of its arrays have one name: damaged?")
             key = choose_key(path, key, list(members))
             info, name = members[key], f"{path}#{key}"
             _check_member(info, name)
             with archive.open(info) as file:
-                shape, dtype = _header(file, name)
+                shape, dtype, _ = _header(file, name)
                 promised, there = math.prod(shape) * dtype.itemsize, info.file_size - file.tell()
     except BROKEN_ZIP as error:
         raise DataError(f"{path}: not a readable .npz file: {first_line(error)}") from error
@@ -99,17 +98,16 @@ def choose_key(path: Path, key: str | None, keys: list[str]) -> str:
     SpecError
         If the named key is missing, or none is named and the choice is not plain.
     """
-    listed = ", ".join(keys)
     if key is not None:
         if key not in keys:
-            raise SpecError(f"{path} has no array {key!r}: it has {listed}")
+            raise SpecError(f"{path} has no array {key!r}: it has {listed(keys)}")
         return key
     if len(keys) == 1:
         return keys[0]
     for default in DEFAULT_KEYS:
         if default in keys:
             return default
-    raise SpecError(f"{path} holds several arrays ({listed}): name one, like {path}#{keys[0]}")
+    raise SpecError(f"{path} holds several arrays ({listed(keys)}): name one, like {path}#{keys[0]}")
 
 
 def _check_member(info: zipfile.ZipInfo, name: str) -> None:
@@ -134,11 +132,11 @@ def _header(file: IO[bytes], name: str) -> _Header:
     file.seek(8)
     try:
         # Version 3 differs from 2 in the header's encoding alone, which matters for names of fields only.
-        shape, _, dtype = (npy.read_array_header_2_0 if wide else npy.read_array_header_1_0)(file)
+        shape, fortran, dtype = (npy.read_array_header_2_0 if wide else npy.read_array_header_1_0)(file)
     except _BAD_HEADER as error:
         raise DataError(f"{damaged}: {first_line(error)}") from error
     check_numeric(name, dtype)
-    if any(length < 0 for length in shape):
-        raise DataError(f"{name}: its header claims the shape {shape}")
     check_shape(name, shape)
-    return shape, dtype
+    if any(type(length) is not int or length < 0 for length in shape):
+        raise DataError(f"{name}: its header claims the shape {shape}: expected whole numbers, none below 0")
+    return shape, dtype, "F" if fortran else "C"

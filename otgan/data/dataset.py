@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from otgan.data.errors import SpecError
+from otgan.data.errors import SpecError, is_whole, shown
 
 __all__ = ["Dataset", "Modes"]
 
@@ -114,6 +114,10 @@ class Dataset:
         SpecError
             If nothing would be left on one of the two sides.
         """
+        if isinstance(rows, bool) or not isinstance(rows, (int, np.integer)):
+            raise SpecError(f"expected a number of rows to hold out, a whole number, got {shown(rows)}")
+        if not is_whole(seed, 0):
+            raise SpecError(f"expected a seed that is a whole number, 0 or more, got {shown(seed)}")
         if not 0 < rows < len(self):
             raise SpecError(f"{self.name} has {len(self)} rows: cannot hold out {rows} and keep some")
         order = np.random.default_rng(seed).permutation(len(self))

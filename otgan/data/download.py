@@ -9,19 +9,25 @@ import shutil
 import sys
 import tarfile
 import tempfile
+import threading
+import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from otgan.data.errors import DataError, SpecError, first_line, require
+from otgan.data.errors import DataError, SpecError, as_text, first_line, require, shown
 from otgan.data.known import cache_dir
+from otgan.memory import describe
 
 __all__ = ["DOWNLOADS", "Download", "FetchError", "RemoteFile", "fetch"]
 
 _TIMEOUT = 60.0  # seconds without a byte
 _CHUNK = 1 << 16
+_SLOWEST = 32 * 1024  # bytes a second on average, below which a transfer is given up after _TIMEOUT
+_SLACK = 1 << 16  # bytes by which a file compressed anew may outgrow what is in it
+_CEILING = 1 << 30  # bytes of a file of which nobody says how long it is
 
 
 class FetchError(DataError):
@@ -37,7 +43,7 @@ class RemoteFile:
     name : str
         Its name at every mirror.
     nbytes : int
-        About how much is transferred.
+        About how much is transferred; 0 if that is not known, and then at most 1 GiB is.
     algorithm, digest : str
         The checksum: of the file, or of what is in it where the download is ``gzipped``.
     unpacked : int
@@ -49,6 +55,16 @@ class RemoteFile:
     algorithm: str
     digest: str
     unpacked: int = 0
+
+    @property
+    def most(self) -> int:
+        """The number of bytes after which a transfer is broken off: nothing that is wanted is longer."""
+        return max(self.nbytes, self.unpacked) + _SLACK if self.nbytes or self.unpacked else _CEILING
+
+    @property
+    def patience(self) -> float:
+        """The seconds after which a transfer is broken off, however steadily it trickles."""
+        return _TIMEOUT + self.most / _SLOWEST
 
 
 @dataclass(frozen=True)
@@ -136,7 +152,8 @@ def fetch(
     """Download a data set, check it, and put it where :func:`otgan.data.load` finds it.
 
     The files are transferred to a hidden folder beside their destination and moved into place only when all of
-    them have been checked. A data set that is already there and good is left alone.
+    them have been checked. A data set that is already there and good is left alone. A transfer is broken off when
+    more arrives than is expected, when nothing does for a minute, or when it is slower than 32 KiB a second.
 
     Parameters
     ----------
@@ -162,12 +179,12 @@ def fetch(
     FetchError
         If a transfer or a checksum fails, or the destination cannot be written.
     """
-    if name not in DOWNLOADS:
+    if not isinstance(name, str) or name not in DOWNLOADS:
         raise SpecError(f"cannot fetch {name!r}: what can be fetched is {', '.join(DOWNLOADS)}")
     download = DOWNLOADS[name]
     mirrors = _mirrors(name, download, mirror)
     require("pooch", f"fetching {name}")
-    root = cache_dir() if dest is None else Path(dest)
+    root = cache_dir() if dest is None else Path(as_text(dest, "the folder to put data in", "'data'"))
     folder = root / download.folder
     show = sys.stderr.isatty() if progress is None else progress
     try:
@@ -189,6 +206,8 @@ _Get = Callable[[RemoteFile, Path], None]
 
 def _mirrors(name: str, download: Download, mirror: str | None) -> tuple[str, ...]:
     base = os.environ.get("OTGAN_MIRROR") if mirror is None else mirror
+    if mirror is not None and not isinstance(mirror, str):
+        raise SpecError(f"expected the mirror as a web address, http:// or https://, got {shown(mirror)}")
     if not base:
         return download.mirrors
     if not base.startswith(("http://", "https://")):
@@ -256,35 +275,95 @@ def _transfer(file: RemoteFile, path: Path, mirrors: tuple[str, ...], show: bool
     raise FetchError(f"could not fetch {file.name}: {'; '.join(failures)}")
 
 
+class _Stopped(Exception):  # noqa: N818  (it ends a transfer, for the reason it gives)
+    """A transfer is to end."""
+
+
+class _Bounded:
+    """A file to write a download to, which takes only so many bytes, and none after the transfer was given up."""
+
+    def __init__(self, target: Any, most: int) -> None:
+        self.target, self.most, self.count, self.given_up = target, most, 0, False
+
+    def write(self, chunk: bytes) -> None:
+        self.count += len(chunk)
+        if self.given_up:
+            raise _Stopped("given up")
+        if self.count > self.most:
+            raise _Stopped(f"more arrives than the {describe(self.most)} that this file can have")
+        self.target.write(chunk)
+
+    def flush(self) -> None:
+        """Leave that to the end."""
+
+
 def _download(url: str, path: Path, file: RemoteFile, show: bool) -> str | None:
-    """Download a file; return what went wrong, if something did."""
-    import pooch
-    import requests
+    """Download a file; return what went wrong, if something did.
+
+    The transfer has a thread of its own. The limits of other libraries are those of one read from the network, and a
+    server that sends a byte now and then never meets them.
+    """
     from tqdm import tqdm
 
-    with tqdm(
-        total=file.nbytes, desc=file.name, unit="B", unit_scale=True, leave=False, disable=not show
-    ) as bar:
-        get = pooch.HTTPDownloader(
-            progressbar=bar if show else False,
-            chunk_size=_CHUNK,
-            timeout=_TIMEOUT,
-            # Otherwise a server may declare the .gz file an encoding, and have it arrive decompressed.
-            headers={"Accept-Encoding": "identity"},
-        )
-        try:
-            with path.open("wb") as target:
-                get(url, target, None)
-                _sync(target)
-        except requests.Timeout:
-            return f"no answer within {_TIMEOUT:g} s"
-        except requests.exceptions.ChunkedEncodingError:
-            return "the connection broke off"
-        except requests.ConnectionError:
-            return "no connection"
-        except requests.RequestException as error:
-            answer = error.response
-            return first_line(error) if answer is None else f"the server answered {answer.status_code}"
+    end = time.monotonic() + file.patience
+    with (
+        path.open("wb") as target,
+        tqdm(
+            total=file.nbytes, desc=file.name, unit="B", unit_scale=True, leave=False, disable=not show
+        ) as bar,
+    ):
+        bounded, failures = _Bounded(target, file.most), list[str | BaseException | None]()
+
+        def work() -> None:
+            try:
+                failures.append(_request(url, bounded, bar if show else None))
+            except BaseException as error:  # handed to the thread that waits
+                failures.append(error)
+
+        worker = threading.Thread(target=work, name=f"fetch {file.name}", daemon=True)
+        worker.start()
+        worker.join(max(0.0, end - time.monotonic()))
+        if not failures:
+            bounded.given_up = True
+            return f"given up after {file.patience:.3g} s: {describe(bounded.count)} arrived, too slowly"
+        (failure,) = failures
+        if isinstance(failure, BaseException):
+            raise failure
+        _sync(target)
+    return failure
+
+
+def _request(url: str, target: _Bounded, bar: Any) -> str | None:
+    """Transfer what is at an address; return what went wrong, if something did."""
+    import pooch
+    import requests
+
+    get = pooch.HTTPDownloader(
+        progressbar=bar or False,
+        chunk_size=_CHUNK,
+        timeout=_TIMEOUT,
+        # Otherwise a server may declare the .gz file an encoding, and have it arrive decompressed.
+        headers={"Accept-Encoding": "identity"},
+    )
+    try:
+        get(url, target, None)
+    except _Stopped as error:
+        return str(error)
+    except requests.Timeout:
+        return f"no answer within {_TIMEOUT:g} s"
+    except requests.exceptions.ChunkedEncodingError:
+        return "the connection broke off"
+    except requests.exceptions.InvalidSchema:
+        return "the server sends on to an address that is not of the web"
+    except requests.ConnectionError:
+        return "no connection"
+    except requests.RequestException as error:
+        answer = error.response
+        if answer is None or answer.status_code < 400:  # endless redirection, for example
+            return first_line(error)
+        return f"the server answered {answer.status_code}"
+    except ValueError as error:  # headers that are no numbers, addresses that are none
+        return f"an answer that makes no sense: {first_line(error)}"
     return None
 
 

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import importlib
+import os
+from collections.abc import Iterable
 from typing import Any
+
+import numpy as np
+
+from otgan.plain import plain
 
 __all__ = ["DataError", "MissingPackageError", "SpecError"]
 
 
 class DataError(ValueError):
-    """Data cannot be used; the message is one line that names the file and the trouble."""
+    """Data cannot be used; the message is one line that names the file and the trouble.
+
+    What a file or another library brings into the message is shown in characters that print.
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(plain(message))
 
 
 class SpecError(DataError):
@@ -43,6 +55,48 @@ def require(module: str, purpose: str) -> Any:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of what an exception of another library says, or its type's name."""
+    """Return the first line of what an exception of another library says, or its type's name; a long one is cut."""
     lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".:") if lines else type(error).__name__
+    return short(lines[0].rstrip(".:")) if lines else type(error).__name__
+
+
+def short(text: str, length: int = 300) -> str:
+    """Return a text, its end left out where it is longer than a message should be."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def listed(names: Iterable[str], most: int = 30) -> str:
+    """Return names separated by commas; of many, the first ones and how many there are."""
+    names = [short(name, 80) for name in names]
+    return ", ".join(names) if len(names) <= most else f"{', '.join(names[:most])}, … ({len(names)} in all)"
+
+
+def is_whole(value: object, least: int) -> bool:
+    """Whether a value is a whole number, not a truth value, and at least so much."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and int(value) >= least
+
+
+def as_text(value: Any, what: str, example: str) -> str:
+    """Return a name or a path as text.
+
+    Raises
+    ------
+    SpecError
+        If it is neither.
+    """
+    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if not isinstance(text, str):
+        raise SpecError(f"expected {what} as a text or a path, got {shown(value)}: give one, like {example}")
+    if not text:
+        raise SpecError(f"expected {what}, got an empty text: give one, like {example}")
+    return text
+
+
+def shown(value: object) -> str:
+    """Return a wrong argument for a message: its type, and its value where that is short."""
+    try:
+        words = repr(value)
+    except Exception:  # somebody else's class
+        words = ""
+    kind = type(value).__name__
+    return f"{words} ({kind})" if 0 < len(words) <= 60 and "\n" not in words else f"a value of type {kind}"

@@ -166,10 +166,13 @@ def _open_records(files: list[Path], name: str) -> Source:
             )
 
     def read() -> Stored:
-        batches = [np.fromfile(file, np.uint8).reshape(-1, _RECORD) for file in files]
-        for file, batch in zip(files, batches, strict=True):
+        check_fits(2 * sum(sizes) if len(files) > 1 else 0, f"{name}: {len(files)} batches")
+        # What is mapped is read where rows are drawn; nothing cannot be mapped.
+        full = [file for file, size in zip(files, sizes, strict=True) if size]
+        batches = [np.memmap(file, np.uint8, "r").reshape(-1, _RECORD) for file in full]
+        for file, batch in zip(full, batches, strict=True):
             _check_labels(batch[:, 0], len(CIFAR10_CLASSES), file)
-        records = np.concatenate(batches)
+        records = np.concatenate(batches) if len(batches) > 1 else batches[0]
         return Stored(
             name,
             records[:, 1:].reshape(-1, 3, 32, 32),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from otgan.data.errors import DataError, SpecError
+from otgan.data.errors import DataError, SpecError, as_text
 from otgan.data.images import CIFAR10_CLASSES, MNIST_CLASSES, open_cifar10, open_mnist
 from otgan.data.stored import Source, Stored
 
@@ -43,9 +43,10 @@ def places(data_dir: str | os.PathLike[str] | None = None) -> list[Path]:
     """
     found = []
     if data_dir is not None:
-        if not Path(data_dir).is_dir():
-            raise SpecError(f"no such folder to look for data in: {data_dir}")
-        found.append(Path(data_dir))
+        folder = Path(as_text(data_dir, "the folder to look for data in", "'data'"))
+        if not folder.is_dir():
+            raise SpecError(f"no such folder to look for data in: {folder}")
+        found.append(folder)
     if os.environ.get("OTGAN_DATA"):
         found.append(Path(os.environ["OTGAN_DATA"]))
     return [*found, Path.cwd() / "data", cache_dir()]

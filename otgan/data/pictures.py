@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otgan.data.errors import DataError, first_line, require
-from otgan.data.stored import Source, Stored
+from otgan.data.stored import Source, Stored, check_fits
 
 __all__ = ["PICTURES", "open_pictures"]
 
@@ -83,12 +85,14 @@ class _Pictures:
         self.image, self.paths, self.colored = image, paths, False
         kinds = []
         for path in paths:
-            with self._open(path) as picture:
+            with self._opened(path) as picture:
                 if picture.mode not in _GRAY | _COLORED:
                     raise DataError(f"{path}: pixels of mode {picture.mode}: expected 8 or 16 bits a channel")
                 kinds.append(_Kind(picture.width, picture.height, picture.mode in _DEEP))
                 self.colored |= picture.mode in _COLORED
         self.kind = Counter(kinds).most_common(1)[0][0]
+        # A small file may hold an enormous picture: decoded, then converted with four channels of a byte or two.
+        check_fits(16 * self.kind.width * self.kind.height, f"{paths[0]}: {self.kind}")
         for path, kind in zip(paths, kinds, strict=True):
             if kind != self.kind:
                 raise DataError(f"{path}: {kind}, unlike the others in its folder: expected {self.kind}")
@@ -98,27 +102,36 @@ class _Pictures:
         """Their number, and the channels, the height and the width of each."""
         return len(self.paths), 3 if self.colored else 1, self.kind.height, self.kind.width
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the pixels."""
+        return np.dtype(np.uint16 if self.kind.deep else np.uint8)
+
     def __getitem__(self, rows: Any, /) -> NDArray[Any]:
         """Return the pictures as an array of shape (k, C, H, W)."""
         chosen = np.arange(len(self.paths))[rows]
-        pixels = np.empty((len(chosen), *self.shape[1:]), np.uint16 if self.kind.deep else np.uint8)
+        pixels = np.empty((len(chosen), *self.shape[1:]), self.dtype)
         for k, row in enumerate(chosen):
             pixels[k] = self._decode(self.paths[row])
         return pixels
 
-    def _open(self, path: Path) -> Any:
+    @contextlib.contextmanager
+    def _opened(self, path: Path) -> Iterator[Any]:
+        """Open a picture; whatever stops its decoder while it is held says that the file is damaged."""
+        trouble = "not a readable picture"
         try:
-            return self.image.open(path)
+            with self.image.open(path) as picture:
+                trouble = "damaged or truncated"
+                yield picture
+        except (DataError, MemoryError):
+            raise
         except Exception as error:  # a damaged picture can stop its decoder anywhere
-            raise DataError(f"{path}: not a readable picture: {first_line(error)}") from error
+            raise DataError(f"{path}: {trouble}: {first_line(error)}") from error
 
     def _decode(self, path: Path) -> NDArray[Any]:
         """Return the pixels, shape (C, H, W)."""
-        with self._open(path) as picture:
-            try:
-                picture.load()
-            except Exception as error:  # likewise
-                raise DataError(f"{path}: damaged or truncated: {first_line(error)}") from error
+        with self._opened(path) as picture:
+            picture.load()
             may_be_transparent = picture.mode in {"LA", "PA", "RGBA"} or "transparency" in picture.info
             if may_be_transparent and picture.convert("RGBA").getextrema()[3][0] < 255:
                 raise DataError(f"{path}: transparent pixels have no one value: flatten the picture first")

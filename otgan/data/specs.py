@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from otgan.data.dataset import Dataset, Modes
-from otgan.data.errors import DataError, SpecError, first_line
+from otgan.data.errors import DataError, SpecError, as_text, first_line, is_whole, listed, shown
 from otgan.data.files import open_path
 from otgan.data.known import KNOWN, open_known
 from otgan.data.stored import Source, select_member
@@ -59,7 +60,8 @@ def open_spec(
     n : int, optional
         How many rows. Synthetic data generate that many, 1000 by default. From stored data that many are drawn
         without replacement: the first n of one seeded shuffle, so that a smaller draw is the beginning of a
-        larger one; all rows, in file order, by default.
+        larger one; all rows, in file order, by default. Time and memory grow with n alone where the rows are
+        those of a .npy or plain IDX file, however many there are.
     seed : int
         Seeds the draw. Synthetic sets of different names or splits are independent at one seed.
     data_dir : path, optional
@@ -90,6 +92,8 @@ def open_spec(
     """
     _check_options(n, seed, split, dtype)
     source, label = _resolve(spec, data_dir, split)
+    if weights is not None:
+        as_text(weights, "the weights", "'weights.npy' or the name of a column")
     if not isinstance(source, Source):
         data = generate(source, n, seed, split, dtype)
         return data if weights is None else replace(data, weights=load_weights(weights, len(data)))
@@ -182,6 +186,8 @@ def load_weights(spec: Spec, n_rows: int) -> NDArray[np.float64]:
     DataError
         If it does not hold one weight per row, finite, not negative, not all zero.
     """
+    if not is_whole(n_rows, 1):
+        raise SpecError(f"expected a number of rows of at least 1, got {shown(n_rows)}")
     data = open_spec(spec)
     if data.dim != 1:
         raise DataError(f"{data.name}: expected one column of weights, found {data.dim}")
@@ -227,7 +233,7 @@ def modes(spec: Spec) -> Modes:
     >>> len(otgan.data.modes("8gaussians"))
     8
     """
-    toy = _toy(os.fspath(spec))
+    toy = _toy(as_text(spec, "the name of a mixture", "'8gaussians'"))
     if toy is None or toy.modes is None:
         raise SpecError(
             f"{os.fspath(spec)} is no mixture with known modes: those are 8gaussians, 25gaussians"
@@ -237,7 +243,9 @@ def modes(spec: Spec) -> Modes:
 
 def _resolve(spec: Spec, data_dir: Spec | None, split: str) -> tuple[Toy | Source, str | None]:
     """Return what a spec names, opened, and the class to take of it."""
-    text = os.fspath(spec)
+    if isinstance(spec, str) and not spec:
+        raise _unknown(spec)
+    text = as_text(spec, "data", "'8gaussians' or 'points.npy' (arrays need no loading)")
     if isinstance(spec, str):
         toy = _toy(text)
         if toy is not None:
@@ -269,6 +277,7 @@ def _parts(text: str) -> tuple[str, str | None, str | None]:
 
 def _is_column(weights: Spec, source: Toy | Source) -> bool:
     """Whether weights name a column of a table; a file that can be opened if not, or else an error."""
+    as_text(weights, "the weights", "'weights.npy' or the name of a column")
     columns = source.columns if isinstance(source, Source) else ()
     if os.fspath(weights) in columns:
         return True
@@ -277,7 +286,7 @@ def _is_column(weights: Spec, source: Toy | Source) -> bool:
     except SpecError as error:
         if not columns:
             raise
-        raise SpecError(f"{error}; {source.name} has the columns {', '.join(columns)}") from error
+        raise SpecError(f"{error}; {source.name} has the columns {listed(columns)}") from error
     return False
 
 
@@ -298,13 +307,20 @@ def _unknown(text: str) -> SpecError:
 
 
 def _reading(name: str, act: Callable[[], _T]) -> _T:
-    """Do what touches a file, and give what the system says the form of our errors."""
+    """Do what touches a file, and give what the system says the form of our errors.
+
+    What other libraries warn of meanwhile is of the form of the file, at most: what is read is checked here.
+    """
     try:
-        return act()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return act()
     except OSError as error:
         raise DataError(f"{error.filename or name}: {error.strerror or first_line(error)}") from error
-    except MemoryError as error:
-        raise DataError(f"{name}: not enough memory to read it: draw fewer rows") from error
+    except (MemoryError, OverflowError) as error:  # the latter where a size is beyond what an address can be
+        raise DataError(
+            f"{name}: not enough memory to read it: draw fewer rows, or split the file"
+        ) from error
 
 
 def _nonnegative(name: str, weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -319,11 +335,21 @@ def _nonnegative(name: str, weights: NDArray[np.float64]) -> NDArray[np.float64]
 
 
 def _check_options(n: int | None, seed: int, split: str, dtype: DTypeLike) -> None:
-    if n is not None and (not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 1):
-        raise SpecError(f"expected a number of rows n of at least 1, got {n!r}")
-    if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
-        raise SpecError(f"expected a seed that is a whole number, 0 or more, got {seed!r}")
-    if split not in {"train", "test"}:
-        raise SpecError(f"expected the split 'train' or 'test', got {split!r}")
-    if np.dtype(dtype).kind != "f":
-        raise SpecError(f"expected a floating-point type, got {np.dtype(dtype)}")
+    if n is not None and not is_whole(n, 1):
+        raise SpecError(
+            f"expected a number of rows n of at least 1, got {shown(n)}: give one, or None for all rows"
+        )
+    if not is_whole(seed, 0):
+        raise SpecError(
+            f"expected a seed that is a whole number, 0 or more, got {shown(seed)}: give one, like 0"
+        )
+    if not isinstance(split, str) or split not in {"train", "test"}:
+        raise SpecError(f"expected the split 'train' or 'test', got {shown(split)}: give one of these")
+    try:
+        kind = np.dtype(dtype)
+    except Exception as error:  # whatever it is, it is no type
+        raise SpecError(
+            f"expected a floating-point type, got {shown(dtype)}: give one, like 'float64'"
+        ) from error
+    if kind.kind != "f":
+        raise SpecError(f"expected a floating-point type, got {kind}: give one, like 'float64'")

@@ -8,7 +8,6 @@ rows are converted to floating point, so that a small draw from a large file sta
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -17,11 +16,15 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from otgan.data.dataset import Dataset, Shape
-from otgan.data.errors import DataError, SpecError
+from otgan.data.drawing import drawn
+from otgan.data.errors import DataError, SpecError, listed, short
+from otgan.memory import describe, free_memory
 
 __all__ = ["Rows", "Source", "Stored", "check_fits", "check_numeric", "check_shape", "select_member", "stack"]
 
 _CHANNELS = (1, 3, 4)
+
+_LITTLE = 2**20  # bytes that are not worth asking for: the answer takes longer than reading so much
 
 
 class Rows(Protocol):
@@ -30,6 +33,10 @@ class Rows(Protocol):
     @property
     def shape(self) -> tuple[int, ...]:
         """Their number, then the shape of one."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the numbers that are picked."""
 
     def __getitem__(self, rows: Any, /) -> NDArray[Any]: ...
 
@@ -143,7 +150,7 @@ class Stored:
         if n is not None:
             if n > available:
                 raise DataError(f"{name} has {available} rows: cannot draw {n} of them without replacement")
-            order = np.random.default_rng(seed).permutation(available)[:n]
+            order = drawn(available, n, seed)
             pool = order if label is None else pool[order]
         points = self._convert(pool, available if n is None else n, np.dtype(dtype))
         return Dataset(
@@ -158,21 +165,30 @@ class Stored:
     def _convert(self, pool: Any, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Return these rows as floating-point points, scaled and found finite."""
         dim = math.prod(self.values.shape[1:])
-        check_fits(count * dim * dtype.itemsize, f"{self.name}: {count} rows")
+        # The points, a truth value for each number of them, and what the rows are picked into.
+        picked = (
+            0
+            if isinstance(pool, slice) and isinstance(self.values, np.ndarray)
+            else self.values.dtype.itemsize
+        )
+        check_fits(count * dim * (dtype.itemsize + 1 + picked), f"{self.name}: {count} rows")
         stored = self.values[pool]
         # A number too large for the type becomes an infinity here, which the next check reports.
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
             points = stored.astype(dtype, order="C", subok=False, copy=isinstance(pool, slice))
         points = points.reshape(count, dim)
         if self.divisor != 1.0:
             points /= self.divisor
-        if stored.dtype.kind == "f" and not np.isfinite(points).all():
+        may_overflow = stored.dtype.kind == "f" or dtype.itemsize < 4  # float32 holds every whole number
+        if may_overflow and not np.isfinite(points).all():
             row, at = (int(k) for k in np.argwhere(~np.isfinite(points))[0])
             origin = row if isinstance(pool, slice) else int(pool[row])
-            column = f"column {self.columns[at]!r}" if self.columns else f"column {at}"
+            column = f"column {short(self.columns[at], 80)!r}" if self.columns else f"column {at}"
+            value = stored.reshape(count, dim)[row, at]
             raise DataError(
-                f"{self.name}: row {origin}, {column} (counted from 0) is {points[row, at]}: "
-                "expected finite numbers"
+                f"{self.name}: row {origin}, {column} (counted from 0) is {value}"
+                + (f", which {dtype} cannot hold" if np.isfinite(value) else "")
+                + ": expected finite numbers"
             )
         return points
 
@@ -205,9 +221,11 @@ def stack(name: str, values: NDArray[Any]) -> Stored:
 
 def check_shape(name: str, shape: tuple[int, ...]) -> None:
     """Refuse arrays that are not rows of numbers, or hold none."""
+    if any(length >= 2**63 for length in shape):  # such numbers may have too many digits to be written
+        raise DataError(f"{name}: its header claims a length beyond 2^63: damaged?")
     if not 1 <= len(shape) <= 4:
         raise DataError(
-            f"{name}: an array of {len(shape)} dimensions {shape}: expected (n,), (n, d) or n images"
+            f"{name}: an array of {len(shape)} dimensions {short(str(shape), 60)}: expected (n,), (n, d) or n images"
         )
     if 0 in shape:
         raise DataError(f"{name}: an array of shape {shape} has no rows or no columns")
@@ -230,18 +248,21 @@ def check_numeric(name: str, dtype: np.dtype[Any]) -> None:
 
 
 def check_fits(nbytes: int, what: str) -> None:
-    """Refuse to allocate more than the machine has.
+    """Refuse to allocate more than is free.
 
     Compressed files may honestly promise far more than they weigh, so that the memory is the only bound.
+
+    Raises
+    ------
+    DataError
+        If so many bytes cannot be had.
     """
-    try:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # a system that does not tell
+    if nbytes <= _LITTLE:
         return
-    if nbytes > memory > 0:
+    free = free_memory()
+    if nbytes > free:
         raise DataError(
-            f"{what} need {nbytes / 2**30:.3g} GiB, more than this machine's {memory / 2**30:.3g} GiB: "
-            "draw fewer, or split the file"
+            f"{what} need {describe(nbytes)} of memory, and {describe(free)} are free: draw fewer, or split the file"
         )
 
 
@@ -259,5 +280,6 @@ def select_member(name: str, members: tuple[str, ...], owner: str, kind: str) ->
         raise SpecError(f"{owner} has {members.count(name)} columns called {name!r}: rename them apart")
     if kind == "class" and name.isascii() and name.isdigit() and int(name) < len(members):
         return int(name)
-    listed = ", ".join(members) if members else "none with a name"
-    raise SpecError(f"{owner} has no {kind} {name!r}: it has {listed}")
+    raise SpecError(
+        f"{owner} has no {kind} {name!r}: it has {listed(members) if members else 'none with a name'}"
+    )

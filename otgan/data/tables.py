@@ -5,15 +5,22 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
-from otgan.data.errors import DataError, SpecError, first_line, require
+from otgan.data.errors import DataError, SpecError, first_line, listed, require, short
 from otgan.data.stored import Source, Stored, check_fits
 
 __all__ = ["open_parquet", "open_text"]
 
 _ENCODING = "utf-8-sig"  # UTF-8, with or without the mark that spreadsheets write
+
+# A line is split in memory, where a cell takes more than fifty bytes. No table of numbers has lines this long.
+_LONGEST = 2**24
+
+# No number needs more characters in a table, the comma included: a table of so many bytes has more cells than size / 32.
+_WIDEST = 32
 
 
 def open_text(path: Path, column: str | None, delimiter: str) -> Source:
@@ -28,6 +35,8 @@ def open_text(path: Path, column: str | None, delimiter: str) -> Source:
         _check_column(path, column, columns)
 
     def read() -> Stored:
+        check_fits(8 * (path.stat().st_size // _WIDEST), f"{path}: its numbers")
+        _check_lines(path)
         try:
             values = np.loadtxt(
                 path,
@@ -62,7 +71,7 @@ def open_parquet(path: Path, column: str | None) -> Source:
     except broken as error:
         raise DataError(f"{path}: not a readable Parquet file: {first_line(error)}") from error
     if len(set(columns)) != len(columns):
-        raise DataError(f"{path}: two columns have one name: {', '.join(columns)}")
+        raise DataError(f"{path}: two columns have one name: {listed(columns)}")
     if column is not None:
         _check_column(path, column, columns)
     chosen = columns if column is None else (column,)
@@ -71,7 +80,7 @@ def open_parquet(path: Path, column: str | None) -> Source:
         if not any(
             test(kind) for test in (arrow.types.is_integer, arrow.types.is_floating, arrow.types.is_boolean)
         ):
-            raise DataError(f"{path}: column {name!r} holds {kind}: expected numbers")
+            raise DataError(f"{path}: column {name!r} holds {short(str(kind), 80)}: expected numbers")
     if not chosen or not rows:
         raise DataError(f"{path}: a table of {rows} rows and {len(chosen)} columns has no points")
     check_fits(rows * len(chosen) * 8, f"{path}: {rows} rows of {len(chosen)} columns")
@@ -105,7 +114,9 @@ def _header(path: Path, delimiter: str) -> tuple[tuple[str, ...], int]:
     if not words and not (counts and len(first) > 1 and not all(map(_is_whole, second))):
         return (), 0
     if not counts:
-        raise DataError(f"{path}: line {skip} mixes numbers with {words[0]!r}: expected numbers, or a header")
+        raise DataError(
+            f"{path}: line {skip} mixes numbers with {short(words[0], 80)!r}: expected numbers, or a header"
+        )
     if "" in first:
         raise DataError(
             f"{path}: column {first.index('')} (counted from 0) has no name: "
@@ -119,10 +130,34 @@ def _header(path: Path, delimiter: str) -> tuple[tuple[str, ...], int]:
 def _lines(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the number of each line that is not blank, counted from 1, and its cells."""
     with path.open(encoding=_ENCODING, newline="") as file:
-        reader = csv.reader(file, delimiter=delimiter)
+        reader = csv.reader(_bounded(file), delimiter=delimiter)
         for cells in reader:
             if cells:
                 yield reader.line_num, [cell.strip() for cell in cells]
+
+
+def _bounded(file: TextIO) -> Iterator[str]:
+    """Yield the lines of a file, none longer than a table of numbers can have."""
+    while line := file.readline(_LONGEST + 1):
+        if len(line) > _LONGEST:
+            raise csv.Error(f"a line of more than {_LONGEST} characters")
+        yield line
+
+
+def _check_lines(path: Path) -> None:
+    """Refuse a file with a line that is too long to be split; that of a small file is not."""
+    if path.stat().st_size <= _LONGEST:
+        return
+    length = 0
+    with path.open("rb") as file:
+        while chunk := file.read(2**20):
+            ends = sorted(chunk.find(end) for end in (b"\n", b"\r"))
+            first = next((end for end in ends if end >= 0), None)
+            length += len(chunk) if first is None else first
+            if length > _LONGEST:
+                raise DataError(f"{path}: a line of more than {_LONGEST} bytes: expected a table of numbers")
+            if first is not None:
+                length = len(chunk) - 1 - max(chunk.rfind(b"\n"), chunk.rfind(b"\r"))
 
 
 def _is_number(cell: str) -> bool:
@@ -149,8 +184,8 @@ def _first_fault(path: Path, delimiter: str, columns: tuple[str, ...], skip: int
                 return f"line {line} has {len(cells)} cells: expected {width}"
             for k, cell in enumerate(cells):
                 if not _is_number(cell):
-                    name = repr(columns[k]) if columns else f"{k} (counted from 0)"
-                    return f"line {line}, column {name}: expected a number, found {cell!r}"
+                    name = repr(short(columns[k], 80)) if columns else f"{k} (counted from 0)"
+                    return f"line {line}, column {name}: expected a number, found {short(cell, 80)!r}"
     except (UnicodeDecodeError, csv.Error) as fault:
         return f"not a table in UTF-8 text: {first_line(fault)}"
     return first_line(error)
@@ -158,5 +193,6 @@ def _first_fault(path: Path, delimiter: str, columns: tuple[str, ...], skip: int
 
 def _check_column(path: Path, column: str, columns: tuple[str, ...]) -> None:
     if column not in columns:
-        listed = f"it has {', '.join(columns)}" if columns else "it has no header"
-        raise SpecError(f"{path} has no column {column!r}: {listed}")
+        raise SpecError(
+            f"{path} has no column {column!r}: it has {listed(columns) if columns else 'no header'}"
+        )

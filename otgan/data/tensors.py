@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otgan.data.arrays import BROKEN_ZIP, choose_key
-from otgan.data.errors import DataError, SpecError, first_line, require
-from otgan.data.stored import Source, Stored, stack
+from otgan.data.errors import DataError, SpecError, first_line, listed, require, short
+from otgan.data.stored import Source, Stored, check_fits, stack
 
 __all__ = ["open_pt", "open_safetensors"]
 
@@ -34,6 +34,9 @@ def open_pt(path: Path, key: str | None) -> Source:
         raise DataError(f"{path}: a zip archive, but not one of torch.save")
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise DataError(f"{path}: a compressed archive, which torch.save does not write")
+    # Members may overlap in an archive made to burst when it is read.
+    if sum(member.file_size for member in members) > path.stat().st_size:
+        raise DataError(f"{path}: its members claim more bytes than the file has: damaged?")
 
     def read() -> Stored:
         import torch
@@ -45,13 +48,20 @@ def open_pt(path: Path, key: str | None) -> Source:
                 f"{path}: does not hold tensors alone, and Python objects are never unpickled: "
                 "save the tensor by itself, torch.save(tensor, path)"
             ) from error
+        except MemoryError:
+            raise
         except Exception as error:  # a damaged pickle can stop its parser anywhere
             raise DataError(f"{path}: damaged: {first_line(error)}") from error
         name = str(path)
         if isinstance(content, dict):
-            tensors = {str(k): v for k, v in content.items() if isinstance(v, torch.Tensor)}
+            found = [(_key(k), v) for k, v in content.items() if isinstance(v, torch.Tensor)]
+            tensors = dict(found)
             if not tensors:
                 raise DataError(f"{path}: a dict without tensors: expected a tensor")
+            if len(tensors) < len(found):
+                raise DataError(
+                    f"{path}: two of its tensors have one name: {listed(tensors)}: rename them apart"
+                )
             chosen = choose_key(path, key, list(tensors))
             name, content = f"{path}#{chosen}", tensors[chosen]
         elif key is not None:
@@ -82,24 +92,60 @@ def open_safetensors(path: Path, key: str | None) -> Source:
         try:
             with safetensors.safe_open(path, framework="pt") as file:
                 tensor = file.get_tensor(chosen)
-        except (safetensors.SafetensorError, OSError) as error:
-            raise DataError(f"{name}: damaged: {first_line(error)}") from error
+        except MemoryError:
+            raise
+        except Exception as error:  # a type that torch has not, among others
+            raise DataError(
+                f"{name}: damaged, or of a type that cannot be read: {first_line(error)}"
+            ) from error
         return stack(name, _to_numpy(tensor, name, path.stat().st_size))
 
     return Source(name, read)
+
+
+def _key(key: object) -> str:
+    """Return a key of a dict as text; one that is no text or number, and may be long, by its type."""
+    return (
+        str(key)
+        if isinstance(key, (str, float)) or (isinstance(key, int) and abs(key) < 2**63)
+        else (f"<{type(key).__name__}>")
+    )
 
 
 def _to_numpy(tensor: Any, name: str, file_size: int) -> NDArray[Any]:
     """Return a tensor as an array; the file must hold all its values."""
     import torch
 
+    if tensor.is_nested:
+        raise DataError(f"{name}: a nested tensor, whose parts have shapes of their own: save one tensor")
     if tensor.layout != torch.strided or tensor.is_quantized:
         raise DataError(f"{name}: a sparse or quantized tensor: save it dense")
-    stored = min(tensor.numel() * tensor.element_size(), tensor.untyped_storage().nbytes())
-    if tensor.numel() * tensor.element_size() > stored or stored > file_size:
-        raise DataError(f"{name}: claims the shape {tuple(tensor.shape)}, more than its file holds")
+    if tensor.device.type != "cpu":
+        raise DataError(
+            f"{name}: a tensor on the device {tensor.device}, whose values are not in the file: save it on the CPU"
+        )
     if tensor.is_complex():
         raise DataError(f"{name}: expected real numbers, found complex numbers")
-    tensor = tensor.detach()
-    narrow = tensor.is_floating_point() and tensor.dtype not in {torch.float16, torch.float32, torch.float64}
-    return np.asarray((tensor.float() if narrow else tensor).numpy())
+    try:
+        claimed, there = tensor.numel() * tensor.element_size(), tensor.untyped_storage().nbytes()
+        if not claimed <= there <= file_size:
+            shape = short(str(tuple(tensor.shape)), 60)
+            raise DataError(f"{name}: claims the shape {shape}, more than its file holds")
+        tensor = tensor.detach()
+        tensor = (
+            tensor.resolve_neg()
+        )  # a view such as the imaginary part of a conjugate: minus is yet to be taken
+        narrow = tensor.is_floating_point() and tensor.dtype not in {
+            torch.float16,
+            torch.float32,
+            torch.float64,
+        }
+        if narrow:
+            check_fits(4 * tensor.numel(), name)
+        return np.asarray((tensor.float() if narrow else tensor).numpy())
+    except (DataError, MemoryError):
+        raise
+    except Exception as error:  # types and kinds of tensors that torch knows and NumPy does not
+        raise DataError(
+            f"{name}: a tensor of {tensor.dtype} that cannot be read as numbers: save it as float32: {first_line(error)}"
+        ) from error

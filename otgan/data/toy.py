@@ -16,11 +16,14 @@ from numpy.typing import DTypeLike, NDArray
 
 from otgan.data.dataset import Dataset, Modes
 from otgan.data.errors import SpecError
+from otgan.data.stored import check_fits
 
 __all__ = ["TOYS", "TOY_ROWS", "Lines", "Mixture", "SwissRoll", "Toy", "build", "generate"]
 
 #: How many rows are generated when no number is asked for.
 TOY_ROWS = 1000
+
+_ROW = 64  # bytes that generating a row takes: two coordinates, twice with noise added, and the mode
 
 Sample = tuple[NDArray[np.float64], NDArray[np.int64] | None]
 
@@ -181,6 +184,7 @@ def generate(
     Each distribution and each split has a stream of its own, so that sets of different names generated with
     one seed are independent draws.
     """
+    check_fits((TOY_ROWS if n is None else n) * _ROW, f"{source.name}: {n} rows")
     stream = zlib.crc32(f"{source.name} {split}".encode())
     points, labels = source.sample(TOY_ROWS if n is None else n, np.random.default_rng([seed, stream]))
     return Dataset(

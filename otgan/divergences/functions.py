@@ -12,6 +12,7 @@ from otgan.divergences.cells import Cells, atoms
 from otgan.divergences.neighbors import Neighbors, knn
 from otgan.form import Form
 from otgan.measure import Pair, pair
+from otgan.normal_form import Side
 
 __all__ = ["ESTIMATORS", "OPTIONS", "estimate", "js", "kl", "tv"]
 
@@ -50,7 +51,7 @@ def kl(
     x, y : array-like, shapes (n, d) and (m, d), (n,) and (m,), or batches (B, n, d) and (B, m, d)
         The samples; lists of 2-D arrays are batches of problems that differ in size.
     a, b : array-like, shapes (n,) and (m,), or (B, n) and (B, m), optional
-        Their weights, uniform if omitted. Each side is normalized. Samples of weight 0 belong to no support.
+        Their weights, uniform if omitted. Each side is normalized. Samples of weight 0 are left out.
     estimator : {"atoms", "histogram", "knn"}
         How samples become distributions, which is a choice that decides the number:
 
@@ -210,6 +211,7 @@ def estimate(divergence: str, both: Pair, estimator: str, **options: Any) -> Cel
     if estimator not in ESTIMATORS[divergence]:
         names = ", ".join(map(repr, ESTIMATORS[divergence]))
         raise ValueError(f"{divergence} has no estimator {estimator!r}: it has {names}")
+    both = Pair(Side.of(both.x).measure, Side.of(both.y).measure)
     given = {name: value for name, value in options.items() if value is not None}
     for name in given:
         if name not in OPTIONS[estimator]:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from otgan.geometry.base import Kernel
+from otgan.options import Deadline
 
 __all__ = ["System", "conjugate_gradients"]
 
@@ -54,7 +55,11 @@ class System:
 
 
 def conjugate_gradients(
-    system: System, residual: Tensor, forcing: Tensor, limit: int
+    system: System,
+    residual: Tensor,
+    forcing: Tensor,
+    limit: int,
+    deadline: Deadline = Deadline(),  # noqa: B008
 ) -> tuple[Tensor, int, bool]:
     """Solve the system for the right-hand sides `residual`.
 
@@ -69,6 +74,8 @@ def conjugate_gradients(
         Residual to reach in L2, relative to that of zero.
     limit : int
         Iterations after which to stop.
+    deadline : Deadline
+        After which to stop too.
 
     Returns
     -------
@@ -80,11 +87,13 @@ def conjugate_gradients(
     # A number for the host costs next to nothing on the CPU; a GPU would stop for it in every iteration.
     on_cpu = residual.device.type == "cpu"
     if on_cpu and residual.shape[0] == 1:
-        return _one(system, residual, forcing, limit)
-    return _many(system, residual, forcing, limit, 1 if on_cpu else _UNSEEN)
+        return _one(system, residual, forcing, limit, deadline)
+    return _many(system, residual, forcing, limit, deadline, 1 if on_cpu else _UNSEEN)
 
 
-def _one(system: System, residual: Tensor, forcing: Tensor, limit: int) -> tuple[Tensor, int, bool]:
+def _one(
+    system: System, residual: Tensor, forcing: Tensor, limit: int, deadline: Deadline
+) -> tuple[Tensor, int, bool]:
     x = torch.zeros_like(residual)
     flattest = _FLAT[residual.dtype]
     left = _inner(residual, residual)
@@ -92,7 +101,7 @@ def _one(system: System, residual: Tensor, forcing: Tensor, limit: int) -> tuple
     direction = z = system.precondition(residual)
     slope = _inner(residual, z)
     used = 0
-    while left > enough and used < limit:
+    while left > enough and used < limit and not deadline.passed:
         product = system.times(direction)
         used += 1
         curvature = _inner(direction, product)
@@ -108,7 +117,7 @@ def _one(system: System, residual: Tensor, forcing: Tensor, limit: int) -> tuple
 
 
 def _many(
-    system: System, residual: Tensor, forcing: Tensor, limit: int, every: int
+    system: System, residual: Tensor, forcing: Tensor, limit: int, deadline: Deadline, every: int
 ) -> tuple[Tensor, int, bool]:
     x = torch.zeros_like(residual)
     left = _inners(residual, residual)
@@ -118,7 +127,7 @@ def _many(
     working = left > enough
     flat_ever, flattest = torch.zeros_like(working), _FLAT[residual.dtype]
     used = 0
-    while used < limit and (used % every > 0 or bool(working.any())):
+    while used < limit and not deadline.passed and (used % every > 0 or bool(working.any())):
         product = system.times(direction)
         used += 1
         curvature = _inners(direction, product)

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
 from otgan.coupling import Coupling, center
 from otgan.entropic.gradient import second_order_gradients
 from otgan.entropic.solver import Solution
+from otgan.exact.coupling import solve_exact
+from otgan.exact.simplex import SimplexError
+from otgan.geometry import make_geometry
 from otgan.geometry.base import Geometry
+from otgan.measure import Pair
+from otgan.rounding import UNIT, weight_error
 
 __all__ = ["EntropicCoupling"]
 
 
-_ULPS = 8 * torch.finfo(torch.float64).eps
-"""Relative rounding of a sum, by which certified bounds are moved outward."""
+_BLURRED = 1e-9
+"""Share of a bound that rounding may be; beyond it a small problem is solved exactly."""
+
+_SOLVABLE = 2**20
+"""Costs up to which it is."""
 
 _RAISES = 10
 """Sinkhorn steps that potentials borrowed from another problem may need to satisfy the tolerance."""
@@ -31,17 +41,19 @@ class EntropicCoupling(Coupling):
         epsilon: Tensor,
         rho: Tensor | None,
         solution: Solution,
+        pair: Pair,
     ) -> None:
+        self.pair = pair
         self.geometry, self.a, self.b, self.epsilon, self.rho = geometry, a, b, epsilon, rho
-        self.balanced, self.backend = rho is None, geometry.name
+        self.balanced, self.backend, self.p = rho is None, geometry.name, geometry.p
         self.error, self.iterations = solution.error, solution.iterations
         if rho is None:
             self.f, self.g = center(solution.f, solution.g, a, b)
-            self.value = (a * self.f).sum(1) + (b * self.g).sum(1) - epsilon * (solution.total - 1)
+            self.value = (a * self.f).sum(1) + (b * self.g).sum(1) - epsilon * solution.excess
         else:
             self.f, self.g = solution.f, solution.g
             gains = [(w * torch.expm1(-h / rho[:, None])).sum(1) for w, h in ((a, self.f), (b, self.g))]
-            self.value = -rho * (gains[0] + gains[1]) - epsilon * (solution.total - a.sum(1) * b.sum(1))
+            self.value = -rho * (gains[0] + gains[1]) - epsilon * solution.excess
 
     def raised(self, g: Tensor, tol: float) -> EntropicCoupling:
         """Return the coupling with potentials grown from g in the problems where their dual value is higher.
@@ -61,8 +73,8 @@ class EntropicCoupling(Coupling):
         f, g = torch.where(higher, f, self.f), torch.where(higher, g, self.g)
         row_sums, column_sums = self.geometry.marginals(self.epsilon, f, g, a, b)
         error = (row_sums - a).abs().sum(1) + (column_sums - b).abs().sum(1)
-        solution = Solution(f, g, column_sums.sum(1), error, self.iterations + 1)
-        return EntropicCoupling(self.geometry, a, b, self.epsilon, None, solution)
+        solution = Solution(f, g, (column_sums - b).sum(1), error, self.iterations + 1)
+        return EntropicCoupling(self.geometry, a, b, self.epsilon, None, solution, self.pair)
 
     def _state(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         assert self.epsilon is not None
@@ -81,26 +93,50 @@ class EntropicCoupling(Coupling):
         return self.geometry.apply(*self._state(), v, axis)
 
     def barycenters(self) -> Tensor:
-        """Mean of the points y that each point x is sent to, defined at zero weights too."""
+        """Mean of the points y that each point x is sent to."""
         epsilon, f, g, a, b = self._state()
         ones = torch.ones_like(a)
         sums = self.geometry.apply(epsilon, f, g, ones, b, self.geometry.y.double(), 1)
         return sums / self.geometry.apply(epsilon, f, g, ones, b, torch.ones_like(b)[..., None], 1)
 
+    def extended(
+        self, points: Tensor, others: Tensor, potential: Tensor, weights: Tensor, p: float
+    ) -> Tensor:
+        """The soft minimum of C − h over the other side, damped where marginals are penalties."""
+        assert self.epsilon is not None
+        between = make_geometry("streamed", points, others, p, direct=True)
+        found = between.softmin(self.epsilon, potential + self.epsilon[:, None] * weights.log(), 1)
+        return found if self.rho is None else found * (self.rho / (self.rho + self.epsilon))[:, None]
+
+    @cached_property
+    def rounding(self) -> Tensor:  # type: ignore[override]
+        """By how much the rounding of costs and potentials may change the marginal error, shape (B,).
+
+        An entry of the plan has its exponent from fᵢ, gⱼ and Cᵢⱼ, whose errors belong to either point: costs where mass
+        goes are as large as the potentials. By convexity the errors of both marginals sum to what is returned.
+        """
+        epsilon, f, g, a, b = self._state()
+        error = self.geometry.cost_error
+        total = torch.zeros_like(epsilon)
+        for values, weights, absolute in ((f, a, error.x), (g, b, error.y)):
+            exponent = ((4 * UNIT + error.relative) * values.abs() + absolute) / epsilon[:, None]
+            total = total + (weights * torch.expm1(2 * exponent)).masked_fill(weights == 0, 0.0).sum(1)
+        return total
+
     def pull(self) -> tuple[Tensor, Tensor]:
         """Gradients of the value in x and y."""
         return self.geometry.pull(*self._state())
 
-    def weight_gradients(self) -> tuple[Tensor, Tensor]:
-        """Gradients of the value in a and b."""
+    def slope(self, potential: Tensor, of_x: bool) -> Tensor:
+        """Gradient of the value in the weights of points that have a potential."""
         if self.rho is None:
-            return self.f, self.g
+            return potential
         assert self.epsilon is not None
-        kept = [torch.exp(-h / self.rho[:, None]) for h in (self.f, self.g)]
-        totals = [w.sum(1, keepdim=True) for w in (self.b, self.a)]
         rho, epsilon = self.rho[:, None], self.epsilon[:, None]
-        sides = [rho * (1 - k) - epsilon * (k - total) for k, total in zip(kept, totals, strict=True)]
-        return sides[0], sides[1]
+        other = (self.b if of_x else self.a).sum(1, keepdim=True)
+        # ρ (1 − k) − ε (k − mass of the other side) with k = e^(−h/ρ), the share of its mass that a point sends.
+        sent = -potential / rho
+        return -rho * torch.expm1(sent) - epsilon * other * torch.expm1(sent - other.log())
 
     def differentiable_gradients(self, x: Tensor, y: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
         """Gradients of the value that can be differentiated again, by an implicit solve."""
@@ -113,25 +149,54 @@ class EntropicCoupling(Coupling):
 
         Below: the dual value of g made feasible by two c-transforms. Above: the cost of the plan rounded to the
         marginals, row by row and column by column, the rest added as a product (Altschuler, Weed & Rigollet 2017).
+        Both are moved outward by what rounding may have changed; where that is much, the exact problem is solved.
         """
         epsilon, f, g, a, b = self._state()
+        geometry, error = self.geometry, self.geometry.cost_error
         # Points of weight 0, which include the padding of ragged batches, must not lower the bound.
-        lower_f = self.geometry.c_transform(g.masked_fill(b == 0, -torch.inf), 1)
-        lower_g = self.geometry.c_transform(lower_f.masked_fill(a == 0, -torch.inf), 0)
-        lower = (a * lower_f).sum(1) + (b * lower_g).sum(1)
+        lower_f = geometry.c_transform(g.masked_fill(b == 0, -torch.inf), 1)
+        lower_g = geometry.c_transform(lower_f.masked_fill(a == 0, -torch.inf), 0)
+        dual = (a * lower_f).sum(1) + (b * lower_g).sum(1)
+        size = (a * lower_f.abs()).sum(1) + (b * lower_g.abs()).sum(1)
+        longest = max(a.shape[1], b.shape[1])
+        noise = 4 * UNIT + weight_error(longest)
+        absolute = error.mean(a, b)
+        below = error.relative * dual.abs() + absolute + noise * size
 
-        row_sums, _ = self.geometry.marginals(epsilon, f, g, a, b)
+        row_sums, _ = geometry.marginals(epsilon, f, g, a, b)
         a_down = a * _shrink(a, row_sums)
-        _, column_sums = self.geometry.marginals(epsilon, f, g, a_down, b)
+        _, column_sums = geometry.marginals(epsilon, f, g, a_down, b)
         b_down = b * _shrink(b, column_sums)
-        row_sums, column_sums = self.geometry.marginals(epsilon, f, g, a_down, b_down)
+        row_sums, column_sums = geometry.marginals(epsilon, f, g, a_down, b_down)
         rest_a, rest_b = (a - row_sums).clamp_min(0), (b - column_sums).clamp_min(0)
         total = rest_a.sum(1).clamp_min(torch.finfo(torch.float64).tiny)
-        upper = self.geometry.linear_cost(epsilon, f, g, a_down, b_down)
-        upper = upper + self.geometry.outer_cost(rest_a / total[:, None], rest_b)
-        # Rounded outward: sums of terms of this size lose some units in the last place.
-        rounding = _ULPS * ((a * lower_f.abs()).sum(1) + (b * lower_g.abs()).sum(1) + upper)
-        return torch.minimum(lower, upper) - rounding, upper + rounding
+        upper = geometry.linear_cost(epsilon, f, g, a_down, b_down)
+        upper = upper + geometry.outer_cost(rest_a / total[:, None], rest_b)
+        # Sums of the plan are off by `noise` of every point's mass, which moves to anywhere: C <= 2^(p−1) (‖x‖^p + ‖y‖^p).
+        powers = [
+            torch.linalg.vector_norm(side.double() - geometry.origin, dim=2) ** self.p
+            for side in (geometry.x, geometry.y)
+        ]
+        spread = 2**self.p * ((a * powers[0]).sum(1) + (b * powers[1]).sum(1))
+        above = (error.relative + noise) * upper + absolute + 4 * noise * spread
+        lower, upper = (torch.minimum(dual, upper) - below).clamp_min(0), upper + above  # no cost is negative
+        return self._sharpened(lower, upper, below + above)
+
+    def _sharpened(self, lower: Tensor, upper: Tensor, rounding: Tensor) -> tuple[Tensor, Tensor]:
+        """Solve exactly those problems whose interval is mostly rounding, where they are small enough."""
+        n, m = self.geometry.shape[1:]
+        blurred = ((rounding > _BLURRED * upper) | ~torch.isfinite(lower + upper)).nonzero()[:, 0]
+        if not self.balanced or not len(blurred) or n * m > _SOLVABLE:
+            return lower, upper
+        try:
+            exact = solve_exact(Pair(self.pair.x.take(blurred), self.pair.y.take(blurred)), self.p).bounds()
+        except SimplexError:
+            return lower, upper
+        lower, upper = lower.clone(), upper.clone()
+        # A bound that is not finite proves nothing, and fmax passes over what is no number.
+        lower[blurred] = torch.fmax(lower[blurred], exact[0])
+        upper[blurred] = torch.fmin(upper[blurred], exact[1])
+        return lower, upper
 
 
 def _shrink(wanted: Tensor, present: Tensor) -> Tensor:

@@ -3,7 +3,8 @@
 The gradients of the value are ∇ₓ = Σⱼ Pᵢⱼ ∇ₓ C and ∇ₐ = f: the first derivative needs no derivative of the potentials
 (envelope theorem), the second does. The potentials solve P1 = a, Pᵀ1 = b, so their derivative solves the symmetric
 system with the matrix [diag(a) P; Pᵀ diag(b)]/ε, the untruncated Newton system of the dual. Its kernel is the shift
-(1, −1) of the potentials, on which no plan depends; it is solved on the complement. O(nm) memory, O(nmd) for p ≠ 2.
+(1, −1) of the potentials, of each block of a plan that falls apart; no plan depends on it, and the system is solved on
+the complement. O(nm) memory, O(nmd) for p ≠ 2.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from otgan.entropic.coupling import EntropicCoupling
 
 __all__ = ["second_order_gradients"]
+
+_WELL = 1e-4
+"""Least pivot of a Cholesky factor that tells of a system far from singular."""
 
 
 def second_order_gradients(
@@ -116,10 +120,29 @@ def _adjoint(plan: Tensor, grad_f: Tensor, grad_g: Tensor) -> tuple[Tensor, Tens
     grad_f, grad_g = grad_f - excess[:, None], grad_g + excess[:, None]
     # Points without weight take part in nothing.
     inverse = torch.where(rows > 0, 1 / rows, 0.0)
-    light = columns == 0
-    system = torch.diag_embed(torch.where(light, 1.0, columns)) - plan.mT @ (inverse[..., None] * plan)
-    # The product of the kernel of the system with itself makes it definite and leaves the solution as it is.
-    system = system + columns[..., None] * columns[:, None]
-    right = torch.where(light, 0.0, grad_g - (plan.mT @ (inverse * grad_f)[..., None])[..., 0])
-    to_y = torch.linalg.solve(system, right[..., None])[..., 0]
+    root = torch.where(columns > 0, columns.rsqrt(), 0.0)
+    # Scaled to a unit diagonal: I − s Pᵀ diag(1/P1) P s with s = 1/√(Pᵀ1), whose eigenvalues are between 0 and 1.
+    side = root[:, None] * plan
+    system = -(side.mT @ (inverse[..., None] * side))
+    system.diagonal(dim1=1, dim2=2).add_(1.0)
+    right = root * (grad_g - (plan.mT @ (inverse * grad_f)[..., None])[..., 0])
+    kernel = columns.sqrt()
+    kernel = kernel / torch.linalg.vector_norm(kernel, dim=1, keepdim=True)
+    to_y = root * _solve_on_complement(system, kernel, right)
     return inverse * (grad_f - (plan @ to_y[..., None])[..., 0]), to_y
+
+
+def _solve_on_complement(system: Tensor, kernel: Tensor, right: Tensor) -> Tensor:
+    """Solve a symmetric positive semidefinite system on the complement of its kernel.
+
+    The product of one null vector with itself makes the system definite and leaves the solution as it is, where the plan
+    holds together. A plan of blocks that exchange next to no mass has a null vector for each: levels of the potentials
+    that the exchanged mass alone determines, on which nothing else depends. They are found and left out.
+    """
+    factor, info = torch.linalg.cholesky_ex(system + kernel[..., None] * kernel[:, None])
+    if not bool(info.any()) and float(factor.diagonal(dim1=1, dim2=2).min()) > _WELL:
+        return torch.cholesky_solve(right[..., None], factor)[..., 0]
+    values, vectors = torch.linalg.eigh(system)
+    least = 64 * system.shape[1] * torch.finfo(system.dtype).eps
+    inverse = torch.where(values > least, 1 / values, 0.0)
+    return (vectors @ (inverse[..., None] * (vectors.mT @ right[..., None])))[..., 0]

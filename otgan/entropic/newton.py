@@ -14,6 +14,7 @@ from torch import Tensor
 from otgan.entropic.conjugate import System, conjugate_gradients
 from otgan.entropic.iterate import Iterate
 from otgan.geometry.base import Kernel
+from otgan.options import Deadline
 
 __all__ = ["Newton"]
 
@@ -49,17 +50,19 @@ class Newton:
     ----------
     patient : bool
         Whether a slow system may be factorized: worth it at the last stage.
+    deadline : Deadline
+        When to stop wherever it is; a step that is not finished is still a step upward.
     """
 
-    def __init__(self, *, patient: bool) -> None:
-        self.patient = patient
+    def __init__(self, *, patient: bool, deadline: Deadline = Deadline()) -> None:  # noqa: B008
+        self.patient, self.deadline = patient, deadline
         self.factor: Tensor | None = None
         self.slow = False
         self.exact = False
 
     def take(self, keep: Tensor) -> Newton:
         """Return what is known of the problems whose indices are in `keep`."""
-        part = Newton(patient=self.patient)
+        part = Newton(patient=self.patient, deadline=self.deadline)
         part.slow, part.exact = self.slow, self.exact
         if self.factor is not None:
             part.factor = self.factor[keep]
@@ -108,7 +111,9 @@ class Newton:
             self._precondition,
             lambda direction: (_TRUST / (root * direction).abs().amax(1, keepdim=True)).to(kernel.dtype),
         )
-        x, used, flat = conjugate_gradients(system, (gap * root).to(kernel.dtype), forcing, limit)
+        x, used, flat = conjugate_gradients(
+            system, (gap * root).to(kernel.dtype), forcing, limit, self.deadline
+        )
         self.exact = self.exact or flat
         it.passes += used
         found = root * x.to(gap.dtype)

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from otgan.cost import RELATIVE_EPSILON, mean_cost, resolve_epsilon, resolve_reach
+from otgan.cost import mean_cost
+from otgan.coupling import Coupling
 from otgan.entropic.coupling import EntropicCoupling
+from otgan.entropic.diffuse import is_diffuse, solve_diffuse
 from otgan.entropic.ragged import Assembly, groups_of_similar_size
 from otgan.entropic.solver import Solution, solve
 from otgan.entropic.symmetric import solve_symmetric
 from otgan.entropic.unbalanced import solve_unbalanced
 from otgan.geometry import BACKENDS, Geometry, make_geometry
 from otgan.measure import Measure, Pair
+from otgan.normal_form import NormalForm, Restored, Side
+from otgan.options import (
+    Deadline,
+    check_backend,
+    check_max_iter,
+    check_time_limit,
+    check_tol,
+    resolve_epsilon,
+    resolve_reach,
+)
 
-__all__ = ["Settings", "check_backend", "check_max_iter", "check_tol", "solve_cross", "solve_self"]
+__all__ = ["MAX_ITER", "RELATIVE_EPSILON", "Settings", "divergence_of", "solve_cross", "solve_divergence"]
+
+RELATIVE_EPSILON = 0.05
+"""ε as a share of the mean cost Σ aᵢ bⱼ Cᵢⱼ where neither `epsilon` nor `blur` is given."""
 
 MAX_ITER = 5000
 """Passes over the kernel after which an entropic solve stops, unless told otherwise."""
@@ -30,6 +46,13 @@ _SELF = 0.25
 """Tolerance of a self term as a share of that asked for: halving its error costs one pass, and the potentials of the
 self terms may stand in for those of the cross term."""
 
+_LEGIBLE = 1e-3
+"""Marginal error, as a share of the tolerance, that rounding in expanded squares may cause; beyond it costs are computed
+from differences."""
+
+_LEAST, _LARGEST = 1e-280, 1e280
+"""Range of ε in units of the cost: below it exponents overflow; above it no number tells ε from infinity."""
+
 
 @dataclass(frozen=True, eq=False)
 class Settings:
@@ -39,11 +62,13 @@ class Settings:
     ----------
     p : float
     epsilon : Tensor, shape (B,), float64
+        In the caller's units.
     rho : Tensor, shape (B,), or None
-        Marginal penalty of unbalanced problems.
+        Marginal penalty of unbalanced problems, in the caller's units.
     tol : float
     max_iter : int
     backend : str
+    deadline : Deadline
     """
 
     p: float
@@ -52,12 +77,12 @@ class Settings:
     tol: float
     max_iter: int
     backend: str
+    deadline: Deadline = field(default_factory=Deadline)
 
     @classmethod
     def of(
         cls,
-        problem: Pair,
-        p: float,
+        form: NormalForm,
         *,
         epsilon: Any,
         blur: Any,
@@ -65,43 +90,122 @@ class Settings:
         tol: float | None,
         max_iter: int | None,
         backend: str,
+        time_limit: float | None = None,
     ) -> Settings:
         """Check the keywords of a call; without `epsilon` and `blur`, ε is a twentieth of the mean cost."""
+        deadline = Deadline.after(check_time_limit(time_limit))
         check_backend(backend, tuple(BACKENDS))
-        strength, rho = resolve_epsilon(epsilon, blur, p), resolve_reach(reach, p)
-        points = problem.x.points
-        return cls(
-            p,
-            _default_epsilon(problem, p) if strength is None else _spread(strength, points, "epsilon"),
-            None if rho is None else _spread(rho, points, "reach"),
-            check_tol(tol, points.dtype),
-            MAX_ITER if max_iter is None else check_max_iter(max_iter),
-            backend,
-        )
+        strength, rho = resolve_epsilon(epsilon, blur, form.p), resolve_reach(reach, form.p)
+        points = form.x.measure.points
+        tol = check_tol(tol, points.dtype)
+        limit = check_max_iter(max_iter, MAX_ITER)
+        assert limit is not None
+        if strength is None:
+            strength = _default_epsilon(form)
+        else:
+            given = "epsilon" if epsilon is not None else "blur"
+            strength = _spread(strength, points, given)
+            if bool((strength / form.scale < _LEAST).any()):
+                raise OverflowError(
+                    f"{given} is less than {_LEAST:.0e} of the costs, which float64 cannot tell from 0: raise it, or "
+                    "leave it out of otgan.transport for exact transport"
+                )
+        rho = None if rho is None else _spread(rho, points, "reach")
+        return cls(form.p, strength, rho, tol, limit, backend, deadline)
+
+    def in_units(self, scale: Tensor) -> Settings:
+        """Return the settings of a problem whose costs are divided by `scale`, shape (B,)."""
+        epsilon = (self.epsilon / scale).clamp_max(_LARGEST)
+        rho = None if self.rho is None else (self.rho / scale).clamp(_LEAST, _LARGEST)
+        return replace(self, epsilon=epsilon, rho=rho)
+
+    def take(self, keep: Tensor) -> Settings:
+        """Return the settings of the problems whose indices are in `keep`."""
+        rho = None if self.rho is None else self.rho[keep]
+        return replace(self, epsilon=self.epsilon[keep], rho=rho)
 
     def weights(self, side: Measure) -> Tensor:
         """Weights to solve for: normalized where the problem is balanced, as given where it is not."""
         return side.weights if self.rho is None else side.weights * side.mass[:, None]
 
 
-def solve_cross(problem: Pair, settings: Settings, init: EntropicCoupling | None = None) -> EntropicCoupling:
+def solve_cross(form: NormalForm, settings: Settings, init: Coupling | None = None) -> Coupling:
     """Solve OT_ε(x, y), from the potentials of an earlier solution if one is given."""
-    x, y = problem.x.points.detach(), problem.y.points.detach()
+    return form.restore(_cross(form, settings.in_units(form.scale), init), settings.epsilon)
+
+
+def solve_divergence(form: NormalForm, settings: Settings) -> tuple[Coupling, Coupling, Coupling]:
+    """Solve x with y, x with itself and y with itself at one ε."""
+    inner = settings.in_units(form.scale)
+    cross = _cross(form, inner, None)
+    self_x, self_y = _self(form.x, inner), _self(form.y, inner)
+    if settings.p <= 2 and settings.rho is None:
+        divergence = cross.value - 0.5 * (self_x.value + self_y.value)
+        if bool((divergence < 0).any()):
+            # Between nearly equal measures the error of the cross term shows. The potentials of the self
+            # terms are nearly optimal there, and by convexity their dual value leaves nothing below 0.
+            cross = cross.raised(self_y.f, settings.tol)
+    pairs = ((form, cross), (form.against_itself(form.x), self_x), (form.against_itself(form.y), self_y))
+    restored = [own.restore(term, settings.epsilon) for own, term in pairs]
+    return restored[0], restored[1], restored[2]
+
+
+def divergence_of(
+    terms: Sequence[Coupling], cross: Tensor, self_x: Tensor, self_y: Tensor, problem: Pair
+) -> Tensor:
+    """Put the values of the three terms together, shape (B,).
+
+    Unbalanced problems add (ε/2) (mass(a) − mass(b))². Balanced ones are nonnegative for p <= 2 by theory: what is below
+    0 is rounding, or a term that did not converge, and 0 is nearer; the gradient stays that of the terms.
+    """
+    divergence = cross - 0.5 * (self_x + self_y)
+    epsilon = terms[0].epsilon
+    if not terms[0].balanced and epsilon is not None:
+        return divergence + 0.5 * epsilon * (problem.x.mass - problem.y.mass).square()
+    if terms[0].p > 2:
+        return divergence
+    return divergence + (-divergence.detach()).clamp_min(0)
+
+
+def _cross(form: NormalForm, settings: Settings, init: Coupling | None) -> EntropicCoupling:
+    """Solve OT_ε(x, y) in normal form; the settings are in its units."""
+    first, second = form.x.measure, form.y.measure
+    x, y = first.points.detach(), second.points.detach()
     with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
-        a, b = settings.weights(problem.x).detach(), settings.weights(problem.y).detach()
-        g = None if init is None else _extended(init, y, settings)
-        geometry = make_geometry(settings.backend, x, y, settings.p)
-        if geometry.skips_padding or (problem.x.sizes is None and problem.y.sizes is None):
-            solution = _solve(geometry, a, b, settings, settings.epsilon, settings.rho, g)
-            return EntropicCoupling(geometry, a, b, settings.epsilon, settings.rho, solution)
+        a, b = settings.weights(first).detach(), settings.weights(second).detach()
+        g = None if init is None else _extended(init, form, settings)
+        geometry = _geometry(x, y, settings)
+        if geometry.skips_padding or (first.sizes is None and second.sizes is None):
+            solution = _solve(geometry, a, b, settings, g)
+            return EntropicCoupling(geometry, a, b, settings.epsilon, settings.rho, solution, form.pair)
         assembly = Assembly(a, b)
-        for members, n, m in groups_of_similar_size(_sizes(problem.x), _sizes(problem.y)):
+        for members, n, m in groups_of_similar_size(_sizes(first), _sizes(second)):
             k = torch.tensor(members, device=x.device)
-            part = make_geometry(settings.backend, x[k, :n], y[k, :m], settings.p)
-            rho = None if settings.rho is None else settings.rho[k]
+            own = settings.take(k)
+            part = make_geometry(settings.backend, x[k, :n], y[k, :m], settings.p, geometry.direct)
             start = None if g is None else g[k, :m]
-            assembly.add(k, _solve(part, a[k, :n], b[k, :m], settings, settings.epsilon[k], rho, start))
-        return EntropicCoupling(geometry, a, b, settings.epsilon, settings.rho, assembly.solution())
+            assembly.add(k, _solve(part, a[k, :n], b[k, :m], own, start))
+        return EntropicCoupling(
+            geometry, a, b, settings.epsilon, settings.rho, assembly.solution(), form.pair
+        )
+
+
+def _self(side: Side, settings: Settings) -> EntropicCoupling:
+    """Solve OT_ε(x, x) in normal form; the settings are in its units."""
+    points = side.measure.points.detach()
+    with torch.no_grad(), torch.autocast(points.device.type, enabled=False):
+        a = settings.weights(side.measure).detach()
+        geometry = _geometry(points, points, settings)
+        solution = _solve(geometry, a, a, settings, None, symmetric=True)
+        pair = Pair(side.measure, side.measure)
+        return EntropicCoupling(geometry, a, a, settings.epsilon, settings.rho, solution, pair)
+
+
+def _geometry(x: Tensor, y: Tensor, settings: Settings) -> Geometry:
+    """Return the geometry that suits, with costs from differences where an expansion would not be accurate enough."""
+    geometry = make_geometry(settings.backend, x, y, settings.p)
+    blurred = geometry.cost_error.largest() > _LEGIBLE * settings.tol * settings.epsilon
+    return make_geometry(settings.backend, x, y, settings.p, direct=True) if bool(blurred.any()) else geometry
 
 
 def _sizes(side: Measure) -> tuple[int, ...]:
@@ -115,92 +219,69 @@ def _solve(
     a: Tensor,
     b: Tensor,
     settings: Settings,
-    epsilon: Tensor,
-    rho: Tensor | None,
     init: Tensor | None,
+    *,
+    symmetric: bool = False,
 ) -> Solution:
-    """Solve problems of one size, balanced where there is no ρ."""
-    limits: dict[str, Any] = {"tol": settings.tol, "max_iter": settings.max_iter}
+    """Solve problems of one size by the solver that suits each: balanced where there is no ρ."""
+    limits: dict[str, Any] = {
+        "tol": settings.tol,
+        "max_iter": settings.max_iter,
+        "deadline": settings.deadline,
+    }
+    wide = is_diffuse(geometry, settings.epsilon)
+    if bool(wide.all()):
+        return solve_diffuse(geometry, a, b, settings.epsilon, settings.rho, **limits)
+    if bool(wide.any()):
+        assembly = Assembly(a, b)
+        for which in (wide, ~wide):
+            k = which.nonzero()[:, 0]
+            start = None if init is None else init[k]
+            part = _solve(geometry.take(k), a[k], b[k], settings.take(k), start, symmetric=symmetric)
+            assembly.add(k, part)
+        return assembly.solution()
+    epsilon, rho = settings.epsilon, settings.rho
+    if symmetric and rho is None:
+        return solve_symmetric(geometry, a, epsilon, **{**limits, "tol": _SELF * settings.tol})
     # The mean over points, however light: a light point needs its potential annealed like any other.
-    start = _START * geometry.mean_cost((a > 0).double(), (b > 0).double())
+    start = epsilon if symmetric else _START * geometry.mean_cost((a > 0).double(), (b > 0).double())
     if rho is not None:
-        return solve_unbalanced(geometry, a, b, epsilon, rho, start=start, **limits)
+        return solve_unbalanced(geometry, a, b, epsilon, rho, start=start, symmetric=symmetric, **limits)
     return solve(geometry, a, b, epsilon, start=start, init=init, **limits)
 
 
-def solve_self(side: Measure, settings: Settings) -> EntropicCoupling:
-    """Solve OT_ε(x, x)."""
-    points = side.points.detach()
-    with torch.no_grad(), torch.autocast(points.device.type, enabled=False):
-        a = settings.weights(side).detach()
-        geometry = make_geometry(settings.backend, points, points, settings.p)
-        if settings.rho is None:
-            solution = solve_symmetric(
-                geometry, a, settings.epsilon, tol=_SELF * settings.tol, max_iter=settings.max_iter
-            )
-        else:
-            solution = solve_unbalanced(
-                geometry,
-                a,
-                a,
-                settings.epsilon,
-                settings.rho,
-                start=settings.epsilon,
-                tol=settings.tol,
-                max_iter=settings.max_iter,
-                symmetric=True,
-            )
-        return EntropicCoupling(geometry, a, a, settings.epsilon, settings.rho, solution)
-
-
-def _extended(init: EntropicCoupling, y: Tensor, settings: Settings) -> Tensor:
+def _extended(init: Coupling, form: NormalForm, settings: Settings) -> Tensor:
     """Extend the potential f of an earlier solution to points y by one soft minimum over its points x."""
-    old = init.geometry.x
-    if old.shape[0] != y.shape[0] or old.shape[2] != y.shape[2]:
+    assert isinstance(init, Restored)
+    assert isinstance(init.inner, EntropicCoupling)
+    before, old, y = init.form, init.inner, form.y.measure.points.detach()
+    if before.unit.shape[0] != y.shape[0] or old.geometry.x.shape[2] != y.shape[2]:
         raise ValueError(
             f"init must have the batch size and dimension of the problem, {(y.shape[0], y.shape[2])}, "
-            f"got {(old.shape[0], old.shape[2])}"
+            f"got {(before.unit.shape[0], old.geometry.x.shape[2])}"
         )
-    between = make_geometry(settings.backend, old.to(y), y, settings.p)
+    # From the units of the earlier problem to those of this one.
+    unit = (before.unit / form.unit).to(y.device)[:, None, None]
+    moved = (before.x.origin.double().to(y.device) - form.x.origin.double()) / form.unit[:, None, None]
+    x = old.geometry.x.double().to(y.device) * unit + moved
+    f = old.f.to(y.device) * (before.scale / form.scale).to(y.device)[:, None]
+    between = make_geometry(settings.backend, x.to(y.dtype), y, settings.p)
     scale = settings.epsilon[:, None]
-    return between.softmin(settings.epsilon, init.f + scale * init.a.log(), 0)
+    return between.softmin(settings.epsilon, f + scale * old.a.to(y.device).log(), 0)
 
 
-def _default_epsilon(problem: Pair, p: float) -> Tensor:
+def _default_epsilon(form: NormalForm) -> Tensor:
     """ε where none is given: a twentieth of the mean cost, and 1 where that is 0; shape (B,), detached."""
-    x, y = problem.x, problem.y
+    x, y = form.x.measure, form.y.measure
     with torch.no_grad():
-        mean = mean_cost(x.points.detach(), y.points.detach(), x.weights.detach(), y.weights.detach(), p)
-    return torch.where(mean > 0, RELATIVE_EPSILON * mean, 1.0)
+        mean = mean_cost(x.points.detach(), y.points.detach(), x.weights.detach(), y.weights.detach(), form.p)
+    return torch.where(mean > 0, RELATIVE_EPSILON * mean * form.scale, 1.0)
 
 
 def _spread(value: Tensor, x: Tensor, name: str) -> Tensor:
     """Give every problem of the batch its own copy of a number, or check that there is one a problem."""
     value = value.to(x.device)
     if value.ndim == 1 and len(value) != len(x):
-        raise ValueError(f"{name} must be one number or one a problem ({len(x)}), got {len(value)}")
+        expected = f"one number or one a problem ({len(x)})"
+        raise ValueError(f"{name} must be {expected}, got {len(value)}")
     return value.expand(len(x)).contiguous()
-
-
-def check_tol(tol: float | None, dtype: torch.dtype) -> float:
-    """Return the tolerance on the L1 marginal error, by default 1e-6 in float64 and 1e-4 in float32."""
-    if tol is None:
-        return 1e-6 if dtype == torch.float64 else 1e-4
-    if not 0 < tol < float("inf"):
-        raise ValueError(f"tol must be a positive number (the L1 error of the marginals), got {tol!r}")
-    return float(tol)
-
-
-def check_max_iter(max_iter: int) -> int:
-    """Return max_iter, or raise where it is no positive number."""
-    if isinstance(max_iter, bool) or int(max_iter) != max_iter or max_iter < 1:
-        raise ValueError(f"max_iter must be a whole number >= 1, got {max_iter!r}")
-    return int(max_iter)
-
-
-def check_backend(backend: str, known: tuple[str, ...]) -> None:
-    """Raise unless the backend is "auto" or among those known."""
-    if backend != "auto" and backend not in known:
-        raise ValueError(
-            f"backend must be 'auto' or one of {', '.join(map(repr, known))} here, got {backend!r}"
-        )

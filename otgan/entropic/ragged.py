@@ -55,7 +55,7 @@ class Assembly:
     def __init__(self, a: Tensor, b: Tensor) -> None:
         count = a[:, 0]
         self._f, self._g = torch.empty_like(a), torch.empty_like(b)
-        self._total, self._error = torch.empty_like(count), torch.empty_like(count)
+        self._excess, self._error = torch.empty_like(count), torch.empty_like(count)
         self._passes = torch.empty_like(count, dtype=torch.int64)
 
     def add(self, problems: Tensor, part: Solution) -> None:
@@ -63,9 +63,9 @@ class Assembly:
         for whole, own in ((self._f, part.f), (self._g, part.g)):
             whole[problems] = own[:, :1]
             whole[problems, : own.shape[1]] = own
-        self._total[problems], self._error[problems] = part.total, part.error
+        self._excess[problems], self._error[problems] = part.excess, part.error
         self._passes[problems] = part.iterations
 
     def solution(self) -> Solution:
         """Return the whole, once every group has been added."""
-        return Solution(self._f, self._g, self._total, self._error, self._passes)
+        return Solution(self._f, self._g, self._excess, self._error, self._passes)

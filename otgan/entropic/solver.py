@@ -16,9 +16,11 @@ import torch
 from torch import Tensor
 
 from otgan.entropic.annealing import FACTOR, levels
+from otgan.entropic.gauge import leveled
 from otgan.entropic.iterate import FAR, Iterate
 from otgan.entropic.newton import Newton
 from otgan.geometry.base import Geometry
+from otgan.options import Deadline
 
 __all__ = ["Solution", "solve"]
 
@@ -54,8 +56,8 @@ class Solution:
     Attributes
     ----------
     f, g : Tensor, shapes (B, n) and (B, m), float64
-    total : Tensor, shape (B,)
-        Mass of the plan, 1 to the accuracy of the solution.
+    excess : Tensor, shape (B,)
+        Mass of the plan beyond the product of the totals of a and b: 0, to the accuracy of a balanced solution.
     error : Tensor, shape (B,)
         ‖P1 − a‖₁ + ‖Pᵀ1 − b‖₁ recomputed in float64 from f and g (the change of the potentials, relative to ε,
         where the problem is unbalanced).
@@ -65,7 +67,7 @@ class Solution:
 
     f: Tensor
     g: Tensor
-    total: Tensor
+    excess: Tensor
     error: Tensor
     iterations: Tensor
 
@@ -80,6 +82,7 @@ def solve(
     tol: float,
     max_iter: int,
     init: Tensor | None = None,
+    deadline: Deadline = Deadline(),  # noqa: B008
 ) -> Solution:
     """Solve a batch of balanced entropic problems.
 
@@ -88,7 +91,7 @@ def solve(
     geometry : Geometry
         B problems of n times m points.
     a, b : Tensor, shapes (B, n) and (B, m), float64
-        Weights, each row of total 1; zeros are ordinary.
+        Weights, each row of total 1; 0 where a ragged problem is filled up.
     epsilon : Tensor, shape (B,), float64
     start : Tensor, shape (B,)
         ε of the first stage, usually the mean cost.
@@ -98,11 +101,12 @@ def solve(
         Passes over the kernel after which to stop.
     init : Tensor, shape (B, m), optional
         Potential g to start from at ε itself, without annealing.
+    deadline : Deadline
 
     Returns
     -------
     Solution
-        Where ``error > tol`` the problem did not converge within max_iter.
+        Where ``error > tol`` the problem did not converge within max_iter, or before the deadline.
     """
     batch = geometry.shape[0]
     passes = torch.zeros(batch, dtype=torch.int64, device=a.device)
@@ -124,15 +128,20 @@ def solve(
     if f is None:
         f = _anchor(geometry, b, g)
     for level in levels(first, epsilon):
+        if deadline.passed:
+            break
         iterate = Iterate(geometry, a, b, level, f, g, _STAGE_TOL)
-        _stage(iterate, Newton(patient=False), _STAGE_TOL, min(_STAGE_PASSES, max_iter - count), last=False)
+        budget = min(_STAGE_PASSES, max_iter - count)
+        _stage(iterate, Newton(patient=False, deadline=deadline), _STAGE_TOL, budget, last=False)
         f, g = iterate.potentials()
+        if geometry.direct:  # the costs are large beside ε: so would be the rounding of these
+            f, g = leveled(geometry, a, b, level, f, g)
         count += iterate.passes
 
     # Without annealing few passes are expected: they start on the kernel that they end on.
     easy = bool((first <= epsilon).all())
     aim = tol if easy else max(tol, _COARSE)
-    iterate, newton = Iterate(geometry, a, b, epsilon, f, g, aim), Newton(patient=True)
+    iterate, newton = Iterate(geometry, a, b, epsilon, f, g, aim), Newton(patient=True, deadline=deadline)
     if aim > tol:
         _stage(iterate, newton, aim, max_iter - count)
         count += iterate.passes
@@ -143,15 +152,17 @@ def solve(
     while True:
         certain = _is_verified(iterate)
         taken = _drain(iterate, newton, aim, max_iter - count, left, index)
+        late = deadline.passed
         passes[index] += round(count) + taken.round().long() + (0 if certain else 1)
         gave_up = ~(left.error[index] <= aim)
         if not (certain and bool(torch.isfinite(left.error).all())):
             _verify(geometry, a, b, epsilon, left, index)
         error = left.error[index]
         wrong = (error > tol) & torch.isfinite(error) & ~gave_up
-        if not bool(wrong.any()):
-            f, g = _fill_zero_weights(geometry, a, b, epsilon, left.f, left.g)
-            return Solution(f, g, left.total, left.error, passes)
+        if late or not bool(wrong.any()):
+            # What fills a ragged problem up has no weight, and was left out by a potential of −∞.
+            f, g = left.f.masked_fill(a == 0, 0.0), left.g.masked_fill(b == 0, 0.0)
+            return Solution(f, g, left.excess, left.error, passes)
         # Rounding in the stored kernel hid what is left of the error: go on with a tighter goal.
         aim, index, newton = aim / 4, index[wrong], newton.take(wrong.nonzero()[:, 0])
         count = float(passes[index].max())
@@ -167,14 +178,13 @@ class _Left:
 
     f: Tensor
     g: Tensor
-    total: Tensor
+    excess: Tensor
     error: Tensor
 
     @classmethod
     def empty(cls, a: Tensor, b: Tensor) -> _Left:
-        return cls(
-            torch.zeros_like(a), torch.zeros_like(b), torch.ones_like(a[:, 0]), torch.zeros_like(a[:, 0])
-        )
+        zero = torch.zeros_like(a[:, 0])
+        return cls(torch.zeros_like(a), torch.zeros_like(b), zero, zero.clone())
 
 
 def _drain(
@@ -189,14 +199,14 @@ def _drain(
     while True:
         _stage(iterate, newton, goal, budget, thin=active.shape[0] > 1)
         leave = iterate.error <= goal
-        if iterate.passes >= budget:
+        if iterate.passes >= budget or newton.deadline.passed:
             leave = torch.ones_like(leave)
         elif iterate.rescues >= _RESCUES:
             # Hopeless problems go; the others have their rescues again.
             leave, iterate.rescues = leave | iterate.broken(), 0
         to, (f, g) = index[active[leave]], iterate.potentials()
         left.f[to], left.g[to] = f[leave], g[leave]
-        left.total[to] = torch.linalg.vecdot(iterate.b, iterate.ratio)[leave]
+        left.excess[to] = torch.linalg.vecdot(iterate.b, iterate.ratio - 1)[leave]
         left.error[to] = iterate.error[leave]
         taken[active[leave]] = iterate.passes
         if bool(leave.all()):
@@ -224,7 +234,7 @@ def _verify(geometry: Geometry, a: Tensor, b: Tensor, epsilon: Tensor, left: _Le
     part, a, b = _part(geometry, index), a[index], b[index]
     row_sums, column_sums = part.marginals(epsilon[index], left.f[index], left.g[index], a, b)
     left.error[index] = (row_sums - a).abs().sum(1) + (column_sums - b).abs().sum(1)
-    left.total[index] = column_sums.sum(1)
+    left.excess[index] = (column_sums - b).sum(1)
 
 
 def _stage(
@@ -249,7 +259,7 @@ def _stage(
             iterate.absorb()
             iterate.sweep()
         done = iterate.error <= goal
-        if iterate.passes >= budget or (thin and 2 * int(done.sum()) >= len(done)):
+        if iterate.passes >= budget or newton.deadline.passed or (thin and 2 * int(done.sum()) >= len(done)):
             return
         if bool(done.all()) and (last or iterate.balanced()):
             return
@@ -271,15 +281,3 @@ def _plain_steps(before: Tensor, error: Tensor, goal: float) -> float:
     """Steps to come until every error is `goal`, if each shrinks as in the step before."""
     rate = (error / before).clamp(1e-9, 1 - 1e-9)
     return float((math.log(goal) - error.clamp_min(goal).log()).div(rate.log()).amax())
-
-
-def _fill_zero_weights(
-    geometry: Geometry, a: Tensor, b: Tensor, epsilon: Tensor, f: Tensor, g: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Give points of weight 0, which the iteration leaves out, the potential of the soft minimum."""
-    scale = epsilon[:, None]
-    if bool((b == 0).any()):
-        g = torch.where(b > 0, g, geometry.softmin(epsilon, f + scale * a.log(), 0))
-    if bool((a == 0).any()):
-        f = torch.where(a > 0, f, geometry.softmin(epsilon, g + scale * b.log(), 1))
-    return f, g

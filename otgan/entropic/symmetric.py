@@ -12,11 +12,20 @@ from torch import Tensor
 
 from otgan.entropic.solver import Solution
 from otgan.geometry.base import Geometry
+from otgan.options import Deadline
 
 __all__ = ["solve_symmetric"]
 
 
-def solve_symmetric(geometry: Geometry, a: Tensor, epsilon: Tensor, *, tol: float, max_iter: int) -> Solution:
+def solve_symmetric(
+    geometry: Geometry,
+    a: Tensor,
+    epsilon: Tensor,
+    *,
+    tol: float,
+    max_iter: int,
+    deadline: Deadline = Deadline(),  # noqa: B008
+) -> Solution:
     """Solve a batch of self-transport problems.
 
     Parameters
@@ -28,6 +37,7 @@ def solve_symmetric(geometry: Geometry, a: Tensor, epsilon: Tensor, *, tol: floa
     tol : float
         L1 error of both marginals together, which are equal by symmetry.
     max_iter : int
+    deadline : Deadline
 
     Returns
     -------
@@ -41,7 +51,7 @@ def solve_symmetric(geometry: Geometry, a: Tensor, epsilon: Tensor, *, tol: floa
     while True:
         # C is 0 on the diagonal, so the kernel at potential 0 has entries between 0 and 1 and rows that count.
         kernel = geometry.kernel(epsilon, zero, zero, aim)
-        while count < max_iter:
+        while count < max_iter and not deadline.passed:
             sums = kernel(a * u, 1)
             count += 1
             error = 2 * (a * (u * sums - 1).abs()).sum(1)
@@ -51,7 +61,7 @@ def solve_symmetric(geometry: Geometry, a: Tensor, epsilon: Tensor, *, tol: floa
         f = scale * u.log()
         row_sums, _ = geometry.marginals(epsilon, f, f, a, a)
         error = 2 * (row_sums - a).abs().sum(1)
-        if bool(((error <= tol) | ~torch.isfinite(error)).all()) or count >= max_iter:
+        if bool(((error <= tol) | ~torch.isfinite(error)).all()) or count >= max_iter or deadline.passed:
             passes = torch.full(a.shape[:1], count, dtype=torch.int64, device=a.device)
-            return Solution(f, f, row_sums.sum(1), error, passes)
+            return Solution(f, f, (row_sums - a).sum(1), error, passes)
         aim = aim / 4

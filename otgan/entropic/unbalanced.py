@@ -13,6 +13,7 @@ from torch import Tensor
 from otgan.entropic.annealing import levels
 from otgan.entropic.solver import Solution
 from otgan.geometry.base import Geometry, Kernel
+from otgan.options import Deadline
 
 __all__ = ["solve_unbalanced"]
 
@@ -43,6 +44,7 @@ def solve_unbalanced(
     tol: float,
     max_iter: int,
     symmetric: bool = False,
+    deadline: Deadline = Deadline(),  # noqa: B008
 ) -> Solution:
     """Solve a batch of unbalanced problems.
 
@@ -60,28 +62,34 @@ def solve_unbalanced(
         Passes over the kernel after which to stop.
     symmetric : bool
         Whether x and y are the same measure: then f = g, and averaged steps converge fast at every ε.
+    deadline : Deadline
 
     Returns
     -------
     Solution
         Its ``error`` is the change of the potentials in the last step, in units of ε.
     """
-    state = _State(geometry, a, b, rho, symmetric)
+    state = _State(geometry, a, b, rho, symmetric, deadline)
     if not symmetric:
         for level in levels(start, epsilon):
+            if state.passes >= max_iter - 1 or deadline.passed:
+                break
             # One pass is kept for ε itself, whose change tells how far the result is from the solution.
             state.run(level, _STAGE_CHANGE, min(state.passes + _STAGE_STEPS, max_iter - 1), 1e-3)
     change = state.run(epsilon, tol, max_iter, tol)
-    f, g = state.at_all_points(epsilon)
+    f, g = state.f, state.g
     row_sums, _ = geometry.marginals(epsilon, f, g, a, b)
     passes = torch.full(a.shape[:1], round(state.passes), dtype=torch.int64, device=a.device)
-    return Solution(f, g, row_sums.sum(1), change, passes)
+    return Solution(f, g, row_sums.sum(1) - a.sum(1) * b.sum(1), change, passes)
 
 
 class _State:
     """Potentials f and g, held relative to an absorbed kernel while one ε is iterated."""
 
-    def __init__(self, geometry: Geometry, a: Tensor, b: Tensor, rho: Tensor, symmetric: bool) -> None:
+    def __init__(
+        self, geometry: Geometry, a: Tensor, b: Tensor, rho: Tensor, symmetric: bool, deadline: Deadline
+    ) -> None:
+        self.deadline = deadline
         self.geometry, self.a, self.b, self.rho, self.symmetric = geometry, a, b, rho[:, None], symmetric
         self.f, self.g = torch.zeros_like(a), torch.zeros_like(b)
         self.passes = 0.0
@@ -93,7 +101,7 @@ class _State:
         absorbed: _Absorbed | None = None
         deep = False
         change = torch.full_like(epsilon, torch.inf)
-        while self.passes < limit:
+        while self.passes < limit and not (self.passes and self.deadline.passed):
             step = None
             if absorbed is not None and not self._far(absorbed, scale):
                 step = self._kernel_step(absorbed, scale, damping)
@@ -163,21 +171,6 @@ class _State:
     @staticmethod
     def _moved(new: Tensor, old: Tensor, weights: Tensor) -> Tensor:
         return (new - old).abs().masked_fill(weights == 0, 0.0)
-
-    def at_all_points(self, epsilon: Tensor) -> tuple[Tensor, Tensor]:
-        """The potentials, those of points of weight 0 by a damped soft minimum."""
-        scale = epsilon[:, None]
-        damping = self.rho / (self.rho + scale)
-        f, g = self.f, self.g
-        if bool((self.b == 0).any()):
-            g = torch.where(
-                self.b > 0, g, damping * self.geometry.softmin(epsilon, f + scale * self.a.log(), 0)
-            )
-        if bool((self.a == 0).any()):
-            f = torch.where(
-                self.a > 0, f, damping * self.geometry.softmin(epsilon, g + scale * self.b.log(), 1)
-            )
-        return f, g
 
 
 def _in_range(sums: Tensor) -> bool:

@@ -25,6 +25,8 @@ class Arcs:
         Feasible potentials, fᵢ + gⱼ ≤ Cᵢⱼ, whose value ⟨a, f⟩ + ⟨b, g⟩ is the cost of the plan; None where
         they must be asked for, with :func:`otgan.exact.assignment.potentials`.
     solver : str
+    optimal : bool
+        False where time ended first: then plan and potentials are feasible, and no more.
     """
 
     i: NDArray[np.int64]
@@ -33,6 +35,7 @@ class Arcs:
     f: Floats | None
     g: Floats | None
     solver: str
+    optimal: bool = True
 
 
 def lasting(

@@ -9,7 +9,6 @@ sees every arc: its certificate is the same duality gap.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -22,7 +21,8 @@ from torch import Tensor
 from otgan.cost import cost_matrix, mean_cost
 from otgan.exact.arcs import Arcs, Floats, lasting
 from otgan.exact.potentials import approximate_potentials, scaled_tiles
-from otgan.exact.simplex import SimplexError, check_result, import_pot
+from otgan.exact.simplex import OutOfTimeError, SimplexError, check_result, import_pot, run_pot
+from otgan.options import Deadline
 
 __all__ = ["solve_certified", "sparse_simplex_available"]
 
@@ -80,7 +80,14 @@ def sparse_simplex_available() -> bool:
     return hasattr(import_pot().backend.NumpyBackend, "sparse_coo_data")
 
 
-def solve_certified(x: Tensor, y: Tensor, a: Floats, b: Floats, p: float) -> Arcs:
+def solve_certified(
+    x: Tensor,
+    y: Tensor,
+    a: Floats,
+    b: Floats,
+    p: float,
+    deadline: Deadline = Deadline(),  # noqa: B008
+) -> Arcs:
     """Solve min ⟨P, C⟩ for C = ‖x − y‖₂^p over plans with marginals a and b, without a cost matrix.
 
     Parameters
@@ -89,6 +96,7 @@ def solve_certified(x: Tensor, y: Tensor, a: Floats, b: Floats, p: float) -> Arc
     a, b : ndarray, shapes (n,) and (m,)
         Weights, each of total 1.
     p : float
+    deadline : Deadline
 
     Returns
     -------
@@ -97,6 +105,8 @@ def solve_certified(x: Tensor, y: Tensor, a: Floats, b: Floats, p: float) -> Arc
 
     Raises
     ------
+    OutOfTimeError
+        If the deadline passes first.
     SimplexError
         If a restricted problem is not solved, if arcs are still missing after many rounds, or if the proof says too
         little. The network simplex on all costs is the way then.
@@ -109,7 +119,7 @@ def solve_certified(x: Tensor, y: Tensor, a: Floats, b: Floats, p: float) -> Arc
     length = mean ** (1 / p) or 1.0
     center = heavy_x.mean(0)
     inner = _Problem((heavy_x - center) / length, (heavy_y - center) / length, heavy_a, heavy_b, p)
-    i, j, mass, f, g = _generate(inner)
+    i, j, mass, f, g = _generate(inner, deadline)
     if len(rows) < len(a) or len(columns) < len(b):
         whole = _Problem((x - center) / length, (y - center) / length, a, b, p)
         f, g = _extend(whole, columns, g)
@@ -128,20 +138,22 @@ def _extend(problem: _Problem, columns: Ints, g: Floats) -> tuple[Floats, Floats
     return f.numpy(), full.numpy()
 
 
-def _generate(problem: _Problem) -> tuple[Ints, Ints, Floats, Floats, Floats]:
+def _generate(problem: _Problem, deadline: Deadline) -> tuple[Ints, Ints, Floats, Floats, Floats]:
     """Solve restricted problems until no arc is missing; return arcs, masses, and feasible potentials."""
     n, m = len(problem.a), len(problem.b)
-    start = approximate_potentials(problem.x, problem.y, problem.a, problem.b, problem.p)
+    start = approximate_potentials(problem.x, problem.y, problem.a, problem.b, problem.p, deadline)
     arcs = _nearest(problem, *start)
     f, g = (potential.double().numpy() for potential in start)
     penalty = 0.0
     for _ in range(_ROUNDS):
+        if deadline.passed:
+            raise OutOfTimeError
         i, j = arcs // m, arcs % m
         cost = problem.costs(i, j)
         # Costs above the potentials at hand are small numbers, which the simplex handles more accurately.
         reduced = cost - f[i] - g[j]
         penalty = penalty or 4 * float(np.abs(reduced).max()) or 1.0
-        flow, missing, u, v = _restricted(i, j, reduced, problem.a, problem.b, penalty)
+        flow, missing, u, v = _restricted(i, j, reduced, problem.a, problem.b, penalty, deadline)
         g = g + v
         f, violated = _price(problem, f + u, g)
         used = flow > 0
@@ -196,7 +208,7 @@ def _nearest(problem: _Problem, f: Tensor, g: Tensor) -> Ints:
 
 
 def _restricted(
-    i: Ints, j: Ints, cost: Floats, a: Floats, b: Floats, penalty: float
+    i: Ints, j: Ints, cost: Floats, a: Floats, b: Floats, penalty: float, deadline: Deadline
 ) -> tuple[Floats, float, Floats, Floats]:
     """Solve the problem restricted to the arcs (i, j); return flows, mass that found no arc, and potentials.
 
@@ -208,17 +220,8 @@ def _restricted(
     heads = np.concatenate([i, np.arange(n), np.full(m + 1, n)])
     tails = np.concatenate([j, np.full(n, m), np.arange(m + 1)])
     costs = np.concatenate([cost, np.full(n + m, penalty), [0.0]]) / scale
-    lp = import_pot().lp
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what the warnings say is in the result code, which is checked
-        plan, log = lp.emd(
-            np.append(a, 1.0),
-            np.append(b, 1.0),
-            coo_matrix((costs, (heads, tails)), shape=(n + 1, m + 1)),
-            numItermax=10**9,
-            log=True,
-            check_marginals=False,
-        )
+    matrix = coo_matrix((costs, (heads, tails)), shape=(n + 1, m + 1))
+    plan, log = run_pot(np.append(a, 1.0), np.append(b, 1.0), matrix, 10**9, deadline)
     check_result(log, (n, m))
     plan = plan.tocoo()
     real = (plan.row < n) & (plan.col < m)

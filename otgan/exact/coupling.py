@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
 
 import numpy as np
@@ -11,13 +10,17 @@ from torch import Tensor
 
 from otgan.cost import cost_matrix
 from otgan.coupling import Coupling, center
-from otgan.exact.arcs import Arcs
+from otgan.exact.arcs import Arcs, Floats
 from otgan.exact.assignment import potentials, solve_assignment
+from otgan.exact.bounds import Problem, interval
 from otgan.exact.certified import solve_certified, sparse_simplex_available
 from otgan.exact.line import solve_line
-from otgan.exact.simplex import SimplexError, solve_simplex
+from otgan.exact.simplex import OutOfTimeError, SimplexError, solve_simplex
+from otgan.exact.sorted import solve_roughly
+from otgan.geometry import make_geometry
 from otgan.measure import Pair
 from otgan.memory import describe, free_memory
+from otgan.options import Deadline
 
 __all__ = ["EXACT_BACKENDS", "ExactCoupling", "solve_exact"]
 
@@ -49,6 +52,7 @@ class ExactCoupling(Coupling):
         self.a, self.b = pair.x.weights.detach(), pair.y.weights.detach()
         self.backend = arcs[0].solver
         self.iterations = torch.zeros(len(arcs), dtype=torch.int64, device=self.a.device)
+        self.rounding = torch.zeros_like(self.a[:, 0])
         self._x, self._y = pair.x.points.detach().double(), pair.y.points.detach().double()
 
     @cached_property
@@ -134,9 +138,38 @@ class ExactCoupling(Coupling):
         return self.apply(self._y, 1) / self.apply(ones, 1)
 
     def bounds(self) -> tuple[Tensor, Tensor]:
-        """The dual value below and the value of the plan above; the gap between them is rounding."""
-        dual = (self.a * self.f).sum(1) + (self.b * self.g).sum(1)
-        return torch.minimum(dual, self.value), self.value
+        """The dual value below and the value of the plan above, moved outward by what rounding may have changed."""
+        found = [self._interval(k) for k in range(len(self.arcs))]
+        both = torch.tensor(found, dtype=torch.float64, device=self.a.device)
+        return both[:, 0], both[:, 1]
+
+    def _interval(self, k: int) -> tuple[float, float]:
+        sizes = [self.a.shape[1], self.b.shape[1]]
+        for side, measure in enumerate((self.pair.x, self.pair.y)):
+            sizes[side] = sizes[side] if measure.sizes is None else measure.sizes[k]
+        n, m = sizes
+        given = [
+            None if measure.given is None else measure.given[k, :size].numpy(force=True)
+            for measure, size in zip((self.pair.x, self.pair.y), sizes, strict=True)
+        ]
+        problem = Problem(
+            self._x[k, :n].cpu(),
+            self._y[k, :m].cpu(),
+            self.a[k, :n].numpy(force=True),
+            self.b[k, :m].numpy(force=True),
+            (given[0], given[1]),
+            self.p,
+        )
+        return interval(
+            problem, self.arcs[k], self.f[k, :n].numpy(force=True), self.g[k, :m].numpy(force=True)
+        )
+
+    def extended(
+        self, points: Tensor, others: Tensor, potential: Tensor, weights: Tensor, p: float
+    ) -> Tensor:
+        """The largest potential that is feasible at new points: the least C − h over the other side."""
+        between = make_geometry("streamed", points, others, p, direct=True)
+        return between.c_transform(potential.masked_fill(weights == 0, -torch.inf), 1)
 
     def pull(self) -> tuple[Tensor, Tensor]:
         """Gradients of the value in x and y over the arcs; a coincident pair pulls with no force."""
@@ -149,16 +182,23 @@ class ExactCoupling(Coupling):
         return in_x, in_y
 
 
-def solve_exact(pair: Pair, p: float, *, backend: str = "auto", max_iter: int | None = None) -> ExactCoupling:
+def solve_exact(
+    pair: Pair,
+    p: float,
+    *,
+    backend: str = "auto",
+    max_iter: int | None = None,
+    deadline: Deadline = Deadline(),  # noqa: B008
+) -> ExactCoupling:
     """Solve every problem of a pair exactly, each by the solver that suits it.
+
+    The pair is in normal form. After the deadline problems get a plan and potentials that are feasible and no more.
 
     Points on the line are sorted; small sets of equally many points of equal weight are assigned; others go to the
     network simplex, on all costs where they are few, and on those that a proof shows to be enough where they are many.
 
     Raises
     ------
-    OverflowError
-        If the costs leave the range of floating-point numbers.
     MemoryError
         If the costs do not fit; it says how much they need and what would fit.
     SimplexError
@@ -174,24 +214,42 @@ def solve_exact(pair: Pair, p: float, *, backend: str = "auto", max_iter: int | 
         uniform = n == m and not pair.x.weighted and not pair.y.weighted
         solver = _choose(backend, n, m, x.shape[2], p, uniform)
         weights = a[k, :n], b[k, :m]
-        _check_range(x[k, :n], y[k, :m], p)
-        if solver == "line":
-            arcs.append(solve_line(x[k, :n, 0].numpy(), y[k, :m, 0].numpy(), *weights, p))
-            continue
-        if solver == "certified":
-            try:
-                arcs.append(solve_certified(x[k, :n], y[k, :m], *weights, p))
-                continue
-            except SimplexError:
-                if backend != "auto" or not _fits(n, m):
-                    raise
-        _check_memory(n, m)
-        cost = cost_matrix(x[k : k + 1, :n], y[k : k + 1, :m], p, exact=True)[0].numpy()
-        if solver == "assignment":
-            arcs.append(solve_assignment(cost))
-        else:
-            arcs.append(solve_simplex(cost, *weights, max_iter=max_iter))
+        points = x[k, :n], y[k, :m]
+        try:
+            arcs.append(_solve(solver, backend, points, weights, p, max_iter, deadline))
+        except OutOfTimeError:
+            arcs.append(solve_roughly(*points, *weights, p))
     return ExactCoupling(pair, p, arcs)
+
+
+def _solve(
+    solver: str,
+    backend: str,
+    points: tuple[Tensor, Tensor],
+    weights: tuple[Floats, Floats],
+    p: float,
+    max_iter: int | None,
+    deadline: Deadline,
+) -> Arcs:
+    """Solve one problem by the solver of that name."""
+    x, y = points
+    n, m = len(x), len(y)
+    if solver == "line":
+        return solve_line(x[:, 0].numpy(), y[:, 0].numpy(), *weights, p)
+    if solver == "certified":
+        try:
+            return solve_certified(x, y, *weights, p, deadline)
+        except SimplexError:
+            if backend != "auto" or not _fits(n, m):
+                raise
+    if deadline.passed:
+        raise OutOfTimeError
+    _check_memory(n, m)
+    cost = cost_matrix(x[None], y[None], p, exact=True)[0].numpy()
+    # SciPy's assignment cannot be interrupted.
+    if solver == "assignment" and (n <= _ASSIGNMENT or deadline == Deadline()):
+        return solve_assignment(cost)
+    return solve_simplex(cost, *weights, max_iter=max_iter, deadline=deadline)
 
 
 def _choose(backend: str, n: int, m: int, d: int, p: float, uniform: bool) -> str:
@@ -209,19 +267,6 @@ def _choose(backend: str, n: int, m: int, d: int, p: float, uniform: bool) -> st
     if backend == "certified" and not sparse_simplex_available():
         raise ImportError("backend 'certified' needs POT 0.9.7 or later: pip install -U pot")
     return backend
-
-
-def _check_range(x: Tensor, y: Tensor, p: float) -> None:
-    """Raise where costs could overflow, or all of them vanish though points differ."""
-    low, high = torch.minimum(x.amin(0), y.amin(0)), torch.maximum(x.amax(0), y.amax(0))
-    # Halves, because a difference may overflow too.
-    spread = 2 * float((high / 2 - low / 2).amax()) * math.sqrt(x.shape[1])
-    power = max(p, 2)  # the distances come from their squares
-    if spread > 0 and not 1e-280 ** (1 / power) < spread < 1e290 ** (1 / power):
-        raise OverflowError(
-            f"points up to {spread:.1e} apart have costs ‖x − y‖^{p:g} beyond the range of float64: divide the "
-            "samples by a length of their own order first (otgan.emd does so by itself)"
-        )
 
 
 def _fits(n: int, m: int) -> bool:

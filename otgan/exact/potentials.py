@@ -14,6 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from otgan.options import Deadline
+
 __all__ = ["approximate_potentials", "scaled_tiles"]
 
 _EPSILON = 1e-2
@@ -33,7 +35,12 @@ _TILE = 2**18
 
 
 def approximate_potentials(
-    x: Tensor, y: Tensor, a: NDArray[np.float64], b: NDArray[np.float64], p: float
+    x: Tensor,
+    y: Tensor,
+    a: NDArray[np.float64],
+    b: NDArray[np.float64],
+    p: float,
+    deadline: Deadline = Deadline(),  # noqa: B008
 ) -> tuple[Tensor, Tensor]:
     """Potentials f and g near the optimal ones, float32.
 
@@ -44,13 +51,21 @@ def approximate_potentials(
     a, b : ndarray, shapes (n,) and (m,)
         Positive weights.
     p : float
+    deadline : Deadline
+        After it potentials are as good as they are: sweeps are left out.
     """
     weight_x, weight_y = (torch.from_numpy(w.astype(np.float32)) for w in (a, b))
-    return _coarse_to_fine(x.float(), y.float(), weight_x, weight_y, p, np.random.default_rng(0))
+    return _coarse_to_fine(x.float(), y.float(), weight_x, weight_y, p, np.random.default_rng(0), deadline)
 
 
 def _coarse_to_fine(
-    x: Tensor, y: Tensor, a: Tensor, b: Tensor, p: float, rng: np.random.Generator
+    x: Tensor,
+    y: Tensor,
+    a: Tensor,
+    b: Tensor,
+    p: float,
+    rng: np.random.Generator,
+    deadline: Deadline,
 ) -> tuple[Tensor, Tensor]:
     n, m = len(x), len(y)
     a, b = a / a.sum(), b / b.sum()
@@ -59,16 +74,16 @@ def _coarse_to_fine(
         f = _extend(x, y, g, p)
         level = 0.25
         while True:
-            f, g = _sweep(x, y, a, b, f, g, level, p, _ANNEALED)
+            f, g = _sweep(x, y, a, b, f, g, level, p, _ANNEALED, deadline)
             if level <= _EPSILON:
                 return f, g
             level = max(level / 4, _EPSILON)
     some_x, some_y = (torch.from_numpy(rng.permutation(k)[: k // 4]) for k in (n, m))
-    _, g = _coarse_to_fine(x[some_x], y[some_y], a[some_x], b[some_y], p, rng)
+    _, g = _coarse_to_fine(x[some_x], y[some_y], a[some_x], b[some_y], p, rng, deadline)
     f = _extend(x, y[some_y], g, p)
     g = _extend(y, x, f, p)
     for level in (4 * _EPSILON, _EPSILON):
-        f, g = _sweep(x, y, a, b, f, g, level, p, _REFINED)
+        f, g = _sweep(x, y, a, b, f, g, level, p, _REFINED, deadline)
     return f, g
 
 
@@ -78,11 +93,22 @@ def _extend(x: Tensor, y: Tensor, g: Tensor, p: float) -> Tensor:
 
 
 def _sweep(
-    x: Tensor, y: Tensor, a: Tensor, b: Tensor, f: Tensor, g: Tensor, epsilon: float, p: float, count: int
+    x: Tensor,
+    y: Tensor,
+    a: Tensor,
+    b: Tensor,
+    f: Tensor,
+    g: Tensor,
+    epsilon: float,
+    p: float,
+    count: int,
+    deadline: Deadline,
 ) -> tuple[Tensor, Tensor]:
     """Take `count` Sinkhorn steps in f and g at one ε."""
     tiny, f = 1e-30, f.clone()
     for _ in range(count):
+        if deadline.passed:
+            break
         columns = torch.zeros_like(b)
         for rows, kernel in _kernel_tiles(x, y, f, g, epsilon, p):
             sums = (kernel @ b).clamp_min_(tiny)

@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import os
 import sys
+import time
 import warnings
 from types import ModuleType
 from typing import Any
@@ -13,10 +14,15 @@ from typing import Any
 import numpy as np
 
 from otgan.exact.arcs import Arcs, Floats, lasting
+from otgan.options import Deadline
 
-__all__ = ["SimplexError", "solve_simplex"]
+__all__ = ["OutOfTimeError", "SimplexError", "check_result", "import_pot", "run_pot", "solve_simplex"]
 
-_OPTIMAL = 1
+_OPTIMAL, _OUT_OF_PIVOTS = 1, 3
+
+_FIRST = 2000
+"""Pivots of the first run under a deadline."""
+
 _LIMIT = 10**9
 """Pivots allowed by default: POT's own default of 1e5 ends larger problems at a plausible partial cost."""
 
@@ -34,7 +40,18 @@ class SimplexError(RuntimeError):
     """The network simplex did not end at an optimal plan."""
 
 
-def solve_simplex(cost: Floats, a: Floats, b: Floats, *, max_iter: int | None = None) -> Arcs:
+class OutOfTimeError(Exception):
+    """The time that a call may take is over. Never leaves the package."""
+
+
+def solve_simplex(
+    cost: Floats,
+    a: Floats,
+    b: Floats,
+    *,
+    max_iter: int | None = None,
+    deadline: Deadline = Deadline(),  # noqa: B008
+) -> Arcs:
     """Solve min ⟨P, C⟩ over plans with marginals a and b.
 
     Parameters
@@ -45,9 +62,12 @@ def solve_simplex(cost: Floats, a: Floats, b: Floats, *, max_iter: int | None = 
         Weights, each of total 1; zeros are left out of the solve.
     max_iter : int, optional
         Pivots after which to give up.
+    deadline : Deadline
 
     Raises
     ------
+    OutOfTimeError
+        If the deadline passes first.
     SimplexError
         If the solver reports anything but an optimum, or its plan or potentials do not bear it out.
     """
@@ -65,7 +85,7 @@ def solve_simplex(cost: Floats, a: Floats, b: Floats, *, max_iter: int | None = 
     while True:
         # The simplex compares with absolute tolerances: costs of order 1 suit them.
         scale = cap or 1.0
-        i, j, mass, dual = _pivot(np.minimum(reduced, cap) / scale, heavy_a, heavy_b, max_iter)
+        i, j, mass, dual = _pivot(np.minimum(reduced, cap) / scale, heavy_a, heavy_b, max_iter, deadline)
         used = float(reduced[i, j].max())
         # Clusters far apart: next to their distance the costs that matter are lost in rounding. A plan that uses
         # no cost above the cap is optimal for the uncapped costs too.
@@ -92,17 +112,43 @@ def solve_simplex(cost: Floats, a: Floats, b: Floats, *, max_iter: int | None = 
     return Arcs(i, j, mass, f, g, "simplex")
 
 
-def _pivot(cost: Floats, a: Floats, b: Floats, max_iter: int | None) -> tuple[Floats, ...]:
+def _pivot(
+    cost: Floats, a: Floats, b: Floats, max_iter: int | None, deadline: Deadline
+) -> tuple[Floats, ...]:
     """Run POT's network simplex; return the arcs of its plan, their masses, and the potential of the columns."""
-    lp = import_pot().lp
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what the warnings say is in the result code, which is checked
-        plan, log = lp.emd(a, b, cost, numItermax=max_iter or _LIMIT, log=True, check_marginals=False)
+    plan, log = run_pot(a, b, cost, max_iter or _LIMIT, deadline)
     check_result(log, cost.shape)
     i, j = plan.nonzero()
     mass = plan[i, j]
     keep = lasting(i, j, mass, a, b)
     return i[keep], j[keep], mass[keep], log["v"]
+
+
+def run_pot(a: Floats, b: Floats, cost: Any, limit: int, deadline: Deadline) -> tuple[Any, dict[str, Any]]:
+    """Run POT's network simplex for `limit` pivots at most; return its plan and its log.
+
+    It cannot be interrupted. Under a deadline it is run for few pivots, and again from the start for four times as
+    many, until it ends or the next run would not: a third of the time is lost at most.
+
+    Raises
+    ------
+    OutOfTimeError
+        If the deadline passes first.
+    """
+    lp = import_pot().lp
+    pivots = limit if deadline == Deadline() else min(limit, _FIRST)
+    while True:
+        start = time.monotonic()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what the warnings say is in the result code, which is checked
+            plan, log = lp.emd(a, b, cost, numItermax=pivots, log=True, check_marginals=False)
+        if pivots >= limit or log["result_code"] != _OUT_OF_PIVOTS:
+            return plan, log
+        seconds = max(time.monotonic() - start, 1e-6)
+        affordable = int(0.9 * pivots / seconds * deadline.left)
+        if affordable <= 2 * pivots:
+            raise OutOfTimeError
+        pivots = min(limit, 4 * pivots, affordable)
 
 
 def check_result(log: dict[str, Any], shape: tuple[int, ...]) -> None:

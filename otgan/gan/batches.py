@@ -91,7 +91,10 @@ class Batches:
         return {"epoch": self.epoch, "position": self.position, "rng": self.rng.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go to a position that :meth:`state_dict` returned."""
-        self.epoch, self.position = state["epoch"], state["position"]
+        """Go to a position that :meth:`state_dict` returned; a ValueError says that there is none such."""
+        epoch, position = state["epoch"], state["position"]
+        if not all(isinstance(at, int) for at in (epoch, position)) or not 0 <= position <= len(self.points):
+            raise ValueError(f"no position in {len(self.points)} samples: {position!r}")
+        self.epoch, self.position = epoch, position
         self.rng.set_state(state["rng"].cpu())
         self._order = self._shuffle()

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import logging
-import pickle
+import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
-from otgan.gan.errors import RunError
-from otgan.gan.folder import write_whole
+from otgan.gan.errors import RunError, reason
+from otgan.gan.folder import remove, write_whole
 
-__all__ = ["CheckpointError", "latest", "load", "save", "saved"]
+__all__ = [
+    "Checkpoint",
+    "CheckpointError",
+    "latest",
+    "load",
+    "load_archive",
+    "newest",
+    "read",
+    "save",
+    "saved",
+]
 
 FORMAT = "otgan checkpoint 1"
 KEPT = 2
+
+_NAME = re.compile(r"checkpoint-\d{8,}\.pt")
 
 _log = logging.getLogger("otgan")
 
@@ -25,7 +38,22 @@ class CheckpointError(RunError):
     """A file is no usable checkpoint; the message says why."""
 
 
-def save(folder: Path, step: int, state: dict[str, Any]) -> Path:
+class Checkpoint(NamedTuple):
+    """What a checkpoint holds.
+
+    Attributes
+    ----------
+    state : dict
+        What determines how the run goes on, and ``step``.
+    records : dict or None
+        What it had written down by then, see :meth:`otgan.gan.records.Records.state_dict`.
+    """
+
+    state: dict[str, Any]
+    records: dict[str, Any] | None
+
+
+def save(folder: Path, step: int, state: dict[str, Any], records: Mapping[str, Any] | None = None) -> Path:
     """Write ``checkpoint-STEP.pt`` and remove all but the last two.
 
     Parameters
@@ -34,22 +62,33 @@ def save(folder: Path, step: int, state: dict[str, Any]) -> Path:
     step : int
     state : dict
         Tensors, numbers, strings, and dicts and lists of them.
+    records : mapping, optional
+        The same, of what the run has written down.
+
+    Raises
+    ------
+    WriteError
+        If the system refuses; the checkpoints before it are then as they were.
     """
     path = folder / f"checkpoint-{step:08d}.pt"
-    write_whole(path, lambda file: torch.save({"format": FORMAT, "step": step, **state}, file))
+    content = {"format": FORMAT, "step": step, **state}
+    if records is not None:
+        content["records"] = dict(records)
+    write_whole(path, lambda file: torch.save(content, file))
     for old in saved(folder)[:-KEPT]:
-        old.unlink()
+        remove(old)
     for partial in folder.glob(".checkpoint-*.partial"):  # left by a run that was killed while it wrote
-        partial.unlink()
+        remove(partial)
     return path
 
 
 def saved(folder: Path) -> list[Path]:
     """Return the checkpoints of a folder, the last one last."""
-    return sorted(folder.glob("checkpoint-*.pt"))
+    found = [path for path in folder.glob("checkpoint-*.pt") if _NAME.fullmatch(path.name) and path.is_file()]
+    return sorted(found, key=lambda path: (len(path.name), path.name))
 
 
-def load(path: Path) -> dict[str, Any]:
+def read(path: Path) -> Checkpoint:
     """Read a checkpoint whose every byte is as it was written. Nothing is unpickled but tensors and plain values.
 
     Raises
@@ -58,25 +97,38 @@ def load(path: Path) -> dict[str, Any]:
         If the file is torn, damaged, or no checkpoint of a run of this library.
     """
     try:
-        # torch.load does not look at the checksums of the archive.
-        with zipfile.ZipFile(path) as archive:
-            broken = archive.testzip()
-        if broken is not None:
-            raise CheckpointError(f"{path}: damaged: {broken} does not match its checksum")
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = load_archive(path)
     except zipfile.BadZipFile as error:
         raise CheckpointError(f"{path}: torn or damaged: it is no complete archive") from error
-    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise CheckpointError(f"{path}: cannot be read as a checkpoint: {reason[0]}") from error
+    except CheckpointError:
+        raise
+    except Exception as error:  # a damaged archive ends in whatever its bytes happen to mean
+        raise CheckpointError(f"{path}: cannot be read as a checkpoint: {reason(error)}") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise CheckpointError(f"{path}: not a checkpoint of an otgan run")
-    return state
+    step, records = state.get("step"), state.pop("records", None)
+    if not isinstance(step, int) or isinstance(step, bool) or step < 0:
+        raise CheckpointError(f"{path}: damaged: its step is {step!r}")
+    if records is not None and not isinstance(records, dict):
+        raise CheckpointError(f"{path}: damaged: its records are no dict")
+    return Checkpoint(state, records)
 
 
-def latest(folder: Path) -> dict[str, Any] | None:
+def load_archive(path: Path) -> Any:
+    """Return what torch saved, if every byte of it is as it was written; errors are those of zipfile and torch."""
+    with zipfile.ZipFile(path) as archive:  # torch.load does not look at the checksums of the archive
+        broken = archive.testzip()
+    if broken is not None:
+        raise CheckpointError(f"{path}: damaged: {broken!r} does not match its checksum")
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Return the state of :func:`read`."""
+    return read(path).state
+
+
+def newest(folder: Path) -> Checkpoint | None:
     """Read the last usable checkpoint; warn of each later one that is not. None where there is no checkpoint at all.
 
     Raises
@@ -87,10 +139,16 @@ def latest(folder: Path) -> dict[str, Any] | None:
     refused = None
     for path in reversed(saved(folder)):
         try:
-            return load(path)
+            return read(path)
         except CheckpointError as error:
             _log.warning("%s; trying the one before", error)
             refused = error
     if refused is not None:
-        raise CheckpointError(f"no usable checkpoint in {folder}: {refused}")
+        raise CheckpointError(f"no usable checkpoint in {folder}: {refused}; start anew in another folder")
     return None
+
+
+def latest(folder: Path) -> dict[str, Any] | None:
+    """Return the state of :func:`newest`."""
+    found = newest(folder)
+    return None if found is None else found.state

@@ -15,7 +15,9 @@ from torch.nn.functional import cross_entropy
 
 from otgan.data import Dataset
 from otgan.data.known import cache_dir
+from otgan.gan import checkpoint
 from otgan.gan.batches import seeded
+from otgan.gan.errors import WriteError, reason
 from otgan.gan.folder import write_whole
 from otgan.gan.networks import initialize
 from otgan.gan.samples import digest
@@ -54,18 +56,13 @@ class Classifier:
         with torch.device("meta"):
             network = _network(train.shape, len(train.classes))
         try:
-            stored = torch.load(path, map_location="cpu", weights_only=True)
-        except (
-            OSError,
-            RuntimeError,
-            ValueError,
-            EOFError,
-        ):  # none yet, or one that was damaged: trained anew
-            stored = None
-        if stored is not None:
+            stored = checkpoint.load_archive(path)
             network.to_empty(device="cpu")
             network.load_state_dict(stored["network"])
-            return cls._frozen(network, stored["accuracy"])
+            return cls._frozen(network, float(stored["accuracy"]))
+        except Exception as error:  # a damaged file ends in whatever its bytes happen to mean
+            if not isinstance(error, FileNotFoundError):
+                _log.warning("%s cannot be used (%s): training the classifier anew", path, reason(error))
         _log.info("training a classifier of %s to judge by", train.name)
         initialize(network, seeded(torch.device("cpu"), 0, 5), torch.device("cpu"))
         _fit(network, train)
@@ -76,8 +73,8 @@ class Classifier:
             path.parent.mkdir(parents=True, exist_ok=True)
             content = {"network": network.state_dict(), "accuracy": accuracy}
             write_whole(path, lambda file: torch.save(content, file))
-        except OSError as error:
-            _log.warning("the classifier cannot be kept in %s: %s", path.parent, error.strerror)
+        except (OSError, WriteError) as error:
+            _log.warning("the classifier cannot be kept in %s: %s", path.parent, reason(error))
         return cls._frozen(network, accuracy)
 
     @classmethod

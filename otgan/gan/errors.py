@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["DivergedError", "OptionError", "RunError"]
+import os
+
+__all__ = ["DivergedError", "Interrupted", "OptionError", "RunError", "Terminated", "WriteError", "reason"]
 
 
 class OptionError(ValueError):
@@ -13,5 +15,38 @@ class RunError(RuntimeError):
     """A run cannot start, continue or be read: its folder, its files or its data are not what they must be."""
 
 
+class WriteError(RunError):
+    """A file of a run cannot be written: the disk is full, or read-only, or fails."""
+
+
 class DivergedError(RunError):
     """Training met a number that is not finite; the message names the step, the term and the last good checkpoint."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """SIGINT ended a training, after what it had done was saved; the message says where to resume."""
+
+
+class Terminated(SystemExit):
+    """SIGTERM ended a training, after what it had done was saved; the exit status is 143.
+
+    Attributes
+    ----------
+    message : str
+        Where to resume.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(143)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def reason(error: BaseException) -> str:
+    """Return why, in a few words of one line: of the system's errors what the system says."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return os.strerror(error.errno)
+    words = " ".join(str(error).split())
+    return words[:200] or type(error).__name__

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from otgan.gan.errors import DivergedError, OptionError
-from otgan.gan.folder import Folder, write_whole
+from otgan.gan.checkpoint import Checkpoint
+from otgan.gan.errors import DivergedError, OptionError, RunError, reason
+from otgan.gan.folder import Folder, write_whole, writing
 
-__all__ = ["Records", "read_metrics"]
+__all__ = ["Records", "history_of", "read_metrics"]
+
+_log = logging.getLogger("otgan")
 
 
 class Records:
@@ -33,11 +39,15 @@ class Records:
         Rows of the same run before it was interrupted; the file then holds these and no others.
     tensorboard : bool
         Write the rows for TensorBoard too.
+    pending : mapping, optional
+        The terms since the last of those rows, of :meth:`state_dict`.
 
     Raises
     ------
     OptionError
         If there is no folder for TensorBoard's files, or no TensorBoard.
+    WriteError
+        If the system refuses.
     """
 
     def __init__(
@@ -47,21 +57,45 @@ class Records:
         history: list[dict[str, Any]] | None = None,
         *,
         tensorboard: bool = False,
+        pending: Mapping[str, Any] | None = None,
     ) -> None:
         self.estimate, self.history = estimate, list(history or [])
         self._window: list[Tensor] = []
         self._names: list[str] = []
+        if pending:
+            self._names, self._window = list(pending["names"]), list(pending["terms"])
         self._board = _board(folder, self.history) if tensorboard else None
         self._file = None
         if folder is not None:
+            self._path = folder.metrics_file
             lines = "".join(_line(row) for row in self.history)
-            write_whole(folder.metrics_file, lambda file: file.write(lines.encode()))
-            self._file = folder.metrics_file.open("a", encoding="utf-8")
+            write_whole(self._path, lambda file: file.write(lines.encode()))
+            with writing(self._path):
+                self._file = self._path.open("ab", buffering=0)
 
     def add(self, terms: dict[str, Tensor]) -> None:
         """Keep the terms of one step, on their device."""
         self._names = list(terms)
         self._window.append(torch.stack(list(terms.values())))
+
+    def check(self, step: int) -> np.ndarray[Any, Any]:
+        """Return the terms kept, the last of them being of ``step``, a row each.
+
+        Raises
+        ------
+        DivergedError
+            If one of them is not finite.
+        """
+        if not self._window:
+            return np.zeros((0, len(self._names)))
+        here = self._window[-1].device  # those of a checkpoint come on the CPU
+        values = torch.stack([terms.to(here) for terms in self._window]).double().cpu().numpy()
+        if not np.isfinite(values).all():
+            row, column = np.argwhere(~np.isfinite(values))[0]
+            raise DivergedError(
+                f"step {step - len(values) + 1 + row}: {self._names[column]} became {values[row, column]}"
+            )
+        return values
 
     def flush(self, step: int, **also: Any) -> dict[str, Any]:
         """Turn the terms kept, the last of them being of ``step``, into a row.
@@ -73,13 +107,8 @@ class Records:
         """
         if not self._window:
             return {}
-        values = torch.stack(self._window).double().cpu().numpy()
+        values = self.check(step)
         self._window.clear()
-        if not np.isfinite(values).all():
-            row, column = np.argwhere(~np.isfinite(values))[0]
-            raise DivergedError(
-                f"step {step - len(values) + 1 + row}: {self._names[column]} became {values[row, column]}"
-            )
         means = values.mean(0)
         if self.estimate in self._names:
             at = self._names.index(self.estimate)
@@ -87,38 +116,175 @@ class Records:
         return self.write({"step": step, **dict(zip(self._names, means.tolist(), strict=True)), **also})
 
     def write(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Append a row."""
+        """Append a row.
+
+        Raises
+        ------
+        WriteError
+            If the system refuses; the file then ends with the row before.
+        """
         self.history.append(row)
         if self._file is not None:
-            self._file.write(_line(row))
-            self._file.flush()
+            with writing(self._path):
+                _append(self._file.fileno(), _line(row).encode())
         if self._board is not None:
-            for name, value in {**row, **row.get("evaluation", {})}.items():
-                if isinstance(value, (int, float)) and name != "step":
-                    self._board.add_scalar(name, value, row["step"])
+            with writing(self._path.parent / "tensorboard"):
+                for name, value in {**row, **row.get("evaluation", {})}.items():
+                    if isinstance(value, (int, float)) and name != "step":
+                        self._board.add_scalar(name, value, row["step"])
         return row
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps: the rows as they were written, and the terms that are in none yet."""
+        found: dict[str, Any] = {"rows": "".join(_line(row) for row in self.history)}
+        if self._window:
+            terms = torch.stack([terms.cpu() for terms in self._window])
+            found["pending"] = {"names": list(self._names), "terms": terms}
+        return found
 
     def close(self) -> None:
         """Close the files."""
-        for sink in (self._file, self._board):
-            if sink is not None:
-                sink.close()
+        if self._file is not None:
+            self._file.close()
+        if self._board is not None:
+            with writing(self._path.parent / "tensorboard"):
+                self._board.close()
+
+
+def _append(descriptor: int, line: bytes) -> None:
+    """Write a line at the end of a file, or leave the file as it is."""
+    before = os.fstat(descriptor).st_size
+    rest = memoryview(line)
+    try:
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    except BaseException:
+        os.ftruncate(descriptor, before)
+        raise
+
+
+def history_of(found: Checkpoint, path: Path) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """Return the rows that a run had written when it was saved, whatever became of ``metrics.jsonl`` since; and the rest.
+
+    The rest are the terms that were in no row yet.
+
+    Where the file holds others, one line of the log says so. A checkpoint that was written before checkpoints kept the
+    rows leaves them to :func:`read_metrics`.
+
+    Raises
+    ------
+    RunError
+        If what the checkpoint holds are no rows.
+    """
+    step = found.state["step"]
+    if found.records is None:
+        return read_metrics(path, upto=step), None
+    lines = str(found.records.get("rows", "")).encode(errors="replace").splitlines()
+    rows, trouble = _parse(lines, step)
+    if trouble is not None:
+        raise RunError(f"the checkpoint of step {step} holds no rows of a run: row {len(rows) + 1} {trouble}")
+    pending = found.records.get("pending")
+    if pending is not None and not _is_pending(pending):
+        raise RunError(f"the checkpoint of step {step} holds no terms of a run: they have another shape")
+    there = _lines(path)
+    if there[: len(lines)] != lines:
+        at = next(
+            (k for k, (old, new) in enumerate(zip(there, lines, strict=False)) if old != new), len(there)
+        )
+        what = "is missing" if at >= len(there) else "is damaged or was changed"
+        _log.warning(
+            "%s: line %d %s: it and the %d after it are dropped, and their rows taken from the checkpoint",
+            path,
+            at + 1,
+            what,
+            max(0, len(there) - at - 1),
+        )
+    return rows, pending
+
+
+def _is_pending(pending: Any) -> bool:
+    if not isinstance(pending, dict):
+        return False
+    names, terms = pending.get("names"), pending.get("terms")
+    return (
+        isinstance(names, list)
+        and isinstance(terms, Tensor)
+        and terms.ndim == 2
+        and terms.shape[1] == len(names) > 0
+        and all(isinstance(name, str) for name in names)
+    )
 
 
 def read_metrics(path: Path, upto: float = math.inf) -> list[dict[str, Any]]:
-    """Read the rows of steps up to ``upto``; what follows them, a line torn by a crash included, is left out."""
-    rows: list[dict[str, Any]] = []
-    if not path.is_file():
-        return rows
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            break
-        if row["step"] > upto:
-            break
-        rows.append(row)
+    """Read the rows of steps up to ``upto``, as far as they are what a run writes.
+
+    What follows is left out; unless it is rows of later steps, or a last line torn by a crash, one line of the log says
+    so.
+    """
+    there = _lines(path)
+    rows, trouble = _parse(there, upto)
+    if trouble is not None and len(rows) + 1 < len(there):
+        _log.warning(
+            "%s: line %d %s: it and the %d after it are dropped",
+            path,
+            len(rows) + 1,
+            trouble,
+            len(there) - len(rows) - 1,
+        )
     return rows
+
+
+def _lines(path: Path) -> list[bytes]:
+    try:
+        return path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        _log.warning("%s cannot be read: %s: its rows are dropped", path, reason(error))
+        return []
+
+
+def _parse(lines: Iterable[bytes], upto: float) -> tuple[list[dict[str, Any]], str | None]:
+    """Return the rows of steps up to ``upto``, and what the first line is that is no row."""
+    rows: list[dict[str, Any]] = []
+    seen: set[tuple[int, bool]] = set()
+    last = 0
+    for line in lines:
+        try:
+            row = json.loads(line, parse_constant=_refuse)
+        except (ValueError, RecursionError):
+            return rows, "is not JSON"
+        if not isinstance(row, dict):
+            return rows, "is no row"
+        step = row.get("step")
+        if not isinstance(step, int) or isinstance(step, bool) or step < 0:
+            return rows, f"has {'no step' if step is None else 'a step that is no whole number'}"
+        if step > upto:
+            break
+        key = (step, "evaluation" in row)
+        if step < last or key in seen:
+            return rows, "has the step of a row before it"
+        found = row.get("evaluation", {})
+        numbers = [value for name, value in row.items() if name != "evaluation"]
+        if key[1]:
+            numbers += [found.get(name) for name in ("em", "em_floor")] if isinstance(found, dict) else [None]
+        if not all(_is_number(value) for value in numbers):
+            return rows, "has what is no number"
+        rows.append(row)
+        seen.add(key)
+        last = step
+    return rows, None
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a number that a float can be."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return abs(value) <= 1.7e308
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(constant)
 
 
 def _board(folder: Folder | None, history: list[dict[str, Any]]) -> Any:
@@ -129,7 +295,8 @@ def _board(folder: Folder | None, history: list[dict[str, Any]]) -> Any:
     except ImportError as error:
         raise OptionError("tensorboard is not installed: pip install 'otgan[tensorboard]'") from error
     resumed_at = history[-1]["step"] + 1 if history else None
-    return SummaryWriter(folder.path / "tensorboard", purge_step=resumed_at)
+    with writing(folder.path / "tensorboard"):
+        return SummaryWriter(folder.path / "tensorboard", purge_step=resumed_at)
 
 
 def _line(row: dict[str, Any]) -> str:

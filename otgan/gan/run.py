@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,16 +13,17 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from otgan.gan import checkpoint
+from otgan.data.stored import check_fits
+from otgan.gan import arguments, checkpoint
 from otgan.gan.batches import draw_noise, seeded
-from otgan.gan.errors import OptionError, RunError
+from otgan.gan.errors import DivergedError, OptionError, RunError, reason
 from otgan.gan.evaluate import Judge
 from otgan.gan.folder import Folder, write_whole
 from otgan.gan.networks import Space
 from otgan.gan.reconstruction import examine
-from otgan.gan.records import read_metrics
-from otgan.gan.samples import Samples, Scaling, as_tensor
-from otgan.gan.state import State
+from otgan.gan.records import history_of
+from otgan.gan.samples import Samples, Scaling, as_tensor, check_held_out, digest, rows_of
+from otgan.gan.state import State, blank_networks
 from otgan.gan.systems import SYSTEMS, System
 from otgan.gan.systems.autoencoding import Autoencoder
 
@@ -29,6 +31,8 @@ __all__ = ["Run"]
 
 _CHUNK = 1000
 _TRAVERSED = 16
+
+_log = logging.getLogger("otgan")
 
 
 class Run:
@@ -62,10 +66,11 @@ class Run:
         spec: str | None,
         folder: Folder | None,
         judge: Judge | None = None,
+        digest: str | None = None,
     ) -> None:
         self.system, self.space, self.scaling, self.networks = system, space, scaling, networks
         self.step, self.seed, self.history, self.folder = step, seed, history, folder
-        self._spec, self._judge = spec, judge
+        self._spec, self._judge, self._digest = spec, judge, digest
 
     def __repr__(self) -> str:
         where = "" if self.folder is None else f", {str(self.folder.path)!r}"
@@ -118,43 +123,55 @@ class Run:
         RunError
             If there is no run, or no usable checkpoint in it.
         """
-        place = Folder(folder)
+        place = Folder(arguments.path("folder", folder))
+        own, where = arguments.modules(modules), arguments.device("cpu" if device is None else device)
         config = place.config()
-        state = checkpoint.latest(place.path)
-        if state is None:
+        found = checkpoint.newest(place.path)
+        if found is None:
             raise RunError(f"{place.path} has no checkpoint yet: resume the run")
-        system = SYSTEMS[config["system"]].for_data("", config["options"])
+        try:
+            system = SYSTEMS[config["system"]].for_data("", config["options"])
+        except (KeyError, OptionError) as error:
+            raise RunError(
+                f"{place.config_file} names a system that there is not here: {reason(error)}"
+            ) from error
         space = Space(tuple(config["data"]["shape"]))
-        own = dict(modules or {})
+        made = blank_networks(system, space)
+        if unknown := sorted(set(own) - set(made)):
+            raise OptionError(f"{system.name} has no network {unknown[0]!r}; it has {', '.join(made)}")
         missing = [name for name in config["modules"] if name in system.averaged and name not in own]
         if missing:
             raise RunError(f"{place.path} was trained with a {missing[0]} of your own: pass it in modules")
-        with torch.device("meta"):
-            made = system.networks(space)
         networks = {}
         for name in system.averaged:
-            network = own.get(name) or made[name].to_empty(device="cpu")
             try:
-                network.load_state_dict(
-                    {
-                        key.removeprefix("module."): value
-                        for key, value in state["averages"][name].items()
-                        if key.startswith("module.")
-                    }
-                )
-            except RuntimeError as error:
-                raise RunError(f"{place.path}: its {name} does not fit: {_first_line(error)}") from error
-            networks[name] = network.to(device or "cpu").eval().requires_grad_(False)
+                weights = {
+                    key.removeprefix("module."): value
+                    for key, value in found.state["averages"][name].items()
+                    if key.startswith("module.")
+                }
+                if name not in own:
+                    _check_weights(made[name], weights)
+                network = own.get(name) or made[name].to_empty(device="cpu")
+                network.load_state_dict(weights)
+            except Exception as error:  # whatever a checkpoint of something else happens to hold
+                raise RunError(f"{place.path}: its {name} does not fit: {reason(error)}") from error
+            networks[name] = network.to(where).eval().requires_grad_(False)
+        try:
+            scaling = Scaling.read(found.state["scaling"])
+        except Exception as error:
+            raise RunError(f"{place.path}: its units cannot be read: {reason(error)}") from error
         return cls(
             system,
             space,
-            Scaling(**state["scaling"]),
+            scaling,
             networks,
-            step=state["step"],
+            step=found.state["step"],
             seed=config["seed"],
-            history=read_metrics(place.metrics_file, state["step"]),
+            history=history_of(found, place.metrics_file)[0],
             spec=config["data"]["spec"],
             folder=place,
+            digest=config["data"]["digest"],
         )
 
     @torch.no_grad()
@@ -172,8 +189,9 @@ class Run:
         ndarray of float32, shape (n, d), or (n, C, H, W) for images
             In the units of the data.
         """
-        if n < 1:
-            raise OptionError(f"the number of samples must be at least 1, got {n}")
+        n = arguments.whole("the number of samples", n)
+        seed = None if seed is None else arguments.seed(seed)
+        check_fits(4 * n * self.space.dim, f"{n} samples")
         rng = seeded(self.device, self.seed, 3) if seed is None else seeded(self.device, seed, 4)
         if seed is None:
             rng.seed()
@@ -202,6 +220,7 @@ class Run:
             If the system has no encoder, or x has another shape than the data.
         """
         system = self.autoencoder()
+        seed = None if seed is None else arguments.seed(seed)
         rng = None if seed is None else seeded(self.device, seed, 8)
         parts = []
         for part in self.in_units(x).split(_CHUNK):
@@ -210,7 +229,10 @@ class Run:
             else:
                 codes = system.encode(self.networks, part, system.encoder_noise(len(part), rng))
             parts.append(codes.float().cpu().numpy())
-        return np.concatenate(parts)
+        found = np.concatenate(parts)
+        if not np.isfinite(found).all():
+            raise DivergedError(f"step {self.step}: the encoder makes codes that are not finite")
+        return found
 
     @torch.no_grad()
     def decode(self, z: ArrayLike | Tensor) -> NDArray[np.float32]:
@@ -230,7 +252,7 @@ class Run:
         OptionError
             If z has another shape.
         """
-        codes = torch.from_numpy(_rows(z)).to(self.device)
+        codes = torch.from_numpy(rows_of("z", z)).to(self.device)
         if codes.ndim != 2 or codes.shape[1] != self.system.latent or not codes.numel():
             raise OptionError(
                 f"codes must have the shape (n, {self.system.latent}), got {tuple(codes.shape)}"
@@ -267,7 +289,13 @@ class Run:
         ndarray of float32, shape (k, steps, d), or (k, steps, C, H, W) for images
             For the first k coordinates of the code, 16 at most; the others stay as x has them.
         """
-        code = self.encode(_rows(x)[None])[0]
+        steps, reach = arguments.whole("steps", steps), arguments.real("reach", reach)
+        self.autoencoder()
+        row = rows_of("x", x)
+        if row.shape not in (self.space.shape, (self.space.dim,)):
+            raise OptionError(f"x must be one sample of shape {self.space.shape}, got the shape {row.shape}")
+        check_fits(4 * _TRAVERSED * steps * self.space.dim, f"{steps} steps of a traversal")
+        code = self.encode(row[None])[0]
         middle, deviation = (0.0, 1.0) if self.system.prior == "normal" else (0.5, 12**-0.5)
         places = middle + deviation * np.linspace(-reach, reach, steps)
         k = min(len(code), _TRAVERSED)
@@ -297,11 +325,13 @@ class Run:
         decoded: NDArray[np.float32] = (
             self.scaling.to_data(self.networks["generator"](codes).float()).cpu().numpy()
         )
+        if not np.isfinite(decoded).all():
+            raise DivergedError(f"step {self.step}: the generator makes samples that are not finite")
         return decoded
 
     def in_units(self, x: ArrayLike | Tensor) -> Tensor:
         """Return samples in the units of the networks, n of the shape of ``space``."""
-        rows = _rows(x)
+        rows = rows_of("x", x)
         shape = self.space.shape
         if not rows.size or rows.shape[1:] not in (shape, (self.space.dim,)):
             raise OptionError(
@@ -309,25 +339,30 @@ class Run:
             )
         return self.scaling.to_units(as_tensor(rows, self.space)).to(self.device)
 
-    def write_samples(self, path: Path, n: int, seed: int | None = None) -> None:
+    def write_samples(self, path: str | os.PathLike[str], n: int, seed: int | None = None) -> None:
         """Draw samples into a file: .npy in the shape of :meth:`sample`, .csv with a row each, .png as a picture.
 
         Raises
         ------
         OptionError
             If the name ends otherwise.
+        WriteError
+            If the system refuses.
         """
+        path = Path(arguments.path("path", path))
+        if path.suffix.lower() not in {".npy", ".csv", ".png"}:
+            raise OptionError(f"samples are written as .npy, .csv or .png, not as {path.name!r}")
         samples = self.sample(n, seed)
-        if path.suffix == ".npy":
+        if path.suffix.lower() == ".npy":
             write_whole(path, lambda file: np.save(file, samples))
-        elif path.suffix == ".csv":
-            write_whole(path, lambda file: np.savetxt(file, samples.reshape(n, -1), "%.9g", delimiter=","))
-        elif path.suffix == ".png":
+        elif path.suffix.lower() == ".csv":
+            write_whole(
+                path, lambda file: np.savetxt(file, samples.reshape(len(samples), -1), "%.9g", delimiter=",")
+            )
+        else:
             from otgan.gan import figures  # matplotlib takes long to import
 
             figures.sample_picture(path, samples, None if samples.ndim == 4 else self.real_samples())
-        else:
-            raise OptionError(f"samples are written as .npy, .csv or .png, not as {path.name!r}")
 
     def evaluate(
         self,
@@ -354,8 +389,12 @@ class Run:
             See :class:`otgan.gan.evaluate.Judge`; with ``step``, and for systems with an encoder what
             :func:`otgan.gan.reconstruction.examine` finds.
         """
+        n, seed = arguments.whole("n", n, 2), arguments.seed(seed)
+        data_dir = None if data_dir is None else arguments.path("data_dir", data_dir)
         judge = self.judge(against, data_dir=data_dir)
         n = judge.size(n)
+        if isinstance(self.system, Autoencoder):
+            check_held_out(n)
         found = {"step": self.step, **judge(self.sample(n, seed=seed))}
         if isinstance(self.system, Autoencoder):
             found |= examine(self, judge.train.points, judge.held_out.points[:n], seed)
@@ -368,9 +407,17 @@ class Run:
         data = self._spec if against is None else against
         if data is None:
             raise RunError("this run was trained on an array: say what to evaluate it against")
-        samples = Samples.of(data, self.seed, data_dir)
+        samples = Samples.of(data, self.seed, data_dir, name="against")
         if samples.space != self.space:
-            raise RunError(f"samples have shape {self.space.shape}, the data {samples.space.shape}")
+            raise RunError(
+                f"this run makes samples of shape {self.space.shape}, and cannot be compared with {samples.train.name}, "
+                f"whose samples have shape {samples.space.shape}: name data of its own shape"
+            )
+        if against is None and self._digest not in {None, digest(samples.train, samples.held_out)}:
+            _log.warning(
+                "%s holds other samples than this run was trained on: what is held out now may have been trained on",
+                data,
+            )
         judge = Judge(samples.train, samples.held_out)
         if against is None:
             self._judge = judge
@@ -382,11 +429,8 @@ class Run:
         return points.reshape(len(points), *self.space.shape)
 
 
-def _rows(x: ArrayLike | Tensor) -> NDArray[np.float32]:
-    """Copy samples or codes, NumPy-like or torch, into a float32 array."""
-    rows: NDArray[np.float32] = np.array(x.detach().cpu().numpy() if isinstance(x, Tensor) else x, np.float32)
-    return rows
-
-
-def _first_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]
+def _check_weights(network: nn.Module, weights: Mapping[str, Any]) -> None:
+    """Refuse weights of other shapes before memory is asked for."""
+    for key, value in network.state_dict().items():
+        if key in weights and tuple(weights[key].shape) != tuple(value.shape):
+            raise ValueError(f"{key} has the shape {tuple(weights[key].shape)}, not {tuple(value.shape)}")

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from otgan.data import Dataset, open_splits
+from otgan.data import DataError, Dataset, SpecError, open_spec, open_splits
 from otgan.data.stored import stack
 from otgan.data.toy import TOYS
-from otgan.gan.errors import RunError
+from otgan.gan import arguments
+from otgan.gan.arrays import array_of, narrow, suspect
+from otgan.gan.errors import OptionError, RunError
 from otgan.gan.networks import Space
 
-__all__ = ["Samples", "Scaling", "as_tensor", "digest"]
+__all__ = ["Samples", "Scaling", "as_tensor", "check_held_out", "digest", "rows_of"]
 
 _SYNTHETIC = (65536, 8192)
 """Rows to train on and to hold out where they are generated: as good as endless, and still countable."""
@@ -65,6 +68,16 @@ class Scaling:
         """Return what a checkpoint keeps."""
         return {"center": self.center, "scale": self.scale}
 
+    @classmethod
+    def read(cls, state: Any) -> Self:
+        """Become what :meth:`state_dict` returned; a ValueError says that it is no such thing."""
+        center, scale = state["center"], state["scale"]
+        if not isinstance(center, Tensor) or center.ndim > 1 or not bool(torch.isfinite(center).all()):
+            raise ValueError("its center is no vector")
+        if not isinstance(scale, float) or not 0 < scale < math.inf:
+            raise ValueError(f"its scale is {scale!r}")
+        return cls(center, scale)
+
 
 @dataclass(frozen=True, eq=False)
 class Samples:
@@ -82,7 +95,9 @@ class Samples:
     held_out: Dataset
 
     @classmethod
-    def of(cls, data: Any, seed: int, data_dir: str | os.PathLike[str] | None = None) -> Samples:
+    def of(
+        cls, data: Any, seed: int, data_dir: str | os.PathLike[str] | None = None, name: str = "data"
+    ) -> Samples:
         """Open a spec, or split an array, a tensor or a data set.
 
         Raises
@@ -93,16 +108,13 @@ class Samples:
             If they are weighted.
         """
         if isinstance(data, (str, os.PathLike)):
-            spec = os.fspath(data)
-            synthetic = spec.partition(":")[0].partition("@")[0] in {*TOYS, "lines"}
-            n, n_test = _SYNTHETIC if synthetic else (None, None)
-            return cls(spec, *open_splits(data, n, n_test, seed, data_dir=data_dir, dtype=np.float32))
+            spec = arguments.path(name, data)
+            return cls(spec, *_opened(spec, seed, data_dir))
         if not isinstance(data, Dataset):
-            array = data.detach().cpu().numpy() if isinstance(data, Tensor) else np.asarray(data)
-            data = stack("the array", array).draw(None, 0, dtype=np.float32)
+            data = stack("the array", array_of(name, data)).draw(None, 0, dtype=np.float64)
         if data.weights is not None:
             raise RunError(f"{data.name} is weighted: draw rows by their weights before training on them")
-        train, held_out = data.hold_out(max(1, len(data) // 5), seed)
+        train, held_out = narrow(data).hold_out(max(1, len(data) // 5), seed)
         return cls(None, train, held_out)
 
     @property
@@ -119,6 +131,53 @@ class Samples:
             "held_out": len(self.held_out),
             "digest": digest(self.train, self.held_out),
         }
+
+
+def _opened(spec: str, seed: int, data_dir: str | os.PathLike[str] | None) -> tuple[Dataset, Dataset]:
+    """Open a spec in single precision, which is what networks work in, and find out what that does not hold."""
+    synthetic = spec.partition(":")[0].partition("@")[0] in {*TOYS, "lines"}
+    n, n_test = _SYNTHETIC if synthetic else (None, None)
+    try:
+        train, held_out = open_splits(spec, n, n_test, seed, data_dir=data_dir, dtype=np.float32)
+    except SpecError:
+        raise
+    except DataError:
+        if not synthetic:  # the number may be one that single precision cannot hold
+            narrow(open_spec(spec, data_dir=data_dir, dtype=np.float64))
+        raise
+    if train.shape is None and not synthetic and suspect(train.points):
+        narrow(open_spec(spec, data_dir=data_dir, dtype=np.float64))
+    return train, held_out
+
+
+def check_held_out(n: int) -> None:
+    """Refuse to judge codes by a single sample: nothing varies in it."""
+    if n < 2:
+        raise RunError(f"{n} sample held out is too few to judge codes by: give at least 10 samples")
+
+
+def rows_of(name: str, x: Any) -> NDArray[np.float32]:
+    """Copy samples or codes, NumPy-like or torch, into a float32 array.
+
+    Raises
+    ------
+    OptionError
+        If they are no finite numbers that float32 holds.
+    """
+    try:
+        values = array_of(name, x)
+        if values.dtype.kind not in "biuf":
+            raise DataError(f"{name} must hold real numbers, got values of type {values.dtype}")
+        with np.errstate(over="ignore"):
+            rows = np.array(values, np.float32)
+    except DataError as error:
+        raise OptionError(str(error)) from error
+    if not np.isfinite(rows).all():
+        at = tuple(int(k) for k in np.argwhere(~np.isfinite(rows))[0])
+        raise OptionError(
+            f"{name} must hold finite numbers of at most 3.4e38, got {values[at]} at {list(at)}"
+        )
+    return rows
 
 
 def digest(*parts: Dataset) -> str:

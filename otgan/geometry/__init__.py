@@ -25,6 +25,9 @@ BACKENDS = {
 _NEEDS = {"triton": "triton", "flash": "flash_sinkhorn"}
 """Packages that a backend needs beyond those that otgan always has; the extra that installs them bears its name."""
 
+_EXPANDING = ("triton", "geomloss", "flash")
+"""Backends whose own kernels form ‖x‖² + ‖y‖² − 2⟨x, y⟩."""
+
 _LITTLE = 2**24
 """Bytes that are not worth a question to the system how much is free."""
 
@@ -32,11 +35,17 @@ _COPIES = 3.0
 """Matrices of float64 that a dense solve holds at once: the costs, a kernel, and what is formed in passing."""
 
 
-def make_geometry(backend: str, x: torch.Tensor, y: torch.Tensor, p: float) -> Geometry:
+def make_geometry(backend: str, x: torch.Tensor, y: torch.Tensor, p: float, direct: bool = False) -> Geometry:
     """Return the geometry named, or for "auto" the one that suits.
 
     On CUDA that is "triton" where it is installed. Elsewhere it is the dense one where it fits in memory, else the
     streamed one.
+
+    Parameters
+    ----------
+    direct : bool
+        Whether costs must come from differences of coordinates. The kernels of other libraries and of GPUs expand
+        squares: a geometry of tensors stands in for them, and says so by its name.
 
     Raises
     ------
@@ -54,6 +63,8 @@ def make_geometry(backend: str, x: torch.Tensor, y: torch.Tensor, p: float) -> G
             backend = "triton"
         else:
             backend = "dense" if need < 0.5 * free else "streamed"
+    if direct and backend in _EXPANDING:
+        backend = "dense" if need < 0.5 * free else "streamed"
     if backend == "dense" and need > free:
         raise MemoryError(
             f"backend 'dense' needs about {describe(need)} for {x.shape[0]} problem(s) of {x.shape[1]} x {y.shape[1]} "
@@ -65,7 +76,7 @@ def make_geometry(backend: str, x: torch.Tensor, y: torch.Tensor, p: float) -> G
             f"pip install 'otgan[{backend}]' (Linux), or use backend='auto'"
         )
     module, name = BACKENDS[backend].split(":")
-    geometry: Geometry = getattr(import_module(module), name)(x, y, p)
+    geometry: Geometry = getattr(import_module(module), name)(x, y, p, direct)
     return geometry
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import Self
 
 import torch
 from torch import Tensor
 
-from otgan.cost import mean_cost
+from otgan.cost import cost_error, cost_matrix, mean_cost, origin_of
+from otgan.rounding import CostError
 
 __all__ = ["LOG2E", "Geometry", "Kernel", "log_sum_exp", "rows_per_tile"]
 
@@ -98,12 +101,30 @@ class Geometry(ABC):
         The supports, detached.
     p : float
         The power of the distance.
+    direct : bool
+        Whether float64 costs come from differences of coordinates, slower and to full relative accuracy: where points
+        far away would drown the costs of the others in rounding.
     """
 
     name: str
 
-    def __init__(self, x: Tensor, y: Tensor, p: float) -> None:
-        self.x, self.y, self.p = x, y, p
+    def __init__(self, x: Tensor, y: Tensor, p: float, direct: bool = False) -> None:
+        self.x, self.y, self.p, self.direct = x, y, p, direct
+
+    @cached_property
+    def origin(self) -> Tensor:
+        """What expansions of squared distances are taken about, shape (B, 1, d), float64."""
+        return origin_of(self.x.double(), self.y.double())
+
+    @cached_property
+    def cost_error(self) -> CostError:
+        """How far the costs of :meth:`tiles` may be from the true ones."""
+        return cost_error(self.x.double(), self.y.double(), self.p, direct=self.direct, origin=self.origin)
+
+    def block(self, rows: slice) -> Tensor:
+        """Compute the costs of some rows, shape (B, rows, m), float64."""
+        x, y = self.x[:, rows].double(), self.y.double()
+        return cost_matrix(x, y, self.p, direct=self.direct, origin=self.origin)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -128,9 +149,9 @@ class Geometry(ABC):
         kernel = self.kernel(epsilon, f, g, tol)
         return kernel, kernel
 
-    @abstractmethod
-    def take(self, keep: Tensor) -> Geometry:
+    def take(self, keep: Tensor) -> Self:
         """Return the geometry of the problems whose indices are in `keep`."""
+        return type(self)(self.x[keep], self.y[keep], self.p, self.direct)
 
     def presolve(
         self, a: Tensor, b: Tensor, epsilon: Tensor, start: Tensor, tol: float

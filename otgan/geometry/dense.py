@@ -8,7 +8,6 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from otgan.cost import cost_matrix
 from otgan.geometry.base import LOG2E, Geometry, Kernel, exp2_, exponents, rows_per_tile
 from otgan.memory import empty
 
@@ -80,14 +79,14 @@ class DenseGeometry(Geometry):
 
     name = "dense"
 
-    def __init__(self, x: Tensor, y: Tensor, p: float) -> None:
-        super().__init__(x, y, p)
+    def __init__(self, x: Tensor, y: Tensor, p: float, direct: bool = False) -> None:
+        super().__init__(x, y, p, direct)
         self._buffers: dict[torch.dtype, Tensor] = {}
 
     @cached_property
     def cost(self) -> Tensor:
         """The costs, shape (B, n, m), float64; of a ragged batch, solved in groups, the whole may never be needed."""
-        return cost_matrix(self.x.double(), self.y.double(), self.p)
+        return self.block(slice(None))
 
     def mean_cost(self, a: Tensor, b: Tensor) -> Tensor:
         """Mean of the stored costs, or of the moments where there are fewer of them."""
@@ -106,7 +105,7 @@ class DenseGeometry(Geometry):
 
     def take(self, keep: Tensor) -> DenseGeometry:
         """Return the geometry of the problems `keep`."""
-        part = DenseGeometry(self.x[keep], self.y[keep], self.p)
+        part = super().take(keep)
         part.cost = self.cost[keep]
         return part
 

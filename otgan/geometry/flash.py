@@ -51,17 +51,13 @@ class FlashGeometry(StreamedGeometry):
 
     name = "flash"
 
-    def __init__(self, x: Tensor, y: Tensor, p: float) -> None:
+    def __init__(self, x: Tensor, y: Tensor, p: float, direct: bool = False) -> None:
         if p != 2:
             raise ValueError(
                 f"backend 'flash' computes squared distances only, p = 2, got p={p:g}: use 'auto'"
             )
         require_device(x.device, "flash")
-        super().__init__(x, y, p)
-
-    def take(self, keep: Tensor) -> FlashGeometry:
-        """Return the geometry of the problems `keep`."""
-        return FlashGeometry(self.x[keep], self.y[keep], self.p)
+        super().__init__(x, y, p, direct)
 
     def kernels(self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float) -> tuple[Kernel, Kernel]:
         """Return the kernel at the accuracy that `tol` asks for, and FlashSinkhorn's for corrections."""

@@ -41,17 +41,13 @@ class GeomlossGeometry(StreamedGeometry):
 
     name = "geomloss"
 
-    def __init__(self, x: Tensor, y: Tensor, p: float) -> None:
+    def __init__(self, x: Tensor, y: Tensor, p: float, direct: bool = False) -> None:
         if p not in {1, 2}:
             raise ValueError(
                 f"backend 'geomloss' computes costs for p = 1 and p = 2, got p={p:g}: use 'auto'"
             )
-        super().__init__(x, y, p)
+        super().__init__(x, y, p, direct)
         self._softmin = _softmin(int(p), x.shape[1] * y.shape[1])
-
-    def take(self, keep: Tensor) -> GeomlossGeometry:
-        """Return the geometry of the problems `keep`."""
-        return GeomlossGeometry(self.x[keep], self.y[keep], self.p)
 
     def kernel(self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float) -> Kernel:
         """Remember the potentials; every product is made of soft minima."""

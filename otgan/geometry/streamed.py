@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 from otgan.cost import cost_matrix, products
-from otgan.geometry.base import LOG2E, Geometry, Kernel, exp2_, rows_per_tile
+from otgan.geometry.base import LOG2E, Geometry, Kernel, exp2_, exponents, rows_per_tile
 from otgan.memory import empty
 
 __all__ = ["StreamedGeometry"]
@@ -30,26 +31,27 @@ class StreamedGeometry(Geometry):
 
     name = "streamed"
 
-    def __init__(self, x: Tensor, y: Tensor, p: float) -> None:
-        super().__init__(x, y, p)
-        self.reach = _diameter(x, y) ** p
+    def __init__(self, x: Tensor, y: Tensor, p: float, direct: bool = False) -> None:
+        super().__init__(x, y, p, direct)
+        self.reach = self._diameter() ** p
+
+    def _diameter(self) -> Tensor:
+        """Length, for every problem, that no distance between its points exceeds."""
+        sides = (self.x.double() - self.origin, self.y.double() - self.origin)
+        radii = [torch.linalg.vector_norm(side, dim=2).amax(1) for side in sides]
+        return radii[0] + radii[1]
 
     def tiles(self) -> Iterator[tuple[slice, Tensor]]:
         """Yield freshly computed blocks of costs, float64."""
         batch, n, m = self.shape
         step = rows_per_tile(batch, m)
-        y = self.y.double()
         for start in range(0, n, step):
             rows = slice(start, start + step)
-            yield rows, cost_matrix(self.x[:, rows].double(), y, self.p)
-
-    def take(self, keep: Tensor) -> StreamedGeometry:
-        """Return the geometry of the problems `keep`."""
-        return StreamedGeometry(self.x[keep], self.y[keep], self.p)
+            yield rows, self.block(rows)
 
     def kernel(self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float) -> Kernel:
         """Remember the potentials; every product forms the kernel anew, as accurately as `tol` asks."""
-        rounding = _ROUNDING * float((self.reach / epsilon).max())
+        rounding = math.inf if self.direct else _ROUNDING * float((self.reach / epsilon).max())
         return StreamedKernel(self, epsilon, f, g, torch.float32 if rounding <= tol else torch.float64)
 
     def kernels(self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float) -> tuple[Kernel, Kernel]:
@@ -67,12 +69,11 @@ class StreamedKernel(Kernel):
     def __init__(self, geometry: Geometry, epsilon: Tensor, f: Tensor, g: Tensor, dtype: torch.dtype) -> None:
         self.geometry, self.epsilon, self.f, self.g, self.dtype = geometry, epsilon, f, g, dtype
         self.exact = dtype == torch.float64
-        x, y = geometry.x.double(), geometry.y.double()
-        origin = 0.5 * (x.mean(1, keepdim=True) + y.mean(1, keepdim=True))
-        x, y = x - origin, y - origin
+        x, y = geometry.x.double() - geometry.origin, geometry.y.double() - geometry.origin
         scale = (epsilon / LOG2E)[:, None, None]
         row, column = (f[..., None] / scale), (g[..., None] / scale)
-        if geometry.p == 2:
+        self.expanded = geometry.p == 2 and not geometry.direct
+        if self.expanded:
             row = row - x.square().sum(-1, keepdim=True) / scale
             column = column - y.square().sum(-1, keepdim=True) / scale
             left = torch.cat([2 * x / scale, row, torch.ones_like(row)], 2)
@@ -92,8 +93,12 @@ class StreamedKernel(Kernel):
         for start in range(0, n, step):
             rows = slice(start, start + step)
             block = memory[:, : min(step, n - start)]
-            if self.geometry.p == 2:
+            if self.expanded:
                 products(self.left[:, rows], self.right, out=block)
+            elif self.geometry.direct:
+                inverse = (LOG2E / self.epsilon)[:, None]
+                cost = self.geometry.block(rows)
+                block.copy_(exponents(cost, self.row[:, rows, 0], self.column[..., 0], inverse))
             else:
                 block.copy_(cost_matrix(self.left[:, rows], self.right, self.geometry.p).neg_())
                 block.add_(self.row[:, rows]).add_(self.column.mT)
@@ -126,10 +131,3 @@ class StreamedKernel(Kernel):
         return StreamedKernel(
             self.geometry.take(keep), self.epsilon[keep], self.f[keep], self.g[keep], self.dtype
         )
-
-
-def _diameter(x: Tensor, y: Tensor) -> Tensor:
-    """Length, for every problem, that no distance between its points exceeds."""
-    origin = 0.5 * (x.mean(1, keepdim=True) + y.mean(1, keepdim=True))
-    radii = [torch.linalg.vector_norm(points - origin, dim=2).amax(1) for points in (x, y)]
-    return (radii[0] + radii[1]).double()

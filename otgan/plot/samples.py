@@ -10,6 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from otgan.plain import plain
 from otgan.plot.arcs import Arcs
 from otgan.plot.palette import BLUE, ORANGE
 
@@ -129,5 +130,6 @@ def _chosen(size: int, limit: int, ends: NDArray[np.int64], rng: np.random.Gener
 
 def _of(name: str, drawn: int, size: int) -> str:
     """Words for a legend. A leading underscore would hide an entry, and dollars would be read as mathematics."""
+    name = plain(name)
     short = name if len(name) <= 32 else f"…{name[-31:]}"
     return f"{f'{drawn} of ' if drawn < size else ''}{size} samples of {short}".replace("$", r"\$")

@@ -19,6 +19,7 @@ import numpy as np
 import otgan
 from otgan.measure import Measure, Pair, pair
 from otgan.metrics import DEFAULT
+from otgan.plain import plain as safe
 from otgan.report import text
 from otgan.report.caveats import Findings, caveats
 from otgan.report.distance import Distance, measured, statistic
@@ -270,7 +271,9 @@ def compare(
     names = (str(names[0]), str(names[1]))
     return Report(
         names=names,
-        warnings=caveats(Findings(both, names, {each.name: each for each in distances})),
+        warnings=caveats(
+            Findings(both, (safe(names[0]), safe(names[1])), {each.name: each for each in distances})
+        ),
         seed=int(seed) if isinstance(seed, (int, np.integer)) else None,
         seconds=time.perf_counter() - start,
         _distances=distances,

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from otgan.coupling import Coupling
-from otgan.distances import emd, sinkhorn, solve_divergence
+from otgan.distances import emd, sinkhorn
 from otgan.divergences import Cells, estimate, js, kl, tv
+from otgan.entropic.problems import divergence_of, solve_divergence
 from otgan.exact.simplex import import_pot
 from otgan.measure import Measure, Pair
 from otgan.metrics import Request
+from otgan.normal_form import NormalForm
 from otgan.report.plan import Plan
 from otgan.report.uncertainty import NoiseFloor, Null, standard_error
 from otgan.result import Status, Transport, statuses
@@ -155,14 +157,16 @@ def statistic(request: Request, plan: Plan) -> Callable[[Pair], float]:
         return lambda both: float(emd(both.x, both.y, p=plan.p))
     if name == "sinkhorn":
         return lambda both: float(sinkhorn(both.x, both.y, on_failure="ignore", **plan.entropic_options()))
-    return lambda both: float(_debiased(solve_divergence(both, plan.settings(both))))
+    return lambda both: float(
+        _debiased(solve_divergence(NormalForm.of(both, plan.p), plan.settings(both)), both)
+    )
 
 
 def _emd(request: Request, both: Pair, plan: Plan) -> Distance:
     if both.x.points.shape[-1] > 1:
         import_pot()  # seconds in a fresh process, which are not the solver's
     start = time.perf_counter()
-    solved = transport(both.x, both.y, p=plan.p)
+    solved = transport(both.x, both.y, p=plan.p, time_limit=plan.time_limit, on_failure="ignore")
     lower, upper = solved.lower, solved.upper
     seconds = time.perf_counter() - start
     return Distance(
@@ -214,9 +218,9 @@ def _sinkhorn(request: Request, both: Pair, plan: Plan) -> Distance:
 def _sinkhorn_divergence(request: Request, both: Pair, plan: Plan) -> Distance:
     start = time.perf_counter()
     settings = plan.settings(both)
-    terms = solve_divergence(both, settings)
+    terms = solve_divergence(NormalForm.of(both, plan.p), settings)
     cross, self_x, self_y = terms
-    value = _debiased(terms)
+    value = _debiased(terms, both)
     error = torch.stack([term.error for term in terms]).amax(0)
     seconds = time.perf_counter() - start
     return Distance(
@@ -227,7 +231,7 @@ def _sinkhorn_divergence(request: Request, both: Pair, plan: Plan) -> Distance:
         seconds,
         p=plan.p,
         epsilon=float(settings.epsilon),
-        status=statuses(error, value, settings.tol)[0],
+        status=statuses(terms, settings.tol, settings.deadline)[0],
         marginal_error=float(error),
         iterations=int(sum(term.iterations for term in terms)),
         backend=cross.backend,
@@ -239,9 +243,9 @@ def _sinkhorn_divergence(request: Request, both: Pair, plan: Plan) -> Distance:
     )
 
 
-def _debiased(terms: Sequence[Coupling]) -> Tensor:
+def _debiased(terms: Sequence[Coupling], both: Pair) -> Tensor:
     cross, self_x, self_y = terms
-    return cross.value - 0.5 * (self_x.value + self_y.value)
+    return divergence_of(terms, cross.value, self_x.value, self_y.value, both)
 
 
 def _divergence(request: Request, both: Pair, plan: Plan) -> Distance:

@@ -8,11 +8,19 @@ from typing import Any
 
 import torch
 
-from otgan.cost import check_power, resolve_epsilon
 from otgan.divergences import ESTIMATORS, OPTIONS
-from otgan.entropic.problems import Settings, check_max_iter, check_tol
+from otgan.entropic.problems import Settings
 from otgan.measure import Pair
 from otgan.metrics import DEFAULT, Request, parse
+from otgan.normal_form import NormalForm
+from otgan.options import (
+    check_max_iter,
+    check_power,
+    check_time_limit,
+    check_tol,
+    resolve_epsilon,
+    whole_number,
+)
 
 __all__ = ["Plan"]
 
@@ -27,6 +35,7 @@ class Plan:
     blur: float | None
     tol: float | None
     max_iter: int | None
+    time_limit: float | None
     options: dict[str, Any]
     permutations: int
 
@@ -40,6 +49,7 @@ class Plan:
         blur: float | None = None,
         tol: float | None = None,
         max_iter: int | None = None,
+        time_limit: float | None = None,
         estimator: str = "atoms",
         bins: Any = None,
         bin_width: Any = None,
@@ -60,16 +70,14 @@ class Plan:
         strength = resolve_epsilon(epsilon, blur, p)
         if strength is not None and strength.ndim > 0:
             raise ValueError("epsilon (or blur) must be one number: a report is of one problem")
-        if tol is not None:
-            check_tol(tol, torch.float64)
-        if max_iter is not None:
-            check_max_iter(max_iter)
-        if isinstance(permutations, bool) or not isinstance(permutations, int) or permutations < 0:
-            raise ValueError(f"permutations must be a whole number, 0 for no test, got {permutations!r}")
+        check_tol(tol, torch.float64)
+        check_max_iter(max_iter)
+        check_time_limit(time_limit)
+        permutations = whole_number(permutations, "permutations", "a whole number, 0 for no test", least=0)
         given = {"bins": bins, "bin_width": bin_width, "outside": outside, "k": k}
         options = {name: value for name, value in given.items() if value is not None}
         _check_estimators(requests, options)
-        return cls(requests, p, epsilon, blur, tol, max_iter, options, permutations)
+        return cls(requests, p, epsilon, blur, tol, max_iter, time_limit, options, permutations)
 
     def check_weights(self, weighted: bool) -> None:
         """Raise a ValueError where samples have weights and something is to be measured that takes none."""
@@ -86,7 +94,8 @@ class Plan:
 
     def settings(self, both: Pair) -> Settings:
         """Return what the entropic problems between two measures are solved with."""
-        return Settings.of(both, reach=None, backend="auto", **self.entropic_options())
+        options = self.entropic_options()
+        return Settings.of(NormalForm.of(both, options.pop("p")), reach=None, backend="auto", **options)
 
     def entropic_options(self) -> dict[str, Any]:
         """What the entropic functions are called with."""
@@ -96,6 +105,7 @@ class Plan:
             "blur": self.blur,
             "tol": self.tol,
             "max_iter": self.max_iter,
+            "time_limit": self.time_limit,
         }
 
     def divergence_options(self, estimator: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import math
 import textwrap
 from collections.abc import Iterable, Sequence
 
+from otgan.plain import plain
 from otgan.report.distance import Distance
 
 __all__ = ["WIDTH", "heading", "intervals", "null_table", "number", "table", "title", "wrapped"]
@@ -44,7 +45,7 @@ def title(distance: Distance) -> str:
 
 def heading(names: tuple[str, str], sizes: tuple[int, int], dimension: int) -> str:
     """Return the line that says what is compared."""
-    short = [name if len(name) <= _NAME else f"…{name[1 - _NAME :]}" for name in names]
+    short = [name if len(name) <= _NAME else f"…{name[1 - _NAME :]}" for name in map(plain, names)]
     sides = [f"{name} ({n} sample{'' if n == 1 else 's'})" for name, n in zip(short, sizes, strict=True)]
     return f"{sides[0]} against {sides[1]}, d = {dimension}"
 
@@ -74,8 +75,8 @@ def intervals(distances: Iterable[Distance], names: tuple[str, str]) -> list[str
         if each.noise_floor is not None:
             floor = each.noise_floor
             lines.append(
-                f"{title(each)} noise floor: two random halves of {names[0]} are {number(floor.x, 4)} apart, "
-                f"of {names[1]} {number(floor.y, 4)}"
+                f"{title(each)} noise floor: two random halves of {plain(names[0])} are {number(floor.x, 4)} apart, "
+                f"of {plain(names[1])} {number(floor.y, 4)}"
             )
         if each.epsilon is not None and each.lower is not None and each.upper is not None:
             lines.append(

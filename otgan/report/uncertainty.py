@@ -118,8 +118,12 @@ def standard_error(
     Ann. Probab. 47(2), 2019. G. Mena, J. Niles-Weed, "Statistical bounds for entropic optimal transport: sample
     complexity and the central limit theorem", NeurIPS 2019.
     """
-    parts = ((weights * (values - weights @ values)) ** 2 for values, weights in ((f, a), (g, b)))
-    return float(np.sqrt(sum(part.sum() for part in parts)))
+    # The values are brought to order one before they are squared, which may be beyond what a float can hold.
+    scale = max(float(np.abs(values).max()) for values in (f, g))
+    if not 0 < scale < np.inf:
+        return scale
+    parts = (weights * (values / scale - weights @ (values / scale)) for values, weights in ((f, a), (g, b)))
+    return scale * float(np.sqrt(sum((part**2).sum() for part in parts)))
 
 
 def _size(side: Measure) -> int:

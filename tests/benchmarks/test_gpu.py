@@ -77,7 +77,7 @@ def test_the_whole_command_runs_in_the_interpreter():
         [sys.executable, "-m", "benchmarks.gpu", "--interpret"],
         cwd=ROOT,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
         timeout=300,
     )

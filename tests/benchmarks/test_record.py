@@ -1,5 +1,6 @@
 import json
 import platform
+import socket
 
 import numpy
 import pytest
@@ -19,7 +20,10 @@ def test_what_is_written_is_read_back(tmp_path):
     assert list(tmp_path.iterdir()) == [path]  # the partial file is gone
 
 
-def test_a_result_says_what_it_depends_on_and_not_whose_it_is(tmp_path):
+def test_a_result_says_what_it_depends_on_and_not_whose_it_is(tmp_path, monkeypatch):
+    # A name of its own: a machine may be called "python", or anything else that a result says.
+    monkeypatch.setattr(platform, "node", lambda: "somebodys-machine")
+    monkeypatch.setattr(socket, "gethostname", platform.node)
     result = Result.read(record("small", ["n"], [[1]], packages=["pytest"], directory=tmp_path))
     assert result.versions["numpy"] == numpy.__version__
     assert result.versions["pytest"] == pytest.__version__

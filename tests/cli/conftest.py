@@ -44,7 +44,6 @@ def otgan_process(tmp_path):
             cwd=tmp_path,
             env={**os.environ, **environment},
             capture_output=True,
-            text=True,
             encoding="utf-8",
             check=False,
         )

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from otgan.data import NAMES
 
@@ -56,13 +57,13 @@ def test_info_describes_files_and_mixtures(otgan, tmp_path):
         (("info", "mnist"), 1, "otgan data fetch mnist"),
         (("fetch", "imagenet"), 2, "what can be fetched is mnist, cifar10"),
         (("fetch", "mnist", "--mirror", "ftp://somewhere"), 2, "expected the mirror as a web address"),
-        (("fetch", "mnist", "--mirror", "http://127.0.0.1:9"), 1, "could not fetch train-images"),
+        (("fetch", "mnist", "--mirror", "NOBODY"), 1, "could not fetch train-images"),
         (("list", "--data-dir", "nowhere"), 2, "does not exist"),
     ],
 )
-def test_mistakes(otgan, nothing_here, tmp_path, arguments, status, words):
+def test_mistakes(otgan, nothing_here, nobody, tmp_path, arguments, status, words):
     (tmp_path / "bad.npy").write_bytes(b"no array")
-    ended = otgan("data", *arguments)
+    ended = otgan("data", *(nobody if each == "NOBODY" else each for each in arguments))
     assert ended.status == status
     assert words in ended.err
     assert ended.err.count("\n") == 1
@@ -80,3 +81,30 @@ def test_fetch_says_where(otgan, monkeypatch, tmp_path):
     ended = otgan("data", "fetch", "mnist", "--data-dir", tmp_path, "--mirror", "http://mirror")
     assert ended.out == f"{tmp_path / 'mnist'}\n"
     assert seen == {"name": "mnist", "dest": tmp_path, "mirror": "http://mirror", "progress": False}
+
+
+def test_class_names_do_not_steer_the_terminal(otgan, tmp_path):
+    for name in ("\x1b[2J", "b\n"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        Image.new("L", (2, 2)).save(tmp_path / "pictures" / name / "1.png")
+    ended = otgan("data", "info", "pictures")
+    assert ended.status == 0
+    assert r"\x1b[2J (1), b\n (1)" in ended.out
+    for arguments in (("info", "pictures:\x1b"), ("info", "\x1b[2J"), ("fetch", "\x9b"), ("\x1b[2J",)):
+        ended = otgan("data", *arguments)
+        assert ended.status == 2
+        assert ended.err.strip().isprintable()
+
+
+def test_what_decoders_in_c_print_is_not_shown(otgan_process, tmp_path):
+    (tmp_path / "pictures").mkdir()
+    path = tmp_path / "pictures" / "1.tif"
+    Image.fromarray(np.arange(30, dtype=np.uint8).reshape(6, 5)).save(path, compression="tiff_deflate")
+    content = bytearray(path.read_bytes())
+    start = content.index(b"\x78\x9c" if b"\x78\x9c" in content else b"\x78")
+    content[start + 2] = 0x07  # a type of block that there is not
+    path.write_bytes(content)
+    ended = otgan_process("data", "info", "pictures")  # libtiff says "ZIPDecode: Decoding error" on stderr
+    assert ended.status == 1
+    assert ended.err.startswith("otgan: error: pictures/1.tif: damaged or truncated")
+    assert ended.err.count("\n") == 1

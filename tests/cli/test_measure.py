@@ -1,6 +1,7 @@
 """``otgan measure``: data on stdout, everything else on stderr, and the numbers of the functions."""
 
 import json
+import os
 import re
 
 import numpy as np
@@ -11,6 +12,8 @@ import otgan as package
 from otgan.cli.measure import command
 from otgan.data import load
 from otgan.divergences import ESTIMATORS
+from otgan.memory import _budget
+from otgan.plain import plain
 
 
 def refuse(constant):
@@ -229,7 +232,13 @@ def test_stdout_is_json_alone_whatever_libraries_print(otgan_process, files):
     for name in ("jax", "pykeops"):
         (noise / f"{name}.py").write_text(f"print('{name} is here')\n")
     ended = otgan_process(
-        "measure", "a.npy", "b.npy", "--plot", "figure.png", "--json", PYTHONPATH=str(noise)
+        "measure",
+        "a.npy",
+        "b.npy",
+        "--plot",
+        "figure.png",
+        "--json",
+        PYTHONPATH=os.pathsep.join((str(noise), os.environ["PYTHONPATH"])),
     )
     assert report(ended)["distances"].keys() == {"emd", "js", "kl", "tv", "sinkhorn"}
     assert "Traceback" not in ended.err
@@ -273,3 +282,109 @@ def test_mnist_agrees_with_pot(otgan, mnist_dir):
     x, y = (load(f"mnist:{digit}", n=300, data_dir=mnist_dir.parent) for digit in (3, 8))
     expected = ot.emd2([], [], ot.dist(x, y, "euclidean"))
     assert plain["distances"]["emd"]["value"] == pytest.approx(expected, abs=1e-9)
+
+
+NASTY = ["\x1b[31m", "\n", "\r", "\u202e", "\x9b2J", "\x07"]
+
+
+@pytest.mark.parametrize("mark", NASTY, ids=ascii)
+def test_names_do_not_steer_the_terminal(otgan, files, mark):
+    name = f"{mark}a.npy"
+    (files / "a.npy").rename(files / name)
+    shown = plain(name)
+    for arguments in (
+        (name, "b.npy"),
+        (name, name),
+        ("b.npy", name, "--permutations", "5"),
+        (name, "wide.npy"),
+        (name, "no"),
+    ):
+        ended = otgan("measure", *arguments)
+        assert (ended.out + ended.err).replace("\n", "").isprintable(), ended
+    assert shown in otgan("measure", name, "b.npy", "--metrics", "emd").out
+    assert shown in otgan("measure", name, "b.npy").err  # the warnings name the sets
+    ended = otgan("measure", name, "b.npy", "--json")
+    assert report(ended)["names"] == [name, "b.npy"]  # the true ones
+    assert report(ended)["inputs"][0]["spec"] == name
+    assert ended.out.replace("\n", "").isprintable()
+    ended = otgan("measure", name, "b.npy", "--metrics", "emd", "--plot", "figure.svg")
+    assert (ended.status, ended.err.replace("\n", "").isprintable()) == (0, True)
+
+
+@pytest.mark.parametrize("mark", NASTY, ids=ascii)
+@pytest.mark.parametrize(
+    "arguments",
+    [("--metrics", "{}"), ("--bins", "{}"), ("--weights-a", "{}"), ("--data-dir", "{}"), ("--plot", "{}.png/{}"), ("--{}",), ("--estimator", "{}"),
+     ("--memory", "{}"), ("--n", "{}"), ("{}",)],
+)  # fmt: skip
+def test_arguments_do_not_steer_the_terminal(otgan, files, arguments, mark):
+    ended = otgan("measure", "a.npy", "b.npy", *(each.replace("{}", f"x{mark}y") for each in arguments))
+    assert ended.status == 2
+    assert ended.err.count("\n") == 1
+    assert ended.err.strip().isprintable()
+
+
+def test_headers_do_not_steer_the_terminal(otgan, files):
+    (files / "evil.csv").write_text("x\x1b[2J,y\u202e\n1,2\n3,nan\n", encoding="utf-8")
+    for arguments in (
+        ("evil.csv", "a.npy"),
+        ("evil.csv#z", "a.npy"),
+        ("evil.csv", "a.npy", "--weights-a", "w"),
+    ):
+        ended = otgan("measure", *arguments)
+        assert ended.status in {1, 2}
+        assert ended.err.strip().isprintable()
+        assert r"\x1b[2J" in ended.err or r"\u202e" in ended.err
+
+
+@pytest.mark.parametrize("metrics", ["emd", "sinkhorn", "emd,js,kl,tv,sinkhorn,sinkhorn_divergence"])
+@pytest.mark.parametrize("size", [1e145, 1e154, 1e200, 1.7e308])
+@pytest.mark.parametrize("p", ["1", "2", "3"])
+def test_coordinates_beyond_what_can_be_computed_with(otgan, files, metrics, size, p):
+    np.save(files / "far.npy", [[size, 0], [-size, 1]])
+    ended = otgan("measure", "far.npy", "a.npy", "--metrics", metrics, "--p", p, "--max-iter", "50")
+    assert ended.status in {0, 1}
+    if ended.status == 1:
+        assert (ended.out, ended.err.count("\n")) == ("", 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OverflowError("the costs of these points are beyond float64"), "beyond float64"),
+        (OverflowError(), "OverflowError"),
+        (MemoryError(), "not enough memory"),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: 8 bytes\nin f()"), "not enough memory"),
+        (ValueError("a\x1b[2J\nb"), r"a\x1b[2J b"),
+    ],
+)  # fmt: skip
+def test_whatever_solvers_complain_of_is_one_line(otgan, files, monkeypatch, error, words):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("otgan.report.compare", fail)
+    ended = otgan("measure", "a.npy", "b.npy")
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err.count("\n") == 1
+    assert words in ended.err
+
+
+def test_a_budget_of_memory(otgan, files, monkeypatch):
+    np.lib.format.open_memmap(files / "many.npy", "w+", np.uint8, (30_000_000,)).flush()
+    ended = otgan("measure", "many.npy", "a.npy", "--memory", "20M")
+    assert (ended.status, ended.out) == (1, "")
+    assert re.search(r"many\.npy: 30000000 rows need 257 MiB of memory, and [\d.]+ \w+ are free", ended.err)
+    monkeypatch.setenv("OTGAN_MEMORY", "20M")
+    assert "30000000 rows need" in otgan("measure", "many.npy", "a.npy").err
+    assert otgan("measure", "a.npy", "b.npy", "--metrics", "emd", "--memory", "4GiB").status == 0
+    monkeypatch.delenv("OTGAN_MEMORY")
+    assert _budget() is None
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "much", "1 X"])
+def test_a_budget_that_is_none(otgan, files, monkeypatch, size):
+    ended = otgan("measure", "a.npy", "b.npy", "--memory", size)
+    assert ended.status == 2
+    assert "expected a size of memory above zero, like 800M or 2GiB" in ended.err
+    monkeypatch.setenv("OTGAN_MEMORY", size)
+    assert otgan("measure", "a.npy", "b.npy").status == 2

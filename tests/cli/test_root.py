@@ -1,5 +1,6 @@
 """The command as a whole: quick to help, one line for every mistake, an exit status for every ending."""
 
+import os
 import subprocess
 import sys
 
@@ -19,7 +20,7 @@ def heavy_imports(*arguments):
         f"try:\n    main({list(map(str, arguments))!r})\n"
         f"except SystemExit:\n    print(*sorted({HEAVY} & sys.modules.keys()), file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
     return set(done.stderr.splitlines()[-1].split())
 
 
@@ -91,13 +92,12 @@ def test_a_bug_keeps_its_traceback(monkeypatch):
 
 
 def test_a_reader_that_goes_away_is_no_error():
-    process = subprocess.Popen(
-        [sys.executable, "-m", "otgan", "data", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    process.stdout.close()
-    assert process.stderr.read() == b""
-    process.stderr.close()
-    assert process.wait() == 1
+    reader, writer = os.pipe()
+    os.close(reader)  # before anything is written, however busy the machine
+    command = [sys.executable, "-m", "otgan", "data", "list"]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 def test_a_terminal_without_greek_is_shown_something(otgan_process):
@@ -111,3 +111,18 @@ def test_main_takes_arguments(capsys):
         main(["--version"])
     assert ended.value.code == 0
     assert capsys.readouterr().out.startswith("otgan, version")
+
+
+def test_bugs_and_warnings_do_not_steer_the_terminal():
+    code = (
+        "import warnings\nfrom otgan.cli import COMMANDS, main, root\nimport otgan.teach.parallel_lines as module\n"
+        "def broken(*_, **__):\n    warnings.warn('\\x1b[2J\\n')\n    raise ZeroDivisionError('\\x9b31m')\n"
+        "module.table = broken\nmain(['lines'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("otgan: warning: \\x1b[2J\\n\nTraceback")
+    assert done.stderr.endswith("ZeroDivisionError: \\x9b31m\n")
+    assert done.stderr.replace("\n", "").isprintable()

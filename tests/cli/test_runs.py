@@ -1,6 +1,8 @@
 """``otgan train``, ``otgan sample`` and ``otgan evaluate``: exit statuses, streams and files."""
 
+import errno
 import json
+import os
 import re
 
 import numpy as np
@@ -77,6 +79,19 @@ def test_train_resume_sample_and_evaluate(otgan, points, tmp_path):
         (["train", "gan", "--set", "bach=3"], 2, "no option 'bach'"),
         (["train", "gan", "--set", "batch"], 2, "NAME=VALUE"),
         (["train", "gan", "--device", "abacus"], 2, "such as cpu"),
+        (["train", "gan", "--device", "cuda:99"], 2, "device: torch finds"),
+        (["train", "gan", "--threads", "99999999999"], 2, "--threads"),
+        (["train", "gan", "--steps", "1e3"], 2, "--steps"),
+        (["train", "gan", "--steps", "9" * 30], 2, "steps must be less than 2**63"),
+        (["train", "gan", "--save-every", "0"], 2, "--save-every"),
+        (["train", "gan", "--set", "lr=nan"], 2, "option lr takes float, got 'nan'"),
+        (["train", "gan", "--set", "lr=-1"], 2, "lr must not be negative, got -1"),
+        (["train", "gan", "--set", "=3"], 2, "NAME=VALUE"),
+        (
+            ["train", "gan", "--data", "POINTS", "--out", "POINTS/run", *SMALL],
+            1,
+            "cannot hold a run: Not a directory",
+        ),
         (["train", "gan", "--data", "POINTS", "--set", "batch=999"], 1, "too few for a batch of 999"),
         (
             ["train", "gan", "--data", "POINTS", "--set", "network=resnet", "--set", "batch=4"],
@@ -86,13 +101,14 @@ def test_train_resume_sample_and_evaluate(otgan, points, tmp_path):
         (["sample", "nowhere", "--out", "x.npy"], 1, "holds no run"),
         (["sample", "nowhere", "--out", "x.exe"], 2, ".npy"),
         (["evaluate", "nowhere"], 1, "holds no run"),
+        (["evaluate", "nowhere", "-n", "1"], 2, "-n"),
     ],
 )
 def test_mistakes_are_one_line_and_leave_nothing(
     otgan, points, arguments, status, message, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    code, shown, errors = otgan(*[points if text == "POINTS" else text for text in arguments])
+    code, shown, errors = otgan(*[text.replace("POINTS", points) for text in arguments])
     assert code == status
     assert shown == ""
     assert message in errors
@@ -111,3 +127,45 @@ def test_a_folder_that_holds_a_run_is_left_alone(otgan, points, tmp_path):
     status, _, errors = otgan(*arguments, "--resume", "--set", "lr=0.5")
     assert status == 1
     assert "lr" in errors
+
+
+def test_what_disks_refuse_and_what_is_damaged_is_one_line(otgan, points, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    arguments = ("train", "gan", "--data", points, "--out", out, "--quiet", *SMALL)
+    assert otgan(*arguments, "--steps", 2)[0] == 0
+    with monkeypatch.context() as patched:
+
+        def refuse(*arguments):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        patched.setattr(os, "fsync", refuse)
+        for command in (
+            (*arguments, "--steps", 4, "--resume"),
+            ("sample", out, "--out", tmp_path / "samples.npy"),
+            ("sample", out, "--out", tmp_path / "samples.png"),
+        ):
+            status, shown, errors = otgan(*command)
+            assert (status, shown) == (1, "")
+            assert "cannot be written: No space left on device" in errors
+            assert len(errors.strip().splitlines()) == 1
+    assert not list(tmp_path.rglob(".*"))
+    status, _, errors = otgan("sample", out, "-n", 10**12, "--out", tmp_path / "samples.npy")
+    assert status == 1
+    assert "1000000000000 samples need" in errors
+    content = (out / "config.json").read_text()
+    for command in (
+        ("sample", out, "--out", tmp_path / "s.npy"),
+        ("evaluate", out),
+        (*arguments, "--resume"),
+    ):
+        for damaged in ("5", content[:-40], content.replace('"seed": 0', '"seed": 1')):
+            (out / "config.json").write_text(damaged)
+            status, shown, errors = otgan(*command)
+            assert (status, shown) == (1, "")
+            assert "config.json" in errors
+            assert len(errors.strip().splitlines()) == 1
+    (out / "config.json").write_text(content)
+    (out / "metrics.jsonl").write_bytes(b"5\n\xff\n")
+    status, _, errors = otgan(*arguments, "--steps", 4, "--resume")
+    assert status == 0
+    assert "metrics.jsonl: line 1 is damaged or was changed: it and the 1 after it are dropped" in errors

@@ -1,3 +1,4 @@
+import contextlib
 import gzip
 import hashlib
 import io
@@ -18,12 +19,14 @@ class Server(ThreadingHTTPServer):
     """A server on this machine that fails as it is told.
 
     ``contents`` are the files by their path; ``failures`` say what goes wrong with a path: an HTTP status, the
-    number of bytes after which the connection is dropped, or "close" for an end without a length given.
+    number of bytes after which the connection is dropped, "close" for an end without a length given, "endless" for no
+    end, "trickle" for a byte now and then, or an address to go on to.
     """
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.contents, self.failures, self.asked = {}, {}, []
+        self.quiet, self.sent = threading.Event(), 0
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, request, client_address):
@@ -37,6 +40,12 @@ class Handler(BaseHTTPRequestHandler):
         self.server.asked.append(self.path)
         failure = self.server.failures.get(self.path)
         content = self.server.contents.get(self.path)
+        if isinstance(failure, str) and ":" in failure:
+            self.send_response(302)
+            self.send_header("Location", failure)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         if isinstance(failure, tuple) or content is None:
             self.send_error(404 if failure is None else failure[0])
             return
@@ -45,6 +54,13 @@ class Handler(BaseHTTPRequestHandler):
         if failure == "close":
             self.end_headers()
             self.wfile.write(content[:-5])
+            return
+        if failure in {"endless", "trickle"}:
+            self.end_headers()
+            with contextlib.suppress(OSError):  # they hang up
+                while not self.server.quiet.wait(0.02 if failure == "trickle" else 0):
+                    self.wfile.write(b"x" if failure == "trickle" else bytes(2**16))
+                    self.server.sent += 1 if failure == "trickle" else 2**16
             return
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -61,6 +77,7 @@ def server(monkeypatch):
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield server
+    server.quiet.set()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -209,9 +226,9 @@ def test_mirrors_are_tried_in_turn(mnist, server, tmp_path, monkeypatch):
         fetch("mnist", tmp_path / "second")
 
 
-def test_a_server_that_is_not_there(tmp_path):
+def test_a_server_that_is_not_there(tmp_path, nobody):
     with pytest.raises(FetchError, match=r"train-images-idx3-ubyte.gz: no connection"):
-        fetch("mnist", tmp_path, mirror="http://127.0.0.1:9")
+        fetch("mnist", tmp_path, mirror=nobody)
     assert everything(tmp_path) == []
 
 
@@ -224,6 +241,80 @@ def test_a_server_that_falls_silent(server, tmp_path, monkeypatch):
             fetch("mnist", tmp_path, mirror=server.url)
     finally:
         quiet.set()
+
+
+def test_more_than_is_expected_is_not_taken(mnist, server, tmp_path):
+    path = "/mirror/mnist/t10k-labels-idx1-ubyte.gz"
+    server.failures[path] = "endless"
+    with pytest.raises(
+        FetchError, match=rf"{path}: more arrives than the [\d.]+ KiB that this file can have"
+    ) as caught:
+        fetch("mnist", tmp_path, mirror=mnist)
+    assert "\n" not in str(caught.value)
+    assert everything(tmp_path) == []
+    server.quiet.set()
+    assert server.sent < 2**24  # what the sockets between us hold, and little else
+
+
+def test_without_a_size_there_is_a_ceiling(server, tmp_path, monkeypatch):
+    unknown = replace(DOWNLOADS["cifar10"].files[0], nbytes=0)
+    assert unknown.most == 2**30
+    monkeypatch.setattr(download, "_CEILING", 10**6)
+    monkeypatch.setitem(DOWNLOADS, "cifar10", replace(DOWNLOADS["cifar10"], files=(unknown,)))
+    server.contents["/cifar10/cifar-10-binary.tar.gz"] = b""
+    server.failures["/cifar10/cifar-10-binary.tar.gz"] = "endless"
+    with pytest.raises(FetchError, match="more arrives than the 977 KiB that this file can have"):
+        fetch("cifar10", tmp_path, mirror=server.url)
+    assert everything(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "file", [file for each in DOWNLOADS.values() for file in each.files], ids=lambda file: file.name
+)
+def test_limits_leave_room_for_honest_servers(file):
+    assert file.most > max(file.nbytes, file.unpacked)
+    assert 60 < file.patience < 2 * 3600
+
+
+def test_a_server_that_trickles_is_given_up(mnist, server, tmp_path, monkeypatch):
+    path = "/mirror/mnist/train-labels-idx1-ubyte.gz"
+    server.failures[path] = "trickle"
+    monkeypatch.setattr(RemoteFile, "patience", 1.0)
+    with pytest.raises(FetchError, match=rf"{path}: given up after 1 s: .* arrived, too slowly") as caught:
+        fetch("mnist", tmp_path, mirror=mnist)
+    assert "\n" not in str(caught.value)
+    assert everything(tmp_path) == []
+
+
+@pytest.mark.parametrize("scheme", ["file", "ftp", "gopher"])
+def test_servers_send_on_within_the_web_alone(mnist, server, tmp_path, scheme):
+    secret = tmp_path / "secret"
+    secret.write_text("mine")
+    path = "/mirror/mnist/train-images-idx3-ubyte.gz"
+    server.failures[path] = f"{scheme}://{secret}"
+    with pytest.raises(
+        FetchError, match=rf"{path}: the server sends on to an address that is not of the web"
+    ):
+        fetch("mnist", tmp_path / "dest", mirror=mnist)
+    assert everything(tmp_path) == ["secret"]
+
+
+def test_servers_may_send_on_but_not_forever(mnist, server, tmp_path):
+    path = "/mirror/mnist/train-images-idx3-ubyte.gz"
+    server.contents["/elsewhere"] = server.contents[path]
+    server.failures[path] = f"{server.url}/elsewhere"
+    assert len(load(fetch("mnist", tmp_path / "first", mirror=mnist))) == 20
+    server.failures[path] = f"{server.url}{path}"
+    with pytest.raises(FetchError, match=rf"{path}: Exceeded 30 redirects"):
+        fetch("mnist", tmp_path / "second", mirror=mnist)
+
+
+def test_what_a_server_says_does_not_steer_the_terminal(mnist, server, tmp_path):
+    path = "/mirror/mnist/train-images-idx3-ubyte.gz"
+    server.failures[path] = "\x1b[2J://x"
+    with pytest.raises(FetchError) as caught:
+        fetch("mnist", tmp_path, mirror=mnist)
+    assert str(caught.value).isprintable()
 
 
 def test_cifar10_arrives_where_it_is_looked_for(serve_cifar10, server, tmp_path):
@@ -289,11 +380,21 @@ def test_a_place_that_cannot_be_written(mnist, tmp_path):
     [
         ("digits", {}, "cannot fetch 'digits': what can be fetched is mnist, cifar10"),
         ("mnist", {"mirror": "ftp://somewhere"}, "http:// or https://, got 'ftp://somewhere'"),
+        ("mnist", {"mirror": 3}, r"http:// or https://, got 3 \(int\)"),
+        (["mnist"], {}, r"cannot fetch \['mnist'\]"),
+        (None, {}, "cannot fetch None"),
+        ("", {}, "cannot fetch ''"),
     ],
 )
 def test_wrong_usage(tmp_path, name, options, message):
     with pytest.raises(SpecError, match=message):
         fetch(name, tmp_path, **options)
+
+
+@pytest.mark.parametrize("dest", [3, ["x"], b"x", ""])
+def test_a_place_that_is_none(dest):
+    with pytest.raises(SpecError, match=r"expected the folder to put data in"):
+        fetch("mnist", dest)
 
 
 def test_nothing_is_printed_without_a_terminal(mnist, tmp_path, capfd):

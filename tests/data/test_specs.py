@@ -6,6 +6,7 @@ import pytest
 
 import otgan.data
 from otgan.data import DataError, SpecError, check, load, load_weights, open_spec, open_splits
+from otgan.plain import plain
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ assert not heavy & set(sys.modules), heavy & set(sys.modules)
 
 def test_the_top_level_package_hands_it_on():
     script = "import otgan; print(otgan.data.load('lines@2', n=1)[0, 0])"
-    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, encoding="utf-8")
     assert done.stdout == "2.0\n"
 
 
@@ -89,6 +90,142 @@ def test_options_are_checked(options, message):
 def test_points_are_floating_point_numbers():
     with pytest.raises(SpecError, match="floating-point type, got int64"):
         open_spec("digits", dtype=np.int64)
+
+
+WRONG_SPECS = [
+    None,
+    3,
+    1.5,
+    True,
+    b"rows.npy",
+    ["rows.npy"],
+    {"a": 1},
+    np.ones((3, 2)),
+    object(),
+    str,
+    iter("ab"),
+    ("a", "b"),
+]
+WRONG_NUMBERS = [
+    "3",
+    2.5,
+    float("nan"),
+    float("inf"),
+    True,
+    [3],
+    (3,),
+    np.ones(2),
+    {},
+    object(),
+    b"3",
+    1j,
+    -1,
+    np.float64(3),
+    "x" * 500,
+]
+
+
+@pytest.mark.parametrize("act", [check, load, open_spec, open_splits, otgan.data.modes])
+@pytest.mark.parametrize("spec", WRONG_SPECS, ids=lambda value: type(value).__name__)
+def test_a_spec_of_a_wrong_kind(act, spec):
+    with pytest.raises(
+        SpecError,
+        match=r"^expected (data|the name of a mixture) as a text or a path, got .*: give one, like '8",
+    ):
+        act(spec)
+
+
+@pytest.mark.parametrize("name", ["n", "n_test", "seed"])
+@pytest.mark.parametrize("value", WRONG_NUMBERS, ids=lambda value: type(value).__name__)
+def test_a_number_of_a_wrong_kind(rows, name, value):
+    words = (
+        "a seed that is a whole number, 0 or more" if name == "seed" else "a number of rows n of at least 1"
+    )
+    for spec in (rows, "8gaussians"):
+        for act in (load, open_spec, open_splits) if name != "n_test" else (open_splits,):
+            with pytest.raises(SpecError, match=rf"^expected {words}, got .*: give one") as caught:
+                act(spec, **{name: value})
+            assert str(caught.value).isprintable()
+
+
+def test_numbers_of_numpy_are_numbers(rows):
+    assert len(load(rows, n=np.int64(3), seed=np.uint8(4))) == 3
+
+
+@pytest.mark.parametrize(
+    "split",
+    [None, 3, b"train", ["train"], {"train"}, np.array(["train", "test"]), True, "", "TRAIN"],
+    ids=repr,
+)
+def test_a_split_of_a_wrong_kind(rows, split):
+    for act in (check, load, open_spec):
+        with pytest.raises(
+            SpecError, match=r"^expected the split 'train' or 'test', got .*: give one of these$"
+        ):
+            act(rows, split=split)
+
+
+@pytest.mark.parametrize("folder", [3, 1.5, b"data", ["data"], {}, True, np.ones(2), ""], ids=repr)
+def test_a_folder_of_a_wrong_kind(folder):
+    for act in (check, load, open_spec, open_splits):
+        with pytest.raises(
+            SpecError, match=r"^expected the folder to look for data in.*, got .*: give one, like 'data'$"
+        ):
+            act("mnist", data_dir=folder)
+
+
+@pytest.mark.parametrize(
+    "weights", [3, 1.5, b"w.npy", [1.0] * 20, {}, True, np.ones(20), ""], ids=lambda value: repr(value)[:9]
+)
+def test_weights_of_a_wrong_kind(rows, weights):
+    for spec in (rows, "8gaussians"):
+        for act in (check, load, open_spec):
+            with pytest.raises(
+                SpecError, match=r"^expected the weights.*, got .*: give one, like 'weights.npy' or the name"
+            ):
+                act(spec, weights=weights)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["f99", "abc", 3, [1], object(), int, "i4", complex, object, str, {"a": 1}], ids=repr
+)
+def test_a_type_of_a_wrong_kind(rows, dtype):
+    for act in (open_spec, open_splits):
+        with pytest.raises(
+            SpecError, match=r"^expected a floating-point type, got .*: give one, like 'float64'$"
+        ):
+            act(rows, dtype=dtype)
+
+
+@pytest.mark.parametrize("count", [None, "3", 2.5, float("nan"), 0, -1, [3], True], ids=repr)
+def test_a_number_of_rows_for_weights_of_a_wrong_kind(rows, count):
+    with pytest.raises(SpecError, match=r"^expected a number of rows of at least 1, got"):
+        load_weights(rows, count)
+
+
+def test_more_rows_than_memory_holds_are_not_generated():
+    for n in (10**15, 10**30):
+        with pytest.raises(
+            DataError, match=r"8gaussians: 10+ rows need .* of memory, and .* are free: draw fewer"
+        ):
+            load("8gaussians", n=n)
+
+
+def test_whole_numbers_too_large_for_the_type_are_reported(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([[1, 70_000]]))
+    with pytest.raises(DataError, match=r"row 0, column 1 .* is 70000, which float16 cannot hold"):
+        open_spec(tmp_path / "a.npy", dtype=np.float16)
+
+
+@pytest.mark.parametrize("mark", ["\x1b[2J", "\n", "\u202e", "\x9b", "\r"])
+def test_names_do_not_steer_the_terminal(tmp_path, mark):
+    path = tmp_path / f"{mark}a.csv"
+    path.write_text(f"x{mark.strip()},y\n1,z\n", newline="")
+    for spec in (path, f"{path}#{mark}", f"{tmp_path}/{mark}b.npy"):
+        with pytest.raises(DataError) as caught:
+            load(spec)
+        assert str(caught.value).isprintable()
+        assert plain(mark) in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from otgan.data import DataError, SpecError, check, load, open_spec
+from otgan.data import DataError, SpecError, check, load, open_spec, tables
 from tests.data.damage import assert_read_or_refused, damaged
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -217,3 +217,39 @@ def test_parquet_without_its_package_names_the_extra(tmp_path, monkeypatch):
         check(tmp_path / "a.parquet")
     with pytest.raises(ImportError):
         check(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+@pytest.mark.parametrize("line", [0, 1, 2, 40])
+def test_a_line_that_never_ends_is_not_split(tmp_path, monkeypatch, line, end):
+    monkeypatch.setattr(tables, "_LONGEST", 5000)
+    lines = ["1,2"] * 41
+    (tmp_path / "a.csv").write_text(end.join(lines), newline="")
+    assert load(tmp_path / "a.csv").shape == (41, 2)
+    (tmp_path / "a.csv").write_text(end.join(lines * 1000), newline="")  # longer than a line may be
+    assert load(tmp_path / "a.csv").shape == (41_000, 2)
+    lines[line] = "1," * 2600 + "1"
+    (tmp_path / "a.csv").write_text(end.join(lines), newline="")
+    with pytest.raises(DataError, match=r"a\.csv: .*a line of more than 5000"):
+        load(tmp_path / "a.csv")
+
+
+def test_a_hole_of_gigabytes_is_no_table(tmp_path):
+    with (tmp_path / "a.csv").open("wb") as file:
+        file.write(b"x,y\n1,2\n")
+        file.truncate(2**32)  # sparse: no disk is taken
+    with pytest.raises(
+        DataError, match=r"a\.csv: a line of more than 16777216 bytes: expected a table of numbers"
+    ):
+        load(tmp_path / "a.csv")
+
+
+def test_messages_stay_short(tmp_path):
+    (tmp_path / "wide.csv").write_text(
+        ",".join(f"c{k}" for k in range(10_000)) + "\n" + ",".join(["1"] * 10_000)
+    )
+    (tmp_path / "long.csv").write_text("x,y\n1," + "z" * 10_000)
+    for spec in ("wide.csv#no", "long.csv"):
+        with pytest.raises(DataError) as caught:
+            load(f"{tmp_path}/{spec}")
+        assert len(str(caught.value)) < 1000

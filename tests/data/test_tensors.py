@@ -1,7 +1,10 @@
+import copy
+import json
 import pickle
 import struct
 import subprocess
 import sys
+import warnings
 import zipfile
 
 import numpy as np
@@ -103,6 +106,78 @@ def test_tensors_that_are_no_points(tmp_path, content, message):
         load(tmp_path / "a.pt")
 
 
+def saved(folder, content):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # nested tensors of a layout that is to go, and the like
+        torch.save(content() if callable(content) else content, folder / "a.pt")
+    return folder / "a.pt"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (lambda: torch.empty(3, 2, device="meta"), "on the device meta, whose values are not in the file"),
+        (lambda: torch.nested.nested_tensor([torch.ones(2, 2), torch.ones(3, 2)]), "a nested tensor"),
+        (
+            lambda: torch.nested.nested_tensor([torch.ones(2, 2)], layout=torch.jagged),
+            "nested|never unpickled",
+        ),
+        (lambda: torch.eye(3).to_sparse_csr(), "a sparse or quantized tensor"),
+        (
+            lambda: torch.quantize_per_tensor(torch.ones(3, 2), 0.1, 0, torch.qint8),
+            "a sparse or quantized tensor",
+        ),
+        (lambda: torch.ones(3, 2, dtype=torch.complex64).conj(), "complex numbers"),
+        (torch.as_strided(torch.ones(4), (3, 2), (0, 0)), "more than its file holds"),
+        ({1: torch.ones(2), "1": torch.ones(3)}, "two of its tensors have one name"),
+        ({"\x1b[2J\n": torch.ones(2), "b": torch.ones(3)}, r"several arrays \(\\x1b\[2J\\n, b\)"),
+    ],
+)
+def test_tensors_of_odd_kinds_are_refused_in_one_line(tmp_path, content, message):
+    with pytest.raises(DataError, match=rf"a.pt.*{message}") as caught:
+        load(saved(tmp_path, content))
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.float8_e4m3fn, torch.float8_e5m2, torch.uint16, torch.uint32, torch.uint64]
+)
+def test_narrow_types_and_those_without_a_sign(tmp_path, dtype):
+    assert np.array_equal(load(saved(tmp_path, torch.tensor([[1.0, 2.0]]).to(dtype))), [[1, 2]])
+
+
+def test_views_that_are_yet_to_be_negated_are_negated(tmp_path):
+    tensor = torch.tensor([[1 + 2j, 3 - 4j]]).conj().imag
+    assert tensor.is_neg()
+    assert np.array_equal(load(saved(tmp_path, tensor)), [[-2, 4]])
+
+
+def test_strides_that_overlap_are_read_where_the_file_holds_as_much(tmp_path):
+    tensor = torch.as_strided(torch.arange(12.0), (5, 2), (1, 1))
+    assert np.array_equal(load(saved(tmp_path, tensor)), tensor.numpy())
+
+
+def test_members_that_overlap_are_not_read_many_times(tmp_path):
+    # Each entry of the directory says that its megabyte is the one megabyte there is.
+    path = saved(tmp_path, torch.zeros(2**17, dtype=torch.float64))
+    with zipfile.ZipFile(path, "a") as archive:
+        (data,) = (info for info in archive.infolist() if info.filename.endswith("data/0"))
+        for k in range(1, 50):
+            more = copy.copy(data)
+            more.filename = more.filename[:-1] + str(k)
+            archive.filelist.append(more)
+        archive._didModify = True
+    with pytest.raises(DataError, match=r"a\.pt: its members claim more bytes than the file has"):
+        check(path)
+
+
+def test_a_type_that_torch_has_not(tmp_path):
+    header = json.dumps({"x": {"dtype": "F4", "shape": [2, 2], "data_offsets": [0, 2]}}).encode()
+    (tmp_path / "a.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(2))
+    with pytest.raises(DataError, match=r"a\.safetensors"):
+        load(tmp_path / "a.safetensors")
+
+
 def test_a_tensor_has_no_members(tmp_path):
     torch.save(torch.ones(2), tmp_path / "a.pt")
     with pytest.raises(SpecError, match="no array 'x': it holds one Tensor"):
@@ -139,7 +214,10 @@ for path in sorted(Path(sys.argv[1]).glob("*.pt")):
 assert "torch" not in sys.modules
 """
     done = subprocess.run(
-        [sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True
+        [sys.executable, "-X", "utf8", "-c", script, tmp_path],
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
     )
     for line, words in zip(
         done.stdout.splitlines(),

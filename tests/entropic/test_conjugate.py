@@ -6,6 +6,7 @@ import torch
 from otgan.entropic import conjugate
 from otgan.entropic.conjugate import System, conjugate_gradients
 from otgan.geometry.dense import DenseKernel
+from otgan.options import Deadline
 
 
 def systems(batch, *, flat=False):
@@ -69,12 +70,12 @@ def test_looking_seldom_changes_no_solution():
     b = torch.randn(3, 7, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
     b[2] = 0
     forcing = torch.tensor([1e-2, 1e-10, 1e-3], dtype=torch.float64)
-    often = conjugate._many(system, b, forcing, 50, 1)
-    seldom = conjugate._many(system, b, forcing, 50, 4)
+    often = conjugate._many(system, b, forcing, 50, Deadline(), 1)
+    seldom = conjugate._many(system, b, forcing, 50, Deadline(), 4)
     assert torch.allclose(often[0], seldom[0], atol=1e-14)
     assert often[1] <= seldom[1] < often[1] + 4
     null = torch.linalg.eigh(systems(3, flat=True)[1])[1][..., 0]
-    assert conjugate._many(systems(3, flat=True)[0], null, forcing, 50, 4)[2]
+    assert conjugate._many(systems(3, flat=True)[0], null, forcing, 50, Deadline(), 4)[2]
 
 
 @pytest.mark.parametrize("batch", [1, 2])

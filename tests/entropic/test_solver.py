@@ -193,9 +193,10 @@ def test_the_error_is_that_of_the_plan(p):
     x, y, a, b = pair_of(20, 15, 2)
     for max_iter in (1, 4, 500):
         t = otgan.transport(x, y, a, b, p=p, epsilon=0.1, max_iter=max_iter, on_failure="ignore")
-        assert t.marginal_error == pytest.approx(
-            np.abs(t.plan.sum(1) - a).sum() + np.abs(t.plan.sum(0) - b).sum(), abs=1e-13
-        )
+        error = np.abs(t.plan.sum(1) - a).sum() + np.abs(t.plan.sum(0) - b).sum()
+        # The exponents, of which both are made, are known to a rounding of their parts.
+        largest = (cdist(x, y) ** p).max() + np.abs(t.f).max() + np.abs(t.g).max()
+        assert t.marginal_error == pytest.approx(error, abs=8 * np.finfo(float).eps * largest / 0.1)
 
 
 @pytest.mark.parametrize("tol", [0.5, 1e-2, 1e-5, 1e-9, 1e-12])
@@ -371,9 +372,10 @@ def test_regression_one_hard_problem_fails_alone_and_says_so(order):
     # Elsewhere a batch has one stopping test: one hard problem makes all wait, and nothing says which failed.
     x = np.stack([cloud(30, 2, seed=k) for k in range(3)])[list(order)]
     y = np.stack([cloud(30, 2, seed=10 + k) + 0.5 for k in range(3)])[list(order)]
-    epsilon = np.array([1e-5, 5.0, 1.0])[list(order)]
+    # So far apart that no rounding decides: at 40 passes one misses its tolerance by 5 orders, the others are below it by 4.
+    epsilon = np.array([1e-8, 5.0, 1.0])[list(order)]
     with pytest.warns(otgan.ConvergenceWarning, match="1 of 3 problems") as caught:
-        t = otgan.transport(x, y, epsilon=epsilon, max_iter=30)
+        t = otgan.transport(x, y, epsilon=epsilon, max_iter=40)
     assert len(caught) == 1
     hard = order.index(0)
     for k in range(3):

@@ -25,6 +25,12 @@ def batch_of(n, d, count=1):
     return x, a
 
 
+def exponent_rounding(x, solution, epsilon, p):
+    """By which share (f + g − C)/ε leaves the entries of a plan unknown, each of its parts being rounded."""
+    largest = float((torch.cdist(x, x) ** p).max()) + 2 * float(solution.f.abs().max())
+    return 8 * torch.finfo(torch.float64).eps * (1 + largest / epsilon)
+
+
 @pytest.mark.parametrize("backend", ["dense", "streamed"])
 @pytest.mark.parametrize("p", [1, 1.5, 2])
 @pytest.mark.parametrize("epsilon", [1e-3, 0.1, 10.0])
@@ -37,9 +43,11 @@ def test_it_is_the_solution_of_the_general_solver(epsilon, p, backend):
     general = solve(geometry, a, a, strength, start=torch.ones(1).double(), tol=1e-9, max_iter=5000)
     plans = [geometry.plan(strength, s.f, s.g, a, a)[0] for s in (ours, general)]
     np.testing.assert_allclose(plans[0], plans[1], atol=1e-8)
-    np.testing.assert_allclose(plans[0], plans[0].T, atol=1e-16)
+    # C_ij and C_ji are sums of the same parts, in an order of the processor's own.
+    rounding = exponent_rounding(x, ours, epsilon, p)
+    np.testing.assert_allclose(plans[0], plans[0].T, rtol=rounding)
     row_sums = plans[0].sum(1)
-    assert 2 * float((row_sums - a[0]).abs().sum()) == pytest.approx(float(ours.error), abs=1e-14)
+    assert 2 * float((row_sums - a[0]).abs().sum()) == pytest.approx(float(ours.error), abs=rounding)
 
 
 @pytest.mark.parametrize("p", [1, 1.5, 2])
@@ -97,8 +105,9 @@ def test_max_iter_and_the_error_are_honest():
     assert int(solution.iterations) == 3
     sums = geometry.plan(torch.tensor([1.0]).double(), solution.f, solution.g, a, a).sum(2)
     error = 2 * float((sums - a).abs().sum())
-    assert float(solution.error) == pytest.approx(error, abs=1e-14)
-    assert error > 1e-12
+    rounding = exponent_rounding(x, solution, 1.0, 2)
+    assert float(solution.error) == pytest.approx(error, abs=rounding)
+    assert error > 1e-12 > rounding
 
 
 def test_a_large_kernel_in_float32_is_refined():

@@ -98,7 +98,7 @@ def test_bad_potentials_to_start_from_cost_rounds_and_not_correctness(monkeypatc
     x, y, a, b = _problem(120, 110, 2)
     rng = np.random.default_rng(0)
 
-    def random(x, y, a, b, p):
+    def random(x, y, a, b, p, deadline):
         return tuple(torch.from_numpy(rng.standard_normal(len(w))).float() for w in (a, b))
 
     monkeypatch.setattr(certified, "approximate_potentials", random)

@@ -4,27 +4,25 @@ import pytest
 
 from otgan.gan.fidelity import class_tv, frechet, kernel_distance, neighborhoods
 
-RNG = np.random.default_rng(0)
 
-
-def test_frechet_is_the_bures_wasserstein_distance():
-    x, y = RNG.normal(size=(200, 5)), RNG.normal(size=(300, 5)) @ RNG.normal(size=(5, 5)) + 1
+def test_frechet_is_the_bures_wasserstein_distance(rng):
+    x, y = rng.normal(size=(200, 5)), rng.normal(size=(300, 5)) @ rng.normal(size=(5, 5)) + 1
     expected = ot.gaussian.bures_wasserstein_distance(
         x.mean(0), y.mean(0), np.cov(x, rowvar=False), np.cov(y, rowvar=False)
     )
     assert frechet(x, y) == pytest.approx(float(expected) ** 2, rel=1e-8)
 
 
-def test_frechet_of_few_samples_is_real_and_finite():
-    x = RNG.normal(size=(6, 40))
+def test_frechet_of_few_samples_is_real_and_finite(rng):
+    x = rng.normal(size=(6, 40))
     assert frechet(x, x) == pytest.approx(0, abs=1e-9)
-    assert 0 < frechet(x, RNG.normal(size=(5, 40))) < np.inf
+    assert 0 < frechet(x, rng.normal(size=(5, 40))) < np.inf
     # A shift alone is its squared length.
     assert frechet(x, x + 0.5) == pytest.approx(40 * 0.25)
 
 
-def test_kernel_distance_is_unbiased_and_written_out():
-    x, y = RNG.normal(size=(4, 3)), RNG.normal(size=(5, 3))
+def test_kernel_distance_is_unbiased_and_written_out(rng):
+    x, y = rng.normal(size=(4, 3)), rng.normal(size=(5, 3))
 
     def k(u, v):
         return (u @ v / 3 + 1) ** 3
@@ -35,12 +33,12 @@ def test_kernel_distance_is_unbiased_and_written_out():
         - 2 * sum(k(u, v) for u in x for v in y) / 20
     )
     assert kernel_distance(x, y) == pytest.approx(expected)
-    draws = [kernel_distance(RNG.normal(size=(30, 2)), RNG.normal(size=(30, 2))) for _ in range(400)]
+    draws = [kernel_distance(rng.normal(size=(30, 2)), rng.normal(size=(30, 2))) for _ in range(400)]
     assert abs(np.mean(draws)) < 4 * np.std(draws) / 20
 
 
-def test_neighborhoods_of_known_arrangements():
-    real = RNG.normal(size=(300, 2))
+def test_neighborhoods_of_known_arrangements(rng):
+    real = rng.normal(size=(300, 2))
     same = neighborhoods(real, real)
     assert same["precision"] == same["recall"] == same["coverage"] == 1
     far = neighborhoods(real, real + 100)
@@ -51,7 +49,7 @@ def test_neighborhoods_of_known_arrangements():
     assert collapsed["recall"] < 0.02
     assert collapsed["coverage"] < 0.1
     # Of independent draws of one distribution the density is 1 in expectation.
-    assert neighborhoods(real, RNG.normal(size=(300, 2)))["density"] == pytest.approx(1, abs=0.2)
+    assert neighborhoods(real, rng.normal(size=(300, 2)))["density"] == pytest.approx(1, abs=0.2)
 
 
 def test_class_tv():

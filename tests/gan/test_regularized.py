@@ -10,8 +10,6 @@ import otgan
 from otgan.gan.errors import OptionError
 from otgan.gan.regularized import KL, REGULARIZERS, SquaredNorm, ground_cost, round_density
 
-RNG = np.random.default_rng(0)
-
 
 def clouds(n=24, m=30, d=2, seed=0):
     rng = np.random.default_rng(seed)
@@ -62,15 +60,15 @@ def test_l2_plan_is_the_solution_of_its_quadratic_program():
     assert np.abs(found - rho).max() < 1e-6
 
 
-def test_gap_identity_of_kl():
+def test_gap_identity_of_kl(rng):
     """The dual gap is λ times the generalized KL divergence from the optimal plan to the one at hand."""
     x, y = clouds()
     cost, smoothing = ground_cost(x, y, 2), KL(0.2)
     best = smoothing.solve(x, y, 2, 1e-13)
     optimum, value = smoothing.density(*best, cost), smoothing.dual(*best, cost)
     for scale in (0.01, 0.1, 0.5):
-        phi = best[0] + scale * torch.tensor(RNG.normal(size=24))
-        psi = best[1] + scale * torch.tensor(RNG.normal(size=30))
+        phi = best[0] + scale * torch.tensor(rng.normal(size=24))
+        psi = best[1] + scale * torch.tensor(rng.normal(size=30))
         gap = value - smoothing.dual(phi, psi, cost)
         divergence = generalized_kl(optimum, smoothing.density(phi, psi, cost))
         assert abs(float(gap - 0.2 * divergence)) < 1e-8
@@ -78,10 +76,10 @@ def test_gap_identity_of_kl():
 
 @pytest.mark.parametrize("strength", [0.05, 0.5])
 @pytest.mark.parametrize("kind", REGULARIZERS.values())
-def test_half_step_makes_a_marginal_exact_and_the_dual_larger(kind, strength):
+def test_half_step_makes_a_marginal_exact_and_the_dual_larger(kind, strength, rng):
     x, y = clouds()
     cost, smoothing = ground_cost(x, y, 2), kind(strength)
-    phi, psi = torch.tensor(RNG.normal(size=24)), torch.tensor(RNG.normal(size=30))
+    phi, psi = torch.tensor(rng.normal(size=24)), torch.tensor(rng.normal(size=30))
     better = smoothing.half_step(phi, cost)
     marginal = smoothing.density(phi, better, cost).mean(0)
     assert torch.allclose(marginal, torch.ones_like(marginal), atol=1e-11)
@@ -91,14 +89,14 @@ def test_half_step_makes_a_marginal_exact_and_the_dual_larger(kind, strength):
 
 
 @pytest.mark.parametrize("kind", REGULARIZERS.values())
-def test_plan_error_is_bounded_by_the_gap(kind):
+def test_plan_error_is_bounded_by_the_gap(kind, rng):
     x, y = clouds()
     lam = 0.2
     cost, smoothing = ground_cost(x, y, 2), kind(lam)
     best = smoothing.solve(x, y, 2, 1e-13)
     optimum = smoothing.density(*best, cost)
     for scale in (0.01, 0.1, 0.3):
-        phi = best[0] + scale * torch.tensor(RNG.normal(size=24))
+        phi = best[0] + scale * torch.tensor(rng.normal(size=24))
         psi = smoothing.half_step(phi, cost)
         gap = float(smoothing.dual(*best, cost) - smoothing.dual(phi, psi, cost))
         error = float((smoothing.density(phi, psi, cost) - optimum).abs().mean())
@@ -159,8 +157,8 @@ def test_attached_potentials_give_another_gradient_unless_their_marginal_is_exac
     assert extra.abs().max() > 1e-4
 
 
-def test_rounding_gives_marginals_exactly():
-    density = torch.tensor(RNG.uniform(0, 3, size=(5, 8)))
+def test_rounding_gives_marginals_exactly(rng):
+    density = torch.tensor(rng.uniform(0, 3, size=(5, 8)))
     rounded = round_density(density)
     assert torch.allclose(rounded.mean(0), torch.ones(8, dtype=torch.float64), atol=1e-14)
     assert torch.allclose(rounded.mean(1), torch.ones(5, dtype=torch.float64), atol=1e-14)

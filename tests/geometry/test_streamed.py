@@ -135,10 +135,15 @@ def test_streamed_batches_of_float32_are_a_loop():
 
 _MEMORY = """
 import resource, sys
+from pathlib import Path
 import torch
 from otgan.geometry.streamed import StreamedGeometry
 
 def peak():
+    # On Linux ru_maxrss starts at the peak of the process that started this one, below which nothing would be seen.
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(status.read_text().partition("VmHWM:")[2].split()[0]) / 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 torch.set_num_threads(1)
@@ -155,5 +160,6 @@ print(peak() - before)
 
 def test_regression_memory_does_not_grow_with_the_number_of_tiles():
     # What is kept of every tile, however small, pinned the memory above it: hundreds of MiB here, 18 GB at 50,000 points.
-    done = subprocess.run([sys.executable, "-c", _MEMORY], capture_output=True, text=True, check=True)
-    assert float(done.stdout) < 150
+    done = subprocess.run([sys.executable, "-c", _MEMORY], capture_output=True, encoding="utf-8", check=True)
+    # Some is always taken, be it the vectors of 60,000 numbers: a figure of 0 would not have been measured.
+    assert 1 < float(done.stdout) < 150

@@ -59,7 +59,7 @@ def test_every_kernel_compiles_for_hopper_and_inner_products_use_its_matrix_unit
         [sys.executable, str(script)],
         env=environment | {"PYTHONPATH": str(Path(otgan.__file__).parent.parent)},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
         timeout=300,
     )

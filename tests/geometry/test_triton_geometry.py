@@ -1,4 +1,5 @@
 import types
+from unittest.mock import call
 
 import pytest
 import torch
@@ -214,12 +215,12 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch):
 def test_auto_takes_triton_on_cuda_where_it_is_installed(kind, installed, chosen, monkeypatch):
     monkeypatch.setattr(geometries, "find_spec", lambda name: object() if installed else None)
     monkeypatch.setattr(geometries, "free_memory", lambda _: 2**30)
-    monkeypatch.setitem(BACKENDS, "triton", "builtins:slice")
+    monkeypatch.setitem(BACKENDS, "triton", "unittest.mock:call")
     monkeypatch.setitem(BACKENDS, "dense", "builtins:complex")
-    # What is passed on is all that a stand-in for a class of three parameters can tell.
+    # What is passed on is all that a stand-in for a class can tell.
     points = types.SimpleNamespace(device=torch.device(kind), shape=(1, 2, 3))
     if chosen:
-        assert make_geometry("auto", points, points, 2.0) == slice(points, points, 2.0)
+        assert make_geometry("auto", points, points, 2.0) == call(points, points, 2.0, False)
     else:
         with pytest.raises(TypeError, match="complex"):
             make_geometry("auto", points, points, 2.0)

@@ -10,8 +10,6 @@ import pytest
 import otgan
 from otgan import plot
 
-RNG = np.random.default_rng(0)
-
 
 def drawn(figure):
     """Return the panels of a report: the sets, transport, divergences, those that there are."""
@@ -29,8 +27,8 @@ def arcs(ax):
     return [np.asarray(path.vertices) for path in ax.collections[0].get_paths()]
 
 
-def test_draws_the_samples_and_the_arcs_of_the_plan_between_them():
-    x, y = RNG.normal(size=(20, 2)), RNG.normal(size=(20, 2)) + 3
+def test_draws_the_samples_and_the_arcs_of_the_plan_between_them(rng):
+    x, y = rng.normal(size=(20, 2)), rng.normal(size=(20, 2)) + 3
     report = otgan.compare(x, y, metrics="emd", names=("here", "there"))
     ax = drawn(report.plot())["The two sets"]
     assert "20 heaviest arcs of the optimal plan, 100 % of the mass" in ax.get_title(loc="left")
@@ -56,8 +54,8 @@ def test_draws_the_heaviest_arcs_the_heavier_the_darker():
     assert alpha[0] > alpha[1] > 0
 
 
-def test_draws_a_part_of_many_points_and_always_the_ends_of_arcs():
-    report = otgan.compare(RNG.normal(size=(60, 2)), RNG.normal(size=(50, 2)), metrics="emd")
+def test_draws_a_part_of_many_points_and_always_the_ends_of_arcs(rng):
+    report = otgan.compare(rng.normal(size=(60, 2)), rng.normal(size=(50, 2)), metrics="emd")
     ax = drawn(plot.report(report, points=10, arcs=5))["The two sets"]
     first, second = (ax.collections[k].get_offsets() for k in (1, 2))
     assert 10 <= len(first) <= 15
@@ -67,9 +65,9 @@ def test_draws_a_part_of_many_points_and_always_the_ends_of_arcs():
     assert f"{len(first)} of 60 samples of x" in ax.get_legend().get_texts()[0].get_text()
 
 
-def test_draws_arcs_of_a_plan_too_large_to_be_built(monkeypatch):
+def test_draws_arcs_of_a_plan_too_large_to_be_built(monkeypatch, rng):
     monkeypatch.setattr("otgan.plot.arcs._DENSE", 0)
-    x = RNG.normal(size=(30, 2))
+    x = rng.normal(size=(30, 2))
     ax = drawn(plot.report(otgan.compare(x, x + np.array([10.0, 0.0]), metrics="emd"), arcs=7))[
         "The two sets"
     ]
@@ -78,8 +76,8 @@ def test_draws_arcs_of_a_plan_too_large_to_be_built(monkeypatch):
         assert (x == segment[0]).all(1).any()
 
 
-def test_draws_the_entropic_plan_where_there_is_no_other():
-    report = otgan.compare(RNG.normal(size=(9, 2)), RNG.normal(size=(8, 2)), metrics="tv,sinkhorn")
+def test_draws_the_entropic_plan_where_there_is_no_other(rng):
+    report = otgan.compare(rng.normal(size=(9, 2)), rng.normal(size=(8, 2)), metrics="tv,sinkhorn")
     ax = drawn(plot.report(report, arcs=12))["The two sets"]
     assert "12 heaviest arcs of the entropic plan" in ax.get_title(loc="left")
     plan = report["sinkhorn"].transport.plan
@@ -87,17 +85,17 @@ def test_draws_the_entropic_plan_where_there_is_no_other():
     assert f"{share:.3g} % of the mass" in ax.get_title(loc="left")
 
 
-def test_without_a_plan_draws_the_samples():
-    figure = otgan.compare(RNG.normal(size=(9, 2)), RNG.normal(size=(8, 2)), metrics="tv").plot()
+def test_without_a_plan_draws_the_samples(rng):
+    figure = otgan.compare(rng.normal(size=(9, 2)), rng.normal(size=(8, 2)), metrics="tv").plot()
     panels = drawn(figure)
     assert list(panels) == ["The two sets", "Divergence"]
     assert len(panels["The two sets"].collections) == 2
 
 
-def test_draws_many_dimensions_by_two_principal_axes():
-    basis = np.linalg.qr(RNG.normal(size=(10, 10)))[0]
+def test_draws_many_dimensions_by_two_principal_axes(rng):
+    basis = np.linalg.qr(rng.normal(size=(10, 10)))[0]
     spread = np.array([5.0, 2.0, *[0.01] * 8])
-    x, y = (RNG.normal(size=(n, 10)) * spread @ basis for n in (60, 40))
+    x, y = (rng.normal(size=(n, 10)) * spread @ basis for n in (60, 40))
     ax = drawn(otgan.compare(x, y, metrics="emd").plot())["The two sets"]
     points = np.concatenate([ax.collections[k].get_offsets() for k in (1, 2)])
     both = np.concatenate([x, y])
@@ -114,9 +112,9 @@ def test_draws_points_that_all_coincide(d):
     drawn(otgan.compare(np.ones((5, d)), np.ones((4, d))).plot())
 
 
-def test_draws_sets_on_the_line_as_histograms_of_their_mass():
-    x, weights = RNG.normal(size=80), RNG.random(80)
-    ax = drawn(otgan.compare(x, RNG.normal(size=50) + 2, weights, metrics="emd").plot())["The two sets"]
+def test_draws_sets_on_the_line_as_histograms_of_their_mass(rng):
+    x, weights = rng.normal(size=80), rng.random(80)
+    ax = drawn(otgan.compare(x, rng.normal(size=50) + 2, weights, metrics="emd").plot())["The two sets"]
     up, down = (patch.get_data() for patch in ax.patches)
     assert (up.values >= up.baseline).all()
     assert (down.values <= down.baseline).all()
@@ -147,8 +145,8 @@ def test_bars_of_costs_are_their_roots():
     assert ax.get_xlabel() == "units of the samples (roots of order 2)"
 
 
-def test_bars_show_the_noise_floor():
-    report = otgan.compare(RNG.normal(size=20), RNG.normal(size=20), metrics="emd")
+def test_bars_show_the_noise_floor(rng):
+    report = otgan.compare(rng.normal(size=20), rng.normal(size=20), metrics="emd")
     ax = drawn(report.plot())["Transport"]
     assert "noise floor" in [text.get_text() for text in ax.texts]
     floor = report["emd"].noise_floor.larger
@@ -163,8 +161,8 @@ def test_names_are_shown_as_they_are(name):
     assert name[-31:].replace("$", r"\$") in legend.get_texts()[0].get_text()
 
 
-def test_draws_the_same_figure_for_the_same_seed():
-    report = otgan.compare(RNG.normal(size=(40, 2)), RNG.normal(size=(40, 2)), metrics="emd")
+def test_draws_the_same_figure_for_the_same_seed(rng):
+    report = otgan.compare(rng.normal(size=(40, 2)), rng.normal(size=(40, 2)), metrics="emd")
     first, again, other = (
         arcs(drawn(plot.report(report, arcs=5, seed=seed))["The two sets"]) for seed in (1, 1, 2)
     )

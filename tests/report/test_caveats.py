@@ -32,9 +32,9 @@ def test_disjoint_supports():
     assert not has(said([0, 1, 1], [1, 1, 2], metrics="js,kl,tv"), "disjoint")
 
 
-def test_nothing_is_said_where_nothing_misleads():
-    x = RNG.integers(0, 3, (400, 1))
-    y = RNG.integers(0, 3, (400, 1)) * RNG.integers(0, 2, (400, 1))
+def test_nothing_is_said_where_nothing_misleads(rng):
+    x = rng.integers(0, 3, (400, 1))
+    y = rng.integers(0, 3, (400, 1)) * rng.integers(0, 2, (400, 1))
     assert said(x, y, metrics="emd,js,kl,tv", permutations=19) == ()
 
 
@@ -50,10 +50,10 @@ def test_infinite_kl_of_sets_that_overlap():
     assert not has(said([0, 0, 1], [0, 1, 1], metrics="kl"), "infinite")
 
 
-def test_rows_in_both_sets():
+def test_rows_in_both_sets(rng):
     both = np.concatenate([FAR, NEAR[:3]])
     assert has(said(NEAR, both, metrics="emd,tv"), "3 points are in both sets, of 40 and 43")
-    repeated = RNG.integers(0, 3, 50)
+    repeated = rng.integers(0, 3, 50)
     assert not has(said(repeated, repeated[:20], metrics="tv"), "in both sets")
 
 
@@ -66,8 +66,8 @@ def test_weights_of_unequal_totals():
     assert not has(said(NEAR, FAR, weights, metrics="emd"), "total")
 
 
-def test_noise():
-    same = RNG.normal(size=(40, 2))
+def test_noise(rng):
+    same = rng.normal(size=(40, 2))
     words = said(NEAR, same, metrics="emd")
     assert has(words, "EM is within its noise")
     assert has(words, "permutations give a p-value")
@@ -77,8 +77,8 @@ def test_noise():
     assert not has(tested, "permutations give")
 
 
-def test_few_samples_in_many_dimensions():
-    x, y = RNG.normal(size=(30, 50)), RNG.normal(size=(30, 50)) + 1
+def test_few_samples_in_many_dimensions(rng):
+    x, y = rng.normal(size=(30, 50)), rng.normal(size=(30, 50)) + 1
     assert has(said(x, y, metrics="emd"), "30 samples are few in 50 dimensions")
     assert has(said(x, y, np.ones(30), metrics="emd"), "30 samples are few in 50 dimensions: EM of two draws")
     assert not has(said(NEAR, FAR, np.ones(40), metrics="emd"), "few")
@@ -96,8 +96,8 @@ def test_solves_that_did_not_converge():
     assert not has(said(NEAR, FAR, metrics="sinkhorn"), "converge")
 
 
-def test_bins_that_are_too_fine_or_too_wide():
-    x, y = RNG.random((50, 1)), RNG.random((50, 1))
+def test_bins_that_are_too_fine_or_too_wide(rng):
+    x, y = rng.random((50, 1)), rng.random((50, 1))
     fine = said(x, y, metrics="js,tv", estimator="histogram", bin_width=0.01)
     assert has(fine, "JS and TV by them are mostly the noise of nearly empty bins")
     assert has(
@@ -106,14 +106,14 @@ def test_bins_that_are_too_fine_or_too_wide():
     assert said(x, y, metrics="tv", estimator="histogram", bin_width=0.25) == ()
 
 
-def test_nearest_neighbors_in_many_dimensions():
-    x, y = RNG.normal(size=(30, 20)), RNG.normal(size=(30, 20))
+def test_nearest_neighbors_in_many_dimensions(rng):
+    x, y = rng.normal(size=(30, 20)), rng.normal(size=(30, 20))
     assert has(said(x, y, metrics="kl:knn"), "KL by nearest neighbors is far too small in 20 dimensions")
     assert not has(said(NEAR, FAR, metrics="kl:knn"), "neighbors")
 
 
-def test_regularization():
-    spread = RNG.normal(size=(40, 2)) + 1
+def test_regularization(rng):
+    spread = rng.normal(size=(40, 2)) + 1
     assert has(said(NEAR, spread, metrics="sinkhorn", epsilon=50.0), "so large that the plan nearly ignores")
     assert has(
         said(NEAR, spread, metrics="sinkhorn", epsilon=0.5),

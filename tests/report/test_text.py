@@ -6,14 +6,13 @@ import pytest
 import otgan
 from otgan.report.text import WIDTH, _rounded, number, wrapped
 
-RNG = np.random.default_rng(0)
 EVERYTHING = ("emd", "js", "js:knn", "js:histogram", "kl:knn", "kl", "tv", "sinkhorn", "sinkhorn_divergence")
 
 
 @pytest.mark.parametrize("scale", [1e-7, 1.0, 1e9])
 @pytest.mark.parametrize("p", [1, 1.5])
-def test_no_line_is_wider_than_100_columns(scale, p):
-    x, y = RNG.normal(size=(30, 3)) * scale, RNG.normal(size=(25, 3)) * scale + scale
+def test_no_line_is_wider_than_100_columns(scale, p, rng):
+    x, y = rng.normal(size=(30, 3)) * scale, rng.normal(size=(25, 3)) * scale + scale
     names = ("/a/very/long/path/to/some/folder/with/samples-of-x.npy", "mnist:3")
     report = otgan.compare(x, y, metrics=EVERYTHING, p=p, bins=4, permutations=3, names=names, max_iter=3)
     assert max(map(len, str(report).splitlines())) <= WIDTH
@@ -43,8 +42,8 @@ def test_the_words_follow_the_table():
     assert repr(report) == "Report(tv=1, 1 warning)"
 
 
-def test_printed_bounds_are_bounds():
-    for bound in [*RNG.normal(size=50), *(10.0 ** RNG.uniform(-12, 12, 50))]:
+def test_printed_bounds_are_bounds(rng):
+    for bound in [*rng.normal(size=50), *(10.0 ** rng.uniform(-12, 12, 50))]:
         assert float(_rounded(bound, down=True)) <= bound <= float(_rounded(bound))
         assert float(_rounded(bound, down=True)) == pytest.approx(bound, rel=2e-4)
     assert _rounded(0.0) == "0"
@@ -54,8 +53,8 @@ def test_numbers():
     assert [number(v) for v in (1 / 3, float("inf"), float("-inf"), None)] == ["0.333333", "∞", "−∞", "–"]
 
 
-def test_permutations_are_a_table_of_their_own():
-    report = otgan.compare(RNG.normal(size=20), RNG.normal(size=20), metrics="emd,tv", permutations=4)
+def test_permutations_are_a_table_of_their_own(rng):
+    report = otgan.compare(rng.normal(size=20), rng.normal(size=20), metrics="emd,tv", permutations=4)
     last = report.table().split("\n\n")[-2:]
     assert last[0] == "4 random splits of the pooled samples, as if they were one population:"
     assert last[1].splitlines()[0].split() == ["distance", "mean", "95", "%", "below", "estimator", "p-value"]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from otgan.gan.arguments import shown
 from otgan.gan.batches import PRIORS, Batches
 from otgan.gan.errors import OptionError
 from otgan.gan.networks import ACTIVATIONS, NETWORKS, Space, critic, generator
@@ -78,13 +82,11 @@ class System(ABC):
     decay: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("batch", "latent", "width", "depth"):
-            if getattr(self, name) < 1:
-                raise OptionError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.decay < 0:
-            raise OptionError(f"decay must be a number of updates, or 0 for none, got {self.decay}")
-        if not 0 <= self.ema < 1:
-            raise OptionError(f"ema must be in [0, 1), got {self.ema}")
+        types = typing.get_type_hints(type(self))
+        for field in dataclasses.fields(self):
+            value = _typed(field.name, getattr(self, field.name), types[field.name])
+            object.__setattr__(self, field.name, value)
+            _check_range(field.name, value)
         if self.activation not in ACTIVATIONS:
             raise OptionError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {self.activation!r}")
         if self.prior not in PRIORS:
@@ -101,13 +103,11 @@ class System(ABC):
         OptionError
             If there is no such option, or its value is of the wrong type.
         """
-        types = typing.get_type_hints(cls)
-        known = {field.name: types[field.name] for field in dataclasses.fields(cls)}
+        known = {field.name for field in dataclasses.fields(cls)}
         given = dict(options or {})
-        for name, value in given.items():
+        for name in given:
             if name not in known:
                 raise OptionError(f"{cls.name} has no option {name!r}; it has {', '.join(sorted(known))}")
-            given[name] = _typed(name, value, known[name])
         return cls(**{**cls.presets.get(kind, {}), **given})
 
     def networks(self, space: Space) -> dict[str, nn.Module]:
@@ -193,18 +193,81 @@ def generate(nets: Networks, batches: Batches) -> Tensor:
 def _typed(name: str, value: Any, wanted: Any) -> Any:
     """Return an option's value in the type of its field; text is what the command line gives."""
     choices = typing.get_args(wanted) or (wanted,)
-    if value is None or value == "none":
+    if value is None or (isinstance(value, str) and value == "none"):
         if type(None) in choices:
             return None
-        raise OptionError(f"option {name} needs a value")
+        if value is None or str not in choices:
+            raise OptionError(f"option {name} needs a value")
     base = next(choice for choice in choices if choice is not type(None))
+    convert = _BY_TYPE.get(base)
+    if convert is None:  # of a system of the user's own, which checks it itself
+        return value
     try:
-        if base is bool:
-            return {True: True, False: False, "true": True, "false": False, "1": True, "0": False}[
-                value.lower() if isinstance(value, str) else value
-            ]
-        if base is int and float(value) != int(float(value)):
-            raise ValueError
-        return base(float(value)) if base is int else base(value)
-    except (KeyError, TypeError, ValueError) as error:
-        raise OptionError(f"option {name} takes {base.__name__}, got {value!r}") from error
+        return convert(value)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise OptionError(f"option {name} takes {base.__name__}, got {shown(value)}") from error
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (Real, str)):
+        raise TypeError
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _integer(value: Any) -> int:
+    number = _number(value)
+    if not number.is_integer():
+        raise ValueError
+    return int(value) if isinstance(value, Integral) else int(number)
+
+
+def _truth(value: Any) -> bool:
+    if isinstance(value, str):
+        return {"true": True, "false": False, "1": True, "0": False}[value.lower()]
+    if isinstance(value, (bool, np.bool_)) or (isinstance(value, Integral) and value in {0, 1}):
+        return bool(value)
+    raise TypeError
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+_BY_TYPE: dict[Any, Callable[[Any], Any]] = {int: _integer, float: _number, bool: _truth, str: _text}
+
+_LARGEST = 1e30
+"""Far beyond what an option can mean, and still a number in single precision."""
+_NOT_NEGATIVE = {"lr", "lr_critic", "lr_dual", "lr_features", "enough", "penalty"}
+"""A rate of 0 keeps a network as it is."""
+_POSITIVE = {"clip", "tol", "power", "variance"}
+_COUNTS = {
+    *("batch", "latent", "width", "depth", "noise", "basis", "critic_width", "critic_depth"),
+    *("n_critic", "n_dual", "contrast_noise"),
+}
+"""The fields of the library's systems whose range follows from what their names mean in all of them."""
+
+
+def _check_range(name: str, value: Any) -> None:
+    if value is None:
+        return
+    if name in _COUNTS and value < 1:
+        raise OptionError(f"{name} must be at least 1, got {value}")
+    if name in _COUNTS | {"features", "decay"} and value >= 2**31:
+        raise OptionError(f"{name} must be less than 2147483648, got {value}")
+    if isinstance(value, float) and abs(value) > _LARGEST:
+        raise OptionError(f"{name} must be between -{_LARGEST:g} and {_LARGEST:g}, got {value}")
+    if name == "decay" and value < 0:
+        raise OptionError(f"decay must be a number of updates, or 0 for none, got {value}")
+    if name == "features" and value < 0:
+        raise OptionError(f"features must be a number of features, or 0 for none, got {value}")
+    if name in {"ema", "beta1", "beta2"} and not 0 <= value < 1:
+        raise OptionError(f"{name} must be in [0, 1), got {value}")
+    if name in _NOT_NEGATIVE and value < 0:
+        raise OptionError(f"{name} must not be negative, got {value}")
+    if name in _POSITIVE and not value > 0:
+        raise OptionError(f"{name} must be a positive number, got {value}")

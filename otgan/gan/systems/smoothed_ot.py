@@ -118,7 +118,8 @@ class SmoothedOT(System):
     def for_data(cls, kind: str, options: Mapping[str, Any] | None = None) -> Self:
         """Make the system with the library's defaults for a kind of data and of duals, and options of one's own."""
         given = dict(options or {})
-        if kind == "points" and given.get("duals", cls.duals) != "sinkhorn":
+        duals = given.get("duals", cls.duals)
+        if kind == "points" and isinstance(duals, str) and duals != "sinkhorn":
             given = {**cls.by_nets, **given}
         return super().for_data(kind, given)
 

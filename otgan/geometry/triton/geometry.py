@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from otgan.cost import cost_matrix
 from otgan.geometry.base import Geometry, Kernel, rows_per_tile
 from otgan.geometry.dense import DenseKernel
 from otgan.geometry.triton import stream
@@ -68,9 +67,9 @@ class TritonGeometry(Geometry):
 
     name = "triton"
 
-    def __init__(self, x: Tensor, y: Tensor, p: float) -> None:
+    def __init__(self, x: Tensor, y: Tensor, p: float, direct: bool = False) -> None:
         require_device(x.device)
-        super().__init__(x, y, p)
+        super().__init__(x, y, p, direct)
         x, y = x.double(), y.double()
         # Around their middle the coordinates lose least when they are rounded to float32.
         origin = 0.5 * (x.mean(1, keepdim=True) + y.mean(1, keepdim=True))
@@ -84,11 +83,7 @@ class TritonGeometry(Geometry):
         step = rows_per_tile(batch, m, 2**25) if self.x.is_cuda else rows_per_tile(batch, m)
         for start in range(0, n, step):
             rows = slice(start, start + step)
-            yield rows, cost_matrix(self._x[:, rows], self._y, self.p)
-
-    def take(self, keep: Tensor) -> TritonGeometry:
-        """Return the geometry of the problems `keep`."""
-        return TritonGeometry(self.x[keep], self.y[keep], self.p)
+            yield rows, self.block(rows)
 
     def kernel(self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float) -> Kernel:
         """Remember the potentials, or store exp((f + g − C)/ε) where that is cheaper, accurate enough for `tol`."""

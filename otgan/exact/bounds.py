@@ -1,0 +1,164 @@
+"""The certified interval of an exact cost: what proves it, moved outward by every rounding on the way.
+
+Above stands the cost of a plan with exactly the marginals that were given, below the value of potentials that are
+feasible for the true costs. Where rounding relative to the largest costs would blur the interval, that is where points
+lie far away, masses are counted in whole numbers and potentials are taken about each cluster's own level.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from torch import Tensor
+
+from otgan.cost import NEAR, cost_error, cost_matrix, origin_of
+from otgan.exact.arcs import Arcs, Floats
+from otgan.exact.flows import whole_flows
+from otgan.rounding import UNIT, CostError, sum_error, weight_error
+
+__all__ = ["Problem", "interval"]
+
+_BLURRED = 1e-9
+"""Width of the interval, relative to its upper end, beyond which it is worth the finer analysis."""
+
+_ENTRIES = 10**8
+"""Costs up to which potentials are made feasible once more."""
+
+_TILE = 2**22
+"""Costs that are looked at together."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One problem: points (n, d) and (m, d) as float64 tensors, weights as arrays.
+
+    Attributes
+    ----------
+    x, y : Tensor
+    a, b : ndarray
+        Normalized.
+    given : tuple of ndarray or None
+        The weights as they were given; None where all are equal.
+    p : float
+    """
+
+    x: Tensor
+    y: Tensor
+    a: Floats
+    b: Floats
+    given: tuple[Floats | None, Floats | None]
+    p: float
+
+
+def interval(problem: Problem, arcs: Arcs, f: Floats, g: Floats) -> tuple[float, float]:
+    """Return certified lower and upper bounds of the least cost.
+
+    Parameters
+    ----------
+    problem : Problem
+    arcs : Arcs
+        An optimal plan, up to rounding.
+    f, g : ndarray
+        Optimal potentials, up to rounding.
+    """
+    x, y, p = problem.x, problem.y, problem.p
+    relative = CostError.of_differences(x[None], y[None], p).relative
+    cost = (torch.linalg.vector_norm(x[arcs.i] - y[arcs.j], dim=1) ** p).numpy()
+    value = math.fsum(arcs.mass * cost)
+    noise = relative + 8 * UNIT
+    repair = _repair(problem, arcs)
+    upper = value * (1 + noise) + repair
+    if arcs.solver == "line":
+        # Sorting is optimal for every convex cost of differences: only rounding is between the plan and the optimum.
+        lower = value * (1 - noise) - repair
+    else:
+        lower = _dual(problem, f, g, _error(problem, arcs.solver))
+    lower = max(lower, 0.0)  # no cost is negative
+    if upper - lower <= _BLURRED * abs(upper):
+        return min(lower, upper), upper
+    exact = whole_flows(arcs.i, arcs.j, problem.given, (len(problem.a), len(problem.b)))
+    if exact is not None:
+        flow, homeless = exact
+        farthest = float(torch.linalg.vector_norm(torch.cat([x, y]).amax(0) - torch.cat([x, y]).amin(0))) ** p
+        counted = math.fsum(flow * cost) * (1 + noise) + homeless * farthest * (1 + noise)
+        if arcs.solver == "line":
+            lower = max(lower, (counted - 2 * homeless * farthest) * (1 - 2 * noise))
+        upper = min(upper, counted)
+    if arcs.solver != "line" and len(x) * len(y) <= _ENTRIES:
+        lower = max(lower, _dual(problem, *_leveled(problem, arcs, f, g), None))
+    return min(lower, upper), upper
+
+
+def _error(problem: Problem, solver: str) -> CostError:
+    """How far the costs that a solver saw may be from the true ones."""
+    x, y = problem.x[None], problem.y[None]
+    if solver == "certified":  # its points are centered, which rounds their coordinates
+        return CostError.of_expansion(x, y, problem.p, x.mean(1, keepdim=True), NEAR)
+    return cost_error(x, y, problem.p, direct=False, origin=origin_of(x, y), exact=True)
+
+
+def _dual(problem: Problem, f: Floats, g: Floats, error: CostError | None) -> float:
+    """The value of potentials, less what rounding may have added; without `error` for costs from differences."""
+    a, b = problem.a, problem.b
+    value = math.fsum(np.concatenate([a * f, b * g]))
+    size = math.fsum(np.concatenate([a * np.abs(f), b * np.abs(g)]))
+    if error is None:
+        error = CostError.of_differences(problem.x[None], problem.y[None], problem.p)
+    absolute = float(error.mean(torch.from_numpy(a)[None], torch.from_numpy(b)[None])[0])
+    return (
+        value - error.relative * abs(value) - absolute - (4 * UNIT + weight_error(max(len(a), len(b)))) * size
+    )
+
+
+def _repair(problem: Problem, arcs: Arcs) -> float:
+    """A bound of what it costs to give the arcs exactly the marginals that were asked for.
+
+    Mass e that is missing or too much at points z moves at a cost of at most 2^(p−1) e ‖z − o‖^p on its side.
+    """
+    total = 0.0
+    origin = origin_of(problem.x, problem.y)
+    for index, points, weights in ((arcs.i, problem.x, problem.a), (arcs.j, problem.y, problem.b)):
+        present = np.bincount(index, arcs.mass, len(weights))
+        wrong = np.abs(present - weights) + (sum_error(len(index)) + weight_error(len(weights))) * weights
+        powers = torch.linalg.vector_norm(points - origin, dim=1).numpy() ** problem.p
+        total += 2 * 2 ** (problem.p - 1) * math.fsum(wrong * powers)
+    return total
+
+
+def _leveled(problem: Problem, arcs: Arcs, f: Floats, g: Floats) -> tuple[Floats, Floats]:
+    """Potentials about each cluster's own level, where numbers are small, made feasible by two c-transforms.
+
+    What no arc connects may be shifted against each other as long as potentials stay feasible, which the transforms see
+    to; a shift that was not free lowers the value, and the bound stays a bound.
+    """
+    n, m = len(problem.a), len(problem.b)
+    graph = coo_matrix((np.ones(len(arcs.i)), (arcs.i, n + arcs.j)), shape=(n + m, n + m))
+    count, label = connected_components(graph, directed=False)
+    shift = np.zeros(count)
+    in_x = np.bincount(label[:n], problem.a, count)
+    in_y = np.bincount(label[n:], problem.b, count)
+    for k, (weights, values, sign) in enumerate(((problem.a, f, -0.5), (problem.b, g, 0.5))):
+        sums = np.bincount(label[:n] if k == 0 else label[n:], weights * values, count)
+        mass = in_x if k == 0 else in_y
+        shift += sign * np.divide(sums, mass, out=np.zeros(count), where=mass > 0)
+    level = torch.from_numpy(g - shift[label[n:]])
+    feasible_f, feasible_g = _transform(problem.x, problem.y, level, problem.p)
+    return feasible_f.numpy(), feasible_g.numpy()
+
+
+def _transform(x: Tensor, y: Tensor, g: Tensor, p: float) -> tuple[Tensor, Tensor]:
+    """Potentials f = min (C − g) and then g = min (C − f), of costs from differences."""
+    step = max(1, _TILE // len(y))
+    rows = []
+    g_new = torch.full_like(g, torch.inf)
+    for start in range(0, len(x), step):
+        cost = cost_matrix(x[None, start : start + step], y[None], p, direct=True)[0]
+        f = (cost - g).amin(1)
+        rows.append(f)
+        g_new = torch.minimum(g_new, (cost - f[:, None]).amin(0))
+    return torch.cat(rows), g_new

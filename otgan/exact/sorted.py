@@ -1,0 +1,42 @@
+"""A plan and potentials that are feasible, at once: what is known of a problem where there was no time to solve it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from otgan.exact.arcs import Arcs, Floats
+from otgan.exact.line import solve_line
+from otgan.rounding import UNIT
+
+__all__ = ["solve_roughly"]
+
+
+def solve_roughly(x: Tensor, y: Tensor, a: Floats, b: Floats, p: float) -> Arcs:
+    """Couple two sets in the order of their projections, with the potentials of a translation.
+
+    The direction is that of the difference v of the means. By convexity
+    r^p >= p τ^(p−1) r − (p − 1) τ^p for τ = ‖v‖, and ‖x − y‖ >= ⟨v/τ, y − x⟩, so that linear potentials are feasible;
+    their value is τ^p, that of the means.
+
+    Parameters
+    ----------
+    x, y : Tensor, shapes (n, d) and (m, d), float64
+        In normal form.
+    a, b : ndarray, shapes (n,) and (m,)
+        Weights, each of total 1.
+    p : float
+    """
+    between = torch.from_numpy(b) @ y - torch.from_numpy(a) @ x
+    length = float(torch.linalg.vector_norm(between))
+    direction = between / length if length > 0 else torch.ones_like(between) / len(between) ** 0.5
+    along_x, along_y = (x @ direction).numpy(), (y @ direction).numpy()
+    arcs = solve_line(along_x, along_y, a, b, p)
+    slope = p * length ** (p - 1) if length > 0 else 0.0
+    # What rounds: d products and sums of either projection, and the direction's own length.
+    largest = max(float(torch.linalg.vector_norm(side, dim=1).max()) for side in (x, y))
+    slack = slope * 8 * (len(between) + 8) * UNIT * largest
+    f = -slope * along_x - (p - 1) * length**p - slack
+    return replace(arcs, f=f, g=slope * along_y - slack, solver="sorted", optimal=False)

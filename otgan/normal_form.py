@@ -1,0 +1,350 @@
+"""The normal form of a problem: no points without mass, coordinates of order one; and the way back from it.
+
+Every solver works on normal forms, so that none meets points that must not matter, or costs out of range. Points of
+weight 0 are left out, and get their potentials afterwards. Coordinates are divided by a power of two, which is exact;
+costs are in units of its power p.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from otgan.coupling import Coupling
+from otgan.measure import Measure, Pair
+
+__all__ = ["NormalForm", "Side"]
+
+_LARGEST = 305
+"""Decimal exponent of a cost beyond which there is no room for sums, on either end of the range."""
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One measure in normal form.
+
+    Attributes
+    ----------
+    measure : Measure
+        The points with mass, divided by the unit.
+    index : Tensor, shape (B, k), or None
+        Which points of the original they are; None where all are kept.
+    kept : Tensor, shape (B, k), bool, or None
+        Which entries of `index` are points, and not what fills a problem with fewer of them up.
+    whole : Measure
+        The measure as it was given.
+    unit : Tensor, shape (B,)
+    origin : Tensor, shape (B, 1, d)
+        What was taken from the points before they were divided.
+    """
+
+    measure: Measure
+    index: Tensor | None
+    kept: Tensor | None
+    whole: Measure
+    unit: Tensor
+    origin: Tensor
+
+    @classmethod
+    def of(cls, whole: Measure) -> Side:
+        """Leave out the points of weight 0; the unit is 1 and the origin 0."""
+        one = torch.ones(whole.points.shape[0], dtype=torch.float64, device=whole.device)
+        zero = torch.zeros_like(whole.points[:, :1])
+        heavy = whole.weights.detach() > 0
+        sizes = heavy.sum(1).tolist()
+        if tuple(sizes) == (whole.sizes or (heavy.shape[1],) * len(sizes)):
+            return cls(whole, None, None, whole, one, zero)
+        # A stable sort brings the heavy points to the front, in their order.
+        index = torch.argsort(~heavy, dim=1, stable=True)[:, : max(sizes)]
+        kept = (
+            torch.arange(max(sizes), device=whole.device) < torch.tensor(sizes, device=whole.device)[:, None]
+        )
+        # What fills a problem up is a copy of its first point, as in any ragged batch.
+        index = torch.where(kept, index, index[:, :1])
+        points = whole.points.gather(1, index[..., None].expand(-1, -1, whole.points.shape[2]))
+        weights = whole.weights.gather(1, index) * kept
+        ragged = None if len(set(sizes)) == 1 else tuple(sizes)
+        given = None if whole.given is None else whole.given.gather(1, index) * kept
+        measure = replace(whole, points=points, weights=weights, sizes=ragged, given=given)
+        return cls(measure, index, kept, whole, one, zero)
+
+    def in_units(self, unit: Tensor, origin: Tensor) -> Side:
+        """Return the side with an origin taken from its points and divided by a power of two."""
+        divisor = unit[:, None, None].to(origin.dtype)
+        measure = replace(self.measure, points=(self.measure.points - origin) / divisor)
+        return replace(self, measure=measure, unit=unit, origin=origin)
+
+    def scatter(self, values: Tensor, fill: float = 0.0) -> Tensor:
+        """Put one value or row a kept point, (B, k, ...), in its place among all points, (B, n, ...)."""
+        if self.index is None or self.kept is None:
+            return values
+        # What fills a problem up goes to one more row, which is cut off.
+        n = self.whole.points.shape[1]
+        index = self.index.where(self.kept, n).reshape(*self.index.shape, *[1] * (values.ndim - 2))
+        out = values.new_full((values.shape[0], n + 1, *values.shape[2:]), fill)
+        return out.scatter(1, index.expand_as(values), values)[:, :n]
+
+    def gather(self, values: Tensor) -> Tensor:
+        """Take one value or row a point, (B, n, ...), for the kept points, (B, k, ...); 0 where filled up."""
+        if self.index is None or self.kept is None:
+            return values
+        index = self.index.reshape(*self.index.shape, *[1] * (values.ndim - 2))
+        mask = self.kept.reshape(*self.kept.shape, *[1] * (values.ndim - 2))
+        return values.gather(1, index.expand(-1, -1, *values.shape[2:])) * mask
+
+    def left_out(self) -> tuple[Tensor, Tensor] | None:
+        """Points of weight 0 in units, float64, and where they are: (B, n, d) and a mask (B, n); None where none are."""
+        if self.index is None:
+            return None
+        light = self.whole.weights.detach() == 0
+        points = self.whole.points.detach().double() - self.origin.double()
+        return points / self.unit[:, None, None], light
+
+
+@dataclass(frozen=True, eq=False)
+class NormalForm:
+    """Two measures in normal form, in one unit.
+
+    Attributes
+    ----------
+    x, y : Side
+    unit : Tensor, shape (B,), float64
+        The power of two that coordinates were divided by.
+    scale : Tensor, shape (B,), float64
+        What a cost of the normal form is multiplied by: unit^p, or 1 where a root is taken of it first.
+    p : float
+    """
+
+    x: Side
+    y: Side
+    unit: Tensor
+    scale: Tensor
+    p: float
+
+    @classmethod
+    def of(cls, problem: Pair, p: float, *, rooted: bool = False) -> NormalForm:
+        """Bring a problem to normal form.
+
+        Parameters
+        ----------
+        problem : Pair
+        p : float
+        rooted : bool
+            Whether results leave as lengths: then costs may be beyond float64, and stay in units of unit^p.
+
+        Raises
+        ------
+        OverflowError
+            If costs in the caller's units are beyond float64, or all vanish though points differ.
+        """
+        x, y = Side.of(problem.x), Side.of(problem.y)
+        both = torch.cat([x.measure.points.detach(), y.measure.points.detach()], 1)
+        origin = _origin(both)
+        unit, spread = _unit((both - origin).double())
+        scale = torch.ones_like(unit) if rooted else unit**p
+        if not rooted:
+            _check_range(unit, spread, p)
+        return cls(x.in_units(unit, origin), y.in_units(unit, origin), unit, scale, p)
+
+    @property
+    def pair(self) -> Pair:
+        """The problem that solvers see."""
+        return Pair(self.x.measure, self.y.measure)
+
+    def restore(self, coupling: Coupling, epsilon: Tensor | None = None) -> Coupling:
+        """Return the solution of the normal form as that of the problem: all points, the caller's units.
+
+        Parameters
+        ----------
+        coupling : Coupling
+        epsilon : Tensor, shape (B,), optional
+            ε as the caller gave it.
+        """
+        return Restored(coupling, self, epsilon)
+
+    def against_itself(self, side: Side) -> NormalForm:
+        """Return the normal form of one side with itself, in the same unit."""
+        return replace(self, x=side, y=side)
+
+
+def _origin(both: Tensor) -> Tensor:
+    """What is taken from every point of a problem first, shape (B, 1, d).
+
+    In every coordinate that is one of the points' own value where all values lie within a factor of two, so that the
+    differences are exact (Sterbenz' lemma), and 0 elsewhere. What is left is as large as the points are apart.
+    """
+    low, high = both.amin(1, keepdim=True), both.amax(1, keepdim=True)
+    near = ((low > 0) & (high <= 2 * low)) | ((high < 0) & (low >= 2 * high))
+    return torch.where(near, both[:, :1], 0.0)
+
+
+def _unit(both: Tensor) -> tuple[Tensor, Tensor]:
+    """A power of two near each problem's largest coordinate, and the length of its bounding box in it; shapes (B,)."""
+    largest = both.abs().amax((1, 2))
+    # Beside numbers near the ends of the range there would be no room for their reciprocal.
+    largest = torch.where(largest > 0, largest.clamp(2.0**-1000, 2.0**1000), 1.0)
+    unit = torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent - 1)
+    box = both.amax(1) / unit[:, None] - both.amin(1) / unit[:, None]
+    return unit, torch.linalg.vector_norm(box, dim=1)
+
+
+def _check_range(unit: Tensor, spread: Tensor, p: float) -> None:
+    """Raise where the largest cost, p (log spread + log unit), is out of the range of float64."""
+    apart = spread > 0
+    exponent = p * (torch.where(apart, spread, 1.0).log10() + unit.log10())
+    wrong = apart & ((exponent > _LARGEST) | (exponent < -_LARGEST))
+    if not bool(wrong.any()):
+        return
+    k = int(wrong.nonzero()[0])
+    length = float(spread[k].log10() + unit[k].log10())
+    raise OverflowError(
+        f"points about 1e{length:.0f} apart{f' (problem {k})' if len(wrong) > 1 else ''} have costs ‖x − y‖^{p:g} "
+        "beyond the range of float64: divide the samples by a length of their own order first (otgan.emd, whose "
+        "result is a length, does so by itself)"
+    )
+
+
+class Restored(Coupling):
+    """The solution of a normal form, seen from the problem that it stands for.
+
+    Points of weight 0 take no part in the plan; their potentials are what a new point there would have, the soft or
+    hard minimum over the other side, and −∞ where their costs are beyond float64.
+    """
+
+    def __init__(self, inner: Coupling, form: NormalForm, epsilon: Tensor | None) -> None:
+        self.inner, self.form, self.epsilon, self.p = inner, form, epsilon, form.p
+        self.a, self.b = form.x.scatter(inner.a), form.y.scatter(inner.b)
+        self.balanced, self.backend, self.iterations = inner.balanced, inner.backend, inner.iterations
+
+    @cached_property
+    def value(self) -> Tensor:  # type: ignore[override]
+        """The objective at the solution."""
+        return self.inner.value * self.form.scale
+
+    @cached_property
+    def error(self) -> Tensor:  # type: ignore[override]
+        """L1 error of both marginals, which has no unit."""
+        return self.inner.error
+
+    @property
+    def rounding(self) -> Tensor:  # type: ignore[override]
+        """What rounding may add to the error."""
+        return self.inner.rounding
+
+    @cached_property
+    def f(self) -> Tensor:  # type: ignore[override]
+        """Potential of x."""
+        y = self.form.y.measure.points.detach().double()
+        found = self._potential(self.form.x, self.inner.f, y, self.inner.g, self.inner.b)
+        return found * self.form.scale[:, None]
+
+    @cached_property
+    def g(self) -> Tensor:  # type: ignore[override]
+        """Potential of y."""
+        x, f, weights = self.form.x.measure.points.detach().double(), self.inner.f, self.inner.a
+        light = self.form.x.left_out()
+        if self.inner.epsilon is None and light is not None:
+            # Hard minima must be feasible for pairs of two points of weight 0 as well.
+            f = self.f / self.form.scale[:, None]
+            known = torch.isfinite(f)
+            x, weights = torch.where(known[..., None], light[0], 0.0), known.double()
+        found = self._potential(self.form.y, self.inner.g, x, f, weights)
+        return found * self.form.scale[:, None]
+
+    def _potential(self, here: Side, own: Tensor, others: Tensor, other: Tensor, weights: Tensor) -> Tensor:
+        """Potential of all points of a side: of those of weight 0 what a new point would have, −∞ beyond float64."""
+        values = here.scatter(own)
+        light = here.left_out()
+        if light is None:
+            return values
+        points, mask = light
+        # Only the points of weight 0, as many a problem as the problem with most of them has.
+        index = torch.argsort(~mask, dim=1, stable=True)[:, : int(mask.sum(1).max())]
+        some = points.gather(1, index[..., None].expand(-1, -1, points.shape[2]))
+        found = self.inner.extended(some, others, other, weights, self.form.p)
+        found = torch.where(torch.isfinite(found), found, -torch.inf)
+        return values.scatter(1, index, torch.where(mask.gather(1, index), found, values.gather(1, index)))
+
+    def extended(
+        self, points: Tensor, others: Tensor, potential: Tensor, weights: Tensor, p: float
+    ) -> Tensor:
+        """Potential of new points of weight 0, all in the caller's units."""
+        unit, scale = self.form.unit[:, None, None], self.form.scale[:, None]
+        sides = [(each - self.form.x.origin.double()) / unit for each in (points, others)]
+        return self.inner.extended(sides[0], sides[1], potential / scale, weights, p) * scale
+
+    def linear_cost(self) -> Tensor:
+        """⟨P, C⟩, shape (B,)."""
+        return self.inner.linear_cost() * self.form.scale
+
+    def plan(self) -> Tensor:
+        """P of shape (B, n, m)."""
+        form, inner = self.form, self.inner.plan()
+        return form.y.scatter(form.x.scatter(inner).mT).mT
+
+    def apply(self, v: Tensor, axis: int) -> Tensor:
+        """P v for axis 1, Pᵀ v for axis 0."""
+        into, out = (self.form.y, self.form.x) if axis == 1 else (self.form.x, self.form.y)
+        return out.scatter(self.inner.apply(into.gather(v), axis))
+
+    def barycenters(self) -> Tensor:
+        """Mean of the points y that each point x is sent to; NaN where x has no weight."""
+        ones = self.inner.apply(torch.ones_like(self.inner.b)[..., None], 1)
+        y = self.form.y.gather(self.form.y.whole.points.detach().double())
+        return self.form.x.scatter(self.inner.apply(y, 1) / ones, math.nan)
+
+    def bounds(self) -> tuple[Tensor, Tensor]:
+        """Certified bounds of the exact cost, in the caller's units."""
+        # The product with a power of two is exact unless p is no whole number: a unit in the last place covers it.
+        lower, upper = (bound * self.form.scale for bound in self.inner.bounds())
+        exact = torch.frexp(self.form.scale).mantissa == 0.5
+        below, above = torch.full_like(lower, -torch.inf), torch.full_like(upper, torch.inf)
+        return (
+            torch.where(exact, lower, torch.nextafter(lower, below)),
+            torch.where(exact, upper, torch.nextafter(upper, above)),
+        )
+
+    def pull(self) -> tuple[Tensor, Tensor]:
+        """Gradients of the value in x and y; points of weight 0 pull with no force."""
+        unit = (self.form.scale / self.form.unit)[:, None, None]
+        in_x, in_y = self.inner.pull()
+        return self.form.x.scatter(in_x * unit), self.form.y.scatter(in_y * unit)
+
+    def weight_gradients(self) -> tuple[Tensor, Tensor]:
+        """Gradients of the value in a and b, the potentials; finite everywhere, for products with weights of 0."""
+        scale = self.form.scale[:, None]
+        inner = self.inner.weight_gradients()
+        sides = []
+        for side, own, full in ((self.form.x, inner[0], self.f), (self.form.y, inner[1], self.g)):
+            values = side.scatter(own * scale)
+            light = side.left_out()
+            if light is not None:
+                slope = self.inner.slope(full / scale, side is self.form.x) * scale
+                # Mass where costs are beyond float64 would raise the value beyond it; a product with its weight of 0
+                # must be 0.
+                slope = torch.where(torch.isfinite(slope), slope, torch.finfo(torch.float64).max / 4)
+                values = torch.where(light[1], slope, values)
+            sides.append(values)
+        return sides[0], sides[1]
+
+    def differentiable_gradients(self, x: Tensor, y: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
+        """Gradients of the value that can be differentiated again."""
+        form, unit, scale = self.form, self.form.unit, self.form.scale
+        sides = (form.x, form.y)
+        points = [
+            s.gather(v.double() - s.origin.double()) / unit[:, None, None]
+            for s, v in zip(sides, (x, y), strict=True)
+        ]
+        weights = [s.gather(v.double()) for s, v in zip(sides, (a, b), strict=True)]
+        inner = self.inner.differentiable_gradients(*points, *weights)
+        pulls = [s.scatter(v * (scale / unit)[:, None, None]) for s, v in zip(sides, inner[:2], strict=True)]
+        slopes = []
+        for side, own, constant in zip(sides, inner[2:], self.weight_gradients(), strict=True):
+            light = side.left_out()
+            values = side.scatter(own * scale[:, None])
+            slopes.append(values if light is None else torch.where(light[1], constant, values))
+        return (*pulls, *slopes)

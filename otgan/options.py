@@ -1,0 +1,249 @@
+"""The border for how a problem is to be solved: power, regularization, tolerance, limits, backend, what failure does.
+
+Each option is checked once, here, against every wrong kind of value; nothing behind this module checks them again.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = [
+    "Deadline",
+    "WrongKindError",
+    "check_backend",
+    "check_max_iter",
+    "check_on_failure",
+    "check_power",
+    "check_time_limit",
+    "check_tol",
+    "number",
+    "one_of",
+    "resolve_epsilon",
+    "resolve_reach",
+    "shown",
+    "whole_number",
+]
+
+_LONGEST = 60
+"""Characters of a value that an error message shows."""
+
+
+class WrongKindError(TypeError, ValueError):
+    """An argument of another kind than expected: a TypeError, and a ValueError for those who catch only that."""
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """The moment at which a call must have returned, on the clock of :func:`time.monotonic`; infinity for never."""
+
+    at: float = math.inf
+
+    @classmethod
+    def after(cls, seconds: float | None) -> Deadline:
+        """Return the deadline that is so many seconds away, or none."""
+        return cls() if seconds is None else cls(time.monotonic() + seconds)
+
+    @property
+    def left(self) -> float:
+        """Seconds left, infinite where there is no limit; below 0 once it has passed."""
+        return self.at - time.monotonic() if self.at < math.inf else math.inf
+
+    @property
+    def passed(self) -> bool:
+        """Whether it is over."""
+        return self.left <= 0
+
+
+def shown(value: Any) -> str:
+    """A value as an error message shows it: short, in one line, with its type where the value alone would mislead."""
+    if isinstance(value, (np.ndarray, Tensor)) and value.ndim > 0:
+        return f"{type(value).__name__} of shape {tuple(value.shape)}"
+    text = " ".join(repr(value).split())
+    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    return (
+        text if value is None or isinstance(value, (bool, int, float)) else f"{text} ({type(value).__name__})"
+    )
+
+
+def number(
+    value: Any, name: str, expected: str, *, above: float = -math.inf, least: float = -math.inf
+) -> float:
+    """Return a real, finite number as a float.
+
+    Parameters
+    ----------
+    value : Any
+        A number of Python or NumPy, or an array or tensor of no dimensions.
+    name, expected : str
+        What the error says: "{name} must be {expected}, got ...".
+    above, least : float
+        The number must be above the one and at least the other.
+
+    Raises
+    ------
+    WrongKindError
+        If it is no real number.
+    ValueError
+        If it is not finite or out of its range.
+    """
+    plain = value
+    if (
+        isinstance(value, (np.ndarray, np.generic, Tensor))
+        and value.ndim == 0
+        and not isinstance(value, np.void)
+    ):
+        plain = value.item()
+    if isinstance(plain, bool) or not isinstance(plain, Real):
+        raise WrongKindError(f"{name} must be {expected}, got {shown(value)}")
+    try:
+        found = float(plain)
+    except OverflowError:
+        found = math.inf
+    if not (math.isfinite(found) and found > above and found >= least):
+        raise ValueError(f"{name} must be {expected}, got {shown(plain)}")
+    return found
+
+
+def whole_number(value: Any, name: str, expected: str, *, least: int = 1) -> int:
+    """Return a whole number as an int; a float that is whole is one.
+
+    Raises
+    ------
+    WrongKindError
+        If it is no real number.
+    ValueError
+        If it is not whole or below `least`.
+    """
+    found = number(value, name, expected)
+    if found != int(found) or found < least:
+        raise ValueError(f"{name} must be {expected}, got {shown(value)}")
+    return int(value)
+
+
+def one_of(value: Any, name: str, known: Iterable[str], expected: str = "") -> str:
+    """Return a string that is among those known.
+
+    Raises
+    ------
+    WrongKindError
+        If it is no string.
+    ValueError
+        If it is another one.
+    """
+    names = list(known)
+    expected = expected or " or ".join(filter(None, (", ".join(map(repr, names[:-1])), repr(names[-1]))))
+    if not isinstance(value, str):
+        raise WrongKindError(f"{name} must be {expected}, got {shown(value)}")
+    if value not in names:
+        raise ValueError(f"{name} must be {expected}, got {shown(value)}")
+    return value
+
+
+def check_power(p: Any) -> float:
+    """Return p as a float, or raise where it is no power p >= 1."""
+    return number(p, "p", "a finite number >= 1 (the cost is the distance to the power p)", least=1)
+
+
+def check_tol(tol: Any, dtype: torch.dtype) -> float:
+    """Return the tolerance on the L1 marginal error, by default 1e-6 in float64 and 1e-4 in float32."""
+    if tol is None:
+        return 1e-6 if dtype == torch.float64 else 1e-4
+    return number(tol, "tol", "a positive number (the L1 error of the marginals), or None", above=0)
+
+
+def check_max_iter(max_iter: Any, default: int | None = None) -> int | None:
+    """Return max_iter, or the default where it is None; raise where it is no positive whole number."""
+    if max_iter is None:
+        return default
+    return whole_number(max_iter, "max_iter", "a whole number >= 1 (passes over the kernel), or None")
+
+
+def check_time_limit(time_limit: Any) -> float | None:
+    """Return the seconds that a call may take, or None; raise where they are no positive number."""
+    if time_limit is None:
+        return None
+    return number(time_limit, "time_limit", "a positive number of seconds, or None", above=0)
+
+
+def check_backend(backend: Any, known: Sequence[str]) -> str:
+    """Return the backend, or raise unless it is "auto" or among those known."""
+    return one_of(
+        backend, "backend", ("auto", *known), f"'auto' or one of {', '.join(map(repr, known))} here"
+    )
+
+
+def check_on_failure(on_failure: Any) -> str:
+    """Return what a failure does, or raise unless it is "warn", "raise" or "ignore"."""
+    return one_of(on_failure, "on_failure", ("warn", "raise", "ignore"))
+
+
+def resolve_epsilon(epsilon: Any, blur: Any, p: float) -> Tensor | None:
+    """Turn `epsilon` or `blur` into ε in units of the cost, shape () or (B,); None where neither is given.
+
+    A blur is a length: ε = p · blur^p.
+    """
+    if epsilon is not None and blur is not None:
+        raise ValueError(
+            f"give epsilon or blur, not both (got epsilon={shown(epsilon)}, blur={shown(blur)}); "
+            "epsilon = p * blur**p"
+        )
+    if epsilon is not None:
+        return _positive(epsilon, "epsilon", "in units of the cost")
+    if blur is not None:
+        return _power_of_length(blur, "blur", p)
+    return None
+
+
+def resolve_reach(reach: Any, p: float) -> Tensor | None:
+    """Turn `reach`, a length, into the marginal penalty ρ = p · reach^p; None for balanced transport."""
+    return None if reach is None else _power_of_length(reach, "reach", p)
+
+
+def _power_of_length(length: Any, name: str, p: float) -> Tensor:
+    """p · length^p, which must not leave the range of float64."""
+    power = p * _positive(length, name, "a length, in units of the samples") ** p
+    if not bool((torch.isfinite(power) & (power >= torch.finfo(torch.float64).tiny)).all()):
+        raise ValueError(
+            f"{name} must be a length whose power p * {name}**p is within the range of float64, got "
+            f"{shown(length)} at p = {p:g}: divide the samples and {name} by a length of their own order"
+        )
+    return power
+
+
+def _positive(value: Any, name: str, unit: str) -> Tensor:
+    """Positive finite numbers, one or one a problem, as a float64 tensor of shape () or (B,)."""
+    expected = f"a positive finite number ({unit}), or one a problem of a batch"
+    if isinstance(value, (list, tuple)):
+        numbers = [number(item, name, expected, above=0) for item in value]
+        if not numbers:
+            raise ValueError(f"{name} must be {expected}, got {shown(value)}")
+        return torch.tensor(numbers, dtype=torch.float64)
+    if isinstance(value, (np.ndarray, Tensor)) and value.ndim == 1:
+        tensor = _vector(value, name, expected)
+    else:
+        tensor = torch.tensor(number(value, name, expected, above=0), dtype=torch.float64)
+    wrong = ~(torch.isfinite(tensor) & (tensor > 0))
+    if bool(wrong.any()) or tensor.numel() == 0:
+        found = f"{tensor[wrong].flatten()[0].item()!r} among them" if tensor.numel() else "none"
+        raise ValueError(f"{name} must be {expected}, got {found}")
+    return tensor
+
+
+def _vector(value: Any, name: str, expected: str) -> Tensor:
+    kind = value.dtype.kind if isinstance(value, np.ndarray) else ("c" if value.is_complex() else "f")
+    if kind not in "fiu" or (isinstance(value, Tensor) and value.dtype == torch.bool):
+        raise WrongKindError(f"{name} must be {expected}, got {shown(value)} and dtype {value.dtype}")
+    return (
+        torch.as_tensor(np.asarray(value, dtype=np.float64) if isinstance(value, np.ndarray) else value)
+        .detach()
+        .double()
+    )

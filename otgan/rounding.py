@@ -1,0 +1,97 @@
+"""What floating point may have changed: proven bounds of rounding errors, by which certificates are moved outward.
+
+Everything is float64 with the unit roundoff u = 2⁻⁵³; bounds of first order are enlarged enough to cover the rest.
+Source: Higham, Accuracy and Stability of Numerical Algorithms, chapters 3 and 4.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+__all__ = ["UNIT", "CostError", "outward", "sum_error", "weight_error"]
+
+UNIT = 2.0**-53
+"""Unit roundoff of float64."""
+
+_SAFE = 1.01
+"""Covers the terms of higher order in u."""
+
+
+class CostError:
+    """How far computed costs may be from ‖x − y‖₂^p: |Ĉᵢⱼ − Cᵢⱼ| ≤ relative · Cᵢⱼ + sₓᵢ + s_yⱼ.
+
+    Attributes
+    ----------
+    relative : float
+    x, y : Tensor, shapes (B, n) and (B, m)
+        The parts that belong to either point, in units of the cost.
+    """
+
+    def __init__(self, relative: float, x: Tensor, y: Tensor) -> None:
+        self.relative, self.x, self.y = relative, x, y
+
+    @classmethod
+    def of_differences(cls, x: Tensor, y: Tensor, p: float) -> CostError:
+        """Return that of costs from differences of coordinates: relative to the costs, but where they underflow."""
+        tiny = [
+            torch.full(side.shape[:2], 1e-300, dtype=torch.float64, device=side.device) for side in (x, y)
+        ]
+        return cls(_of_differences(x.shape[-1], p), *tiny)
+
+    @classmethod
+    def of_expansion(cls, x: Tensor, y: Tensor, p: float, origin: Tensor, near: float) -> CostError:
+        """Return that of costs from ‖x‖² + ‖y‖² − 2⟨x, y⟩ about an origin.
+
+        Parameters
+        ----------
+        near : float
+            Share of ‖x‖² + ‖y‖² below which squares were recomputed from differences; 0 where none were (p = 2).
+        """
+        d = x.shape[-1]
+        # ⟨(−2x, ‖x‖², 1), (y, 1, ‖y‖²)⟩ has d + 2 terms that sum to at most 2 N, N = ‖x‖² + ‖y‖², in absolute value;
+        # the norms, the subtraction of the origin and the last rounding add the rest.
+        gamma = (3 * d + 16) * UNIT * _SAFE
+        # |Ĉ − C| ≤ (p/2) t^(p/2 − 1) γN with t between s and ŝ, and N^(p/2) ≤ c (‖x‖^p + ‖y‖^p).
+        share = 0.5 * p * gamma * (near ** (p / 2 - 1) if p < 2 else 4.2 ** (p / 2 - 1))
+        sides = [share * torch.linalg.vector_norm(side.double() - origin, dim=2) ** p for side in (x, y)]
+        return cls(_of_differences(d, p), sides[0] + 1e-300, sides[1] + 1e-300)
+
+    def largest(self) -> Tensor:
+        """The largest part that does not shrink with the cost, shape (B,)."""
+        return self.x.amax(1) + self.y.amax(1)
+
+    def mean(self, a: Tensor, b: Tensor) -> Tensor:
+        """Σ aᵢ sₓᵢ + Σ bⱼ s_yⱼ, shape (B,): what the absolute parts change in the cost of a plan or dual with these weights."""
+        return (a * self.x).sum(1) + (b * self.y).sum(1)
+
+
+def _of_differences(d: int, p: float) -> float:
+    # Three roundings a square, d − 1 of the sum, those of a root and of a power.
+    return (0.5 * p * (d + 8) + 4) * UNIT * _SAFE
+
+
+def sum_error(n: int) -> float:
+    """Error of a sum of n terms in any order that is not the worst one, relative to the sum of their absolute values.
+
+    torch and NumPy sum in blocks, several at a time, a few levels deep: no partial sum takes part in more than
+    64 + 4 n^(1/4) additions.
+    """
+    return (64 + 4 * n**0.25) * UNIT * _SAFE
+
+
+def weight_error(n: int) -> float:
+    """Relative error of normalized weights: of the total, of two divisions, and of what the caller's type rounded."""
+    return sum_error(n) + 4 * UNIT
+
+
+def outward(value: Tensor, dtype: torch.dtype, down: bool) -> Tensor:
+    """Round float64 numbers to another type, never toward the inside of the interval whose end they are."""
+    rounded = value.to(dtype)
+    if dtype == torch.float64 or not dtype.is_floating_point:
+        return rounded
+    inside = rounded.double() > value if down else rounded.double() < value
+    edge = torch.full_like(rounded, -math.inf if down else math.inf)
+    return torch.where(inside, torch.nextafter(rounded, edge), rounded)
