@@ -212,7 +212,7 @@ class Restored(Coupling):
     """The solution of a normal form, seen from the problem that it stands for.
 
     Points of weight 0 take no part in the plan; their potentials are what a new point there would have, the soft or
-    hard minimum over the other side, and −∞ where their costs are beyond float64.
+    hard minimum over the other side, and −∞ where the type of the samples cannot hold it.
     """
 
     def __init__(self, inner: Coupling, form: NormalForm, epsilon: Tensor | None) -> None:
@@ -239,8 +239,7 @@ class Restored(Coupling):
     def f(self) -> Tensor:  # type: ignore[override]
         """Potential of x."""
         y = self.form.y.measure.points.detach().double()
-        found = self._potential(self.form.x, self.inner.f, y, self.inner.g, self.inner.b)
-        return found * self.form.scale[:, None]
+        return self._potential(self.form.x, self.inner.f, y, self.inner.g, self.inner.b)
 
     @cached_property
     def g(self) -> Tensor:  # type: ignore[override]
@@ -252,12 +251,12 @@ class Restored(Coupling):
             f = self.f / self.form.scale[:, None]
             known = torch.isfinite(f)
             x, weights = torch.where(known[..., None], light[0], 0.0), known.double()
-        found = self._potential(self.form.y, self.inner.g, x, f, weights)
-        return found * self.form.scale[:, None]
+        return self._potential(self.form.y, self.inner.g, x, f, weights)
 
     def _potential(self, here: Side, own: Tensor, others: Tensor, other: Tensor, weights: Tensor) -> Tensor:
-        """Potential of all points of a side: of those of weight 0 what a new point would have, −∞ beyond float64."""
-        values = here.scatter(own)
+        """Potential of all points of a side, those of weight 0 included, in the caller's units."""
+        scale = self.form.scale[:, None]
+        values = here.scatter(own) * scale
         light = here.left_out()
         if light is None:
             return values
@@ -265,8 +264,11 @@ class Restored(Coupling):
         # Only the points of weight 0, as many a problem as the problem with most of them has.
         index = torch.argsort(~mask, dim=1, stable=True)[:, : int(mask.sum(1).max())]
         some = points.gather(1, index[..., None].expand(-1, -1, points.shape[2]))
-        found = self.inner.extended(some, others, other, weights, self.form.p)
-        found = torch.where(torch.isfinite(found), found, -torch.inf)
+        found = self.inner.extended(some, others, other, weights, self.form.p) * scale
+        largest = torch.finfo(
+            here.whole.dtype
+        ).max  # what the samples' type cannot hold is not there for anybody
+        found = torch.where(found.abs() <= largest, found, -torch.inf)
         return values.scatter(1, index, torch.where(mask.gather(1, index), found, values.gather(1, index)))
 
     def extended(

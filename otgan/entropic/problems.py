@@ -29,6 +29,7 @@ from otgan.options import (
     resolve_epsilon,
     resolve_reach,
 )
+from otgan.rounding import UNIT
 
 __all__ = ["MAX_ITER", "RELATIVE_EPSILON", "Settings", "divergence_of", "solve_cross", "solve_divergence"]
 
@@ -46,12 +47,12 @@ _SELF = 0.25
 """Tolerance of a self term as a share of that asked for: halving its error costs one pass, and the potentials of the
 self terms may stand in for those of the cross term."""
 
-_LEGIBLE = 1e-3
+_LEGIBLE = 1e-2
 """Marginal error, as a share of the tolerance, that rounding in expanded squares may cause; beyond it costs are computed
 from differences."""
 
-_LEAST, _LARGEST = 1e-280, 1e280
-"""Range of ε in units of the cost: below it exponents overflow; above it no number tells ε from infinity."""
+_LEAST, _LARGEST = 1e-150, 1e280
+"""Range of ε in units of the cost: below it rounding alone overflows exponents; above it no number tells ε from infinity."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,7 +205,10 @@ def _self(side: Side, settings: Settings) -> EntropicCoupling:
 def _geometry(x: Tensor, y: Tensor, settings: Settings) -> Geometry:
     """Return the geometry that suits, with costs from differences where an expansion would not be accurate enough."""
     geometry = make_geometry(settings.backend, x, y, settings.p)
-    blurred = geometry.cost_error.largest() > _LEGIBLE * settings.tol * settings.epsilon
+    # Kernels also round coordinates, once they are taken from a common origin.
+    radii = [torch.linalg.vector_norm(side.double() - geometry.origin, dim=2).amax(1) for side in (x, y)]
+    blur = geometry.cost_error.largest() + 8 * settings.p * UNIT * (radii[0] + radii[1]) ** settings.p
+    blurred = blur > _LEGIBLE * settings.tol * settings.epsilon
     return make_geometry(settings.backend, x, y, settings.p, direct=True) if bool(blurred.any()) else geometry
 
 
