@@ -19,6 +19,9 @@ from otgan.measure import Measure, Pair
 
 __all__ = ["NormalForm", "Side"]
 
+_STEEPEST = 1e150
+"""What stands for a slope beyond the range, in the caller's units."""
+
 _LARGEST = 305
 """Decimal exponent of a cost beyond which there is no room for sums, on either end of the range."""
 
@@ -326,9 +329,9 @@ class Restored(Coupling):
             light = side.left_out()
             if light is not None:
                 slope = self.inner.slope(full / scale, side is self.form.x) * scale
-                # Mass where costs are beyond float64 would raise the value beyond it; a product with its weight of 0
-                # must be 0.
-                slope = torch.where(torch.isfinite(slope), slope, torch.finfo(torch.float64).max / 4)
+                # Mass that far away would raise the value beyond any number. Its products, with its weight of 0 and
+                # with what comes from upstream, must stay numbers.
+                slope = torch.where(torch.isfinite(slope), slope, _STEEPEST)
                 values = torch.where(light[1], slope, values)
             sides.append(values)
         return sides[0], sides[1]
