@@ -163,14 +163,15 @@ class EntropicCoupling(Coupling):
         absolute = error.mean(a, b)
         below = error.relative * dual.abs() + absolute + noise * size
 
-        row_sums, _ = geometry.marginals(epsilon, f, g, a, b)
-        a_down = a * _shrink(a, row_sums)
-        _, column_sums = geometry.marginals(epsilon, f, g, a_down, b)
-        b_down = b * _shrink(b, column_sums)
-        row_sums, column_sums = geometry.marginals(epsilon, f, g, a_down, b_down)
-        rest_a, rest_b = (a - row_sums).clamp_min(0), (b - column_sums).clamp_min(0)
-        total = rest_a.sum(1).clamp_min(torch.finfo(torch.float64).tiny)
-        upper = geometry.linear_cost(epsilon, f, g, a_down, b_down)
+        # Factors, not smaller weights: beside large exponents the logarithm of a weight would be rounded away.
+        row_sums, _ = Geometry.marginals(geometry, epsilon, f, g, a, b)
+        shrunk_x = _shrink(a, row_sums)
+        column_sums = geometry.apply(epsilon, f, g, a, b, shrunk_x[..., None], 0)[..., 0]
+        shrunk_y = _shrink(b, column_sums)
+        row_sums = shrunk_x * geometry.apply(epsilon, f, g, a, b, shrunk_y[..., None], 1)[..., 0]
+        rest_a, rest_b = (a - row_sums).clamp_min(0), (b - shrunk_y * column_sums).clamp_min(0)
+        total = torch.maximum(rest_a.sum(1), rest_b.sum(1)).clamp_min(torch.finfo(torch.float64).tiny)
+        upper = geometry.linear_cost(epsilon, f, g, a, b, (shrunk_x, shrunk_y))
         upper = upper + geometry.outer_cost(rest_a / total[:, None], rest_b)
         # Sums of the plan are off by `noise` of every point's mass, which moves to anywhere: C <= 2^(p−1) (‖x‖^p + ‖y‖^p).
         powers = [

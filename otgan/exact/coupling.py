@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -14,11 +17,12 @@ from otgan.exact.arcs import Arcs, Floats
 from otgan.exact.assignment import potentials, solve_assignment
 from otgan.exact.bounds import Problem, interval
 from otgan.exact.certified import solve_certified, sparse_simplex_available
+from otgan.exact.flows import whole_flows
 from otgan.exact.line import solve_line
 from otgan.exact.simplex import OutOfTimeError, SimplexError, solve_simplex
 from otgan.exact.sorted import solve_roughly
 from otgan.geometry import make_geometry
-from otgan.measure import Pair
+from otgan.measure import Measure, Pair
 from otgan.memory import describe, free_memory
 from otgan.options import Deadline
 
@@ -37,6 +41,9 @@ _WIDE = 64
 
 _DEGENERATE = 2
 """Up to this dimension p = 1 has many nearly optimal plans, and proofs that take more rounds than the simplex does."""
+
+_LIGHT = 1e-6
+"""Ratio of weights below which masses are counted in whole numbers."""
 
 _COPIES = 6
 """Matrices of the size of the costs that the exact solvers hold at once, at most."""
@@ -76,10 +83,13 @@ class ExactCoupling(Coupling):
 
     @cached_property
     def value(self) -> Tensor:  # type: ignore[override]
-        """⟨P, C⟩ summed over the arcs."""
-        k, _, _, mass = self._indices
-        cost = torch.linalg.vector_norm(self._difference, dim=1) ** self.p
-        return torch.zeros_like(self.a[:, 0]).index_add_(0, k, mass * cost)
+        """⟨P, C⟩ summed over the arcs, correctly rounded but for the costs."""
+        _, _, _, mass = self._indices
+        terms = mass * torch.linalg.vector_norm(self._difference, dim=1) ** self.p
+        parts = terms.numpy(force=True)
+        ends = np.cumsum([0, *(len(arc.i) for arc in self.arcs)])
+        sums = [math.fsum(parts[start:end]) for start, end in itertools.pairwise(ends)]
+        return torch.tensor(sums, dtype=torch.float64, device=self.a.device)
 
     def linear_cost(self) -> Tensor:
         """⟨P, C⟩, shape (B,)."""
@@ -149,8 +159,7 @@ class ExactCoupling(Coupling):
             sizes[side] = sizes[side] if measure.sizes is None else measure.sizes[k]
         n, m = sizes
         given = [
-            None if measure.given is None else measure.given[k, :size].numpy(force=True)
-            for measure, size in zip((self.pair.x, self.pair.y), sizes, strict=True)
+            _given(measure, k, size) for measure, size in zip((self.pair.x, self.pair.y), sizes, strict=True)
         ]
         problem = Problem(
             self._x[k, :n].cpu(),
@@ -215,11 +224,30 @@ def solve_exact(
         solver = _choose(backend, n, m, x.shape[2], p, uniform)
         weights = a[k, :n], b[k, :m]
         points = x[k, :n], y[k, :m]
+        given = _given(pair.x, k, n), _given(pair.y, k, m)
         try:
-            arcs.append(_solve(solver, backend, points, weights, p, max_iter, deadline))
+            found = _solve(solver, backend, points, weights, given, p, max_iter, deadline)
+            arcs.append(found if solver == "line" else _recounted(found, weights, given))
         except OutOfTimeError:
             arcs.append(solve_roughly(*points, *weights, p))
     return ExactCoupling(pair, p, arcs)
+
+
+def _given(side: Measure, k: int, n: int) -> Floats | None:
+    """The weights of a problem as they were given, None where all are equal."""
+    return None if side.given is None else side.given[k % len(side.given), :n].numpy(force=True)
+
+
+def _recounted(
+    arcs: Arcs, weights: tuple[Floats, Floats], given: tuple[Floats | None, Floats | None]
+) -> Arcs:
+    """Count the masses of light arcs anew, in whole numbers, where weights differ by so much that they lost digits."""
+    wide = any(float(side.min()) < _LIGHT * float(side.max()) for side in weights)
+    exact = whole_flows(arcs.i, arcs.j, given, (len(weights[0]), len(weights[1]))) if wide else None
+    if exact is None:
+        return arcs
+    keep = exact[0] > 0
+    return replace(arcs, i=arcs.i[keep], j=arcs.j[keep], mass=exact[0][keep])
 
 
 def _solve(
@@ -227,6 +255,7 @@ def _solve(
     backend: str,
     points: tuple[Tensor, Tensor],
     weights: tuple[Floats, Floats],
+    given: tuple[Floats | None, Floats | None],
     p: float,
     max_iter: int | None,
     deadline: Deadline,
@@ -235,7 +264,7 @@ def _solve(
     x, y = points
     n, m = len(x), len(y)
     if solver == "line":
-        return solve_line(x[:, 0].numpy(), y[:, 0].numpy(), *weights, p)
+        return solve_line(x[:, 0].numpy(), y[:, 0].numpy(), *weights, p, given)
     if solver == "certified":
         try:
             return solve_certified(x, y, *weights, p, deadline)

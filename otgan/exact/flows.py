@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from otgan.exact.arcs import Floats
 
-__all__ = ["whole_flows"]
+__all__ = ["whole_flows", "whole_weights"]
 
 Ints = NDArray[np.int64]
 
@@ -43,7 +43,9 @@ def whole_flows(
     n, m = sizes
     if n + m > _MOST:
         return None
-    supply, demand = (_whole(weights, size) for weights, size in zip(given, sizes, strict=True))
+    supply, demand = (
+        whole_weights(weights, size).tolist() for weights, size in zip(given, sizes, strict=True)
+    )
     total = sum(supply) * sum(demand)
     left = [w * sum(demand) for w in supply] + [w * sum(supply) for w in demand]
     neighbors: list[set[int]] = [set() for _ in range(n + m)]
@@ -75,10 +77,12 @@ def whole_flows(
     return np.array([mass / total for mass in flow]), homeless / total
 
 
-def _whole(weights: Floats | None, size: int) -> Sequence[int]:
-    """Weights as whole numbers, times a common power of two."""
+def whole_weights(weights: Floats | None, size: int) -> NDArray[Any]:
+    """Weights as whole numbers, times a common power of two; ones where they are all equal."""
     if weights is None:
-        return [1] * size
+        return np.ones(size, dtype=np.int64)
     fractions = [w.as_integer_ratio() for w in weights.tolist()]
     common = max(denominator for _, denominator in fractions)
-    return [numerator * (common // denominator) for numerator, denominator in fractions]
+    return np.array(
+        [numerator * (common // denominator) for numerator, denominator in fractions], dtype=object
+    )

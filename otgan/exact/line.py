@@ -5,11 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from otgan.exact.arcs import Arcs, Floats, lasting
+from otgan.exact.flows import whole_weights
 
 __all__ = ["solve_line"]
 
 
-def solve_line(x: Floats, y: Floats, a: Floats, b: Floats, p: float) -> Arcs:
+_WHOLE = 20_000
+"""Points up to which weights are added up in whole numbers of Python."""
+
+
+def solve_line(
+    x: Floats,
+    y: Floats,
+    a: Floats,
+    b: Floats,
+    p: float,
+    given: tuple[Floats | None, Floats | None] | None = None,
+) -> Arcs:
     """Couple two weighted sets on the line in sorted order, which is optimal for every cost |x − y|^p, p >= 1.
 
     Parameters
@@ -18,6 +30,9 @@ def solve_line(x: Floats, y: Floats, a: Floats, b: Floats, p: float) -> Arcs:
     a, b : ndarray, shapes (n,) and (m,)
         Weights, each of total 1.
     p : float
+    given : tuple of ndarray or None, optional
+        The weights of either side as they were given, None where all are equal: then masses are exact to the last digit,
+        however light a point is and far away.
 
     Returns
     -------
@@ -27,15 +42,22 @@ def solve_line(x: Floats, y: Floats, a: Floats, b: Floats, p: float) -> Arcs:
     """
     n, m = len(x), len(y)
     order_x, order_y = np.argsort(x, kind="stable"), np.argsort(y, kind="stable")
-    ends_x, ends_y = np.cumsum(a[order_x])[:-1], np.cumsum(b[order_y])[:-1]
     # The staircase from (0, 0) to (n-1, m-1): at each inner quantile one side advances.
-    quantiles = np.concatenate([ends_x, ends_y])
+    whole = given is not None and (given == (None, None) or n + m <= _WHOLE)
+    if given is not None and whole:
+        supply, demand = (whole_weights(w, k) for w, k in zip(given, (n, m), strict=True))
+        sides = (supply[order_x] * demand.sum(), demand[order_y] * supply.sum())
+        total = supply.sum() * demand.sum()
+    else:
+        sides, total = (a[order_x], b[order_y]), 1.0
+    quantiles = np.concatenate([np.cumsum(side)[:-1] for side in sides])
     sequence = np.argsort(quantiles, kind="stable")
     advance_x = sequence < n - 1
     i = np.concatenate([[0], np.cumsum(advance_x)])
     j = np.concatenate([[0], np.cumsum(~advance_x)])
-    cuts = np.clip(np.concatenate([[0.0], quantiles[sequence], [1.0]]), 0.0, 1.0)
-    mass = np.maximum(np.diff(cuts), 0.0)
+    ends = np.array([0, total], dtype=quantiles.dtype)
+    cuts = np.clip(np.concatenate([ends[:1], quantiles[sequence], ends[1:]]), 0, total)
+    mass = np.maximum((np.diff(cuts) / total).astype(np.float64), 0.0)
 
     cost = np.abs(x[order_x[i]] - y[order_y[j]]) ** p
     steps = np.diff(cost)
@@ -43,5 +65,5 @@ def solve_line(x: Floats, y: Floats, a: Floats, b: Floats, p: float) -> Arcs:
     f[order_x] = np.concatenate([[cost[0]], cost[0] + np.cumsum(steps[advance_x])])
     g[order_y] = np.concatenate([[0.0], np.cumsum(steps[~advance_x])])
     i, j = order_x[i], order_y[j]
-    keep = lasting(i, j, mass, a, b) & (mass > 0)
+    keep = (mass > 0) if whole else lasting(i, j, mass, a, b) & (mass > 0)
     return Arcs(i[keep], j[keep], mass[keep], f, g, "line")

@@ -246,10 +246,23 @@ class Geometry(ABC):
                 found += plan.mT @ v[:, rows]
         return found
 
-    def linear_cost(self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> Tensor:
-        """Cost ⟨P, C⟩ of the plan P = a b exp((f + g − C)/ε), shape (B,)."""
+    def linear_cost(
+        self,
+        epsilon: Tensor,
+        f: Tensor,
+        g: Tensor,
+        a: Tensor,
+        b: Tensor,
+        factors: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        """Cost ⟨P, C⟩ of the plan P = a b exp((f + g − C)/ε), shape (B,).
+
+        With `factors`, shapes (B, n) and (B, m), that of the plan whose rows and columns are multiplied by them.
+        """
         total = torch.zeros_like(epsilon)
-        for _, plan, cost in self.plan_tiles(epsilon, f, g, a, b):
+        for rows, plan, cost in self.plan_tiles(epsilon, f, g, a, b):
+            if factors is not None:
+                plan.mul_(factors[0][:, rows, None]).mul_(factors[1][:, None])
             total += plan.mul_(cost).sum((1, 2))
         return total
 

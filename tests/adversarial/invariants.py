@@ -637,11 +637,13 @@ def _check_plan(
     P = np.exp(np.clip(exponent, -11000, 700)) * q.a[..., None] * q.b[:, None]
     total = P.sum((1, 2))
     # The returned potentials are rounded, and costs known to a few units: so far may an exponent be off.
-    close = exponent > -50
-    size = np.where(close, np.abs(f)[:, :, None] + np.abs(g)[:, None] + 8 * q.C * (2.0**-53 / unit), 0).max(
-        (1, 2)
+    size = np.abs(f)[:, :, None] + np.abs(g)[:, None] + 8 * q.C * (2.0**-53 / unit)
+    apart = 8 * unit * size / q.epsilon[:, None, None]
+    close = (
+        exponent + apart
+        > -60 - np.log(1 + q.largest / np.maximum(q.mean, np.finfo(np.longdouble).tiny))[:, None, None]
     )
-    off = np.expm1(np.minimum(8 * unit * size / q.epsilon, 700))
+    off = np.expm1(np.minimum(np.where(close, apart, 0).max((1, 2)), 700))
     known = off < 0.1
     if q.rho is None:
         error = np.abs(P.sum(2) - q.a).sum(1) + np.abs(P.sum(1) - q.b).sum(1)
