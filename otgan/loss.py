@@ -16,6 +16,7 @@ from otgan.options import (
     check_power,
     check_time_limit,
     check_tol,
+    flag,
     resolve_epsilon,
     resolve_reach,
 )
@@ -68,10 +69,12 @@ class SinkhornLoss(nn.Module):
     ) -> None:
         super().__init__()
         check_on_failure(on_failure)
-        self.p, self.debias, self.reach = check_power(p), bool(debias), reach
+        self.p, self.debias, self.reach = check_power(p), flag(debias, "debias"), reach
         self.blur: float | None = blur if epsilon is None else None
         self.epsilon = epsilon
-        resolve_epsilon(self.epsilon, self.blur, self.p)
+        # A blur that is not used must make sense as well.
+        resolve_epsilon(epsilon, None, self.p)
+        resolve_epsilon(None, blur, self.p)
         resolve_reach(reach, self.p)
         check_backend(backend, tuple(BACKENDS))
         check_tol(tol, torch.float64)

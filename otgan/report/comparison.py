@@ -19,6 +19,7 @@ import numpy as np
 import otgan
 from otgan.measure import Measure, Pair, pair
 from otgan.metrics import DEFAULT
+from otgan.options import WrongKindError, flag, shown, whole_number
 from otgan.report import text
 from otgan.report.caveats import Findings, caveats
 from otgan.report.distance import Distance, measured, statistic
@@ -100,7 +101,9 @@ class Report:
         return float(self.x.mass), float(self.y.mass)
 
     def __getitem__(self, name: str) -> Distance:
-        """Return the distance of that name."""
+        """Return the distance of that name; a KeyError says which there are."""
+        if name not in list(self.distances):  # a list, so that no value is asked for its hash
+            raise KeyError(f"no distance {shown(name)} in this report: it has {', '.join(self.distances)}")
         return self.distances[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -117,6 +120,7 @@ class Report:
         parts = (
             text.heading(self.names, (self.n, self.m), self.d),
             text.table(self._distances),
+            text.footnote(self._distances),
             below,
             text.null_table(self._distances),
         )
@@ -153,7 +157,15 @@ class Report:
         return plain
 
     def to_json(self, indent: int | None = 2) -> str:
-        """Return :meth:`to_dict` as JSON that every parser reads; infinities are ``"inf"`` and ``"-inf"``."""
+        """Return :meth:`to_dict` as JSON that every parser reads; infinities are ``"inf"`` and ``"-inf"``.
+
+        Parameters
+        ----------
+        indent : int or None
+            Spaces a level; None for one line.
+        """
+        if indent is not None:
+            indent = whole_number(indent, "indent", "a whole number of spaces, or None", least=0)
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False, ensure_ascii=False)
 
     def plot(self, *, arcs: int = 150, points: int = 2000, seed: int = 0) -> Figure:
@@ -189,6 +201,7 @@ def compare(
     blur: float | None = None,
     tol: float | None = None,
     max_iter: int | None = None,
+    time_limit: float | None = None,
     estimator: str = "atoms",
     bins: Any = None,
     bin_width: Any = None,
@@ -214,6 +227,8 @@ def compare(
         Power of the ground cost ‖x − y‖₂^p of the transport distances. The earth mover's distance is p = 1.
     epsilon, blur, tol, max_iter
         Of the entropic distances, as for :func:`otgan.sinkhorn`.
+    time_limit : float, optional
+        Seconds that each transport distance may take, as for :func:`otgan.transport`.
     estimator, bins, bin_width, outside, k
         Of the divergences, as for :func:`otgan.kl`.
     permutations : int, default 0
@@ -257,6 +272,7 @@ def compare(
         blur=blur,
         tol=tol,
         max_iter=max_iter,
+        time_limit=time_limit,
         estimator=estimator,
         bins=bins,
         bin_width=bin_width,
@@ -264,18 +280,36 @@ def compare(
         k=k,
         permutations=permutations,
     )
+    rng = _generator(seed)
+    names = _pair_of_names(names)
+    progress = flag(progress, "progress")
     both = _single(pair(x, y, a, b))
     plan.check_weights(both.x.weighted or both.y.weighted)
-    distances = _measure(plan, both, np.random.default_rng(seed), progress)
-    names = (str(names[0]), str(names[1]))
+    distances = _measure(plan, both, rng, progress)
     return Report(
         names=names,
         warnings=caveats(Findings(both, names, {each.name: each for each in distances})),
-        seed=int(seed) if isinstance(seed, (int, np.integer)) else None,
+        seed=None if isinstance(seed, np.random.Generator) else int(seed),
         seconds=time.perf_counter() - start,
         _distances=distances,
         _both=both,
     )
+
+
+def _generator(seed: Any) -> np.random.Generator:
+    expected = "a whole number >= 0, or a numpy.random.Generator"
+    if isinstance(seed, np.random.Generator):
+        return seed
+    return np.random.default_rng(whole_number(seed, "seed", expected, least=0))
+
+
+def _pair_of_names(names: Any) -> tuple[str, str]:
+    expected = "two strings, what to call x and y"
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise WrongKindError(f"names must be {expected}, got {shown(names)}")
+    if len(names) != 2:
+        raise ValueError(f"names must be {expected}, got {len(names)}")
+    return names[0], names[1]
 
 
 def _single(both: Pair) -> Pair:
