@@ -138,7 +138,18 @@ class Measure:
         return self.points.device
 
     def take(self, problems: Tensor) -> Measure:
-        """Return the problems of a batch whose indices are given, as a batch."""
+        """Return the problems of a batch whose indices are given, as a batch.
+
+        Parameters
+        ----------
+        problems : Tensor, shape (K,), int64
+        """
+        count = self.points.shape[0]
+        expected = f"a vector of indices of problems, a tensor of whole numbers from 0 to {count - 1}"
+        if not isinstance(problems, Tensor) or problems.dtype != torch.int64 or problems.is_meta:
+            raise WrongKindError(f"problems must be {expected}, got {shown(problems)}")
+        if problems.ndim != 1 or bool(((problems < 0) | (problems >= count)).any()):
+            raise ValueError(f"problems must be {expected}, got {shown(problems.tolist())}")
         return replace(
             self,
             points=self.points[problems],

@@ -117,7 +117,9 @@ def _request(key: str, estimator: str) -> Request:
     metric = METRICS[name]
     if metric.kind == "transport":
         if colon:
-            raise ValueError(f"{name} needs no estimator, got {key[:60]!r}: those belong to js, kl and tv")
+            raise ValueError(
+                f"the metric {name} needs no estimator, got {key[:60]!r}: those belong to js, kl and tv"
+            )
         return Request(key, metric, None)
     return Request(key, metric, own if colon else estimator)
 

@@ -109,12 +109,12 @@ def number(
         If it is not finite or out of its range.
     """
     plain = value
-    # A date is no number, though NumPy hands nanoseconds out as one.
+    # Dates and spans of time are no numbers, though NumPy hands them out as such, and counts spans among integers.
     if (isinstance(value, (np.ndarray, np.generic)) and value.ndim == 0 and value.dtype.kind in "fiuc") or (
         isinstance(value, Tensor) and value.ndim == 0 and not value.is_meta
     ):
         plain = value.item()
-    if isinstance(plain, bool) or not isinstance(plain, Real):
+    if isinstance(plain, (bool, np.timedelta64)) or not isinstance(plain, Real):
         raise WrongKindError(f"{name} must be {expected}, got {shown(value)}")
     try:
         found = float(plain)

@@ -137,9 +137,7 @@ def _bars(ax: Axes, distances: list[Distance]) -> None:
         power = distances[0].p
         root = "" if power == 1 else f" (roots of order {power:g})"
         whiskers = any(_whisker(each) is not None for each in distances)
-        ax.set_xlabel(
-            f"units of the samples{root}{f'; whiskers: {UNCERTAINTY}' if whiskers else ''}", fontsize=9
-        )
+        ax.set_xlabel(f"units of the samples{root}" + (f"\nwhiskers: {UNCERTAINTY}" if whiskers else ""))
     else:
         names = {each.metric for each in distances}
         units = (

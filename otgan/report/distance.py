@@ -77,7 +77,7 @@ class Distance:
     backend : str
         The solver or geometry that ran.
     standard_error : float
-        By how much fresh samples would move the value; see :func:`otgan.report.uncertainty.standard_error`.
+        By how much fresh samples would move the value, bias excluded: what ± is in a table; see :func:`otgan.report.uncertainty.standard_error`.
     noise_floor : NoiseFloor
         How far random halves of one set are apart; for ``emd`` of samples without weights.
     null : Null
