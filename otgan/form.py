@@ -83,8 +83,8 @@ class Form:
             found = tuple(row.shape[0] if row.ndim else 0 for row in rows)
             if found != sizes or len({row.shape[1:] for row in rows}) > 1 or rows[0].ndim > 2:
                 raise ValueError(
-                    f"v must be a list of {len(sizes)} arrays of {shown(sizes)} rows, all with as many columns, got "
-                    f"shapes {shown([tuple(row.shape) for row in rows])}"
+                    f"v must be a list of {len(sizes)} arrays of {sizes!s:.60} rows, all with as many columns, got "
+                    f"shapes {[tuple(row.shape) for row in rows]!s:.60}"
                 )
             vectors = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
         if vectors.ndim not in {2, 3} or vectors.shape[:2] != like.shape:

@@ -35,7 +35,8 @@ class SinkhornLoss(nn.Module):
     p : float, default 2
         Power of the distance.
     blur : float, default 0.05
-        Regularization as a length, ε = p · blur^p. Ignored where `epsilon` is given.
+        Regularization as a length, ε = p · blur^p. Ignored where `epsilon` is given. None without `epsilon`: the ε that
+        :func:`otgan.sinkhorn` takes by itself.
     epsilon : float, optional
         Regularization in units of the cost, in place of `blur`.
     debias : bool, default True
@@ -56,7 +57,7 @@ class SinkhornLoss(nn.Module):
     def __init__(
         self,
         p: float = 2,
-        blur: float = 0.05,
+        blur: float | None = 0.05,
         epsilon: float | None = None,
         debias: bool = True,
         reach: float | None = None,

@@ -436,8 +436,8 @@ def _weights(
         shapes = [tuple(row.shape) for row in tensors]
         if shapes != [(size,) for size in sizes]:
             raise ValueError(
-                f"{name} must be a list of {batch} 1-D arrays of lengths {shown(sizes)}, one for each problem, got "
-                f"{f'shapes {shown(shapes)}' if rows else type(weights).__name__}"
+                f"{name} must be a list of {batch} 1-D arrays of lengths {sizes!s:.60}, one for each problem, got "
+                f"{f'shapes {shapes!s:.60}' if rows else type(weights).__name__}"
             )
         raw = torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True)
     if raw.shape not in {(n,), (1, n), (batch, n)}:

@@ -310,7 +310,7 @@ class Transport:
 
 def _device(device: Any) -> torch.device:
     """Return a device that is there and holds numbers, or raise."""
-    expected = "a device that is there, such as 'cpu' or 'cuda:0'"
+    expected = "one that is there, such as 'cpu' or 'cuda:0'"
     if not isinstance(device, (str, torch.device)):
         raise WrongKindError(f"device must be {expected}, got {shown(device)}")
     try:
@@ -325,10 +325,10 @@ def _device(device: Any) -> torch.device:
 
 def _floating(dtype: Any) -> torch.dtype:
     """Return a floating-point type, or raise."""
-    expected = "a floating-point type of tensors, such as torch.float64"
+    expected = "a floating-point type of 16 bits or more, such as torch.float64"
     if not isinstance(dtype, torch.dtype):
         raise WrongKindError(f"dtype must be {expected}, got {shown(dtype)}")
-    if not dtype.is_floating_point:
+    if dtype not in {torch.float16, torch.bfloat16, torch.float32, torch.float64}:
         raise ValueError(f"dtype must be {expected}, got {dtype}")
     return dtype
 

@@ -384,7 +384,12 @@ DEVICE = wrong(
 )
 DTYPE = wrong(
     {"word": "float64", "NumPy's": np.float64, "number": 3, "type": float, "object": object()},
-    {"whole": torch.int32, "flags": torch.bool, "complex": torch.complex64},
+    {
+        "whole": torch.int32,
+        "flags": torch.bool,
+        "complex": torch.complex64,
+        "eight bits": torch.float8_e4m3fn,
+    },
 )
 LENGTHY = {"way": word(), "distance": word()}
 

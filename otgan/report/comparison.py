@@ -25,6 +25,7 @@ from otgan.report.caveats import Findings, caveats
 from otgan.report.distance import Distance, measured, statistic
 from otgan.report.plan import Plan
 from otgan.report.uncertainty import noise_floor, permutation_null
+from otgan.result import ConvergenceError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -228,7 +229,8 @@ def compare(
     epsilon, blur, tol, max_iter
         Of the entropic distances, as for :func:`otgan.sinkhorn`.
     time_limit : float, optional
-        Seconds that each transport distance may take, as for :func:`otgan.transport`.
+        Seconds that each solve of a transport distance may take, as for :func:`otgan.transport`. Of EM there is no
+        noise floor and no p-value where one of theirs does not end in time; a warning says so.
     estimator, bins, bin_width, outside, k
         Of the divergences, as for :func:`otgan.kl`.
     permutations : int, default 0
@@ -285,10 +287,10 @@ def compare(
     progress = flag(progress, "progress")
     both = _single(pair(x, y, a, b))
     plan.check_weights(both.x.weighted or both.y.weighted)
-    distances = _measure(plan, both, rng, progress)
+    distances, unfinished = _measure(plan, both, rng, progress)
     return Report(
         names=names,
-        warnings=caveats(Findings(both, names, {each.name: each for each in distances})),
+        warnings=(*caveats(Findings(both, names, {each.name: each for each in distances})), *unfinished),
         seed=None if isinstance(seed, np.random.Generator) else int(seed),
         seconds=time.perf_counter() - start,
         _distances=distances,
@@ -332,22 +334,42 @@ def _single(both: Pair) -> Pair:
     return Pair(plain(both.x), plain(both.y))
 
 
-def _measure(plan: Plan, both: Pair, rng: np.random.Generator, progress: bool) -> tuple[Distance, ...]:
+def _measure(
+    plan: Plan, both: Pair, rng: np.random.Generator, progress: bool
+) -> tuple[tuple[Distance, ...], tuple[str, ...]]:
+    """Measure every distance; and say in words what there was no time for."""
     halving, *splitting = rng.spawn(1 + len(plan.requests))
-    distances = []
+    distances, unfinished = [], []
     with _bar(len(plan.requests) * (1 + plan.permutations), progress) as bar:
         for request, stream in zip(plan.requests, splitting, strict=True):
             bar.set_description(request.key)
             each = measured(request, both, plan)
             bar.update()
             again = statistic(request, plan)
-            if request.metric.name == "emd":
-                each = replace(each, noise_floor=noise_floor(both, again, halving))
-            if plan.permutations:
-                null = permutation_null(both, again, each.value, plan.permutations, stream, bar.update)
-                each = replace(each, null=null)
+            exact = request.metric.name == "emd"
+            if (
+                exact and not each.converged
+            ):  # a bound in place of a distance, which nothing can be held against
+                unfinished.append(_unfinished("noise floor and no p-value", plan))
+                distances.append(each)
+                continue
+            try:
+                if exact:
+                    each = replace(each, noise_floor=noise_floor(both, again, halving))
+            except ConvergenceError:
+                unfinished.append(_unfinished("noise floor", plan))
+            try:
+                if plan.permutations:
+                    null = permutation_null(both, again, each.value, plan.permutations, stream, bar.update)
+                    each = replace(each, null=null)
+            except ConvergenceError:
+                unfinished.append(_unfinished("p-value", plan))
             distances.append(each)
-    return tuple(distances)
+    return tuple(distances), tuple(unfinished)
+
+
+def _unfinished(what: str, plan: Plan) -> str:
+    return f"EM has no {what} for want of time: raise time_limit, here {plan.time_limit:g} s"
 
 
 @contextlib.contextmanager
