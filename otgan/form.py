@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from otgan.measure import Pair
+from otgan.measure import Pair, tensor_of
+from otgan.options import WrongKindError, shown
 
 __all__ = ["Form", "in_type", "to_plain"]
 
@@ -71,13 +72,19 @@ class Form:
         """
         sizes = self.sizes_x if side == "x" else self.sizes_y
         if sizes is None:
-            vectors = _float64(v, like.device)
+            vectors = _float64(v, like.device, "v")
             vectors = vectors if self.batched else vectors[None]
         else:
-            rows = [_float64(item, like.device) for item in v]
-            if tuple(len(row) for row in rows) != sizes:
+            if not isinstance(v, (list, tuple)):
+                raise WrongKindError(
+                    f"v must be a list of {len(sizes)} arrays, one a problem, got {shown(v)}"
+                )
+            rows = [_float64(item, like.device, f"v[{k}]") for k, item in enumerate(v)]
+            found = tuple(row.shape[0] if row.ndim else 0 for row in rows)
+            if found != sizes or len({row.shape[1:] for row in rows}) > 1 or rows[0].ndim > 2:
                 raise ValueError(
-                    f"v must be a list of arrays of {sizes} rows, got {tuple(len(r) for r in rows)}"
+                    f"v must be a list of {len(sizes)} arrays of {sizes!s:.60} rows, all with as many columns, got "
+                    f"shapes {[tuple(row.shape) for row in rows]!s:.60}"
                 )
             vectors = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
         if vectors.ndim not in {2, 3} or vectors.shape[:2] != like.shape:
@@ -126,11 +133,9 @@ def in_type(values: Tensor, dtype: torch.dtype) -> Tensor:
     return found
 
 
-def _float64(v: Any, device: torch.device) -> Tensor:
-    if isinstance(v, Tensor):
-        return v.detach().to(device, torch.float64)
+def _float64(v: Any, device: torch.device, name: str) -> Tensor:
     # A copy, because torch warns of read-only arrays, such as our own results.
-    return torch.tensor(np.array(v, dtype=np.float64), device=device)
+    return tensor_of(v, name).detach().to(device, torch.float64, copy=True)
 
 
 def to_plain(value: Any) -> Any:

@@ -16,6 +16,7 @@ from otgan.options import (
     check_power,
     check_time_limit,
     check_tol,
+    flag,
     resolve_epsilon,
     resolve_reach,
 )
@@ -34,7 +35,8 @@ class SinkhornLoss(nn.Module):
     p : float, default 2
         Power of the distance.
     blur : float, default 0.05
-        Regularization as a length, ε = p · blur^p. Ignored where `epsilon` is given.
+        Regularization as a length, ε = p · blur^p. Ignored where `epsilon` is given. None without `epsilon`: the ε that
+        :func:`otgan.sinkhorn` takes by itself.
     epsilon : float, optional
         Regularization in units of the cost, in place of `blur`.
     debias : bool, default True
@@ -55,7 +57,7 @@ class SinkhornLoss(nn.Module):
     def __init__(
         self,
         p: float = 2,
-        blur: float = 0.05,
+        blur: float | None = 0.05,
         epsilon: float | None = None,
         debias: bool = True,
         reach: float | None = None,
@@ -68,10 +70,12 @@ class SinkhornLoss(nn.Module):
     ) -> None:
         super().__init__()
         check_on_failure(on_failure)
-        self.p, self.debias, self.reach = check_power(p), bool(debias), reach
+        self.p, self.debias, self.reach = check_power(p), flag(debias, "debias"), reach
         self.blur: float | None = blur if epsilon is None else None
         self.epsilon = epsilon
-        resolve_epsilon(self.epsilon, self.blur, self.p)
+        # A blur that is not used must make sense as well.
+        resolve_epsilon(epsilon, None, self.p)
+        resolve_epsilon(None, blur, self.p)
         resolve_reach(reach, self.p)
         check_backend(backend, tuple(BACKENDS))
         check_tol(tol, torch.float64)

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Measure", "Pair", "pair"]
+from otgan.options import WrongKindError, shown
+
+__all__ = ["Measure", "Pair", "pair", "tensor_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +75,8 @@ class Measure:
         ValueError
             If a shape, a sample or a weight is not what is expected, or the devices differ.
         """
+        if not isinstance(name, str):
+            raise WrongKindError(f"name must be a string, what messages call the samples, got {shown(name)}")
         if isinstance(points, Measure):
             if weights is not None:
                 raise ValueError(
@@ -101,6 +106,7 @@ class Measure:
             batched = padded.ndim == 3
             padded = padded if batched else padded[None]
             sizes = (padded.shape[1],) * padded.shape[0]
+        _check_held(padded, name)
         _check_points(padded, sizes, name)
         equal = len(set(sizes)) == 1
         length = torch.tensor(sizes, device=padded.device)
@@ -132,7 +138,18 @@ class Measure:
         return self.points.device
 
     def take(self, problems: Tensor) -> Measure:
-        """Return the problems of a batch whose indices are given, as a batch."""
+        """Return the problems of a batch whose indices are given, as a batch.
+
+        Parameters
+        ----------
+        problems : Tensor, shape (K,), int64
+        """
+        count = self.points.shape[0]
+        expected = f"a vector of indices of problems, a tensor of whole numbers from 0 to {count - 1}"
+        if not isinstance(problems, Tensor) or problems.dtype != torch.int64 or problems.is_meta:
+            raise WrongKindError(f"problems must be {expected}, got {shown(problems)}")
+        if problems.ndim != 1 or bool(((problems < 0) | (problems >= count)).any()):
+            raise ValueError(f"problems must be {expected}, got {shown(problems.tolist())}")
         return replace(
             self,
             points=self.points[problems],
@@ -257,42 +274,90 @@ def _tensor(value: Any, name: str) -> Tensor:
     else:
         return _from_numpy(value, name)
     if tensor.is_complex() or tensor.is_quantized or tensor.is_nested or tensor.layout != torch.strided:
-        raise TypeError(f"{name} must be a dense real tensor, got {tensor.dtype} with layout {tensor.layout}")
+        kind = (
+            "a nested tensor" if tensor.is_nested else f"{_plainly(tensor.dtype)}, {_plainly(tensor.layout)}"
+        )
+        raise TypeError(
+            f"{name} must be a dense tensor of real numbers, got {kind}: convert it with .to_dense(), .real or "
+            ".dequantize()"
+        )
     if tensor.dtype in {torch.float32, torch.float64}:
         return tensor
     return tensor.float() if tensor.is_floating_point() else tensor.double()
 
 
+def tensor_of(value: Any, name: str) -> Tensor:
+    """Return numbers that are neither samples nor weights, of any shape, as a tensor of floats.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are no real numbers, or not rectangular.
+    """
+    tensor = _tensor(value, name)
+    _check_held(tensor, name)
+    return tensor
+
+
+def _check_held(tensor: Tensor, name: str) -> None:
+    if tensor.is_meta:
+        raise TypeError(
+            f"{name} must be a tensor that holds numbers, got one on the device 'meta', without any"
+        )
+
+
 def _stack(value: Sequence[Any], name: str) -> Tensor:
-    try:
-        return torch.stack(list(value))
-    except (RuntimeError, TypeError) as error:
+    wrong = next((item for item in value if not isinstance(item, Tensor)), None)
+    if wrong is not None or any(item is None for item in value):
+        raise TypeError(f"{name} must hold tensors only, or none, got a list of both, with {shown(wrong)}")
+    shapes = list(dict.fromkeys(tuple(item.shape) for item in value))
+    if len(shapes) > 1:
         raise ValueError(
-            f"{name} is a list that cannot be stacked into one array ({error}): "
-            "give equal rows, or one 2-D tensor a problem"
-        ) from None
+            f"{name} must be rectangular, got tensors of shapes {shapes[0]} and {shapes[1]}: give equal rows, or "
+            "one 2-D tensor a problem"
+        )
+    if len({item.device for item in value}) > 1:
+        raise ValueError(f"{name} must be on one device, got tensors on several: move them with .to(device)")
+    return torch.stack(list(value))
+
+
+def _check_kind(value: Any, name: str) -> None:
+    """Raise where a value cannot be an array: it has no length, and does not say how it becomes one."""
+    if hasattr(value, "toarray") and hasattr(value, "nnz"):
+        raise WrongKindError(f"{name} must be dense, got a sparse matrix: pass {name}.toarray()")
+    several = any(hasattr(value, way) for way in ("__len__", "__array__", "__array_interface__"))
+    if isinstance(value, (str, bytes, bytearray, dict, set, frozenset, type)) or not several:
+        raise WrongKindError(
+            f"{name} must be numbers in an array, a tensor, a list or a table, got {shown(value)}: pass "
+            "np.asarray(...) of them, and list(...) of a generator"
+        )
 
 
 def _from_numpy(value: Any, name: str) -> Tensor:
-    if hasattr(value, "toarray") and hasattr(value, "nnz"):
-        raise TypeError(f"{name} is a sparse matrix: pass {name}.toarray()")
+    _check_kind(value, name)
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise ValueError(f"{name} has masked entries: drop those rows or fill them first")
     try:
         array = _from_frame(value) if hasattr(value, "to_numpy") else np.asarray(value)
-    except ValueError as error:
+    except (ValueError, TypeError, RuntimeError, OverflowError):
         raise ValueError(
-            f"{name} is not a rectangular array ({error}): give equal rows, or a list of 2-D arrays for a batch"
+            f"{name} must be a rectangular array, got {shown(value)}: give equal rows, or a list of 2-D arrays "
+            "for a batch"
         ) from None
     if array.dtype.kind not in "fiub":
         raise TypeError(
-            f"{name} must hold real numbers, got an array of dtype {array.dtype}: convert it with .astype(float)"
+            f"{name} must hold real numbers, got an array of dtype {array.dtype!s:.40}: convert it with "
+            ".astype(float)"
         )
     # Tensors share the caller's memory; they are never written to, but torch warns of a read-only source.
     # Long doubles and foreign byte orders are unknown to torch, so everything becomes native float64.
     with np.errstate(over="ignore"):  # long doubles beyond float64 are found to be infinite below
         array = np.asarray(array, dtype=np.float64, order="C")
     return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+def _plainly(kind: Any) -> str:
+    return str(kind).removeprefix("torch.")
 
 
 def _from_frame(value: Any) -> np.ndarray:
@@ -356,20 +421,23 @@ def _weights(
     name: str,
 ) -> Tensor:
     """Check the weights of one measure and return them as float64 of shape (B, n), zero past each size."""
+    if not isinstance(weights, Tensor):
+        _check_kind(weights, name)
     if not _is_plain(weights) and _holds_tensors(weights) == numpy:
         kinds = ("NumPy", "a torch tensor") if numpy else ("a torch tensor", "NumPy")
-        raise TypeError(f"the samples are {kinds[0]} and {name} is {kinds[1]}: use one library for both")
+        raise TypeError(f"{name} is {kinds[1]} and the samples are {kinds[0]}: use one library for both")
     batch, n = points.shape[:2]
     if inside is None:
         raw = _tensor(weights, name).double()
     else:
-        rows = list(weights) if isinstance(weights, (list, tuple)) else []
+        listed = isinstance(weights, (list, tuple)) and not any(isinstance(row, Real) for row in weights)
+        rows = list(weights) if listed else []
         tensors = [_tensor(row, f"{name}[{k}]").double() for k, row in enumerate(rows)]
         shapes = [tuple(row.shape) for row in tensors]
         if shapes != [(size,) for size in sizes]:
             raise ValueError(
-                f"{name} must be a list of {batch} 1-D arrays of lengths {sizes}, one for each problem, got "
-                f"{f'shapes {shapes}' if rows else type(weights).__name__}"
+                f"{name} must be a list of {batch} 1-D arrays of lengths {sizes!s:.60}, one for each problem, got "
+                f"{f'shapes {shapes!s:.60}' if rows else type(weights).__name__}"
             )
         raw = torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True)
     if raw.shape not in {(n,), (1, n), (batch, n)}:
@@ -379,10 +447,9 @@ def _weights(
         )
     if raw.device != points.device:
         if not _is_plain(weights):
-            raise ValueError(
-                f"the samples are on {points.device} and {name} on {raw.device}: use .to(device)"
-            )
+            raise ValueError(f"{name} is on {raw.device} and the samples on {points.device}: use .to(device)")
         raw = raw.to(points.device)
+    _check_held(raw, name)
     raw = raw.expand(batch, n)
     if inside is not None:
         raw = raw * inside

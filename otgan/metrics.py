@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 __all__ = ["DEFAULT", "METRICS", "Metric", "Request", "parse"]
@@ -67,6 +67,8 @@ def parse(metrics: str | Iterable[str], estimator: str = "atoms") -> tuple[Reque
 
     Raises
     ------
+    TypeError
+        If the metrics or the estimator are no names.
     ValueError
         If there is no such metric, none at all, or transport is given an estimator.
 
@@ -75,23 +77,49 @@ def parse(metrics: str | Iterable[str], estimator: str = "atoms") -> tuple[Reque
     >>> [request.estimator for request in parse("emd,js,js:knn")]
     [None, 'atoms', 'knn']
     """
-    names = metrics.split(",") if isinstance(metrics, str) else list(metrics)
-    keys = dict.fromkeys(str(name).strip() for name in names)
+    names = metrics.split(",") if isinstance(metrics, str) else _listed(metrics)
+    keys = dict.fromkeys(name.strip() for name in names)
     if not keys or not all(keys):
-        raise ValueError(f"metrics must name at least one distance, got {metrics!r}: {_known()}")
+        raise ValueError(
+            f"metrics must name at least one distance, got {', '.join(names)[:40]!r}: {_known()}"
+        )
+    if not isinstance(estimator, str):
+        raise _wrong_kind("estimator", "the name of an estimator of the divergences", estimator)
     return tuple(_request(key, estimator) for key in keys)
+
+
+def _listed(metrics: Iterable[str]) -> list[str]:
+    expected = "names of distances, in a list or separated by commas"
+    if isinstance(metrics, (bytes, Mapping)) or not isinstance(metrics, Iterable):
+        raise _wrong_kind("metrics", expected, metrics)
+    try:
+        names = list(metrics)
+    except TypeError:  # such as an array without dimensions, which only looks like an iterable
+        raise _wrong_kind("metrics", expected, metrics) from None
+    wrong = [name for name in names if not isinstance(name, str)]
+    if wrong:
+        raise _wrong_kind("metrics", expected, wrong[0], "among them")
+    return names
+
+
+def _wrong_kind(name: str, expected: str, value: object, where: str = "") -> TypeError:
+    from otgan.options import WrongKindError, shown  # needs torch, which whoever asks rightly may do without
+
+    return WrongKindError(f"{name} must be {expected}, got {' '.join(filter(None, (shown(value), where)))}")
 
 
 def _request(key: str, estimator: str) -> Request:
     name, colon, own = key.partition(":")
     if name not in METRICS:
-        close = difflib.get_close_matches(name, METRICS, n=1)
+        close = difflib.get_close_matches(name[:40], METRICS, n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
-        raise ValueError(f"unknown metric {name!r}{hint}: {_known()}")
+        raise ValueError(f"unknown metric {name[:40]!r}{hint}: {_known()}")
     metric = METRICS[name]
     if metric.kind == "transport":
         if colon:
-            raise ValueError(f"{name} needs no estimator, got {key!r}: those belong to js, kl and tv")
+            raise ValueError(
+                f"the metric {name} needs no estimator, got {key[:60]!r}: those belong to js, kl and tv"
+            )
         return Request(key, metric, None)
     return Request(key, metric, own if colon else estimator)
 

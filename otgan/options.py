@@ -6,6 +6,8 @@ Each option is checked once, here, against every wrong kind of value; nothing be
 from __future__ import annotations
 
 import math
+import re
+import reprlib
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,8 +25,10 @@ __all__ = [
     "check_max_iter",
     "check_on_failure",
     "check_power",
+    "check_seed",
     "check_time_limit",
     "check_tol",
+    "flag",
     "number",
     "one_of",
     "resolve_epsilon",
@@ -63,11 +67,20 @@ class Deadline:
         return self.left <= 0
 
 
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 4 * _LONGEST
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
 def shown(value: Any) -> str:
     """A value as an error message shows it: short, in one line, with its type where the value alone would mislead."""
-    if isinstance(value, (np.ndarray, Tensor)) and value.ndim > 0:
-        return f"{type(value).__name__} of shape {tuple(value.shape)}"
-    text = " ".join(repr(value).split())
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and shape and not isinstance(value, type):
+        return f"{type(value).__name__} of shape {tuple(shape)}"
+    try:
+        text = " ".join(_ADDRESS.sub("", _SHORT.repr(value)).split())
+    except Exception:  # whatever an object's own repr does, the error is about another thing
+        return f"a value of type {type(value).__name__}"
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
     return (
         text if value is None or isinstance(value, (bool, int, float)) else f"{text} ({type(value).__name__})"
@@ -96,13 +109,12 @@ def number(
         If it is not finite or out of its range.
     """
     plain = value
-    if (
-        isinstance(value, (np.ndarray, np.generic, Tensor))
-        and value.ndim == 0
-        and not isinstance(value, np.void)
+    # Dates and spans of time are no numbers, though NumPy hands them out as such, and counts spans among integers.
+    if (isinstance(value, (np.ndarray, np.generic)) and value.ndim == 0 and value.dtype.kind in "fiuc") or (
+        isinstance(value, Tensor) and value.ndim == 0 and not value.is_meta
     ):
         plain = value.item()
-    if isinstance(plain, bool) or not isinstance(plain, Real):
+    if isinstance(plain, (bool, np.timedelta64)) or not isinstance(plain, Real):
         raise WrongKindError(f"{name} must be {expected}, got {shown(value)}")
     try:
         found = float(plain)
@@ -146,6 +158,24 @@ def one_of(value: Any, name: str, known: Iterable[str], expected: str = "") -> s
     if value not in names:
         raise ValueError(f"{name} must be {expected}, got {shown(value)}")
     return value
+
+
+def flag(value: Any, name: str) -> bool:
+    """Return True or False; nothing else is either.
+
+    Raises
+    ------
+    WrongKindError
+        If it is another value.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise WrongKindError(f"{name} must be True or False, got {shown(value)}")
+    return bool(value)
+
+
+def check_seed(seed: Any, name: str = "seed") -> int:
+    """Return a seed as an int, or raise where it is no whole number >= 0."""
+    return whole_number(seed, name, "a whole number >= 0", least=0)
 
 
 def check_power(p: Any) -> float:
@@ -240,7 +270,9 @@ def _positive(value: Any, name: str, unit: str) -> Tensor:
 
 def _vector(value: Any, name: str, expected: str) -> Tensor:
     kind = value.dtype.kind if isinstance(value, np.ndarray) else ("c" if value.is_complex() else "f")
-    if kind not in "fiu" or (isinstance(value, Tensor) and value.dtype == torch.bool):
+    if kind not in "fiu" or (
+        isinstance(value, Tensor) and (value.dtype == torch.bool or value.is_meta or value.is_sparse)
+    ):
         raise WrongKindError(f"{name} must be {expected}, got {shown(value)} and dtype {value.dtype}")
     return (
         torch.as_tensor(np.asarray(value, dtype=np.float64) if isinstance(value, np.ndarray) else value)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from otgan.coupling import Coupling
 from otgan.form import Form, to_plain
-from otgan.options import Deadline
+from otgan.options import Deadline, WrongKindError, shown, whole_number
 from otgan.rounding import outward
 
 __all__ = [
@@ -191,8 +191,10 @@ class Transport:
             For batches with a leading B, for ragged ones a list.
         axis : {0, 1}
         """
-        if axis not in {0, 1}:
-            raise ValueError(f"axis must be 1 (P v) or 0 (P transposed times v), got {axis!r}")
+        expected = "1 (P v) or 0 (P transposed times v)"
+        axis = whole_number(axis, "axis", expected, least=0)
+        if axis > 1:
+            raise ValueError(f"axis must be {expected}, got {axis}")
         coupling = self._coupling
         points = coupling.b if axis == 1 else coupling.a
         vectors = self._form.vectors(v, "y" if axis == 1 else "x", points)
@@ -269,8 +271,8 @@ class Transport:
             raise TypeError("to() moves torch results; this one came from NumPy input")
         form = replace(
             self._form,
-            device=self._form.device if device is None else torch.device(device),
-            dtype=self._form.dtype if dtype is None else dtype,
+            device=self._form.device if device is None else _device(device),
+            dtype=self._form.dtype if dtype is None else _floating(dtype),
         )
         return replace(self, _form=form)
 
@@ -304,6 +306,31 @@ class Transport:
         return (
             f"Transport(value={_short(self.value)}, p={self.p:g}, {kind}, {status}, backend={self.backend!r})"
         )
+
+
+def _device(device: Any) -> torch.device:
+    """Return a device that is there and holds numbers, or raise."""
+    expected = "one that is there, such as 'cpu' or 'cuda:0'"
+    if not isinstance(device, (str, torch.device)):
+        raise WrongKindError(f"device must be {expected}, got {shown(device)}")
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        found = torch.device("meta")
+    if found.type == "meta":
+        raise ValueError(f"device must be {expected}, got {shown(str(device))}")
+    return found
+
+
+def _floating(dtype: Any) -> torch.dtype:
+    """Return a floating-point type, or raise."""
+    expected = "a floating-point type of 16 bits or more, such as torch.float64"
+    if not isinstance(dtype, torch.dtype):
+        raise WrongKindError(f"dtype must be {expected}, got {shown(dtype)}")
+    if dtype not in {torch.float16, torch.bfloat16, torch.float32, torch.float64}:
+        raise ValueError(f"dtype must be {expected}, got {dtype}")
+    return dtype
 
 
 def root(value: Tensor, p: float) -> Tensor:

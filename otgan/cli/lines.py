@@ -86,7 +86,8 @@ def command(
         from otgan import teach
         from otgan.teach import parallel_lines
 
-        table = parallel_lines.table(thetas, n=n, seed=seed, bin_width=bin_width)
+        with common.usage():
+            table = parallel_lines.table(thetas, n=n, seed=seed, bin_width=bin_width)
         figure = None
         if plot is not None:
             from otgan import plot as drawing

@@ -128,6 +128,12 @@ class _Input:
     "--max-iter", type=click.IntRange(1), metavar="N", help="Passes over the kernel after which to stop."
 )
 @click.option(
+    "--time-limit",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Seconds that each transport distance may take.",
+)
+@click.option(
     "--estimator",
     type=click.Choice(["atoms", "histogram", "knn"]),
     default="atoms",

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from otgan.divergences.cells import Cells, gather
-from otgan.measure import Measure, Pair
+from otgan.measure import Measure, Pair, tensor_of
+from otgan.options import WrongKindError, number, one_of, shown, whole_number
 
-__all__ = ["histogram"]
+__all__ = ["check_binning", "histogram"]
 
 Array = NDArray[np.float64]
 
@@ -43,22 +46,14 @@ def histogram(pair: Pair, *, bins: Any = None, bin_width: Any = None, outside: s
         If not exactly one of `bins` and `bin_width` is given, or it is not of these forms; if a rule is to be
         used with weights; if samples are outside the edges.
     """
-    if (bins is None) == (bin_width is None):
-        raise ValueError(
-            "estimator='histogram' needs exactly one of bins= (a number, edges, 'scott', 'fd' or 'sturges') "
-            f"and bin_width= (a length), got {'neither' if bins is None else 'both'}"
-        )
-    edged = bins is not None and not isinstance(bins, (str, int, np.integer))
-    if outside is not None and not edged:
-        raise ValueError("outside= goes with bin edges only: all other bins hold every sample")
-    if outside not in {None, "error", "overflow"}:
-        raise ValueError(f"outside must be 'error' or 'overflow', got {outside!r}")
+    bins, bin_width = check_binning(bins, bin_width, outside)
     x, y = (m.points.double().numpy(force=True) for m in (pair.x, pair.y))
     if bin_width is not None:
         widths = _widths(bin_width, x.shape[2])
         return gather(pair, _multiples(x, widths), _multiples(y, widths))
+    assert bins is not None
     x_held, y_held = _support(pair.x), _support(pair.y)
-    if edged:
+    if isinstance(bins, list):
         edges = _edges(bins, x.shape[2])
         if outside != "overflow":
             _check_inside(x, x_held, edges, "x")
@@ -81,16 +76,87 @@ def histogram(pair: Pair, *, bins: Any = None, bin_width: Any = None, outside: s
     return gather(pair, x_keys, y_keys)
 
 
+Edges = list[Array]
+"""Increasing edges, one array that serves every dimension or one for each."""
+
+
+def check_binning(bins: Any, bin_width: Any, outside: Any) -> tuple[str | int | Edges | None, Array | None]:
+    """Check what can be checked of the options of :func:`histogram` without samples, and bring them to one form.
+
+    Returns
+    -------
+    bins : str, int, list of arrays, or None
+        The rule, the number of bins, or the edges.
+    bin_width : ndarray, shape (1,) or (d,), or None
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`histogram`.
+    """
+    if (bins is None) == (bin_width is None):
+        raise ValueError(
+            "estimator='histogram' needs exactly one of bins= (a number, edges, 'scott', 'fd' or 'sturges') "
+            f"and bin_width= (a length), got {'neither' if bins is None else 'both'}"
+        )
+    if outside is not None:
+        one_of(outside, "outside", ("error", "overflow"))
+    checked = None if bins is None else _bins(bins)
+    if outside is not None and not isinstance(checked, list):
+        raise ValueError("outside= goes with bin edges only: all other bins hold every sample")
+    return checked, None if bin_width is None else _lengths(bin_width)
+
+
+def _bins(bins: Any) -> str | int | Edges:
+    expected = "a whole number of bins, increasing edges, edges for each dimension, " + (
+        f"or one of {', '.join(map(repr, _RULES))}"
+    )
+    if isinstance(bins, str):
+        return one_of(bins, "bins", _RULES, expected)
+    if np.ndim(bins) == 0 if isinstance(bins, (np.ndarray, np.generic, Tensor)) else isinstance(bins, Real):
+        found = whole_number(bins, "bins", expected)
+        if found > _MOST:
+            raise ValueError(f"bins must be at most 2**52, for more cannot be told apart, got {shown(bins)}")
+        return found
+    if not (isinstance(bins, (list, tuple, range, np.ndarray, Tensor)) or hasattr(bins, "to_numpy")):
+        raise WrongKindError(f"bins must be {expected}, got {shown(bins)}")
+    nested = len(bins) > 0 and all(isinstance(each, (list, tuple, np.ndarray, Tensor)) for each in bins)
+    nested = nested and any(getattr(each, "ndim", 1) > 0 for each in bins)
+    return [_increasing(each) for each in (bins if nested else [bins])]
+
+
+def _increasing(edges: Any) -> Array:
+    found = tensor_of(edges, "bins").numpy(force=True).astype(np.float64)
+    if found.ndim != 1 or len(found) < 2 or not np.isfinite(found).all() or not (np.diff(found) > 0).all():
+        raise ValueError(
+            "bins must be increasing, finite edges, at least two in a dimension, and one sequence or one a "
+            f"dimension, got {found.tolist() if found.size < 10 else f'{found.size} values'}"
+        )
+    return found
+
+
+def _lengths(bin_width: Any) -> Array:
+    expected = "a positive finite length, or one a dimension"
+    if isinstance(bin_width, (list, tuple)):
+        found = np.array([number(width, "bin_width", expected, above=0) for width in bin_width])
+    elif isinstance(bin_width, (np.ndarray, Tensor)) and bin_width.ndim == 1:
+        found = tensor_of(bin_width, "bin_width").numpy(force=True).astype(np.float64)
+    else:
+        found = np.array([number(bin_width, "bin_width", expected, above=0)])
+    if found.size == 0 or not (np.isfinite(found).all() and (found > 0).all()):
+        raise ValueError(f"bin_width must be {expected}, got {shown(found.tolist())}")
+    return found
+
+
 def _support(m: Measure) -> NDArray[np.bool_]:
     """Which samples have mass, shape (B, n): neither padding nor of weight 0."""
     return (m.weights > 0).numpy(force=True)
 
 
-def _widths(bin_width: Any, dims: int) -> Array:
-    widths = np.asarray(bin_width, dtype=np.float64)
-    if widths.shape not in {(), (1,), (dims,)} or not (np.isfinite(widths).all() and (widths > 0).all()):
+def _widths(widths: Array, dims: int) -> Array:
+    if len(widths) not in {1, dims}:
         raise ValueError(
-            f"bin_width must be a positive length or {dims} of them, one a dimension, got {bin_width!r}"
+            f"bin_width must be one length or {dims} of them, one a dimension, got {len(widths)}"
         )
     return widths
 
@@ -106,20 +172,12 @@ def _multiples(points: Array, widths: Array) -> Array:
     return keys
 
 
-def _edges(bins: Any, dims: int) -> list[Array]:
-    if not hasattr(bins, "__len__"):
-        raise TypeError(f"bins must be a whole number of bins, a rule, or edges, got {bins!r}")
-    nested = len(bins) > 0 and np.ndim(bins[0]) == 1
-    if nested and len(bins) != dims:
-        raise ValueError(f"bins must give edges for each of the {dims} dimensions, got {len(bins)} sequences")
-    edges = [np.asarray(each, dtype=np.float64) for each in (bins if nested else [bins] * dims)]
-    for each in edges:
-        if each.ndim != 1 or len(each) < 2 or not (np.diff(each) > 0).all():
-            raise ValueError(
-                "bin edges must be increasing, at least two in a dimension, and one sequence or one a "
-                f"dimension, got {each.tolist() if each.size < 10 else f'{each.size} values'}"
-            )
-    return edges
+def _edges(edges: Edges, dims: int) -> Edges:
+    if len(edges) not in {1, dims}:
+        raise ValueError(
+            f"bins must give edges for each of the {dims} dimensions, got {len(edges)} sequences"
+        )
+    return edges * dims if len(edges) == 1 else edges
 
 
 def _check_inside(points: Array, held: NDArray[np.bool_], edges: list[Array], name: str) -> None:
@@ -160,13 +218,7 @@ Rule = Callable[[Array], Array]
 def _counter(bins: Any, *, weighted: bool) -> Rule:
     """Return the function that finds the number of bins in each dimension from samples scaled to [0, 1]."""
     if not isinstance(bins, str):
-        if isinstance(bins, bool) or bins < 1:
-            raise ValueError(f"bins must be a positive number of bins, got {bins!r}")
         return lambda unit: np.full(unit.shape[1], float(bins))
-    if bins not in _RULES:
-        raise ValueError(
-            f"bins must be a number, edges, or one of {', '.join(map(repr, _RULES))}, got {bins!r}"
-        )
     if weighted:
         raise ValueError(
             f"bins={bins!r} finds bins for samples without weights only: give a number of bins, edges or bin_width="

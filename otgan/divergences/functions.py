@@ -13,6 +13,7 @@ from otgan.divergences.neighbors import Neighbors, knn
 from otgan.form import Form
 from otgan.measure import Pair, pair
 from otgan.normal_form import Side
+from otgan.options import WrongKindError, number, shown
 
 __all__ = ["ESTIMATORS", "OPTIONS", "estimate", "js", "kl", "tv"]
 
@@ -208,9 +209,11 @@ def estimate(divergence: str, both: Pair, estimator: str, **options: Any) -> Cel
     ValueError
         If the divergence has no such estimator, or an option belongs to another one.
     """
+    names = ", ".join(map(repr, ESTIMATORS[divergence]))
+    if not isinstance(estimator, str):
+        raise WrongKindError(f"estimator must be one of {names}, got {shown(estimator)}")
     if estimator not in ESTIMATORS[divergence]:
-        names = ", ".join(map(repr, ESTIMATORS[divergence]))
-        raise ValueError(f"{divergence} has no estimator {estimator!r}: it has {names}")
+        raise ValueError(f"{divergence} has no estimator {estimator[:40]!r}: it has {names}")
     both = Pair(Side.of(both.x).measure, Side.of(both.y).measure)
     given = {name: value for name, value in options.items() if value is not None}
     for name in given:
@@ -240,6 +243,4 @@ def _unit(base: float | None) -> float:
     """Return what a value in nats is divided by."""
     if base is None:
         return 1.0
-    if isinstance(base, bool) or not isinstance(base, (int, float)) or not 1 < base < math.inf:
-        raise ValueError(f"base must be a number above 1 (None: e, for nats; 2: bits), got {base!r}")
-    return math.log(base)
+    return math.log(number(base, "base", "a number above 1 (None: e, for nats; 2: bits)", above=1))

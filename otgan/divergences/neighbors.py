@@ -13,8 +13,9 @@ from torch import Tensor
 
 from otgan.cost import squared_distances
 from otgan.measure import Pair
+from otgan.options import whole_number
 
-__all__ = ["Neighbors", "knn"]
+__all__ = ["Neighbors", "check_k", "knn"]
 
 DEFAULT_K = 3
 """Bias grows with k and variance shrinks; at 3 the two are of one size for 500 to 5000 samples."""
@@ -100,9 +101,7 @@ def knn(pair: Pair, *, k: int | None = None) -> Neighbors:
     TypeError, ValueError
         If k is no positive integer, the samples carry weights, or there are fewer than k + 1 on a side.
     """
-    k = DEFAULT_K if k is None else k
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-        raise ValueError(f"k must be a positive integer, got {k!r}")
+    k = check_k(k)
     if pair.x.weighted or pair.y.weighted:
         raise ValueError(
             "estimator='knn' takes samples without weights: use estimator='atoms' or 'histogram', or draw "
@@ -123,7 +122,12 @@ def knn(pair: Pair, *, k: int | None = None) -> Neighbors:
     # Squares of very large or very small coordinates would leave the range of float64.
     scales = [max(float(points.detach().abs().max()) for points in both) or 1.0 for both in sides]
     xs, ys = (tuple(both[i] / scale for both, scale in zip(sides, scales, strict=True)) for i in (0, 1))
-    return Neighbors(xs, ys, int(k))
+    return Neighbors(xs, ys, k)
+
+
+def check_k(k: int | None) -> int:
+    """Return which neighbor to use, or raise where it is no whole number >= 1."""
+    return DEFAULT_K if k is None else whole_number(k, "k", "a whole number >= 1 (which neighbor)")
 
 
 def _kl(x: Tensor, y: Tensor, k: int) -> Tensor:

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from otgan.options import WrongKindError, shown
 from otgan.plot.palette import BLUE, GREEN, INK, ORANGE
 
 if TYPE_CHECKING:
@@ -29,6 +30,12 @@ def parallel_lines(table: Table) -> Figure:
     -------
     matplotlib.figure.Figure
     """
+    from otgan.teach.parallel_lines import Table
+
+    if not isinstance(table, Table) or not table.rows:
+        raise WrongKindError(
+            f"table must be one made by otgan.teach.parallel_lines.table, with a θ, got {shown(table)}"
+        )
     figure = Figure(figsize=(11, 3.2), layout="constrained")
     panels = {"emd": "EM", "js": "JS (nats)", "kl": r"KL($P_0 \| P_\theta$) (nats)", "tv": "TV"}
     axes = dict(zip(panels, figure.subplots(1, len(panels)), strict=True))
@@ -55,7 +62,9 @@ def _over_theta(ax: Axes, table: Table, name: str) -> None:
     margin = 0.05 * (high - low or 1.0)
     # The closed forms jump at 0 and are straight on either side of it.
     thetas = (low - margin, -1e-9, math.nan, 1e-9, high + margin)
-    exact = heights(getattr(closed_form(theta), name) for theta in (*thetas, 0.0))
+    exact = heights(
+        math.nan if math.isnan(theta) else getattr(closed_form(theta), name) for theta in (*thetas, 0.0)
+    )
     ax.plot(thetas, exact[:-1], color=INK, label=table.label("closed form"))
     ax.plot(0, exact[1], "o", color=INK, markerfacecolor="white", markersize=5)
     ax.plot(0, exact[-1], "o", color=INK, markersize=5)

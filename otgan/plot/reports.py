@@ -9,9 +9,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from otgan.options import WrongKindError, check_seed, shown, whole_number
 from otgan.plot.arcs import heaviest
 from otgan.plot.palette import GREEN, INK, SKY
 from otgan.plot.samples import in_the_plane, on_the_line
+from otgan.report.text import UNCERTAINTY
 
 if TYPE_CHECKING:
     from otgan.report import Distance, Report
@@ -48,7 +50,19 @@ def report(found: Report, *, arcs: int = 150, points: int = 2000, seed: int = 0)
     Returns
     -------
     matplotlib.figure.Figure
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no report, or a number is no whole number in its range.
     """
+    from otgan.report import Report
+
+    if not isinstance(found, Report):
+        raise WrongKindError(f"found must be a report made by otgan.compare, got {shown(found)}")
+    arcs = whole_number(arcs, "arcs", "a whole number >= 0", least=0)
+    points = whole_number(points, "points", "a whole number >= 1")
+    seed = check_seed(seed)
     figure = Figure(figsize=(11, 5.4), layout="constrained")
     families = [
         [each for each in found.distances.values() if (each.p is None) == divergent]
@@ -122,7 +136,8 @@ def _bars(ax: Axes, distances: list[Distance]) -> None:
     if transport:
         power = distances[0].p
         root = "" if power == 1 else f" (roots of order {power:g})"
-        ax.set_xlabel(f"units of the samples{root}")
+        whiskers = any(_whisker(each) is not None for each in distances)
+        ax.set_xlabel(f"units of the samples{root}" + (f"\nwhiskers: {UNCERTAINTY}" if whiskers else ""))
     else:
         names = {each.metric for each in distances}
         units = (

@@ -19,12 +19,14 @@ import numpy as np
 import otgan
 from otgan.measure import Measure, Pair, pair
 from otgan.metrics import DEFAULT
+from otgan.options import WrongKindError, flag, shown, whole_number
 from otgan.plain import plain as safe
 from otgan.report import text
 from otgan.report.caveats import Findings, caveats
 from otgan.report.distance import Distance, measured, statistic
 from otgan.report.plan import Plan
 from otgan.report.uncertainty import noise_floor, permutation_null
+from otgan.result import ConvergenceError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -101,7 +103,9 @@ class Report:
         return float(self.x.mass), float(self.y.mass)
 
     def __getitem__(self, name: str) -> Distance:
-        """Return the distance of that name."""
+        """Return the distance of that name; a KeyError says which there are."""
+        if name not in list(self.distances):  # a list, so that no value is asked for its hash
+            raise KeyError(f"no distance {shown(name)} in this report: it has {', '.join(self.distances)}")
         return self.distances[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -118,6 +122,7 @@ class Report:
         parts = (
             text.heading(self.names, (self.n, self.m), self.d),
             text.table(self._distances),
+            text.footnote(self._distances),
             below,
             text.null_table(self._distances),
         )
@@ -154,7 +159,15 @@ class Report:
         return plain
 
     def to_json(self, indent: int | None = 2) -> str:
-        """Return :meth:`to_dict` as JSON that every parser reads; infinities are ``"inf"`` and ``"-inf"``."""
+        """Return :meth:`to_dict` as JSON that every parser reads; infinities are ``"inf"`` and ``"-inf"``.
+
+        Parameters
+        ----------
+        indent : int or None
+            Spaces a level; None for one line.
+        """
+        if indent is not None:
+            indent = whole_number(indent, "indent", "a whole number of spaces, or None", least=0)
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False, ensure_ascii=False)
 
     def plot(self, *, arcs: int = 150, points: int = 2000, seed: int = 0) -> Figure:
@@ -190,6 +203,7 @@ def compare(
     blur: float | None = None,
     tol: float | None = None,
     max_iter: int | None = None,
+    time_limit: float | None = None,
     estimator: str = "atoms",
     bins: Any = None,
     bin_width: Any = None,
@@ -215,6 +229,9 @@ def compare(
         Power of the ground cost ‖x − y‖₂^p of the transport distances. The earth mover's distance is p = 1.
     epsilon, blur, tol, max_iter
         Of the entropic distances, as for :func:`otgan.sinkhorn`.
+    time_limit : float, optional
+        Seconds that each solve of a transport distance may take, as for :func:`otgan.transport`. Of EM there is no
+        noise floor and no p-value where one of theirs does not end in time; a warning says so.
     estimator, bins, bin_width, outside, k
         Of the divergences, as for :func:`otgan.kl`.
     permutations : int, default 0
@@ -258,6 +275,7 @@ def compare(
         blur=blur,
         tol=tol,
         max_iter=max_iter,
+        time_limit=time_limit,
         estimator=estimator,
         bins=bins,
         bin_width=bin_width,
@@ -265,20 +283,41 @@ def compare(
         k=k,
         permutations=permutations,
     )
+    rng = _generator(seed)
+    names = _pair_of_names(names)
+    progress = flag(progress, "progress")
     both = _single(pair(x, y, a, b))
     plan.check_weights(both.x.weighted or both.y.weighted)
-    distances = _measure(plan, both, np.random.default_rng(seed), progress)
-    names = (str(names[0]), str(names[1]))
+    distances, unfinished = _measure(plan, both, rng, progress)
     return Report(
         names=names,
-        warnings=caveats(
-            Findings(both, (safe(names[0]), safe(names[1])), {each.name: each for each in distances})
+        warnings=(
+            *caveats(
+                Findings(both, (safe(names[0]), safe(names[1])), {each.name: each for each in distances})
+            ),
+            *unfinished,
         ),
-        seed=int(seed) if isinstance(seed, (int, np.integer)) else None,
+        seed=None if isinstance(seed, np.random.Generator) else int(seed),
         seconds=time.perf_counter() - start,
         _distances=distances,
         _both=both,
     )
+
+
+def _generator(seed: Any) -> np.random.Generator:
+    expected = "a whole number >= 0, or a numpy.random.Generator"
+    if isinstance(seed, np.random.Generator):
+        return seed
+    return np.random.default_rng(whole_number(seed, "seed", expected, least=0))
+
+
+def _pair_of_names(names: Any) -> tuple[str, str]:
+    expected = "two strings, what to call x and y"
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise WrongKindError(f"names must be {expected}, got {shown(names)}")
+    if len(names) != 2:
+        raise ValueError(f"names must be {expected}, got {len(names)}")
+    return names[0], names[1]
 
 
 def _single(both: Pair) -> Pair:
@@ -301,22 +340,42 @@ def _single(both: Pair) -> Pair:
     return Pair(plain(both.x), plain(both.y))
 
 
-def _measure(plan: Plan, both: Pair, rng: np.random.Generator, progress: bool) -> tuple[Distance, ...]:
+def _measure(
+    plan: Plan, both: Pair, rng: np.random.Generator, progress: bool
+) -> tuple[tuple[Distance, ...], tuple[str, ...]]:
+    """Measure every distance; and say in words what there was no time for."""
     halving, *splitting = rng.spawn(1 + len(plan.requests))
-    distances = []
+    distances, unfinished = [], []
     with _bar(len(plan.requests) * (1 + plan.permutations), progress) as bar:
         for request, stream in zip(plan.requests, splitting, strict=True):
             bar.set_description(request.key)
             each = measured(request, both, plan)
             bar.update()
             again = statistic(request, plan)
-            if request.metric.name == "emd":
-                each = replace(each, noise_floor=noise_floor(both, again, halving))
-            if plan.permutations:
-                null = permutation_null(both, again, each.value, plan.permutations, stream, bar.update)
-                each = replace(each, null=null)
+            exact = request.metric.name == "emd"
+            if (
+                exact and not each.converged
+            ):  # a bound in place of a distance, which nothing can be held against
+                unfinished.append(_unfinished("noise floor and no p-value", plan))
+                distances.append(each)
+                continue
+            try:
+                if exact:
+                    each = replace(each, noise_floor=noise_floor(both, again, halving))
+            except ConvergenceError:
+                unfinished.append(_unfinished("noise floor", plan))
+            try:
+                if plan.permutations:
+                    null = permutation_null(both, again, each.value, plan.permutations, stream, bar.update)
+                    each = replace(each, null=null)
+            except ConvergenceError:
+                unfinished.append(_unfinished("p-value", plan))
             distances.append(each)
-    return tuple(distances)
+    return tuple(distances), tuple(unfinished)
+
+
+def _unfinished(what: str, plan: Plan) -> str:
+    return f"EM has no {what} for want of time: raise time_limit, here {plan.time_limit:g} s"
 
 
 @contextlib.contextmanager

@@ -77,7 +77,7 @@ class Distance:
     backend : str
         The solver or geometry that ran.
     standard_error : float
-        By how much fresh samples would move the value; see :func:`otgan.report.uncertainty.standard_error`.
+        By how much fresh samples would move the value, bias excluded: what ± is in a table; see :func:`otgan.report.uncertainty.standard_error`.
     noise_floor : NoiseFloor
         How far random halves of one set are apart; for ``emd`` of samples without weights.
     null : Null
@@ -154,7 +154,7 @@ def statistic(request: Request, plan: Plan) -> Callable[[Pair], float]:
         options = {"estimator": request.estimator, **plan.divergence_options(request.estimator)}
         return lambda both: float(function(both.x, both.y, **options))
     if name == "emd":
-        return lambda both: float(emd(both.x, both.y, p=plan.p))
+        return lambda both: float(emd(both.x, both.y, p=plan.p, time_limit=plan.time_limit))
     if name == "sinkhorn":
         return lambda both: float(sinkhorn(both.x, both.y, on_failure="ignore", **plan.entropic_options()))
     return lambda both: float(

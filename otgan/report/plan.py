@@ -9,6 +9,8 @@ from typing import Any
 import torch
 
 from otgan.divergences import ESTIMATORS, OPTIONS
+from otgan.divergences.bins import check_binning
+from otgan.divergences.neighbors import check_k
 from otgan.entropic.problems import Settings
 from otgan.measure import Pair
 from otgan.metrics import DEFAULT, Request, parse
@@ -61,7 +63,7 @@ class Plan:
 
         Raises
         ------
-        ValueError
+        TypeError, ValueError
             If a metric or an estimator is unknown, a number is out of its range, or an option goes with nothing
             that is measured.
         """
@@ -69,7 +71,8 @@ class Plan:
         p = check_power(p)
         strength = resolve_epsilon(epsilon, blur, p)
         if strength is not None and strength.ndim > 0:
-            raise ValueError("epsilon (or blur) must be one number: a report is of one problem")
+            name = "epsilon" if epsilon is not None else "blur"
+            raise ValueError(f"{name} must be one number, as a report is of one problem, got {len(strength)}")
         check_tol(tol, torch.float64)
         check_max_iter(max_iter)
         check_time_limit(time_limit)
@@ -122,7 +125,7 @@ def _check_estimators(requests: tuple[Request, ...], options: dict[str, Any]) ->
         if request.estimator not in known:
             names = ", ".join(map(repr, known))
             raise ValueError(
-                f"{request.metric.name} has no estimator {request.estimator!r}: it has {names}; leave it out of "
+                f"{request.metric.name} has no estimator {request.estimator[:40]!r}: it has {names}; leave it out of "
                 f"metrics, or give it its own, '{request.metric.name}:{known[0]}'"
             )
         used.add(request.estimator)
@@ -138,3 +141,6 @@ def _check_estimators(requests: tuple[Request, ...], options: dict[str, Any]) ->
             "the estimator 'histogram' needs bins (a number, edges, 'scott', 'fd' or 'sturges') or bin_width "
             f"(a length), got {'both' if 'bins' in options else 'neither'}"
         )
+    if "histogram" in used:
+        check_binning(options.get("bins"), options.get("bin_width"), options.get("outside"))
+    check_k(options.get("k"))

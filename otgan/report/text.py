@@ -9,10 +9,24 @@ from collections.abc import Iterable, Sequence
 from otgan.plain import plain
 from otgan.report.distance import Distance
 
-__all__ = ["WIDTH", "heading", "intervals", "null_table", "number", "table", "title", "wrapped"]
+__all__ = [
+    "UNCERTAINTY",
+    "WIDTH",
+    "footnote",
+    "heading",
+    "intervals",
+    "null_table",
+    "number",
+    "table",
+    "title",
+    "wrapped",
+]
 
 WIDTH = 100
 """Columns of a report."""
+
+UNCERTAINTY = "one standard error, bias excluded"
+"""What a ± and a whisker are."""
 
 _NAME = 30
 """Columns that the name of a set may take."""
@@ -66,6 +80,13 @@ def table(distances: Iterable[Distance]) -> str:
             )
         )
     return "\n".join(_aligned(rows, "<><<<>"))
+
+
+def footnote(distances: Iterable[Distance]) -> str | None:
+    """Return what the numbers after ± are; None where there are none."""
+    if all(each.standard_error is None for each in distances):
+        return None
+    return f"±: {UNCERTAINTY}"
 
 
 def intervals(distances: Iterable[Distance], names: tuple[str, str]) -> list[str]:

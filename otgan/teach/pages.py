@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from otgan.options import WrongKindError, shown
 from otgan.teach import parallel_lines
 
 __all__ = ["page"]
@@ -28,7 +29,16 @@ def page(path: str | os.PathLike[str], *, n: int = 64, seed: int = 0, bin_width:
     -------
     Path
         The file.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the path or a number is not what is expected.
+    OSError
+        If the file cannot be written.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise WrongKindError(f"path must be the name of the file to write, got {shown(path)}")
     thetas = np.arange(-40, 41) / 40
     table = parallel_lines.table(thetas, n=n, seed=seed, bin_width=bin_width)
     at_zero, drawn = (parallel_lines.draw(0.0, n, seed, stream)[:, 1] for stream in (0, 1))

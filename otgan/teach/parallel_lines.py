@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from otgan.data.toy import Lines
 from otgan.distances import emd
 from otgan.divergences import js, kl, tv
+from otgan.options import WrongKindError, check_seed, number, one_of, shown, whole_number
 
 __all__ = ["DISTANCES", "THETAS", "WAYS", "Row", "Table", "closed_form", "draw", "gradient", "table"]
 
@@ -67,6 +68,7 @@ def closed_form(theta: float) -> Row:
     >>> parallel_lines.closed_form(0.5)
     Row(theta=0.5, way='closed form', emd=0.5, js=0.693..., kl=inf, kl_reverse=inf, tv=1.0)
     """
+    theta = _finite(theta)
     if theta == 0:
         return Row(theta, "closed form", 0.0, 0.0, 0.0, 0.0, 0.0)
     return Row(theta, "closed form", abs(theta), math.log(2), math.inf, math.inf, 1.0)
@@ -84,6 +86,7 @@ def gradient(theta: float) -> Row:
     >>> parallel_lines.gradient(-0.5)
     Row(theta=-0.5, way='closed form', emd=-1.0, js=0.0, kl=None, kl_reverse=None, tv=0.0)
     """
+    theta = _finite(theta)
     if theta == 0:
         return Row(theta, "closed form", None, None, None, None, None)
     return Row(theta, "closed form", math.copysign(1.0, theta), 0.0, None, None, 0.0)
@@ -114,11 +117,13 @@ class Table:
 
     def column(self, way: str, distance: str) -> tuple[float, ...]:
         """One of `DISTANCES` over θ, found in one of `WAYS`; NaN where there is none."""
+        way, distance = one_of(way, "way", WAYS), one_of(distance, "distance", DISTANCES)
         values = (getattr(row, distance) for row in self.rows if row.way == way)
         return tuple(math.nan if value is None else value for value in values)
 
     def label(self, way: str) -> str:
         """One of `WAYS` in words, with its numbers."""
+        way = one_of(way, "way", WAYS)
         return {
             "closed form": "closed form",
             "draws": f"{self.n} draws of each, exact",
@@ -203,21 +208,37 @@ def table(thetas: Iterable[float] = THETAS, *, n: int = 256, seed: int = 0, bin_
 
     Raises
     ------
-    ValueError
-        If a θ is not finite, or n or the bin width is not positive.
+    TypeError, ValueError
+        If a θ is no finite number, n or the bin width is not positive, or the seed is no whole number >= 0.
     """
-    thetas = tuple(float(theta) for theta in thetas)
-    if not all(math.isfinite(theta) for theta in thetas):
-        raise ValueError(f"thetas must be finite, got {thetas}")
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
+    if isinstance(thetas, (str, bytes, Mapping)) or not isinstance(thetas, Iterable):
+        raise WrongKindError(f"thetas must be finite numbers, in a list, got {shown(thetas)}")
+    try:
+        several = list(thetas)
+    except TypeError:  # an array without dimensions only looks like an iterable
+        raise WrongKindError(f"thetas must be finite numbers, in a list, got {shown(thetas)}") from None
+    thetas = tuple(_finite(theta, "thetas") for theta in several)
+    n, seed, bin_width = _count(n), check_seed(seed), _width(bin_width)
     rows = tuple(row for theta in thetas for row in _rows(theta, n, seed, bin_width))
     return Table(thetas, n, seed, bin_width, rows)
 
 
 def draw(theta: float, n: int, seed: int, stream: int) -> NDArray[np.float64]:
     """Draw n points of P_θ, shape (n, 2). One seed and stream give the same heights for every θ."""
-    return Lines(theta).sample(n, np.random.default_rng([seed, stream]))[0]
+    rng = np.random.default_rng([check_seed(seed), check_seed(stream, "stream")])
+    return Lines(_finite(theta)).sample(_count(n), rng)[0]
+
+
+def _finite(theta: float, name: str = "theta") -> float:
+    return number(theta, name, "a finite number" if name == "theta" else "finite numbers")
+
+
+def _count(n: int) -> int:
+    return whole_number(n, "n", "a whole number >= 1")
+
+
+def _width(bin_width: float) -> float:
+    return number(bin_width, "bin_width", "a positive finite length", above=0)
 
 
 def _rows(theta: float, n: int, seed: int, bin_width: float) -> list[Row]:

@@ -202,6 +202,14 @@ def test_strict_is_status_3_and_the_numbers_are_there(otgan, files):
     assert otgan("measure", "a.npy", "b.npy", "--strict").status == 0
 
 
+def test_a_time_limit_that_is_too_short_is_status_3_under_strict(otgan, files):
+    arguments = ("measure", "a.npy", "b.npy", "--metrics", "emd", "--strict", "--json", "--time-limit")
+    ended = otgan(*arguments, "1e-9")
+    assert ended.status == 3
+    assert json.loads(ended.out)["distances"]["emd"]["status"] == "TIME_LIMIT"
+    assert otgan(*arguments, "1e9").status == 0
+
+
 @pytest.mark.parametrize(
     ("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF"), (".PNG", b"\x89PNG")]
 )

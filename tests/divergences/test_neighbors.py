@@ -162,7 +162,7 @@ def test_coinciding_samples_have_no_density():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"k": 0}, "positive integer, got 0"),
+        ({"k": 0}, "k must be a whole number >= 1 .*, got 0"),
         ({"k": 1.5}, "got 1.5"),
         ({"k": True}, "got True"),
         ({"k": 20}, "at least 21"),

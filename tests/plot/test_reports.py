@@ -142,7 +142,8 @@ def test_bars_of_costs_are_their_roots():
     assert list(bars(ax).values()) == pytest.approx(
         [report["emd"].value, *(report[name].value ** 0.5 for name in ("sinkhorn", "sinkhorn_divergence"))]
     )
-    assert ax.get_xlabel() == "units of the samples (roots of order 2)"
+    label = "units of the samples (roots of order 2)\nwhiskers: one standard error, bias excluded"
+    assert ax.get_xlabel() == label
 
 
 def test_bars_show_the_noise_floor(rng):

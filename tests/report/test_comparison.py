@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import otgan
+from otgan.result import ConvergenceError
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(30, 2)), RNG.normal(size=(25, 2)) + 1
@@ -153,3 +154,29 @@ def test_mnist_agrees_with_pot(mnist_dir):
     report = otgan.compare(x, y, metrics="emd,sinkhorn")
     assert report["emd"].value == pytest.approx(ot.emd2([], [], ot.dist(x, y, "euclidean")), abs=1e-9)
     assert report["sinkhorn"].lower <= report["emd"].value <= report["sinkhorn"].upper
+
+
+def test_time_that_runs_out_leaves_bounds_and_no_floor_or_p_value():
+    x, y = np.random.default_rng(0).normal(size=(2, 40, 2))
+    report = otgan.compare(x, y, metrics="emd", permutations=2, time_limit=1e-9)
+    each = report["emd"]
+    assert (str(each.status), each.noise_floor, each.null) == ("TIME_LIMIT", None, None)
+    assert each.lower <= otgan.emd(x, y) <= each.upper
+    assert (
+        report.warnings[-1]
+        == "EM has no noise floor and no p-value for want of time: raise time_limit, here 1e-09 s"
+    )
+
+
+@pytest.mark.parametrize(("step", "what"), [("noise_floor", "noise floor"), ("permutation_null", "p-value")])
+def test_time_that_runs_out_later_leaves_the_rest(monkeypatch, step, what):
+    def late(*_):
+        raise ConvergenceError("too late")
+
+    monkeypatch.setattr(f"otgan.report.comparison.{step}", late)
+    x, y = np.random.default_rng(0).normal(size=(2, 40, 2))
+    report = otgan.compare(x, y, metrics="emd", permutations=2, time_limit=1e9)
+    each = report["emd"]
+    assert each.value == otgan.emd(x, y)
+    assert (each.noise_floor is None, each.null is None) == (what == "noise floor", what == "p-value")
+    assert report.warnings[-1] == f"EM has no {what} for want of time: raise time_limit, here 1e+09 s"

@@ -36,6 +36,15 @@ def test_a_table_is_the_numbers_of_the_report():
         assert line[header.index("certificate") - 1] == " "
 
 
+def test_an_uncertainty_says_what_it_is_once_and_where_there_is_one():
+    x, y = [0.0, 1.0], [5.0, 7.0]
+    told = otgan.compare(x, y, metrics="emd,sinkhorn,tv").table()
+    assert told.count("± ") == 2
+    assert told.count("\n\n±: one standard error, bias excluded\n\n") == 1
+    assert "±" not in otgan.compare(x, y, metrics="tv,js").table()
+    assert "±" not in otgan.compare(x, x, metrics="emd", p=2).table()
+
+
 def test_the_words_follow_the_table():
     report = otgan.compare([0.0, 1.0], [5.0, 6.0], metrics="tv")
     assert str(report) == report.table() + "\n\n" + "\n".join(wrapped(w, "! ") for w in report.warnings)

@@ -139,9 +139,9 @@ def test_as_strict_json(found):
     [
         ({"thetas": [math.nan]}, "thetas must be finite"),
         ({"thetas": [math.inf]}, "thetas must be finite"),
-        ({"n": 0}, "n must be at least 1, got 0"),
-        ({"bin_width": 0.0}, "bin_width must be a positive length"),
-        ({"bin_width": -1.0}, "bin_width must be a positive length"),
+        ({"n": 0}, "n must be a whole number >= 1, got 0"),
+        ({"bin_width": 0.0}, "bin_width must be a positive finite length"),
+        ({"bin_width": -1.0}, "bin_width must be a positive finite length"),
     ],
 )
 def test_errors_name_what_is_wrong(arguments, message):
