@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from otgan.coupling import Coupling, value_of
+from otgan.deadline import Deadline
 from otgan.entropic.problems import Settings, divergence_of, solve_cross, solve_divergence
 from otgan.exact.coupling import solve_exact
 from otgan.form import Form
 from otgan.measure import Pair, pair
 from otgan.normal_form import NormalForm
-from otgan.options import Deadline, check_on_failure, check_power, check_time_limit
+from otgan.options import check_on_failure, check_power, check_time_limit
 from otgan.result import ConvergenceError, report_failures, root, statuses
 
 __all__ = ["emd", "sinkhorn", "sinkhorn_divergence"]

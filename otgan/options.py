@@ -8,9 +8,7 @@ from __future__ import annotations
 import math
 import re
 import reprlib
-import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
@@ -19,7 +17,6 @@ import torch
 from torch import Tensor
 
 __all__ = [
-    "Deadline",
     "WrongKindError",
     "check_backend",
     "check_max_iter",
@@ -43,28 +40,6 @@ _LONGEST = 60
 
 class WrongKindError(TypeError, ValueError):
     """An argument of another kind than expected: a TypeError, and a ValueError for those who catch only that."""
-
-
-@dataclass(frozen=True)
-class Deadline:
-    """The moment at which a call must have returned, on the clock of :func:`time.monotonic`; infinity for never."""
-
-    at: float = math.inf
-
-    @classmethod
-    def after(cls, seconds: float | None) -> Deadline:
-        """Return the deadline that is so many seconds away, or none."""
-        return cls() if seconds is None else cls(time.monotonic() + seconds)
-
-    @property
-    def left(self) -> float:
-        """Seconds left, infinite where there is no limit; below 0 once it has passed."""
-        return self.at - time.monotonic() if self.at < math.inf else math.inf
-
-    @property
-    def passed(self) -> bool:
-        """Whether it is over."""
-        return self.left <= 0
 
 
 _SHORT = reprlib.Repr()

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from otgan.coupling import Coupling
+from otgan.deadline import Deadline
 from otgan.form import Form, to_plain
-from otgan.options import Deadline, WrongKindError, shown, whole_number
+from otgan.options import WrongKindError, shown, whole_number
 from otgan.rounding import outward
 
 __all__ = [

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from otgan.coupling import Coupling, value_of
+from otgan.deadline import Deadline
 from otgan.entropic.problems import Settings, solve_cross
 from otgan.exact.coupling import EXACT_BACKENDS, solve_exact
 from otgan.form import Form, in_type
 from otgan.measure import Pair, pair
 from otgan.normal_form import NormalForm
 from otgan.options import (
-    Deadline,
     WrongKindError,
     check_backend,
     check_max_iter,

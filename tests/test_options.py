@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from otgan.deadline import Deadline
 from otgan.options import (
-    Deadline,
     check_backend,
     check_max_iter,
     check_on_failure,

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import otgan
-from otgan.options import Deadline
+from otgan.deadline import Deadline
 from otgan.result import ConvergenceError, Status, report_failures, root, statuses
 from tests.problems import cloud, simplex_weights
 

@@ -684,6 +684,7 @@ OPTIONS = {
         "tol": NO_LENGTH,
         "max_iter": (*NO_COUNT, "0"),
         "time_limit": NO_LENGTH,
+        "memory": ["lots", "-1", "0", "nan", ""],
         "estimator": ("x", "", "kde"),
         "bins": ("x", "0", "-1", "1.5", "nan", "", str(2**60), "²"),
         "bin_width": NO_LENGTH,

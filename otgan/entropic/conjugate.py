@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from otgan.deadline import Deadline
 from otgan.geometry.base import Kernel
-from otgan.options import Deadline
 
 __all__ = ["System", "conjugate_gradients"]
 

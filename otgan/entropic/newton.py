@@ -11,10 +11,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from otgan.deadline import Deadline
 from otgan.entropic.conjugate import System, conjugate_gradients
 from otgan.entropic.iterate import Iterate
 from otgan.geometry.base import Kernel
-from otgan.options import Deadline
 
 __all__ = ["Newton"]
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from otgan.cost import mean_cost
 from otgan.coupling import Coupling
+from otgan.deadline import Deadline
 from otgan.entropic.coupling import EntropicCoupling
 from otgan.entropic.diffuse import is_diffuse, solve_diffuse
 from otgan.entropic.ragged import Assembly, groups_of_similar_size
@@ -21,7 +22,6 @@ from otgan.geometry import BACKENDS, Geometry, make_geometry
 from otgan.measure import Measure, Pair
 from otgan.normal_form import NormalForm, Restored, Side
 from otgan.options import (
-    Deadline,
     check_backend,
     check_max_iter,
     check_time_limit,

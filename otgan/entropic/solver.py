@@ -15,12 +15,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from otgan.deadline import Deadline
 from otgan.entropic.annealing import FACTOR, levels
 from otgan.entropic.gauge import leveled
 from otgan.entropic.iterate import FAR, Iterate
 from otgan.entropic.newton import Newton
 from otgan.geometry.base import Geometry
-from otgan.options import Deadline
 
 __all__ = ["Solution", "solve"]
 

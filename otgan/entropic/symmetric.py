@@ -10,9 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from otgan.deadline import Deadline
 from otgan.entropic.solver import Solution
 from otgan.geometry.base import Geometry
-from otgan.options import Deadline
 
 __all__ = ["solve_symmetric"]
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from otgan.deadline import Deadline
 from otgan.entropic.annealing import levels
 from otgan.entropic.solver import Solution
 from otgan.geometry.base import Geometry, Kernel
-from otgan.options import Deadline
 
 __all__ = ["solve_unbalanced"]
 

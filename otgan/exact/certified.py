@@ -19,10 +19,10 @@ from scipy.sparse import coo_matrix
 from torch import Tensor
 
 from otgan.cost import cost_matrix, mean_cost
+from otgan.deadline import Deadline
 from otgan.exact.arcs import Arcs, Floats, lasting
 from otgan.exact.potentials import approximate_potentials, scaled_tiles
 from otgan.exact.simplex import OutOfTimeError, SimplexError, check_result, import_pot, run_pot
-from otgan.options import Deadline
 
 __all__ = ["solve_certified", "sparse_simplex_available"]
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from otgan.cost import cost_matrix
 from otgan.coupling import Coupling, center
+from otgan.deadline import Deadline
 from otgan.exact.arcs import Arcs, Floats
 from otgan.exact.assignment import potentials, solve_assignment
 from otgan.exact.bounds import Problem, interval
@@ -24,7 +25,6 @@ from otgan.exact.sorted import solve_roughly
 from otgan.geometry import make_geometry
 from otgan.measure import Measure, Pair
 from otgan.memory import describe, free_memory
-from otgan.options import Deadline
 
 __all__ = ["EXACT_BACKENDS", "ExactCoupling", "solve_exact"]
 

@@ -43,9 +43,11 @@ def solve_line(
     n, m = len(x), len(y)
     order_x, order_y = np.argsort(x, kind="stable"), np.argsort(y, kind="stable")
     # The staircase from (0, 0) to (n-1, m-1): at each inner quantile one side advances.
-    whole = given is not None and (given == (None, None) or n + m <= _WHOLE)
+    whole = given is not None and (all(w is None for w in given) or n + m <= _WHOLE)
     if given is not None and whole:
         supply, demand = (whole_weights(w, k) for w, k in zip(given, (n, m), strict=True))
+        if supply.dtype != demand.dtype:  # Python's whole numbers have no end, NumPy's do
+            supply, demand = supply.astype(object), demand.astype(object)
         sides = (supply[order_x] * demand.sum(), demand[order_y] * supply.sum())
         total = supply.sum() * demand.sum()
     else:

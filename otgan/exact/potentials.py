@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from otgan.options import Deadline
+from otgan.deadline import Deadline
 
 __all__ = ["approximate_potentials", "scaled_tiles"]
 

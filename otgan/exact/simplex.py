@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from otgan.deadline import Deadline
 from otgan.exact.arcs import Arcs, Floats, lasting
-from otgan.options import Deadline
 
 __all__ = ["OutOfTimeError", "SimplexError", "check_result", "import_pot", "run_pot", "solve_simplex"]
 

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from otgan.deadline import Deadline
 from otgan.entropic import conjugate
 from otgan.entropic.conjugate import System, conjugate_gradients
 from otgan.geometry.dense import DenseKernel
-from otgan.options import Deadline
 
 
 def systems(batch, *, flat=False):
