@@ -13,6 +13,9 @@ from otgan.measure import Pair
 
 __all__ = ["Coupling", "center", "value_of"]
 
+_STEEPEST = 1e300
+"""What stands for a gradient in a weight that is beyond the range."""
+
 
 class Coupling(ABC):
     """A batch of B solved problems between points x (B, n, d) and y (B, m, d) of weights a and b.
@@ -148,7 +151,9 @@ class _Value(torch.autograd.Function):
         if need_a or need_b:
             slopes = ctx.coupling.weight_gradients()
             for k, need in enumerate((need_a, need_b)):
-                out[2 + k] = (upstream[:, None] * slopes[k]).to(ctx.dtypes[2 + k]) if need else None
+                # Mass far away may be worth more than any number; its product with a weight of 0 must stay 0.
+                steep = (upstream[:, None] * slopes[k]).clamp(-_STEEPEST, _STEEPEST) if need else None
+                out[2 + k] = None if steep is None else steep.to(ctx.dtypes[2 + k])
         return (*out, None)
 
 

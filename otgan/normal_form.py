@@ -19,9 +19,6 @@ from otgan.measure import Measure, Pair
 
 __all__ = ["NormalForm", "Side"]
 
-_STEEPEST = 1e150
-"""What stands for a slope beyond the range, in the caller's units."""
-
 _LARGEST = 305
 """Decimal exponent of a cost beyond which there is no room for sums, on either end of the range."""
 
@@ -329,9 +326,8 @@ class Restored(Coupling):
             light = side.left_out()
             if light is not None:
                 slope = self.inner.slope(full / scale, side is self.form.x) * scale
-                # Mass that far away would raise the value beyond any number. Its products, with its weight of 0 and
-                # with what comes from upstream, must stay numbers.
-                slope = torch.where(torch.isfinite(slope), slope, _STEEPEST)
+                # Mass that far away would raise the value beyond any number.
+                slope = torch.where(torch.isfinite(slope), slope, torch.inf)
                 values = torch.where(light[1], slope, values)
             sides.append(values)
         return sides[0], sides[1]

@@ -46,7 +46,7 @@ class EntropicCoupling(Coupling):
         self.pair = pair
         self.geometry, self.a, self.b, self.epsilon, self.rho = geometry, a, b, epsilon, rho
         self.balanced, self.backend, self.p = rho is None, geometry.name, geometry.p
-        self.error, self.iterations = solution.error, solution.iterations
+        self.excess, self.error, self.iterations = solution.excess, solution.error, solution.iterations
         if rho is None:
             self.f, self.g = center(solution.f, solution.g, a, b)
             self.value = (a * self.f).sum(1) + (b * self.g).sum(1) - epsilon * solution.excess
@@ -55,8 +55,8 @@ class EntropicCoupling(Coupling):
             gains = [(w * torch.expm1(-h / rho[:, None])).sum(1) for w, h in ((a, self.f), (b, self.g))]
             self.value = -rho * (gains[0] + gains[1]) - epsilon * solution.excess
 
-    def raised(self, g: Tensor, tol: float) -> EntropicCoupling:
-        """Return the coupling with potentials grown from g in the problems where their dual value is higher.
+    def raised(self, g: Tensor, tol: float, where: Tensor) -> EntropicCoupling:
+        """Return the coupling with potentials grown from g in those problems `where` their dual value is higher.
 
         Sinkhorn steps, which only raise the dual value, bring the marginal error of g to `tol`.
         """
@@ -69,11 +69,13 @@ class EntropicCoupling(Coupling):
             if bool((error <= tol).all()):
                 break
             g = self.geometry.softmin(self.epsilon, f + scale * a.log(), 0)
-        higher = ((a * f).sum(1) + (b * g).sum(1) > self.value)[:, None]
+        higher = (where & ((a * f).sum(1) + (b * g).sum(1) > self.value))[:, None]
         f, g = torch.where(higher, f, self.f), torch.where(higher, g, self.g)
         row_sums, column_sums = self.geometry.marginals(self.epsilon, f, g, a, b)
         error = (row_sums - a).abs().sum(1) + (column_sums - b).abs().sum(1)
-        solution = Solution(f, g, (column_sums - b).sum(1), error, self.iterations + 1)
+        excess = torch.where(higher[:, 0], (column_sums - b).sum(1), self.excess)
+        error = torch.where(higher[:, 0], error, self.error)
+        solution = Solution(f, g, excess, error, self.iterations + 1)
         return EntropicCoupling(self.geometry, a, b, self.epsilon, None, solution, self.pair)
 
     def _state(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -152,6 +154,10 @@ class EntropicCoupling(Coupling):
         Both are moved outward by what rounding may have changed; where that is much, the exact problem is solved.
         """
         epsilon, f, g, a, b = self._state()
+        a, b = (
+            a / a.sum(1, keepdim=True),
+            b / b.sum(1, keepdim=True),
+        )  # penalized marginals have totals of their own
         geometry, error = self.geometry, self.geometry.cost_error
         # Points of weight 0, which include the padding of ragged batches, must not lower the bound.
         lower_f = geometry.c_transform(g.masked_fill(b == 0, -torch.inf), 1)
@@ -187,7 +193,7 @@ class EntropicCoupling(Coupling):
         """Solve exactly those problems whose interval is mostly rounding, where they are small enough."""
         n, m = self.geometry.shape[1:]
         blurred = ((rounding > _BLURRED * upper) | ~torch.isfinite(lower + upper)).nonzero()[:, 0]
-        if not self.balanced or not len(blurred) or n * m > _SOLVABLE:
+        if not len(blurred) or n * m > _SOLVABLE:
             return lower, upper
         try:
             exact = solve_exact(Pair(self.pair.x.take(blurred), self.pair.y.take(blurred)), self.p).bounds()

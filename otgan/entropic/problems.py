@@ -142,10 +142,11 @@ def solve_divergence(form: NormalForm, settings: Settings) -> tuple[Coupling, Co
     self_x, self_y = _self(form.x, inner), _self(form.y, inner)
     if settings.p <= 2 and settings.rho is None:
         divergence = cross.value - 0.5 * (self_x.value + self_y.value)
-        if bool((divergence < 0).any()):
+        below = divergence < 0
+        if bool(below.any()):
             # Between nearly equal measures the error of the cross term shows. The potentials of the self
             # terms are nearly optimal there, and by convexity their dual value leaves nothing below 0.
-            cross = cross.raised(self_y.f, settings.tol)
+            cross = cross.raised(self_y.f, settings.tol, below)
     pairs = ((form, cross), (form.against_itself(form.x), self_x), (form.against_itself(form.y), self_y))
     restored = [own.restore(term, settings.epsilon) for own, term in pairs]
     return restored[0], restored[1], restored[2]

@@ -29,6 +29,9 @@ _BLURRED = 1e-9
 _ENTRIES = 10**8
 """Costs up to which potentials are made feasible once more."""
 
+_FAR = 1e3
+"""Difference of two clusters' levels, relative to the largest cost that is paid, beyond which they are far apart."""
+
 _TILE = 2**22
 """Costs that are looked at together."""
 
@@ -146,6 +149,13 @@ def _leveled(problem: Problem, arcs: Arcs, f: Floats, g: Floats) -> tuple[Floats
         sums = np.bincount(label[:n] if k == 0 else label[n:], weights * values, count)
         mass = in_x if k == 0 else in_y
         shift += sign * np.divide(sums, mass, out=np.zeros(count), where=mass > 0)
+    # Levels that lie near each other are one cluster's: only what is far from all others may be shifted on its own.
+    order = np.argsort(shift)
+    cost = torch.linalg.vector_norm(problem.x[arcs.i] - problem.y[arcs.j], dim=1) ** problem.p
+    group = np.zeros(count, dtype=np.int64)
+    group[order[1:]] = np.cumsum(np.diff(shift[order]) > _FAR * float(cost.max()))
+    mass = in_x + in_y
+    shift = (np.bincount(group, mass * shift) / np.maximum(np.bincount(group, mass), 1e-300))[group]
     level = torch.from_numpy(g - shift[label[n:]])
     feasible_f, feasible_g = _transform(problem.x, problem.y, level, problem.p)
     return feasible_f.numpy(), feasible_g.numpy()

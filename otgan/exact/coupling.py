@@ -42,9 +42,6 @@ _WIDE = 64
 _DEGENERATE = 2
 """Up to this dimension p = 1 has many nearly optimal plans, and proofs that take more rounds than the simplex does."""
 
-_LIGHT = 1e-6
-"""Ratio of weights below which masses are counted in whole numbers."""
-
 _COPIES = 6
 """Matrices of the size of the costs that the exact solvers hold at once, at most."""
 
@@ -241,10 +238,9 @@ def _given(side: Measure, k: int, n: int) -> Floats | None:
 def _recounted(
     arcs: Arcs, weights: tuple[Floats, Floats], given: tuple[Floats | None, Floats | None]
 ) -> Arcs:
-    """Count the masses of light arcs anew, in whole numbers, where weights differ by so much that they lost digits."""
-    wide = any(float(side.min()) < _LIGHT * float(side.max()) for side in weights)
-    exact = whole_flows(arcs.i, arcs.j, given, (len(weights[0]), len(weights[1]))) if wide else None
-    if exact is None:
+    """Count the masses of the arcs anew, in whole numbers: light ones lost digits, which far away are worth much."""
+    exact = None if arcs.f is None else whole_flows(arcs.i, arcs.j, given, (len(weights[0]), len(weights[1])))
+    if exact is None:  # no forest, too many points, or an assignment, whose masses are all equal
         return arcs
     keep = exact[0] > 0
     return replace(arcs, i=arcs.i[keep], j=arcs.j[keep], mass=exact[0][keep])
