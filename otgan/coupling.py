@@ -11,9 +11,9 @@ from torch import Tensor
 from otgan.form import in_type
 from otgan.measure import Pair
 
-__all__ = ["Coupling", "center", "value_of"]
+__all__ = ["STEEPEST", "Coupling", "center", "value_of"]
 
-_STEEPEST = 1e300
+STEEPEST = 1e300
 """What stands for a gradient in a weight that is beyond the range."""
 
 
@@ -152,7 +152,7 @@ class _Value(torch.autograd.Function):
             slopes = ctx.coupling.weight_gradients()
             for k, need in enumerate((need_a, need_b)):
                 # Mass far away may be worth more than any number; its product with a weight of 0 must stay 0.
-                steep = (upstream[:, None] * slopes[k]).clamp(-_STEEPEST, _STEEPEST) if need else None
+                steep = (upstream[:, None] * slopes[k]).clamp(-STEEPEST, STEEPEST) if need else None
                 out[2 + k] = None if steep is None else steep.to(ctx.dtypes[2 + k])
         return (*out, None)
 

@@ -14,7 +14,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from otgan.coupling import Coupling
+from otgan.coupling import STEEPEST, Coupling
 from otgan.measure import Measure, Pair
 
 __all__ = ["NormalForm", "Side"]
@@ -327,7 +327,7 @@ class Restored(Coupling):
             if light is not None:
                 slope = self.inner.slope(full / scale, side is self.form.x) * scale
                 # Mass that far away would raise the value beyond any number.
-                slope = torch.where(torch.isfinite(slope), slope, torch.inf)
+                slope = torch.where(torch.isfinite(slope), slope, STEEPEST)
                 values = torch.where(light[1], slope, values)
             sides.append(values)
         return sides[0], sides[1]

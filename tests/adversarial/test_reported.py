@@ -377,3 +377,16 @@ def test_divergences_of_large_costs_are_not_negative(seed: int, epsilon: float) 
 def test_lengths_whose_powers_leave_the_range_are_refused(options: Any, p: int, function: Any) -> None:
     with limit(30), pytest.raises((OverflowError, ValueError), match=max(options, key=list(options).index)):
         function([0.0, 1.0], [1.0, 3.0], p=p, **options)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("near", [0.0, 1.0])
+def test_a_masked_point_beyond_the_range_poisons_no_gradient(dtype: torch.dtype, near: float) -> None:
+    far = 8e37 if dtype == torch.float32 else 1e299
+    x = torch.tensor([[0.0], [far]], dtype=dtype, requires_grad=True)
+    a = torch.tensor([1.0, 0.0], dtype=dtype, requires_grad=True)
+    # At distance 0 the root has slope 0, which must not meet an infinite slope of the far point.
+    otgan.emd(x, torch.tensor([[near]], dtype=dtype), a, p=3).backward()
+    assert x.grad.tolist() == [[-near], [0.0]]
+    assert a.grad[0] == 0
+    assert not torch.isnan(a.grad).any()
