@@ -11,9 +11,9 @@ from torch import Tensor
 from otgan.form import in_type
 from otgan.measure import Pair
 
-__all__ = ["STEEPEST", "Coupling", "center", "value_of"]
+__all__ = ["STEEPEST", "Coupling", "center", "once", "value_of"]
 
-STEEPEST = 1e300
+STEEPEST = 1e150
 """What stands for a gradient in a weight that is beyond the range."""
 
 
@@ -105,7 +105,7 @@ class Coupling(ABC):
     def differentiable_gradients(self, x: Tensor, y: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
         """Gradients of the value in x, y, a and b that can be differentiated again, or refuse to be."""
         grads = (*self.pull(), *self.weight_gradients())
-        return tuple(_Once.apply(grad, x, y, a, b) for grad in grads)
+        return tuple(once(grad, x, y, a, b) for grad in grads)
 
 
 def center(f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -157,6 +157,12 @@ class _Value(torch.autograd.Function):
         return (*out, None)
 
 
+def once(gradient: Tensor, *inputs: Tensor) -> Tensor:
+    """A gradient that depends on inputs, and is an error to differentiate in them where it is not 0 upstream."""
+    found: Tensor = _Once.apply(gradient, *inputs)
+    return found
+
+
 class _Once(torch.autograd.Function):
     """A gradient that depends on the inputs but cannot be differentiated in them.
 
@@ -166,11 +172,13 @@ class _Once(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, gradient: Tensor, *inputs: Tensor) -> Tensor:
-        del ctx, inputs
+        ctx.count = 1 + len(inputs)
         return gradient.clone()
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> None:
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[None, ...]:
+        if not any(bool(each.any()) for each in upstream):  # nobody asks
+            return (None,) * ctx.count
         raise RuntimeError(
             "otgan's distances are differentiable once, got a second derivative (create_graph=True and a backward "
             "pass through the gradient): detach the gradient, or use finite differences of it"

@@ -71,11 +71,16 @@ def emd(
     inner = solve_exact(form.pair, p, deadline=deadline)
     if not all(arcs.optimal for arcs in inner.arcs):
         k = next(k for k, arcs in enumerate(inner.arcs) if not arcs.optimal)
-        lower, upper = (float(form.unit[k] * root(bound, p)[k]) for bound in inner.bounds())
+        lower, upper = (float(form.unit[k]) * bound ** (1 / p) for bound in inner.interval(k))
         which = f"problem {k} was" if problem.batched else "the problem was"
         raise ConvergenceError(
-            f"{which} not solved within time_limit={time_limit:g} s; its distance is between {lower:.6g} and "
+            f"{which} not solved within time_limit={time_limit:g} s; its distance is between about {lower:.6g} and "
             f"{upper:.6g}: raise time_limit, or use otgan.transport, which returns those bounds"
+        )
+    if bool(inner.lost.any()):
+        raise OverflowError(
+            "points that carry the distance are so near, beside others so far away, that their differences vanish in "
+            "float64: leave out, or compare apart, the points that are far"
         )
     value = value_of(form.restore(inner), problem)
     return Form.of(problem).scalar(form.unit * root(value, p))
@@ -106,7 +111,8 @@ def sinkhorn(
     -------
     float, ndarray of B, or Tensor
         The dual value, whose error is of second order in the marginal error. A tensor carries gradients in points
-        and weights, whose error is of the order of the marginal error.
+        and weights, whose error is of the order of the marginal error; those in the weights of light points, which
+        are potentials, converge last.
 
     Examples
     --------

@@ -412,6 +412,30 @@ def _check_points(points: Tensor, sizes: tuple[int, ...], name: str) -> None:
         )
 
 
+class _InDouble(torch.autograd.Function):
+    """A tensor in float64, whose gradient comes back as numbers of its own type.
+
+    A point of weight 0 may be worth more than any number; times the 0 of a mask its gradient must be 0.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.dtype = x.dtype
+        return x.double()
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> Tensor:
+        largest = torch.finfo(ctx.dtype).max
+        return upstream.clamp(-largest, largest).to(ctx.dtype)
+
+
+def _in_double(x: Tensor) -> Tensor:
+    if not x.requires_grad:
+        return x.double()
+    found: Tensor = _InDouble.apply(x)
+    return found
+
+
 def _weights(
     weights: Any,
     points: Tensor,
@@ -428,11 +452,12 @@ def _weights(
         raise TypeError(f"{name} is {kinds[1]} and the samples are {kinds[0]}: use one library for both")
     batch, n = points.shape[:2]
     if inside is None:
-        raw = _tensor(weights, name).double()
+        raw = _in_double(_tensor(weights, name))
     else:
         listed = isinstance(weights, (list, tuple)) and not any(isinstance(row, Real) for row in weights)
         rows = list(weights) if listed else []
-        tensors = [_tensor(row, f"{name}[{k}]").double() for k, row in enumerate(rows)]
+        tensors = [_tensor(row, f"{name}[{k}]") for k, row in enumerate(rows)]
+        tensors = [_in_double(row) for row in tensors]
         shapes = [tuple(row.shape) for row in tensors]
         if shapes != [(size,) for size in sizes]:
             raise ValueError(

@@ -14,10 +14,14 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from otgan.coupling import STEEPEST, Coupling
+from otgan.coupling import STEEPEST, Coupling, once
 from otgan.measure import Measure, Pair
+from otgan.rounding import UNIT
 
 __all__ = ["NormalForm", "Side"]
+
+_SUBNORMAL = 1.2e-38
+"""Numbers of float32 below it have lost digits."""
 
 _LARGEST = 305
 """Decimal exponent of a cost beyond which there is no room for sums, on either end of the range."""
@@ -74,9 +78,13 @@ class Side:
 
     def in_units(self, unit: Tensor, origin: Tensor) -> Side:
         """Return the side with an origin taken from its points and divided by a power of two."""
-        divisor = unit[:, None, None].to(origin.dtype)
-        measure = replace(self.measure, points=(self.measure.points - origin) / divisor)
-        return replace(self, measure=measure, unit=unit, origin=origin)
+        centered = self.measure.points - origin
+        points = centered / unit[:, None, None].to(origin.dtype)
+        if points.dtype == torch.float32 and bool(((centered != 0) & (points.abs() < _SUBNORMAL)).any()):
+            points = (
+                centered.double() / unit[:, None, None]
+            )  # beside the largest coordinates it has no room for these
+        return replace(self, measure=replace(self.measure, points=points), unit=unit, origin=origin)
 
     def scatter(self, values: Tensor, fill: float = 0.0) -> Tensor:
         """Put one value or row a kept point, (B, k, ...), in its place among all points, (B, n, ...)."""
@@ -141,7 +149,11 @@ class NormalForm:
         OverflowError
             If costs in the caller's units are beyond float64, or all vanish though points differ.
         """
-        x, y = Side.of(problem.x), Side.of(problem.y)
+        # Gradients follow from the solution: what is solved needs no graph, and a result that is kept must hold none.
+        x, y = (
+            Side.of(replace(side, points=side.points.detach(), weights=side.weights.detach()))
+            for side in (problem.x, problem.y)
+        )
         both = torch.cat([x.measure.points.detach(), y.measure.points.detach()], 1)
         origin = _origin(both)
         unit, spread = _unit((both - origin).double())
@@ -153,7 +165,9 @@ class NormalForm:
     @property
     def pair(self) -> Pair:
         """The problem that solvers see."""
-        return Pair(self.x.measure, self.y.measure)
+        x, y = self.x.measure, self.y.measure
+        dtype = torch.promote_types(x.dtype, y.dtype)
+        return Pair(*(replace(side, points=side.points.to(dtype)) for side in (x, y)))
 
     def restore(self, coupling: Coupling, epsilon: Tensor | None = None) -> Coupling:
         """Return the solution of the normal form as that of the problem: all points, the caller's units.
@@ -295,20 +309,15 @@ class Restored(Coupling):
 
     def barycenters(self) -> Tensor:
         """Mean of the points y that each point x is sent to; NaN where x has no weight."""
-        ones = self.inner.apply(torch.ones_like(self.inner.b)[..., None], 1)
-        y = self.form.y.gather(self.form.y.whole.points.detach().double())
-        return self.form.x.scatter(self.inner.apply(y, 1) / ones, math.nan)
+        means = self.inner.barycenters() * self.form.unit[:, None, None] + self.form.y.origin.double()
+        return self.form.x.scatter(means, math.nan)
 
     def bounds(self) -> tuple[Tensor, Tensor]:
         """Certified bounds of the exact cost, in the caller's units."""
-        # The product with a power of two is exact unless p is no whole number: a unit in the last place covers it.
-        lower, upper = (bound * self.form.scale for bound in self.inner.bounds())
-        exact = torch.frexp(self.form.scale).mantissa == 0.5
-        below, above = torch.full_like(lower, -torch.inf), torch.full_like(upper, torch.inf)
-        return (
-            torch.where(exact, lower, torch.nextafter(lower, below)),
-            torch.where(exact, upper, torch.nextafter(upper, above)),
-        )
+        # The product with a power of two is exact, unless p is no whole number: then power and product are rounded.
+        inexact = torch.where(torch.frexp(self.form.scale).mantissa == 0.5, 0.0, 4 * UNIT)
+        lower, upper = self.inner.bounds()
+        return lower * self.form.scale * (1 - inexact), upper * self.form.scale * (1 + inexact)
 
     def pull(self) -> tuple[Tensor, Tensor]:
         """Gradients of the value in x and y; points of weight 0 pull with no force."""
@@ -325,7 +334,9 @@ class Restored(Coupling):
             values = side.scatter(own * scale)
             light = side.left_out()
             if light is not None:
-                slope = self.inner.slope(full / scale, side is self.form.x) * scale
+                # A potential that no number can hold is −∞ for the plan, and larger than any for the value.
+                level = (full / scale).masked_fill(full == -torch.inf, torch.inf)
+                slope = self.inner.slope(level, side is self.form.x) * scale
                 # Mass that far away would raise the value beyond any number.
                 slope = torch.where(torch.isfinite(slope), slope, STEEPEST)
                 values = torch.where(light[1], slope, values)
@@ -342,10 +353,19 @@ class Restored(Coupling):
         ]
         weights = [s.gather(v.double()) for s, v in zip(sides, (a, b), strict=True)]
         inner = self.inner.differentiable_gradients(*points, *weights)
-        pulls = [s.scatter(v * (scale / unit)[:, None, None]) for s, v in zip(sides, inner[:2], strict=True)]
-        slopes = []
-        for side, own, constant in zip(sides, inner[2:], self.weight_gradients(), strict=True):
+        pulls, slopes = [], []
+        for side, pull, own, constant in zip(
+            sides, inner[:2], inner[2:], self.weight_gradients(), strict=True
+        ):
+            force, values = (
+                side.scatter(pull * (scale / unit)[:, None, None]),
+                side.scatter(own * scale[:, None]),
+            )
             light = side.left_out()
-            values = side.scatter(own * scale[:, None])
-            slopes.append(values if light is None else torch.where(light[1], constant, values))
+            if light is not None:
+                # What points of weight 0 add to second derivatives is not computed, and not taken for 0.
+                force = torch.where(light[1][..., None], once(torch.zeros_like(force), a, b), force)
+                values = torch.where(light[1], once(constant, x, y, a, b), values)
+            pulls.append(force)
+            slopes.append(values)
         return (*pulls, *slopes)

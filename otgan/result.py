@@ -40,8 +40,8 @@ class Status(enum.Enum):
     MAX_ITER = "stopped at max_iter before the marginal error was within tol: raise max_iter, tol or epsilon"
     TIME_LIMIT = "stopped at time_limit before the solution was reached: raise time_limit, tol or epsilon; lower and upper hold"
     UNCERTIFIED = (
-        "the marginal error is within tol, but the rounding of costs this large beside epsilon is not: raise epsilon or "
-        "tol, or leave epsilon out for exact transport; lower and upper hold"
+        "the marginal error is within tol, but the rounding of costs this large, beside epsilon or the others, is not: "
+        "raise epsilon or tol, or leave out the points that are far; lower and upper hold"
     )
     NONFINITE = "the potentials left the floating-point range: raise epsilon, scale the points, or pass float64 samples"
 
@@ -258,7 +258,7 @@ class Transport:
 
     @property
     def backend(self) -> str:
-        """The backend that ran: a geometry, or for exact problems "line", "assignment", "simplex" or "certified"."""
+        """The backend that ran: a geometry, or for exact problems "line", "assignment", "simplex" or "certified" ("sorted" out of time)."""
         return self._coupling.backend
 
     @property

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["UNIT", "CostError", "outward", "sum_error", "weight_error"]
+__all__ = ["UNIT", "CostError", "outward", "sum_error", "underflow", "weight_error"]
 
 UNIT = 2.0**-53
 """Unit roundoff of float64."""
@@ -35,10 +35,9 @@ class CostError:
 
     @classmethod
     def of_differences(cls, x: Tensor, y: Tensor, p: float) -> CostError:
-        """Return that of costs from differences of coordinates: relative to the costs, but where they underflow."""
-        tiny = [
-            torch.full(side.shape[:2], 1e-300, dtype=torch.float64, device=side.device) for side in (x, y)
-        ]
+        """Return that of costs from differences of coordinates: relative to the costs, but where squares underflow."""
+        lost = underflow(x.shape[-1], p)
+        tiny = [torch.full(side.shape[:2], lost, dtype=torch.float64, device=side.device) for side in (x, y)]
         return cls(_of_differences(x.shape[-1], p), *tiny)
 
     @classmethod
@@ -57,7 +56,7 @@ class CostError:
         # |Ĉ − C| ≤ (p/2) t^(p/2 − 1) γN with t between s and ŝ, and N^(p/2) ≤ c (‖x‖^p + ‖y‖^p).
         share = 0.5 * p * gamma * (near ** (p / 2 - 1) if p < 2 else 4.2 ** (p / 2 - 1))
         sides = [share * torch.linalg.vector_norm(side.double() - origin, dim=2) ** p for side in (x, y)]
-        return cls(_of_differences(d, p), sides[0] + 1e-300, sides[1] + 1e-300)
+        return cls(_of_differences(d, p), sides[0] + underflow(d, p), sides[1] + underflow(d, p))
 
     def largest(self) -> Tensor:
         """The largest part that does not shrink with the cost, shape (B,)."""
@@ -73,13 +72,18 @@ def _of_differences(d: int, p: float) -> float:
     return (0.5 * p * (d + 8) + 4) * UNIT * _SAFE
 
 
-def sum_error(n: int) -> float:
-    """Error of a sum of n terms in any order that is not the worst one, relative to the sum of their absolute values.
+def underflow(d: int, p: float) -> float:
+    """The largest cost that is lost where squares of its d differences, or itself, leave the range; in the problem's units."""
+    return max(float((d * 1e-307) ** (p / 2)), 1e-315)
+
+
+def sum_error(n: int, sequential: int = 0) -> float:
+    """Error of a sum of n terms, relative to the sum of their absolute values.
 
     torch and NumPy sum in blocks, several at a time, a few levels deep: no partial sum takes part in more than
-    64 + 4 n^(1/4) additions.
+    64 + 4 n^(1/4) additions. Products of matrices, counts and tiles add one after another: `sequential` additions more.
     """
-    return (64 + 4 * n**0.25) * UNIT * _SAFE
+    return (64 + 4 * n**0.25 + sequential) * UNIT * _SAFE
 
 
 def weight_error(n: int) -> float:

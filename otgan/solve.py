@@ -142,7 +142,10 @@ def _solve_exactly(
     check_tol(tol, problem.x.points.dtype)
     form = NormalForm.of(problem, p)
     exact = solve_exact(form.pair, p, backend=backend, max_iter=check_max_iter(max_iter), deadline=deadline)
-    status = tuple(Status.CONVERGED if arcs.optimal else Status.TIME_LIMIT for arcs in exact.arcs)
+    status = tuple(
+        Status.TIME_LIMIT if not arcs.optimal else Status.UNCERTIFIED if lost else Status.CONVERGED
+        for arcs, lost in zip(exact.arcs, exact.lost.tolist(), strict=True)
+    )
     coupling = form.restore(exact)
     result = _result(coupling, problem, p, status)
     report_failures(status, coupling.error, 0.0, on_failure)

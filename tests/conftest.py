@@ -1,6 +1,7 @@
 """What every test stands on: one thread, no display, repeatable examples, and the data where there are any."""
 
 import os
+import signal
 import socket
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import pytest
 from _pytest.doctest import DoctestModule
 
 ROOT = Path(__file__).parent.parent
+
+# A shell starts what runs in the background with interrupts ignored, and so would be every process of the tests.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before torch and matplotlib are imported, by whomever; subprocesses inherit all of it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

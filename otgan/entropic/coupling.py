@@ -15,7 +15,7 @@ from otgan.exact.simplex import SimplexError
 from otgan.geometry import make_geometry
 from otgan.geometry.base import Geometry
 from otgan.measure import Pair
-from otgan.rounding import UNIT, weight_error
+from otgan.rounding import UNIT, sum_error, weight_error
 
 __all__ = ["EntropicCoupling"]
 
@@ -165,7 +165,7 @@ class EntropicCoupling(Coupling):
         dual = (a * lower_f).sum(1) + (b * lower_g).sum(1)
         size = (a * lower_f.abs()).sum(1) + (b * lower_g.abs()).sum(1)
         longest = max(a.shape[1], b.shape[1])
-        noise = 4 * UNIT + weight_error(longest)
+        noise = 4 * UNIT + weight_error(longest) + sum_error(longest, sequential=longest + a.shape[1])
         absolute = error.mean(a, b)
         below = error.relative * dual.abs() + absolute + noise * size
 
@@ -185,6 +185,10 @@ class EntropicCoupling(Coupling):
             for side in (geometry.x, geometry.y)
         ]
         spread = 2**self.p * ((a * powers[0]).sum(1) + (b * powers[1]).sum(1))
+        # Rests whose totals differ, by what rounding hid on one side, leave mass that the product does not move.
+        unmoved = [1 - rest.sum(1) / total for rest in (rest_b, rest_a)]
+        for share, rest, power in zip(unmoved, (rest_a, rest_b), powers, strict=True):
+            upper = upper + 2 ** (self.p - 1) * share * (rest * power).sum(1)
         above = (error.relative + noise) * upper + absolute + 4 * noise * spread
         lower, upper = (torch.minimum(dual, upper) - below).clamp_min(0), upper + above  # no cost is negative
         return self._sharpened(lower, upper, below + above)
@@ -193,11 +197,11 @@ class EntropicCoupling(Coupling):
         """Solve exactly those problems whose interval is mostly rounding, where they are small enough."""
         n, m = self.geometry.shape[1:]
         blurred = ((rounding > _BLURRED * upper) | ~torch.isfinite(lower + upper)).nonzero()[:, 0]
-        if not len(blurred) or n * m > _SOLVABLE:
+        if not len(blurred) or len(blurred) * n * m > _SOLVABLE:
             return lower, upper
         try:
             exact = solve_exact(Pair(self.pair.x.take(blurred), self.pair.y.take(blurred)), self.p).bounds()
-        except SimplexError:
+        except (SimplexError, MemoryError):
             return lower, upper
         lower, upper = lower.clone(), upper.clone()
         # A bound that is not finite proves nothing, and fmax passes over what is no number.

@@ -98,7 +98,7 @@ class Settings:
         check_backend(backend, tuple(BACKENDS))
         strength, rho = resolve_epsilon(epsilon, blur, form.p), resolve_reach(reach, form.p)
         points = form.x.measure.points
-        tol = check_tol(tol, points.dtype)
+        tol = check_tol(tol, form.x.whole.dtype)
         limit = check_max_iter(max_iter, MAX_ITER)
         assert limit is not None
         if strength is None:
@@ -112,12 +112,16 @@ class Settings:
                     "leave it out of otgan.transport for exact transport"
                 )
         rho = None if rho is None else _spread(rho, points, "reach")
+        if rho is not None and bool((rho / form.scale < _LEAST).any()):
+            raise OverflowError(
+                f"p * reach**p is less than {_LEAST:.0e} of the costs, which float64 cannot tell from 0: raise reach"
+            )
         return cls(form.p, strength, rho, tol, limit, backend, deadline)
 
     def in_units(self, scale: Tensor) -> Settings:
         """Return the settings of a problem whose costs are divided by `scale`, shape (B,)."""
         epsilon = (self.epsilon / scale).clamp_max(_LARGEST)
-        rho = None if self.rho is None else (self.rho / scale).clamp(_LEAST, _LARGEST)
+        rho = None if self.rho is None else (self.rho / scale).clamp_max(_LARGEST)
         return replace(self, epsilon=epsilon, rho=rho)
 
     def take(self, keep: Tensor) -> Settings:
@@ -146,7 +150,9 @@ def solve_divergence(form: NormalForm, settings: Settings) -> tuple[Coupling, Co
         if bool(below.any()):
             # Between nearly equal measures the error of the cross term shows. The potentials of the self
             # terms are nearly optimal there, and by convexity their dual value leaves nothing below 0.
-            cross = cross.raised(self_y.f, settings.tol, below)
+            # At an ε far beyond the costs they would only bring in its rounding.
+            near = below & ~is_diffuse(cross.geometry, inner.epsilon)
+            cross = cross.raised(self_y.f, settings.tol, near)
     pairs = ((form, cross), (form.against_itself(form.x), self_x), (form.against_itself(form.y), self_y))
     restored = [own.restore(term, settings.epsilon) for own, term in pairs]
     return restored[0], restored[1], restored[2]
@@ -171,7 +177,7 @@ def divergence_of(
 
 def _cross(form: NormalForm, settings: Settings, init: Coupling | None) -> EntropicCoupling:
     """Solve OT_ε(x, y) in normal form; the settings are in its units."""
-    first, second = form.x.measure, form.y.measure
+    first, second = form.pair.x, form.pair.y
     x, y = first.points.detach(), second.points.detach()
     with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
         a, b = settings.weights(first).detach(), settings.weights(second).detach()
@@ -259,17 +265,17 @@ def _extended(init: Coupling, form: NormalForm, settings: Settings) -> Tensor:
     """Extend the potential f of an earlier solution to points y by one soft minimum over its points x."""
     assert isinstance(init, Restored)
     assert isinstance(init.inner, EntropicCoupling)
-    before, old, y = init.form, init.inner, form.y.measure.points.detach()
+    before, old, y = init.form, init.inner, form.pair.y.points
     if before.unit.shape[0] != y.shape[0] or old.geometry.x.shape[2] != y.shape[2]:
         raise ValueError(
             f"init must have the batch size and dimension of the problem, {(y.shape[0], y.shape[2])}, "
             f"got {(before.unit.shape[0], old.geometry.x.shape[2])}"
         )
     # From the units of the earlier problem to those of this one.
-    unit = (before.unit / form.unit).to(y.device)[:, None, None]
+    unit = (before.unit.to(y.device) / form.unit)[:, None, None]
     moved = (before.x.origin.double().to(y.device) - form.x.origin.double()) / form.unit[:, None, None]
     x = old.geometry.x.double().to(y.device) * unit + moved
-    f = old.f.to(y.device) * (before.scale / form.scale).to(y.device)[:, None]
+    f = old.f.to(y.device) * (before.scale.to(y.device) / form.scale)[:, None]
     between = make_geometry(settings.backend, x.to(y.dtype), y, settings.p)
     scale = settings.epsilon[:, None]
     return between.softmin(settings.epsilon, f + scale * old.a.to(y.device).log(), 0)

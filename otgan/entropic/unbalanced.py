@@ -101,7 +101,8 @@ class _State:
         absorbed: _Absorbed | None = None
         deep = False
         change = torch.full_like(epsilon, torch.inf)
-        while self.passes < limit and not (self.passes and self.deadline.passed):
+        begun = self.passes  # one step at least is taken at this ε, which tells how far the potentials are
+        while self.passes < limit and not (self.passes > begun and self.deadline.passed):
             step = None
             if absorbed is not None and not self._far(absorbed, scale):
                 step = self._kernel_step(absorbed, scale, damping)

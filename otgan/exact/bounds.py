@@ -19,7 +19,7 @@ from torch import Tensor
 from otgan.cost import NEAR, cost_error, cost_matrix, origin_of
 from otgan.exact.arcs import Arcs, Floats
 from otgan.exact.flows import whole_flows
-from otgan.rounding import UNIT, CostError, sum_error, weight_error
+from otgan.rounding import UNIT, CostError, sum_error, underflow, weight_error
 
 __all__ = ["Problem", "interval"]
 
@@ -74,7 +74,7 @@ def interval(problem: Problem, arcs: Arcs, f: Floats, g: Floats) -> tuple[float,
     cost = (torch.linalg.vector_norm(x[arcs.i] - y[arcs.j], dim=1) ** p).numpy()
     value = math.fsum(arcs.mass * cost)
     noise = relative + 8 * UNIT
-    repair = _repair(problem, arcs)
+    repair = _repair(problem, arcs) + underflow(x.shape[1], p)
     upper = value * (1 + noise) + repair
     if arcs.solver == "line":
         # Sorting is optimal for every convex cost of differences: only rounding is between the plan and the optimum.
@@ -89,10 +89,13 @@ def interval(problem: Problem, arcs: Arcs, f: Floats, g: Floats) -> tuple[float,
         flow, homeless = exact
         farthest = float(torch.linalg.vector_norm(torch.cat([x, y]).amax(0) - torch.cat([x, y]).amin(0))) ** p
         counted = math.fsum(flow * cost) * (1 + noise) + homeless * farthest * (1 + noise)
+        counted += underflow(x.shape[1], p)
         if arcs.solver == "line":
-            lower = max(lower, (counted - 2 * homeless * farthest) * (1 - 2 * noise))
+            lower = max(
+                lower, (counted - 2 * homeless * farthest) * (1 - 2 * noise) - 2 * underflow(x.shape[1], p)
+            )
         upper = min(upper, counted)
-    if arcs.solver != "line" and len(x) * len(y) <= _ENTRIES:
+    if arcs.solver != "line" and len(x) * len(y) * max(1, x.shape[1] / 4) <= _ENTRIES:
         lower = max(lower, _dual(problem, *_leveled(problem, arcs, f, g), None))
     return min(lower, upper), upper
 
@@ -127,7 +130,10 @@ def _repair(problem: Problem, arcs: Arcs) -> float:
     origin = origin_of(problem.x, problem.y)
     for index, points, weights in ((arcs.i, problem.x, problem.a), (arcs.j, problem.y, problem.b)):
         present = np.bincount(index, arcs.mass, len(weights))
-        wrong = np.abs(present - weights) + (sum_error(len(index)) + weight_error(len(weights))) * weights
+        wrong = (
+            np.abs(present - weights)
+            + (sum_error(1, sequential=len(index)) + weight_error(len(weights))) * weights
+        )
         powers = torch.linalg.vector_norm(points - origin, dim=1).numpy() ** problem.p
         total += 2 * 2 ** (problem.p - 1) * math.fsum(wrong * powers)
     return total

@@ -70,9 +70,10 @@ class _Problem:
     def tiles(self) -> Iterator[tuple[slice, Tensor]]:
         """Yield (rows, costs of those rows), float64."""
         step = max(1, _TILE // len(self.y))
+        origin = self.x.new_zeros(1, 1, self.x.shape[1])  # the points are centered
         for start in range(0, len(self.x), step):
             rows = slice(start, start + step)
-            yield rows, cost_matrix(self.x[None, rows], self.y[None], self.p, exact=True)[0]
+            yield rows, cost_matrix(self.x[None, rows], self.y[None], self.p, exact=True, origin=origin)[0]
 
 
 def sparse_simplex_available() -> bool:

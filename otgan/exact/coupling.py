@@ -25,6 +25,7 @@ from otgan.exact.sorted import solve_roughly
 from otgan.geometry import make_geometry
 from otgan.measure import Measure, Pair
 from otgan.memory import describe, free_memory
+from otgan.rounding import underflow
 
 __all__ = ["EXACT_BACKENDS", "ExactCoupling", "solve_exact"]
 
@@ -41,6 +42,9 @@ _WIDE = 64
 
 _DEGENERATE = 2
 """Up to this dimension p = 1 has many nearly optimal plans, and proofs that take more rounds than the simplex does."""
+
+_VISIBLE = 1e9
+"""Value, relative to what underflow may hide, from which on that does not matter."""
 
 _COPIES = 6
 """Matrices of the size of the costs that the exact solvers hold at once, at most."""
@@ -88,6 +92,15 @@ class ExactCoupling(Coupling):
         sums = [math.fsum(parts[start:end]) for start, end in itertools.pairwise(ends)]
         return torch.tensor(sums, dtype=torch.float64, device=self.a.device)
 
+    @cached_property
+    def lost(self) -> Tensor:
+        """Which problems have differences, beside far larger ones, whose costs underflow and are the whole value."""
+        k, _, _, _ = self._indices
+        apart = self._difference.abs().amax(1)
+        gone = (apart > 0) & (torch.linalg.vector_norm(self._difference, dim=1) ** self.p < 1e-300)
+        count = torch.zeros_like(self.value).index_add_(0, k, gone.double())
+        return (count > 0) & (self.value < _VISIBLE * underflow(self._x.shape[2], self.p))
+
     def linear_cost(self) -> Tensor:
         """⟨P, C⟩, shape (B,)."""
         return self.value
@@ -97,10 +110,9 @@ class ExactCoupling(Coupling):
         f, g = torch.zeros_like(self.a), torch.zeros_like(self.b)
         for k, arc in enumerate(self.arcs):
             if arc.f is None or arc.g is None:
-                cost = cost_matrix(self._x[k : k + 1], self._y[k : k + 1], self.p, exact=True)[0].numpy(
-                    force=True
-                )
-                pair = potentials(cost[: len(arc.i), : len(arc.j)], arc.j)
+                n = len(arc.i)
+                x, y = self._x[k : k + 1, :n], self._y[k : k + 1, :n]
+                pair = potentials(cost_matrix(x, y, self.p, exact=True)[0].numpy(force=True), arc.j)
             else:
                 pair = arc.f, arc.g
             for side, values in zip((f, g), pair, strict=True):
@@ -146,11 +158,12 @@ class ExactCoupling(Coupling):
 
     def bounds(self) -> tuple[Tensor, Tensor]:
         """The dual value below and the value of the plan above, moved outward by what rounding may have changed."""
-        found = [self._interval(k) for k in range(len(self.arcs))]
+        found = [self.interval(k) for k in range(len(self.arcs))]
         both = torch.tensor(found, dtype=torch.float64, device=self.a.device)
         return both[:, 0], both[:, 1]
 
-    def _interval(self, k: int) -> tuple[float, float]:
+    def interval(self, k: int) -> tuple[float, float]:
+        """Certified bounds of the exact cost of one problem."""
         sizes = [self.a.shape[1], self.b.shape[1]]
         for side, measure in enumerate((self.pair.x, self.pair.y)):
             sizes[side] = sizes[side] if measure.sizes is None else measure.sizes[k]
@@ -261,6 +274,8 @@ def _solve(
     n, m = len(x), len(y)
     if solver == "line":
         return solve_line(x[:, 0].numpy(), y[:, 0].numpy(), *weights, p, given)
+    if deadline.passed:
+        raise OutOfTimeError
     if solver == "certified":
         try:
             return solve_certified(x, y, *weights, p, deadline)

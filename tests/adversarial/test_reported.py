@@ -390,3 +390,94 @@ def test_a_masked_point_beyond_the_range_poisons_no_gradient(dtype: torch.dtype,
     assert x.grad.tolist() == [[-near], [0.0]]
     assert a.grad[0] == 0
     assert not torch.isnan(a.grad).any()
+
+
+# What a review of the mends found.
+
+
+def test_mass_that_rounding_hides_is_charged() -> None:
+    # The far point's mass differs by 1e-17, which only tol hides: the interval must not.
+    n, rng = 1100, np.random.default_rng(0)
+    x, y = np.append(rng.normal(size=n), 1e10), np.append(rng.normal(size=n) + 0.5, 1e10)
+    a = np.full(n + 1, 1e-20)
+    a[0] = 1
+    b = a.copy()
+    a[n], b[n] = 1e-11, 1e-11 * (1 - 1e-6)
+    exact = otgan.transport(x, y, a, b)
+    smooth = quiet(otgan.transport, x, y, a, b, epsilon=0.5)
+    assert exact.value > 1000
+    assert smooth.lower <= exact.value <= smooth.upper
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "p", "exact"),
+    [
+        ([0.0, 1e-20, 1e150], [1e-20, 2e-20, 1e150], 2, Fraction(1e-20) ** 2 * 2 / 3),
+        ([0.0, 1e-3, 1e101], [1e-3, 2e-3, 1e101], 3, Fraction(1e-3) ** 3 * 2 / 3),
+        ([[0.0, 0.0], [1.0, 0.0]], [[0.0, 1e-170], [1.0, 0.0]], 1, Fraction(1e-170) / 2),
+        ([[0.0, 0.0], [1.0, 0.0], [1e200, 0.0]], [[0.5, 0.0], [2.0, 0.0], [1e200, 0.0]], 1, Fraction(1, 2)),
+    ],
+)
+def test_differences_that_vanish_beside_larger_ones_are_not_called_nothing(
+    x: Any, y: Any, p: int, exact: Fraction
+) -> None:
+    t = quiet(otgan.transport, x, y, p=p)
+    assert t.status is otgan.Status.UNCERTIFIED
+    assert Fraction(t.lower) <= exact <= Fraction(t.upper)
+    with pytest.raises(OverflowError, match="vanish"):
+        otgan.emd(x, y, p=p)
+
+
+def test_float32_keeps_small_coordinates_beside_large_ones() -> None:
+    x, y = torch.tensor([[0.0], [1e-8], [1e38]]), torch.tensor([[5e-9], [2e-8], [1e38]])
+    assert otgan.emd(x, y).item() == pytest.approx(5e-9, rel=1e-6)
+
+
+def test_masks_meet_no_infinity() -> None:
+    logits = torch.ones(3, requires_grad=True)
+    weights = logits.exp() * torch.tensor([1.0, 1.0, 0.0])
+    x, y = torch.tensor([[0.0], [1.0], [1e20]]), torch.tensor([[0.0], [1.5]])
+    otgan.sinkhorn(x, y, weights, epsilon=0.1).backward()
+    assert torch.isfinite(logits.grad).all()
+    assert logits.grad[2] == 0
+
+
+@pytest.mark.parametrize("far", [1e3, 1e18, 1e20])
+def test_far_mass_that_need_not_move_has_a_finite_price(far: float) -> None:
+    weights = torch.tensor([0.5, 0.5, 0.0], requires_grad=True)
+    x, y = torch.tensor([[0.0], [1.0], [far]]), torch.tensor([[0.0], [1.5]])
+    otgan.sinkhorn(x, y, weights, reach=1.0, epsilon=0.1).backward()
+    assert weights.grad[2].item() == pytest.approx(
+        2.1, rel=1e-5
+    )  # ρ for its own mass, and ε for that of the other side
+
+
+def test_second_derivatives_of_masks_are_refused_where_they_are_asked_for() -> None:
+    x = torch.tensor([[0.0], [0.3], [2.0]], dtype=torch.float64, requires_grad=True)
+    y = torch.tensor([[0.2], [1.5]], dtype=torch.float64)
+    a = torch.tensor([0.5, 0.5, 0.0], dtype=torch.float64, requires_grad=True)
+    first = torch.autograd.grad(otgan.sinkhorn(x, y, a, epsilon=0.5), (x, a), create_graph=True)
+    inner = torch.autograd.grad(first[0][0].sum(), x, retain_graph=True)[0]
+    assert torch.isfinite(inner).all()
+    with pytest.raises(RuntimeError, match="differentiable once"):
+        torch.autograd.grad(first[1][2], x, retain_graph=True)
+
+
+@pytest.mark.parametrize("epsilon", [1e3, 1e6, 1e12])
+def test_divergences_of_nearly_equal_sets_in_a_batch(epsilon: float) -> None:
+    x = np.random.default_rng(0).normal(size=(60, 9, 2))
+    assert otgan.sinkhorn_divergence(x, x * (1 + 1e-15), epsilon=epsilon).max() <= 1e-14
+
+
+@pytest.mark.parametrize("seconds", [1e-9, 1e-3, 1e-2])
+def test_unbalanced_problems_out_of_time_have_numbers(seconds: float) -> None:
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    t = quiet(otgan.transport, x, x + 1, epsilon=1e-3, reach=1.0, time_limit=seconds)
+    assert math.isfinite(t.value)
+    assert t.status in {otgan.Status.TIME_LIMIT, otgan.Status.CONVERGED}
+
+
+def test_a_detached_result_holds_no_graph() -> None:
+    x = torch.randn(4, 2, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    t = otgan.transport(2 * x, torch.zeros(3, 2), epsilon=0.5).detach()
+    assert not t._coupling.form.x.whole.points.requires_grad
