@@ -6,7 +6,7 @@ import math
 import time
 from dataclasses import dataclass
 
-__all__ = ["Deadline"]
+__all__ = ["NEVER", "Deadline"]
 
 
 @dataclass(frozen=True)
@@ -29,3 +29,7 @@ class Deadline:
     def passed(self) -> bool:
         """Whether it is over."""
         return self.left <= 0
+
+
+NEVER = Deadline()
+"""No limit."""

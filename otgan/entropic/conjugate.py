@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from otgan.deadline import Deadline
+from otgan.deadline import NEVER, Deadline
 from otgan.geometry.base import Kernel
 
 __all__ = ["System", "conjugate_gradients"]
@@ -59,7 +59,7 @@ def conjugate_gradients(
     residual: Tensor,
     forcing: Tensor,
     limit: int,
-    deadline: Deadline = Deadline(),  # noqa: B008
+    deadline: Deadline = NEVER,
 ) -> tuple[Tensor, int, bool]:
     """Solve the system for the right-hand sides `residual`.
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from otgan.deadline import Deadline
+from otgan.deadline import NEVER, Deadline
 from otgan.entropic.conjugate import System, conjugate_gradients
 from otgan.entropic.iterate import Iterate
 from otgan.geometry.base import Kernel
@@ -54,7 +54,7 @@ class Newton:
         When to stop wherever it is; a step that is not finished is still a step upward.
     """
 
-    def __init__(self, *, patient: bool, deadline: Deadline = Deadline()) -> None:  # noqa: B008
+    def __init__(self, *, patient: bool, deadline: Deadline = NEVER) -> None:
         self.patient, self.deadline = patient, deadline
         self.factor: Tensor | None = None
         self.slow = False

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from otgan.deadline import Deadline
+from otgan.deadline import NEVER, Deadline
 from otgan.entropic.annealing import FACTOR, levels
 from otgan.entropic.gauge import leveled
 from otgan.entropic.iterate import FAR, Iterate
@@ -82,7 +82,7 @@ def solve(
     tol: float,
     max_iter: int,
     init: Tensor | None = None,
-    deadline: Deadline = Deadline(),  # noqa: B008
+    deadline: Deadline = NEVER,
 ) -> Solution:
     """Solve a batch of balanced entropic problems.
 

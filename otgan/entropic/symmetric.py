@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from otgan.deadline import Deadline
+from otgan.deadline import NEVER, Deadline
 from otgan.entropic.solver import Solution
 from otgan.geometry.base import Geometry
 
@@ -24,7 +24,7 @@ def solve_symmetric(
     *,
     tol: float,
     max_iter: int,
-    deadline: Deadline = Deadline(),  # noqa: B008
+    deadline: Deadline = NEVER,
 ) -> Solution:
     """Solve a batch of self-transport problems.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from otgan.deadline import Deadline
+from otgan.deadline import NEVER, Deadline
 from otgan.entropic.annealing import levels
 from otgan.entropic.solver import Solution
 from otgan.geometry.base import Geometry, Kernel
@@ -44,7 +44,7 @@ def solve_unbalanced(
     tol: float,
     max_iter: int,
     symmetric: bool = False,
-    deadline: Deadline = Deadline(),  # noqa: B008
+    deadline: Deadline = NEVER,
 ) -> Solution:
     """Solve a batch of unbalanced problems.
 

@@ -19,7 +19,7 @@ from scipy.sparse import coo_matrix
 from torch import Tensor
 
 from otgan.cost import cost_matrix, mean_cost
-from otgan.deadline import Deadline
+from otgan.deadline import NEVER, Deadline
 from otgan.exact.arcs import Arcs, Floats, lasting
 from otgan.exact.potentials import approximate_potentials, scaled_tiles
 from otgan.exact.simplex import OutOfTimeError, SimplexError, check_result, import_pot, run_pot
@@ -87,7 +87,7 @@ def solve_certified(
     a: Floats,
     b: Floats,
     p: float,
-    deadline: Deadline = Deadline(),  # noqa: B008
+    deadline: Deadline = NEVER,
 ) -> Arcs:
     """Solve min ⟨P, C⟩ for C = ‖x − y‖₂^p over plans with marginals a and b, without a cost matrix.
 

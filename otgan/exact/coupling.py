@@ -13,7 +13,7 @@ from torch import Tensor
 
 from otgan.cost import cost_matrix
 from otgan.coupling import Coupling, center
-from otgan.deadline import Deadline
+from otgan.deadline import NEVER, Deadline
 from otgan.exact.arcs import Arcs, Floats
 from otgan.exact.assignment import potentials, solve_assignment
 from otgan.exact.bounds import Problem, interval
@@ -207,7 +207,7 @@ def solve_exact(
     *,
     backend: str = "auto",
     max_iter: int | None = None,
-    deadline: Deadline = Deadline(),  # noqa: B008
+    deadline: Deadline = NEVER,
 ) -> ExactCoupling:
     """Solve every problem of a pair exactly, each by the solver that suits it.
 
@@ -287,7 +287,7 @@ def _solve(
     _check_memory(n, m)
     cost = cost_matrix(x[None], y[None], p, exact=True)[0].numpy()
     # SciPy's assignment cannot be interrupted.
-    if solver == "assignment" and (n <= _ASSIGNMENT or deadline == Deadline()):
+    if solver == "assignment" and (n <= _ASSIGNMENT or deadline == NEVER):
         return solve_assignment(cost)
     return solve_simplex(cost, *weights, max_iter=max_iter, deadline=deadline)
 

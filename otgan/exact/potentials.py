@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from otgan.deadline import Deadline
+from otgan.deadline import NEVER, Deadline
 
 __all__ = ["approximate_potentials", "scaled_tiles"]
 
@@ -40,7 +40,7 @@ def approximate_potentials(
     a: NDArray[np.float64],
     b: NDArray[np.float64],
     p: float,
-    deadline: Deadline = Deadline(),  # noqa: B008
+    deadline: Deadline = NEVER,
 ) -> tuple[Tensor, Tensor]:
     """Potentials f and g near the optimal ones, float32.
 
