@@ -53,6 +53,8 @@ def emd(
         If the input is not what is expected.
     MemoryError
         If the costs do not fit in memory.
+    OverflowError
+        If the differences that carry the distance vanish in float64 beside far larger ones.
     ConvergenceError
         If time ends first; it says between which bounds the distance is. A partial cost is never returned.
     SimplexError
