@@ -11,6 +11,7 @@ import otgan
 from benchmarks.problems import Problem, gaussians
 from benchmarks.record import Cell, record
 from benchmarks.timing import add_options, clock, in_turns, prepare
+from otgan.costs import Euclidean
 from otgan.geometry import make_geometry
 
 RELATIVE = 0.05
@@ -24,7 +25,7 @@ def kernel_builds(problem: Problem) -> Callable[[], None]:
     def build() -> None:
         for points in (problem.x, problem.y):
             zero = torch.zeros_like(points[None, :, 0])
-            make_geometry("auto", points[None], points[None], 2.0).kernel(epsilon, zero, zero, TOL)
+            make_geometry("auto", points[None], points[None], Euclidean(2.0)).kernel(epsilon, zero, zero, TOL)
 
     return build
 

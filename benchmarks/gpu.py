@@ -28,6 +28,7 @@ from benchmarks.problems import Problem, gaussians, marginal_error, plan_of
 from benchmarks.record import Cell, record
 from benchmarks.roofline import batch_limit, pass_limit
 from benchmarks.timing import timed
+from otgan.costs import Euclidean
 
 RELATIVE = 0.05
 """ε of the batches and of the training step, as a share of the mean cost."""
@@ -228,7 +229,7 @@ def error_of(problem: Problem, f: Tensor, g: Tensor) -> float:
 
     # A large plan does not fit: its sums are formed by the float64 kernels.
     state = [t[None].double() for t in (f.reshape(-1), g.reshape(-1), problem.a, problem.b)]
-    geometry = TritonGeometry(problem.x[None], problem.y[None], 2.0)
+    geometry = TritonGeometry(problem.x[None], problem.y[None], Euclidean(2.0))
     rows, columns = geometry.marginals(problem.epsilon.reshape(1).double(), *state)
     return float((rows - state[2]).abs().sum() + (columns - state[3]).abs().sum())
 
@@ -262,7 +263,7 @@ def batch_row(
     result = _solve(problem, tol, "triton")
     ours = watch.milliseconds(lambda: _solve(problem, tol, "triton"))
     a, b, epsilon = problem.a.double(), problem.b.double(), problem.epsilon.double()
-    geometry = TritonGeometry(problem.x, problem.y, 2.0)
+    geometry = TritonGeometry(problem.x, problem.y, Euclidean(2.0))
     start = epsilon / RELATIVE
     kernel = watch.milliseconds(lambda: geometry.presolve(a, b, epsilon, start, tol))
     found = geometry.presolve(a, b, epsilon, start, tol)

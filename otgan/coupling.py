@@ -11,7 +11,7 @@ from torch import Tensor
 from otgan.form import in_type
 from otgan.measure import Pair
 
-__all__ = ["STEEPEST", "Coupling", "center", "once", "value_of"]
+__all__ = ["STEEPEST", "Coupling", "Solved", "center", "once", "value_of"]
 
 STEEPEST = 1e150
 """What stands for a gradient in a weight that is beyond the range."""
@@ -79,20 +79,6 @@ class Coupling(ABC):
     def pull(self) -> tuple[Tensor, Tensor]:
         """Gradients of the value in x and y at the solution, shapes (B, n, d) and (B, m, d)."""
 
-    @abstractmethod
-    def extended(
-        self, points: Tensor, others: Tensor, potential: Tensor, weights: Tensor, p: float
-    ) -> Tensor:
-        """Potential of new points of weight 0 on one side, shape (B, k), from that of the other side's points.
-
-        Parameters
-        ----------
-        points, others : Tensor, shapes (B, k, d) and (B, m, d)
-        potential, weights : Tensor, shape (B, m)
-            Of `others`.
-        p : float
-        """
-
     def slope(self, potential: Tensor, of_x: bool) -> Tensor:
         """Gradient of the value in the weights of points that have a potential, on the side of x or of y."""
         del of_x
@@ -108,6 +94,25 @@ class Coupling(ABC):
         return tuple(once(grad, x, y, a, b) for grad in grads)
 
 
+class Solved(Coupling):
+    """What a solver itself hands on: a coupling in normal form, whose potentials can be extended to more points."""
+
+    @abstractmethod
+    def extended(
+        self, points: Tensor, others: Tensor, potential: Tensor, weights: Tensor, *, of_x: bool
+    ) -> Tensor:
+        """Potential of new points of weight 0 on one side, shape (B, k), from that of the other side's points.
+
+        Parameters
+        ----------
+        points, others : Tensor, shapes (B, k, d) and (B, m, d)
+        potential, weights : Tensor, shape (B, m)
+            Of `others`.
+        of_x : bool
+            Whether the new points are on the side of x.
+        """
+
+
 def center(f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Shift potentials so that ⟨a, f⟩ = ⟨b, g⟩, which changes neither the plan nor the dual value."""
     shift = 0.5 * ((b * g).sum(1, keepdim=True) - (a * f).sum(1, keepdim=True))
@@ -115,7 +120,10 @@ def center(f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def value_of(coupling: Coupling, problem: Pair) -> Tensor:
-    """The coupling's value, shape (B,), with gradients in points and weights by the envelope theorem."""
+    """The coupling's value, shape (B,), with gradients in points and weights by the envelope theorem.
+
+    Gradients in what a cost itself is made of are the cost's to add.
+    """
     x, y = problem.x.points, problem.y.points
     a, b = problem.x.weights, problem.y.weights
     if not coupling.balanced:

@@ -5,26 +5,32 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from otgan.coupling import Coupling, value_of
+from otgan.costs import Cost
+from otgan.coupling import Coupling
 from otgan.deadline import Deadline
-from otgan.entropic.problems import Settings, divergence_of, solve_cross, solve_divergence
+from otgan.entropic.problems import divergence_of, solve_cross, solve_divergence
 from otgan.exact.coupling import solve_exact
-from otgan.form import Form
-from otgan.measure import Pair, pair
-from otgan.normal_form import NormalForm
-from otgan.options import check_on_failure, check_power, check_time_limit
-from otgan.result import ConvergenceError, report_failures, root, statuses
+from otgan.measure import Pair
+from otgan.options import check_time_limit
+from otgan.problem import EntropicProblem, Problem
+from otgan.result import ConvergenceError, root
 
 __all__ = ["emd", "sinkhorn", "sinkhorn_divergence"]
 
 
 def emd(
-    x: Any, y: Any, a: Any = None, b: Any = None, *, p: float = 1, time_limit: float | None = None
+    x: Any,
+    y: Any = None,
+    a: Any = None,
+    b: Any = None,
+    *,
+    cost: Any = "euclidean",
+    p: float | None = None,
+    time_limit: float | None = None,
 ) -> Any:
-    """Exact Wasserstein distance W_p = (min ⟨P, C⟩)^(1/p) with C = ‖x − y‖₂^p; the earth mover's distance at p = 1.
+    """Exact Wasserstein distance W_p = (min ⟨P, C⟩)^(1/p) with C = d(x, y)^p; the earth mover's distance at p = 1.
 
     Points on the line are sorted; small unweighted sets of equal size are assigned; everything else is solved by
     POT's network simplex in float64, its result checked against its own dual: on all costs where they are few, and on
@@ -36,6 +42,8 @@ def emd(
         Samples of shape (n, d) and (m, d), or (n,) and (m,) on the line; batches as for :func:`otgan.transport`.
     a, b : array-like, optional
         Weights, uniform if omitted; each side is normalized to total 1.
+    cost : str or callable, default "euclidean"
+        The distance d, as for :func:`otgan.transport`.
     p : float, default 1
         Power of the distance, p >= 1.
     time_limit : float, optional
@@ -44,7 +52,7 @@ def emd(
     Returns
     -------
     float, ndarray of B, or Tensor
-        In the units of the samples. A tensor carries gradients in points and weights (envelope theorem); at
+        In the units of the distance d, which for a norm are those of the samples. A tensor carries gradients in points and weights (envelope theorem); at
         coincident points and at distance 0 they are 0.
 
     Raises
@@ -66,15 +74,14 @@ def emd(
     >>> otgan.emd([0.0, 1.0], [1.0, 3.0])
     1.5
     """
-    p = check_power(p)
     deadline = Deadline.after(check_time_limit(time_limit))
-    problem = pair(x, y, a, b)
-    form = NormalForm.of(problem, p, rooted=True)
-    inner = solve_exact(form.pair, p, deadline=deadline)
+    problem = Problem.of(x, y, a, b, cost, p, power=1, rooted=True)
+    form, power = problem.form, problem.cost.p
+    inner = solve_exact(form.pair, form.cost, deadline=deadline)
     if not all(arcs.optimal for arcs in inner.arcs):
         k = next(k for k, arcs in enumerate(inner.arcs) if not arcs.optimal)
-        lower, upper = (float(form.unit[k]) * bound ** (1 / p) for bound in inner.interval(k))
-        which = f"problem {k} was" if problem.batched else "the problem was"
+        lower, upper = (float(form.length[k]) * bound ** (1 / power) for bound in inner.interval(k))
+        which = f"problem {k} was" if problem.pair.batched else "the problem was"
         raise ConvergenceError(
             f"{which} not solved within time_limit={time_limit:g} s; its distance is between about {lower:.6g} and "
             f"{upper:.6g}: raise time_limit, or use otgan.transport, which returns those bounds"
@@ -84,17 +91,18 @@ def emd(
             "points that carry the distance are so near, beside others so far away, that their differences vanish in "
             "float64: leave out, or compare apart, the points that are far"
         )
-    value = value_of(form.restore(inner), problem)
-    return Form.of(problem).scalar(form.unit * root(value, p))
+    value = problem.value(form.restore(inner))
+    return problem.scalar(form.length * root(value, power))
 
 
 def sinkhorn(
     x: Any,
-    y: Any,
+    y: Any = None,
     a: Any = None,
     b: Any = None,
     *,
-    p: float = 2,
+    cost: Any = "euclidean",
+    p: float | None = None,
     epsilon: Any = None,
     blur: Any = None,
     reach: Any = None,
@@ -104,7 +112,7 @@ def sinkhorn(
     backend: str = "auto",
     on_failure: str = "warn",
 ) -> Any:
-    """Entropic transport cost OT_ε = min ⟨P, C⟩ + ε KL(P | a⊗b) with C = ‖x − y‖₂^p, not halved; no root is taken.
+    """Entropic transport cost OT_ε = min ⟨P, C⟩ + ε KL(P | a⊗b) with C = d(x, y)^p, not halved; no root is taken.
 
     Parameters and errors are those of :func:`otgan.transport`. Where neither `epsilon` nor `blur` is given, ε is
     a twentieth of the mean cost Σ aᵢ bⱼ Cᵢⱼ of each problem, taken as a constant by the gradients.
@@ -122,33 +130,36 @@ def sinkhorn(
     >>> round(otgan.sinkhorn([0.0, 1.0], [1.0, 3.0], epsilon=0.5), 6)
     2.837499
     """
-    check_on_failure(on_failure)
-    problem = pair(x, y, a, b)
-    form = NormalForm.of(problem, check_power(p))
-    settings = Settings.of(
-        form,
+    problem = EntropicProblem.posed(
+        x,
+        y,
+        a,
+        b,
+        cost=cost,
+        p=p,
         epsilon=epsilon,
         blur=blur,
         reach=reach,
         tol=tol,
         max_iter=max_iter,
-        backend=backend,
         time_limit=time_limit,
+        backend=backend,
+        on_failure=on_failure,
     )
-    coupling = solve_cross(form, settings)
-    status = statuses(coupling, settings.tol, settings.deadline)
-    value = Form.of(problem).scalar(value_of(coupling, problem))
-    report_failures(status, coupling.error, settings.tol, on_failure)
+    coupling = solve_cross(problem.form, problem.settings)
+    value = problem.scalar(problem.value(coupling))
+    problem.report(coupling)
     return value
 
 
 def sinkhorn_divergence(
     x: Any,
-    y: Any,
+    y: Any = None,
     a: Any = None,
     b: Any = None,
     *,
-    p: float = 2,
+    cost: Any = "euclidean",
+    p: float | None = None,
     epsilon: Any = None,
     blur: Any = None,
     reach: Any = None,
@@ -158,10 +169,11 @@ def sinkhorn_divergence(
     backend: str = "auto",
     on_failure: str = "warn",
 ) -> Any:
-    """Debiased Sinkhorn divergence S_ε = OT_ε(x, y) − ½ OT_ε(x, x) − ½ OT_ε(y, y) with C = ‖x − y‖₂^p, not halved.
+    """Debiased Sinkhorn divergence S_ε = OT_ε(x, y) − ½ OT_ε(x, x) − ½ OT_ε(y, y) with C = d(x, y)^p, not halved.
 
-    Zero for equal measures, nonnegative for p <= 2 (Feydy et al. 2019); for p > 2 it can be negative, which is
-    warned of. All three terms share one ε, by default that of :func:`otgan.sinkhorn` for the cross term.
+    Zero for equal measures, and nonnegative where exp(−C/ε) is positive definite (Feydy et al. 2019): Euclidean
+    distances to the power p <= 2; cityblock, cosine and great-circle distances at p = 1. Elsewhere it can be negative,
+    which is warned of. With precomputed costs x is (Cxy, Cxx, Cyy). All three terms share one ε, by default that of :func:`otgan.sinkhorn` for the cross term.
     Parameters, returns and errors are those of :func:`otgan.sinkhorn`.
 
     Examples
@@ -170,39 +182,49 @@ def sinkhorn_divergence(
     >>> round(otgan.sinkhorn_divergence([0.0, 1.0], [0.0, 1.0]), 12) + 0.0
     0.0
     """
-    check_on_failure(on_failure)
-    p = check_power(p)
-    problem = pair(x, y, a, b)
-    form = NormalForm.of(problem, p)
-    settings = Settings.of(
-        form,
+    problem = EntropicProblem.posed(
+        x,
+        y,
+        a,
+        b,
+        cost=cost,
+        p=p,
         epsilon=epsilon,
         blur=blur,
         reach=reach,
         tol=tol,
         max_iter=max_iter,
-        backend=backend,
         time_limit=time_limit,
+        backend=backend,
+        on_failure=on_failure,
+        selves=True,
     )
-    terms = solve_divergence(form, settings)
-    errors = torch.stack([term.error for term in terms]).amax(0)
-    status = statuses(terms, settings.tol, settings.deadline)
-    report_failures(status, errors, settings.tol, on_failure)
+    terms = solve_divergence(problem.form, problem.settings)
+    problem.report(*terms)
     divergence = _combined(terms, problem)
-    if p > 2 and bool((divergence.detach() < 0).any()):
-        warnings.warn(
-            f"the Sinkhorn divergence is negative, which happens for p > 2 (p = {p:g}): its kernel is not positive "
-            "definite, so it is no distance; use p <= 2",
-            UserWarning,
-            stacklevel=2,
-        )
-    return Form.of(problem).scalar(divergence)
+    # What the marginals' error may leave of 0 is not worth a word.
+    noise = problem.settings.tol * terms[0].value.abs()
+    if not problem.cost.definite and bool((divergence.detach() < -noise).any()):
+        warnings.warn(negative(problem.cost), UserWarning, stacklevel=2)
+    return problem.scalar(divergence)
 
 
-def _combined(terms: tuple[Coupling, ...], problem: Pair) -> Tensor:
-    """Put the terms together, with gradients; unbalanced problems add (ε/2) (mass(a) − mass(b))²."""
-    x, y = problem.x, problem.y
-    cross = value_of(terms[0], problem)
-    return divergence_of(
-        terms, cross, value_of(terms[1], Pair(x, x)), value_of(terms[2], Pair(y, y)), problem
+def negative(cost: Cost) -> str:
+    """What to know of a divergence below 0."""
+    return (
+        f"the Sinkhorn divergence is negative, which happens for cost={cost.name!r} at p = {cost.p:g}: its kernel is "
+        "not positive definite, so it is no distance; use p <= 2 for 'euclidean', p = 1 for 'cityblock', 'cosine' and "
+        "'haversine'"
     )
+
+
+def _combined(terms: tuple[Coupling, ...], problem: Problem) -> Tensor:
+    """Put the terms together, with gradients; unbalanced problems add (ε/2) (mass(a) − mass(b))²."""
+    x, y = problem.pair.x, problem.pair.y
+    own = problem.cost.of_selves()
+    values = (
+        problem.value(terms[0]),
+        problem.value_between(terms[1], Pair(x, x), own[0]),
+        problem.value_between(terms[2], Pair(y, y), own[1]),
+    )
+    return divergence_of(terms, values, problem.pair, problem.cost)

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from otgan.costs import resolve
 from otgan.distances import sinkhorn, sinkhorn_divergence
 from otgan.geometry import BACKENDS
 from otgan.options import (
     check_backend,
     check_max_iter,
     check_on_failure,
-    check_power,
     check_time_limit,
     check_tol,
     flag,
@@ -33,7 +33,7 @@ class SinkhornLoss(nn.Module):
     Parameters
     ----------
     p : float, default 2
-        Power of the distance.
+        Power of the distance; 1 by default for a cost that is a function, and for "cosine".
     blur : float, default 0.05
         Regularization as a length, ε = p · blur^p. Ignored where `epsilon` is given. None without `epsilon`: the ε that
         :func:`otgan.sinkhorn` takes by itself.
@@ -41,6 +41,8 @@ class SinkhornLoss(nn.Module):
         Regularization in units of the cost, in place of `blur`.
     debias : bool, default True
         Whether to subtract the self terms.
+    cost : str or callable, default "euclidean"
+        The distance, as for :func:`otgan.transport`. Gradients reach the parameters of a :class:`torch.nn.Module` too.
     reach, tol, max_iter, time_limit, backend, on_failure
         As for :func:`otgan.transport`.
 
@@ -56,12 +58,13 @@ class SinkhornLoss(nn.Module):
 
     def __init__(
         self,
-        p: float = 2,
+        p: float | None = None,
         blur: float | None = 0.05,
         epsilon: float | None = None,
         debias: bool = True,
         reach: float | None = None,
         *,
+        cost: Any = "euclidean",
         tol: float | None = None,
         max_iter: int | None = None,
         time_limit: float | None = None,
@@ -70,7 +73,8 @@ class SinkhornLoss(nn.Module):
     ) -> None:
         super().__init__()
         check_on_failure(on_failure)
-        self.p, self.debias, self.reach = check_power(p), flag(debias, "debias"), reach
+        self.p, self.debias, self.reach = resolve(cost, p, 2).p, flag(debias, "debias"), reach
+        self.cost = cost
         self.blur: float | None = blur if epsilon is None else None
         self.epsilon = epsilon
         # A blur that is not used must make sense as well.
@@ -89,12 +93,13 @@ class SinkhornLoss(nn.Module):
             "on_failure": on_failure,
         }
 
-    def forward(self, x: Tensor, y: Tensor, *geomloss_order: Any, a: Any = None, b: Any = None) -> Tensor:
+    def forward(self, x: Any, y: Any = None, *geomloss_order: Any, a: Any = None, b: Any = None) -> Tensor:
         """Return the loss, a 0-d tensor or one of shape (B,).
 
         Parameters
         ----------
         x, y : Tensor, shapes (n, d) and (m, d), or (B, n, d) and (B, m, d)
+            With cost="precomputed" x holds the costs, as for :func:`otgan.sinkhorn_divergence`.
         a, b : Tensor, optional
             Weights, by keyword only.
 
@@ -110,7 +115,16 @@ class SinkhornLoss(nn.Module):
             )
         function = sinkhorn_divergence if self.debias else sinkhorn
         result: Tensor = function(
-            x, y, a, b, p=self.p, epsilon=self.epsilon, blur=self.blur, reach=self.reach, **self.options
+            x,
+            y,
+            a,
+            b,
+            cost=self.cost,
+            p=self.p,
+            epsilon=self.epsilon,
+            blur=self.blur,
+            reach=self.reach,
+            **self.options,
         )
         return result
 
@@ -124,6 +138,7 @@ class SinkhornLoss(nn.Module):
             "backend": "auto",
             "on_failure": "warn",
         }
-        options = {"reach": self.reach, **{k: v for k, v in self.options.items() if v != defaults[k]}}
+        cost = {} if self.cost == "euclidean" else {"cost": getattr(self.cost, "__name__", self.cost)}
+        options = {**cost, "reach": self.reach, **{k: v for k, v in self.options.items() if v != defaults[k]}}
         extra = "".join(f", {name}={value!r}" for name, value in options.items() if value is not None)
         return f"p={self.p:g}, {strength}, debias={self.debias}{extra}"

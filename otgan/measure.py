@@ -16,7 +16,7 @@ from torch import Tensor
 
 from otgan.options import WrongKindError, shown
 
-__all__ = ["Measure", "Pair", "pair", "tensor_of"]
+__all__ = ["Measure", "Pair", "holds_tensors", "is_list_of_matrices", "pair", "tensor_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,12 +84,12 @@ class Measure:
                 )
             return points
         weights_name = {"x": "a", "y": "b"}.get(name, f"the weights of {name}")
-        numpy = not _holds_tensors(points)
+        numpy = not holds_tensors(points)
         if not numpy and _holds_arrays(points):
             raise TypeError(
                 f"{name} is a list of NumPy arrays and torch tensors: use one library for all of them"
             )
-        ragged = _is_list_of_matrices(points)
+        ragged = is_list_of_matrices(points)
         if ragged:
             items = [_tensor(item, f"{name}[{k}]") for k, item in enumerate(points)]
             padded, sizes = _pad(items, name)
@@ -241,10 +241,11 @@ def _shape(m: Measure) -> tuple[int, ...]:
 
 def _is_plain(value: Any) -> bool:
     """Whether a value is a list or tuple of plain numbers, which belongs to no library."""
-    return isinstance(value, (list, tuple)) and not _holds_tensors(value) and not _holds_arrays(value)
+    return isinstance(value, (list, tuple)) and not holds_tensors(value) and not _holds_arrays(value)
 
 
-def _holds_tensors(value: Any) -> bool:
+def holds_tensors(value: Any) -> bool:
+    """Whether a value belongs to torch: a tensor, a list of them, or a measure made of one."""
     if isinstance(value, (Tensor, Measure)):
         return not (isinstance(value, Measure) and value.numpy)
     return isinstance(value, (list, tuple)) and any(isinstance(item, Tensor) for item in value)
@@ -256,7 +257,8 @@ def _holds_arrays(value: Any) -> bool:
     )
 
 
-def _is_list_of_matrices(value: Any) -> bool:
+def is_list_of_matrices(value: Any) -> bool:
+    """Whether a value is a list of arrays of two dimensions: a batch of problems that may differ in size."""
     return (
         isinstance(value, (list, tuple))
         and len(value) > 0
@@ -269,7 +271,7 @@ def _tensor(value: Any, name: str) -> Tensor:
     """Turn one array-like into a float tensor that shares memory with it where that is possible."""
     if isinstance(value, Tensor):
         tensor = value
-    elif _holds_tensors(value):
+    elif holds_tensors(value):
         tensor = _stack(value, name)
     else:
         return _from_numpy(value, name)
@@ -447,7 +449,7 @@ def _weights(
     """Check the weights of one measure and return them as float64 of shape (B, n), zero past each size."""
     if not isinstance(weights, Tensor):
         _check_kind(weights, name)
-    if not _is_plain(weights) and _holds_tensors(weights) == numpy:
+    if not _is_plain(weights) and holds_tensors(weights) == numpy:
         kinds = ("NumPy", "a torch tensor") if numpy else ("a torch tensor", "NumPy")
         raise TypeError(f"{name} is {kinds[1]} and the samples are {kinds[0]}: use one library for both")
     batch, n = points.shape[:2]

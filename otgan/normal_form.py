@@ -1,8 +1,8 @@
 """The normal form of a problem: no points without mass, coordinates of order one; and the way back from it.
 
 Every solver works on normal forms, so that none meets points that must not matter, or costs out of range. Points of
-weight 0 are left out, and get their potentials afterwards. Coordinates are divided by a power of two, which is exact;
-costs are in units of its power p.
+weight 0 are left out, and get their potentials afterwards. What brings costs to order one is the cost's own affair:
+powers of two, which are exact.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from otgan.coupling import STEEPEST, Coupling, once
+from otgan.costs.base import Cost
+from otgan.coupling import STEEPEST, Coupling, Solved, once
 from otgan.measure import Measure, Pair
 from otgan.rounding import UNIT
 
@@ -22,9 +23,6 @@ __all__ = ["NormalForm", "Side"]
 
 _SUBNORMAL = 1.2e-38
 """Numbers of float32 below it have lost digits."""
-
-_LARGEST = 305
-"""Decimal exponent of a cost beyond which there is no room for sums, on either end of the range."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,29 +118,34 @@ class NormalForm:
     Attributes
     ----------
     x, y : Side
+    cost : Cost
+        The cost between points in normal form.
     unit : Tensor, shape (B,), float64
         The power of two that coordinates were divided by.
+    length : Tensor, shape (B,), float64
+        What a distance of the normal form is multiplied by.
     scale : Tensor, shape (B,), float64
-        What a cost of the normal form is multiplied by: unit^p, or 1 where a root is taken of it first.
-    p : float
+        What a cost of the normal form is multiplied by: length^p, or 1 where a root is taken of it first.
     """
 
     x: Side
     y: Side
+    cost: Cost
     unit: Tensor
+    length: Tensor
     scale: Tensor
-    p: float
 
     @classmethod
-    def of(cls, problem: Pair, p: float, *, rooted: bool = False) -> NormalForm:
+    def of(cls, problem: Pair, cost: Cost, *, rooted: bool = False) -> NormalForm:
         """Bring a problem to normal form.
 
         Parameters
         ----------
         problem : Pair
-        p : float
+        cost : Cost
+            As it was posed with the pair.
         rooted : bool
-            Whether results leave as lengths: then costs may be beyond float64, and stay in units of unit^p.
+            Whether results leave as lengths: then costs may be beyond float64, and stay in units of length^p.
 
         Raises
         ------
@@ -154,72 +157,33 @@ class NormalForm:
             Side.of(replace(side, points=side.points.detach(), weights=side.weights.detach()))
             for side in (problem.x, problem.y)
         )
-        both = torch.cat([x.measure.points.detach(), y.measure.points.detach()], 1)
-        origin = _origin(both)
-        unit, spread = _unit((both - origin).double())
-        scale = torch.ones_like(unit) if rooted else unit**p
-        if not rooted:
-            _check_range(unit, spread, p)
-        return cls(x.in_units(unit, origin), y.in_units(unit, origin), unit, scale, p)
+        normal = cost.normal(x.measure.points, y.measure.points, rooted=rooted)
+        scale = torch.ones_like(normal.length) if rooted else normal.length**cost.p
+        sides = [side.in_units(normal.unit, normal.origin) for side in (x, y)]
+        return cls(sides[0], sides[1], normal.cost, normal.unit, normal.length, scale)
 
     @property
     def pair(self) -> Pair:
         """The problem that solvers see."""
         x, y = self.x.measure, self.y.measure
-        dtype = torch.promote_types(x.dtype, y.dtype)
+        dtype = torch.promote_types(x.points.dtype, y.points.dtype)
         return Pair(*(replace(side, points=side.points.to(dtype)) for side in (x, y)))
 
-    def restore(self, coupling: Coupling, epsilon: Tensor | None = None) -> Coupling:
+    def restore(self, coupling: Solved, epsilon: Tensor | None = None) -> Coupling:
         """Return the solution of the normal form as that of the problem: all points, the caller's units.
 
         Parameters
         ----------
-        coupling : Coupling
+        coupling : Solved
         epsilon : Tensor, shape (B,), optional
             ε as the caller gave it.
         """
         return Restored(coupling, self, epsilon)
 
-    def against_itself(self, side: Side) -> NormalForm:
-        """Return the normal form of one side with itself, in the same unit."""
-        return replace(self, x=side, y=side)
-
-
-def _origin(both: Tensor) -> Tensor:
-    """What is taken from every point of a problem first, shape (B, 1, d).
-
-    In every coordinate that is one of the points' own value where all values lie within a factor of two, so that the
-    differences are exact (Sterbenz' lemma), and 0 elsewhere. What is left is as large as the points are apart.
-    """
-    low, high = both.amin(1, keepdim=True), both.amax(1, keepdim=True)
-    near = ((low > 0) & (high <= 2 * low)) | ((high < 0) & (low >= 2 * high))
-    return torch.where(near, both[:, :1], 0.0)
-
-
-def _unit(both: Tensor) -> tuple[Tensor, Tensor]:
-    """A power of two near each problem's largest coordinate, and the length of its bounding box in it; shapes (B,)."""
-    largest = both.abs().amax((1, 2))
-    # Beside numbers near the ends of the range there would be no room for their reciprocal.
-    largest = torch.where(largest > 0, largest.clamp(2.0**-1000, 2.0**1000), 1.0)
-    unit = torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent - 1)
-    box = both.amax(1) / unit[:, None] - both.amin(1) / unit[:, None]
-    return unit, torch.linalg.vector_norm(box, dim=1)
-
-
-def _check_range(unit: Tensor, spread: Tensor, p: float) -> None:
-    """Raise where the largest cost, p (log spread + log unit), is out of the range of float64."""
-    apart = spread > 0
-    exponent = p * (torch.where(apart, spread, 1.0).log10() + unit.log10())
-    wrong = apart & ((exponent > _LARGEST) | (exponent < -_LARGEST))
-    if not bool(wrong.any()):
-        return
-    k = int(wrong.nonzero()[0])
-    length = float(spread[k].log10() + unit[k].log10())
-    raise OverflowError(
-        f"points about 1e{length:.0f} apart{f' (problem {k})' if len(wrong) > 1 else ''} have costs ‖x − y‖^{p:g} "
-        "beyond the range of float64: divide the samples by a length of their own order first (otgan.emd, whose "
-        "result is a length, does so by itself)"
-    )
+    def against_itself(self) -> tuple[NormalForm, NormalForm]:
+        """Return the normal forms of x with itself and of y with itself, in the same unit."""
+        costs = self.cost.of_selves()
+        return replace(self, y=self.x, cost=costs[0]), replace(self, x=self.y, cost=costs[1])
 
 
 class Restored(Coupling):
@@ -229,8 +193,8 @@ class Restored(Coupling):
     hard minimum over the other side, and −∞ where the type of the samples cannot hold it.
     """
 
-    def __init__(self, inner: Coupling, form: NormalForm, epsilon: Tensor | None) -> None:
-        self.inner, self.form, self.epsilon, self.p = inner, form, epsilon, form.p
+    def __init__(self, inner: Solved, form: NormalForm, epsilon: Tensor | None) -> None:
+        self.inner, self.form, self.epsilon, self.p = inner, form, epsilon, form.cost.p
         self.a, self.b = form.x.scatter(inner.a), form.y.scatter(inner.b)
         self.balanced, self.backend, self.iterations = inner.balanced, inner.backend, inner.iterations
 
@@ -253,7 +217,7 @@ class Restored(Coupling):
     def f(self) -> Tensor:  # type: ignore[override]
         """Potential of x."""
         y = self.form.y.measure.points.detach().double()
-        return self._potential(self.form.x, self.inner.f, y, self.inner.g, self.inner.b)
+        return self._potential(self.form.x, self.inner.f, y, self.inner.g, self.inner.b, of_x=True)
 
     @cached_property
     def g(self) -> Tensor:  # type: ignore[override]
@@ -265,9 +229,11 @@ class Restored(Coupling):
             f = self.f / self.form.scale[:, None]
             known = torch.isfinite(f)
             x, weights = torch.where(known[..., None], light[0], 0.0), known.double()
-        return self._potential(self.form.y, self.inner.g, x, f, weights)
+        return self._potential(self.form.y, self.inner.g, x, f, weights, of_x=False)
 
-    def _potential(self, here: Side, own: Tensor, others: Tensor, other: Tensor, weights: Tensor) -> Tensor:
+    def _potential(
+        self, here: Side, own: Tensor, others: Tensor, other: Tensor, weights: Tensor, *, of_x: bool
+    ) -> Tensor:
         """Potential of all points of a side, those of weight 0 included, in the caller's units."""
         scale = self.form.scale[:, None]
         values = here.scatter(own) * scale
@@ -278,20 +244,12 @@ class Restored(Coupling):
         # Only the points of weight 0, as many a problem as the problem with most of them has.
         index = torch.argsort(~mask, dim=1, stable=True)[:, : int(mask.sum(1).max())]
         some = points.gather(1, index[..., None].expand(-1, -1, points.shape[2]))
-        found = self.inner.extended(some, others, other, weights, self.form.p) * scale
+        found = self.inner.extended(some, others, other, weights, of_x=of_x) * scale
         largest = torch.finfo(
             here.whole.dtype
         ).max  # what the samples' type cannot hold is not there for anybody
         found = torch.where(found.abs() <= largest, found, -torch.inf)
         return values.scatter(1, index, torch.where(mask.gather(1, index), found, values.gather(1, index)))
-
-    def extended(
-        self, points: Tensor, others: Tensor, potential: Tensor, weights: Tensor, p: float
-    ) -> Tensor:
-        """Potential of new points of weight 0, all in the caller's units."""
-        unit, scale = self.form.unit[:, None, None], self.form.scale[:, None]
-        sides = [(each - self.form.x.origin.double()) / unit for each in (points, others)]
-        return self.inner.extended(sides[0], sides[1], potential / scale, weights, p) * scale
 
     def linear_cost(self) -> Tensor:
         """⟨P, C⟩, shape (B,)."""
@@ -309,6 +267,11 @@ class Restored(Coupling):
 
     def barycenters(self) -> Tensor:
         """Mean of the points y that each point x is sent to; NaN where x has no weight."""
+        if not self.form.cost.embedded:
+            raise ValueError(
+                f"a barycentric map needs points, which cost={self.form.cost.name!r} does not tell: use apply(y) / "
+                "apply(ones) with points of your own"
+            )
         means = self.inner.barycenters() * self.form.unit[:, None, None] + self.form.y.origin.double()
         return self.form.x.scatter(means, math.nan)
 

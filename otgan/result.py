@@ -129,7 +129,9 @@ class Transport:
     Attributes
     ----------
     p : float
-        The cost is C = ‖x − y‖₂^p.
+        The cost is C = d^p.
+    cost : str
+        The distance d, by name.
     status : Status or tuple of Status
         How the solve ended.
     mass : tuple
@@ -137,6 +139,7 @@ class Transport:
     """
 
     p: float
+    cost: str
     status: Status | tuple[Status, ...]
     _coupling: Coupling = field(repr=False)
     _form: Form = field(repr=False)
@@ -288,6 +291,7 @@ class Transport:
             "value_linear",
             "distance",
             "p",
+            "cost",
             "epsilon",
             "lower",
             "upper",

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["UNIT", "CostError", "outward", "sum_error", "underflow", "weight_error"]
+__all__ = ["UNIT", "CostError", "outward", "sum_error", "weight_error"]
 
 UNIT = 2.0**-53
 """Unit roundoff of float64."""
@@ -21,7 +21,7 @@ _SAFE = 1.01
 
 
 class CostError:
-    """How far computed costs may be from ‖x − y‖₂^p: |Ĉᵢⱼ − Cᵢⱼ| ≤ relative · Cᵢⱼ + sₓᵢ + s_yⱼ.
+    """How far computed costs may be from the true ones: |Ĉᵢⱼ − Cᵢⱼ| ≤ relative · Cᵢⱼ + sₓᵢ + s_yⱼ.
 
     Attributes
     ----------
@@ -33,21 +33,23 @@ class CostError:
     def __init__(self, relative: float, x: Tensor, y: Tensor) -> None:
         self.relative, self.x, self.y = relative, x, y
 
-    @classmethod
-    def of_differences(cls, x: Tensor, y: Tensor, p: float) -> CostError:
-        """Return that of costs from differences of coordinates: relative to the costs, but where squares underflow."""
-        lost = underflow(x.shape[-1], p)
-        tiny = [torch.full(side.shape[:2], lost, dtype=torch.float64, device=side.device) for side in (x, y)]
-        return cls(_of_differences(x.shape[-1], p), *tiny)
+    @staticmethod
+    def relative_of_differences(d: int, p: float) -> float:
+        """Relative error of r^p from d differences: three roundings a square, d − 1 of the sum, a root and a power."""
+        return (0.5 * p * (d + 8) + 4) * UNIT * _SAFE
 
     @classmethod
-    def of_expansion(cls, x: Tensor, y: Tensor, p: float, origin: Tensor, near: float) -> CostError:
+    def of_expansion(
+        cls, x: Tensor, y: Tensor, p: float, origin: Tensor, near: float, lost: float
+    ) -> CostError:
         """Return that of costs from ‖x‖² + ‖y‖² − 2⟨x, y⟩ about an origin.
 
         Parameters
         ----------
         near : float
             Share of ‖x‖² + ‖y‖² below which squares were recomputed from differences; 0 where none were (p = 2).
+        lost : float
+            Cost that underflow may hide.
         """
         d = x.shape[-1]
         # ⟨(−2x, ‖x‖², 1), (y, 1, ‖y‖²)⟩ has d + 2 terms that sum to at most 2 N, N = ‖x‖² + ‖y‖², in absolute value;
@@ -56,7 +58,11 @@ class CostError:
         # |Ĉ − C| ≤ (p/2) t^(p/2 − 1) γN with t between s and ŝ, and N^(p/2) ≤ c (‖x‖^p + ‖y‖^p).
         share = 0.5 * p * gamma * (near ** (p / 2 - 1) if p < 2 else 4.2 ** (p / 2 - 1))
         sides = [share * torch.linalg.vector_norm(side.double() - origin, dim=2) ** p for side in (x, y)]
-        return cls(_of_differences(d, p), sides[0] + underflow(d, p), sides[1] + underflow(d, p))
+        return cls(cls.relative_of_differences(d, p), sides[0] + lost, sides[1] + lost)
+
+    def divided(self, unit: float) -> CostError:
+        """Return the error of costs that are divided by a number, which rounds them once more."""
+        return CostError(self.relative + 2 * UNIT, self.x / unit, self.y / unit)
 
     def largest(self) -> Tensor:
         """The largest part that does not shrink with the cost, shape (B,)."""
@@ -65,16 +71,6 @@ class CostError:
     def mean(self, a: Tensor, b: Tensor) -> Tensor:
         """Σ aᵢ sₓᵢ + Σ bⱼ s_yⱼ, shape (B,): what the absolute parts change in the cost of a plan or dual with these weights."""
         return (a * self.x).sum(1) + (b * self.y).sum(1)
-
-
-def _of_differences(d: int, p: float) -> float:
-    # Three roundings a square, d − 1 of the sum, those of a root and of a power.
-    return (0.5 * p * (d + 8) + 4) * UNIT * _SAFE
-
-
-def underflow(d: int, p: float) -> float:
-    """The largest cost that is lost where squares of its d differences, or itself, leave the range; in the problem's units."""
-    return max(float((d * 1e-307) ** (p / 2)), 1e-315)
 
 
 def sum_error(n: int, sequential: int = 0) -> float:

@@ -4,35 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from otgan.coupling import Coupling, value_of
+from otgan.coupling import Coupling
 from otgan.deadline import Deadline
-from otgan.entropic.problems import Settings, solve_cross
+from otgan.entropic.problems import solve_cross
 from otgan.exact.coupling import EXACT_BACKENDS, solve_exact
 from otgan.form import Form, in_type
-from otgan.measure import Pair, pair
-from otgan.normal_form import NormalForm
 from otgan.options import (
     WrongKindError,
     check_backend,
     check_max_iter,
     check_on_failure,
-    check_power,
     check_time_limit,
     check_tol,
     shown,
 )
-from otgan.result import Status, Transport, report_failures, statuses
+from otgan.problem import EntropicProblem, Problem
+from otgan.result import Status, Transport, report_failures
 
 __all__ = ["transport"]
 
 
 def transport(
     x: Any,
-    y: Any,
+    y: Any = None,
     a: Any = None,
     b: Any = None,
     *,
-    p: float = 2,
+    cost: Any = "euclidean",
+    p: float | None = None,
     epsilon: Any = None,
     blur: Any = None,
     reach: Any = None,
@@ -43,7 +42,7 @@ def transport(
     backend: str = "auto",
     on_failure: str = "warn",
 ) -> Transport:
-    """Solve min ⟨P, C⟩ + ε KL(P | a⊗b) over plans P with marginals a and b, where C = ‖x − y‖₂^p.
+    """Solve min ⟨P, C⟩ + ε KL(P | a⊗b) over plans P with marginals a and b, where C = d(x, y)^p.
 
     The cost is never halved. Without `epsilon` and `blur` the problem is exact, ε = 0.
 
@@ -55,12 +54,19 @@ def transport(
     a, b : array-like, optional
         Nonnegative weights, one a sample; uniform if omitted. Each side is normalized to total 1 (not with
         `reach`), and the totals are kept in ``mass``.
-    p : float, default 2
-        Power of the distance, p >= 1.
+    cost : str or callable, default "euclidean"
+        The distance d: "euclidean"; "cityblock" ‖x − y‖₁; "chebyshev" ‖x − y‖_∞; "cosine" 1 − cos ∠(x, y);
+        "haversine", the angle between places (latitude, longitude) in radians; a function of blocks of points of
+        shapes (k, d) and (l, d), of the caller's kind of array, that returns distances >= 0 of shape (k, l). Or
+        "precomputed": x is then the matrix of costs itself, shape (n, m), (B, n, m) or a list of matrices, and y is
+        left out.
+    p : float, optional
+        Power of the distance, p >= 1; by default 2, and 1 for "cosine", a function and "precomputed", which takes no
+        other.
     epsilon : float or (B,), optional
         Regularization in units of the cost.
     blur : float or (B,), optional
-        Regularization as a length: ε = p · blur^p. Give `epsilon` or `blur`, not both.
+        Regularization in units of the distance d: ε = p · blur^p. Give `epsilon` or `blur`, not both.
     reach : float, optional
         Length beyond which mass is rather made and destroyed than moved: the marginals become penalties
         ρ KL(P1 | a) + ρ KL(Pᵀ1 | b) with ρ = p · reach^p.
@@ -101,36 +107,39 @@ def transport(
     >>> t.value, str(t.status)
     (1.5, 'CONVERGED')
     """
-    check_on_failure(on_failure)
-    p = check_power(p)
     if epsilon is None and blur is None:
         for name, given in (("reach", reach), ("init", init)):
             if given is not None:
                 raise ValueError(f"{name} belongs to entropic problems: give epsilon or blur with it")
-        return _solve_exactly(pair(x, y, a, b), p, tol, max_iter, time_limit, backend, on_failure)
+        check_on_failure(on_failure)
+        problem = Problem.of(x, y, a, b, cost, p, power=2)
+        return _solve_exactly(problem, tol, max_iter, time_limit, backend, on_failure)
     start = _entropic(init, reach)
-    problem = pair(x, y, a, b)
-    form = NormalForm.of(problem, p)
-    settings = Settings.of(
-        form,
+    posed = EntropicProblem.posed(
+        x,
+        y,
+        a,
+        b,
+        cost=cost,
+        p=p,
         epsilon=epsilon,
         blur=blur,
         reach=reach,
         tol=tol,
         max_iter=max_iter,
-        backend=backend,
         time_limit=time_limit,
+        backend=backend,
+        on_failure=on_failure,
     )
-    coupling = solve_cross(form, settings, start)
-    status = statuses(coupling, settings.tol, settings.deadline)
-    result = _result(coupling, problem, p, status)
-    report_failures(status, coupling.error, settings.tol, on_failure)
+    coupling = solve_cross(posed.form, posed.settings, start)
+    # The result is made first: a value that cannot be handed back is a worse failure than one that did not converge.
+    result = _result(coupling, posed, posed.statuses(coupling))
+    posed.report(coupling)
     return result
 
 
 def _solve_exactly(
-    problem: Pair,
-    p: float,
+    problem: Problem,
     tol: float | None,
     max_iter: int | None,
     time_limit: float | None,
@@ -139,15 +148,17 @@ def _solve_exactly(
 ) -> Transport:
     deadline = Deadline.after(check_time_limit(time_limit))
     check_backend(backend, EXACT_BACKENDS)
-    check_tol(tol, problem.x.points.dtype)
-    form = NormalForm.of(problem, p)
-    exact = solve_exact(form.pair, p, backend=backend, max_iter=check_max_iter(max_iter), deadline=deadline)
+    check_tol(tol, problem.pair.x.dtype)
+    form = problem.form
+    exact = solve_exact(
+        form.pair, form.cost, backend=backend, max_iter=check_max_iter(max_iter), deadline=deadline
+    )
     status = tuple(
         Status.TIME_LIMIT if not arcs.optimal else Status.UNCERTIFIED if lost else Status.CONVERGED
         for arcs, lost in zip(exact.arcs, exact.lost.tolist(), strict=True)
     )
     coupling = form.restore(exact)
-    result = _result(coupling, problem, p, status)
+    result = _result(coupling, problem, status)
     report_failures(status, coupling.error, 0.0, on_failure)
     return result
 
@@ -165,15 +176,17 @@ def _entropic(init: Transport | None, reach: Any) -> Coupling | None:
     return init._coupling
 
 
-def _result(coupling: Coupling, problem: Pair, p: float, status: tuple[Status, ...]) -> Transport:
+def _result(coupling: Coupling, problem: Problem, status: tuple[Status, ...]) -> Transport:
+    pair = problem.pair
     in_type(
-        coupling.value, problem.x.dtype
+        coupling.value, pair.x.dtype
     )  # a value that cannot be handed back is an error now, not when it is read
     return Transport(
-        p=p,
-        status=status if problem.batched else status[0],
+        p=problem.cost.p,
+        cost=problem.cost.name,
+        status=status if pair.batched else status[0],
         _coupling=coupling,
-        _form=Form.of(problem),
-        _value=value_of(coupling, problem),
-        _mass=(problem.x.mass.detach(), problem.y.mass.detach()),
+        _form=Form.of(pair),
+        _value=problem.value(coupling),
+        _mass=(pair.x.mass.detach(), pair.y.mass.detach()),
     )

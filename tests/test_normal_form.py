@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import otgan
+from otgan.costs import Euclidean
 from otgan.measure import pair
 from otgan.normal_form import NormalForm, Side
 from tests.problems import cloud, simplex_weights
@@ -15,7 +16,7 @@ from tests.problems import cloud, simplex_weights
 @pytest.mark.parametrize("power", [-900, -3, 0, 5, 900])
 def test_coordinates_are_of_order_one(power):
     x, y = 2.0**power * cloud(5, 3), 2.0**power * cloud(4, 3, seed=1)
-    form = NormalForm.of(pair(x, y), 1, rooted=True)
+    form = NormalForm.of(pair(x, y), Euclidean(1), rooted=True)
     largest = max(float(side.measure.points.abs().max()) for side in (form.x, form.y))
     assert 1 <= largest < 2
     # A power of two: nothing is rounded.
@@ -24,7 +25,7 @@ def test_coordinates_are_of_order_one(power):
 
 def test_a_common_offset_is_taken_off_where_that_is_exact():
     x = np.array([[1e8 + 1, 0.5], [1e8 + 2, -0.25]])
-    form = NormalForm.of(pair(x, x + 0.125), 2)
+    form = NormalForm.of(pair(x, x + 0.125), Euclidean(2))
     points = form.x.measure.points[0].numpy() * form.unit.item()
     np.testing.assert_array_equal(points[:, 0], [0, 1])
     np.testing.assert_array_equal(

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from otgan.rounding import UNIT, CostError, outward, sum_error, weight_error
+from otgan.costs import Euclidean
+from otgan.rounding import UNIT, outward, sum_error, weight_error
 
 
 @pytest.mark.parametrize("n", [1, 10, 1000, 100_000])
@@ -40,6 +41,6 @@ def test_numbers_are_rounded_outward(down, rng):
 
 def test_differences_have_no_part_that_does_not_shrink():
     x, y = torch.zeros(1, 3, 2, dtype=torch.float64), torch.ones(1, 4, 2, dtype=torch.float64)
-    error = CostError.of_differences(x, y, 2)
+    error = Euclidean(2).error(x, y, direct=True)
     assert error.largest().item() < 1e-290
     assert 8 * UNIT < error.relative < 100 * UNIT

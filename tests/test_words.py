@@ -296,11 +296,12 @@ INIT = wrong(
     {"another dimension": otgan.transport([0.0, 1.0], [2.0], epsilon=1.0)},
 )
 
-POWER = or_none(one_positive(below=0.99))
+POWER = one_positive(below=0.99)
 STRENGTH, TOL, MAX_ITER, TIME_LIMIT = several_positive(), one_positive(), whole(), one_positive()
 BASE = one_positive(one=1.0)
 PERMUTATIONS = or_none(whole(least=0))
 SOLVER = {
+    "cost": word(),
     "p": POWER,
     "epsilon": STRENGTH,
     "blur": STRENGTH,
@@ -394,7 +395,7 @@ DTYPE = wrong(
 LENGTHY = {"way": word(), "distance": word()}
 
 FUNCTIONS = {
-    "emd": (otgan.emd, with_sets(otgan.emd), {**SETS, "p": POWER, "time_limit": TIME_LIMIT}),
+    "emd": (otgan.emd, with_sets(otgan.emd), {**SETS, "cost": word(), "p": POWER, "time_limit": TIME_LIMIT}),
     "transport": (
         otgan.transport,
         with_sets(otgan.transport, with_epsilon),
@@ -430,7 +431,8 @@ FUNCTIONS = {
         with_sets(otgan.compare, options_of_reports),
         {
             **SETS,
-            **{name: SOLVER[name] for name in ("p", "epsilon", "blur", "tol", "max_iter", "time_limit")},
+            "p": or_none(POWER),
+            **{name: SOLVER[name] for name in ("epsilon", "blur", "tol", "max_iter", "time_limit")},
             **{name: ESTIMATED[name] for name in ("estimator", "bins", "bin_width", "outside", "k")},
             "metrics": METRICS,
             "permutations": PERMUTATIONS,

@@ -11,7 +11,7 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from otgan.cost import squared_distances
+from otgan.costs.euclidean import squared_distances
 from otgan.measure import Pair
 from otgan.options import whole_number
 

@@ -7,7 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from otgan.coupling import Coupling, center
+from otgan.coupling import Solved, center
 from otgan.entropic.gradient import second_order_gradients
 from otgan.entropic.solver import Solution
 from otgan.exact.coupling import solve_exact
@@ -30,7 +30,7 @@ _RAISES = 10
 """Sinkhorn steps that potentials borrowed from another problem may need to satisfy the tolerance."""
 
 
-class EntropicCoupling(Coupling):
+class EntropicCoupling(Solved):
     """The plan P = a b exp((f + g − C)/ε) of a geometry and potentials."""
 
     def __init__(
@@ -45,7 +45,7 @@ class EntropicCoupling(Coupling):
     ) -> None:
         self.pair = pair
         self.geometry, self.a, self.b, self.epsilon, self.rho = geometry, a, b, epsilon, rho
-        self.balanced, self.backend, self.p = rho is None, geometry.name, geometry.p
+        self.balanced, self.backend, self.p = rho is None, geometry.name, geometry.rule.p
         self.excess, self.error, self.iterations = solution.excess, solution.error, solution.iterations
         if rho is None:
             self.f, self.g = center(solution.f, solution.g, a, b)
@@ -102,12 +102,14 @@ class EntropicCoupling(Coupling):
         return sums / self.geometry.apply(epsilon, f, g, ones, b, torch.ones_like(b)[..., None], 1)
 
     def extended(
-        self, points: Tensor, others: Tensor, potential: Tensor, weights: Tensor, p: float
+        self, points: Tensor, others: Tensor, potential: Tensor, weights: Tensor, *, of_x: bool
     ) -> Tensor:
         """The soft minimum of C − h over the other side, damped where marginals are penalties."""
         assert self.epsilon is not None
-        between = make_geometry("streamed", points, others, p, direct=True)
-        found = between.softmin(self.epsilon, potential + self.epsilon[:, None] * weights.log(), 1)
+        sides = (points, others) if of_x else (others, points)
+        between = make_geometry("streamed", *sides, self.geometry.rule, direct=True)
+        h = potential + self.epsilon[:, None] * weights.log()
+        found = between.softmin(self.epsilon, h, 1 if of_x else 0)
         return found if self.rho is None else found * (self.rho / (self.rho + self.epsilon))[:, None]
 
     @cached_property
@@ -179,16 +181,13 @@ class EntropicCoupling(Coupling):
         total = torch.maximum(rest_a.sum(1), rest_b.sum(1)).clamp_min(torch.finfo(torch.float64).tiny)
         upper = geometry.linear_cost(epsilon, f, g, a, b, (shrunk_x, shrunk_y))
         upper = upper + geometry.outer_cost(rest_a / total[:, None], rest_b)
-        # Sums of the plan are off by `noise` of every point's mass, which moves to anywhere: C <= 2^(p−1) (‖x‖^p + ‖y‖^p).
-        powers = [
-            torch.linalg.vector_norm(side.double() - geometry.origin, dim=2) ** self.p
-            for side in (geometry.x, geometry.y)
-        ]
-        spread = 2**self.p * ((a * powers[0]).sum(1) + (b * powers[1]).sum(1))
+        # Sums of the plan are off by `noise` of every point's mass, which moves to anywhere.
+        most = geometry.majorant
+        spread = 2 * ((a * most[0]).sum(1) + (b * most[1]).sum(1))
         # Rests whose totals differ, by what rounding hid on one side, leave mass that the product does not move.
         unmoved = [1 - rest.sum(1) / total for rest in (rest_b, rest_a)]
-        for share, rest, power in zip(unmoved, (rest_a, rest_b), powers, strict=True):
-            upper = upper + 2 ** (self.p - 1) * share * (rest * power).sum(1)
+        for share, rest, part in zip(unmoved, (rest_a, rest_b), most, strict=True):
+            upper = upper + share * (rest * part).sum(1)
         above = (error.relative + noise) * upper + absolute + 4 * noise * spread
         lower, upper = (torch.minimum(dual, upper) - below).clamp_min(0), upper + above  # no cost is negative
         return self._sharpened(lower, upper, below + above)
@@ -200,7 +199,8 @@ class EntropicCoupling(Coupling):
         if not len(blurred) or len(blurred) * n * m > _SOLVABLE:
             return lower, upper
         try:
-            exact = solve_exact(Pair(self.pair.x.take(blurred), self.pair.y.take(blurred)), self.p).bounds()
+            some = Pair(self.pair.x.take(blurred), self.pair.y.take(blurred))
+            exact = solve_exact(some, self.geometry.rule).bounds()
         except (SimplexError, MemoryError):
             return lower, upper
         lower, upper = lower.clone(), upper.clone()

@@ -22,11 +22,7 @@ _BEYOND = 8.0
 
 def is_diffuse(geometry: Geometry, epsilon: Tensor) -> Tensor:
     """Tell which problems have an ε far beyond their costs, shape (B,)."""
-    radii = [
-        torch.linalg.vector_norm(side.double() - geometry.origin, dim=2).amax(1)
-        for side in (geometry.x, geometry.y)
-    ]
-    return epsilon >= _BEYOND * (radii[0] + radii[1]) ** geometry.p
+    return epsilon >= _BEYOND * geometry.largest
 
 
 def solve_diffuse(

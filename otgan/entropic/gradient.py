@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from otgan.costs import Cost
+
 if TYPE_CHECKING:
     from otgan.entropic.coupling import EntropicCoupling
 
@@ -41,38 +43,19 @@ def second_order_gradients(
     tuple of Tensor
         Of the shapes of x, y, a and b, float64. Third derivatives raise an error.
     """
-    p, epsilon = coupling.geometry.p, coupling.epsilon
+    rule, epsilon = coupling.geometry.rule, coupling.epsilon
     assert epsilon is not None
     x, y, a, b = x.double(), y.double(), a.double(), b.double()
-    f, g = _Potentials.apply(x, y, a, b, coupling.f, coupling.g, epsilon, p)
-    plan = _plan(x, y, a, b, f, g, epsilon, p)
-    if p == 2:
-        force = 2 * plan
-    else:
-        square = _squares(x, y)
-        apart = square > 0
-        force = torch.where(apart, plan * p * torch.where(apart, square, 1.0) ** (p / 2 - 1), 0.0)
-    in_x = x * force.sum(2, keepdim=True) - force @ y
-    in_y = y * force.sum(1)[..., None] - force.mT @ x
-    return in_x, in_y, f, g
-
-
-def _squares(x: Tensor, y: Tensor) -> Tensor:
-    """Squared distances, differentiable; formed from differences so that coincident points are at 0."""
-    return (x[:, :, None] - y[:, None]).square().sum(-1)
+    f, g = _Potentials.apply(x, y, a, b, coupling.f, coupling.g, epsilon, rule)
+    plan = _plan(x, y, a, b, f, g, epsilon, rule)
+    return *rule.forces(x, y, plan), f, g
 
 
 def _plan(
-    x: Tensor, y: Tensor, a: Tensor, b: Tensor, f: Tensor, g: Tensor, epsilon: Tensor, p: float
+    x: Tensor, y: Tensor, a: Tensor, b: Tensor, f: Tensor, g: Tensor, epsilon: Tensor, rule: Cost
 ) -> Tensor:
     """The plan as a differentiable function of everything in it; a coincident pair has a cost of slope 0."""
-    if p == 2:
-        norms = x.square().sum(-1)[..., None] + y.square().sum(-1)[:, None]
-        cost = norms - 2 * x @ y.mT
-    else:
-        square = _squares(x, y)
-        apart = square > 0
-        cost = torch.where(apart, torch.where(apart, square, 1.0) ** (p / 2), 0.0)
+    cost = rule.differentiable(x, y)
     exponent = (f[..., None] + g[:, None] - cost) / epsilon[:, None, None]
     # Pairs without weight on either side may have any potential; they have no mass.
     weightless = (a == 0)[..., None] | (b == 0)[:, None]
@@ -92,10 +75,10 @@ class _Potentials(torch.autograd.Function):
         f: Tensor,
         g: Tensor,
         epsilon: Tensor,
-        p: float,
+        rule: Cost,
     ) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(x, y, a, b, f, g, epsilon)
-        ctx.p = p
+        ctx.rule = rule
         return f.clone(), g.clone()
 
     @staticmethod
@@ -104,12 +87,12 @@ class _Potentials(torch.autograd.Function):
         x, y, a, b, f, g, epsilon = ctx.saved_tensors
         inputs = [t.detach().requires_grad_() for t in (x, y, a, b)]
         with torch.enable_grad():
-            plan = _plan(inputs[0], inputs[1], inputs[2], inputs[3], f, g, epsilon, ctx.p)
+            plan = _plan(inputs[0], inputs[1], inputs[2], inputs[3], f, g, epsilon, ctx.rule)
             to_x, to_y = _adjoint(plan.detach(), grad_f, grad_g)
             # The residuals of the marginals, paired with the adjoint: their explicit derivative is the answer.
             row_gap, column_gap = plan.sum(2) - inputs[2], plan.sum(1) - inputs[3]
             paired = -(epsilon[:, None] * to_x * row_gap).sum() - (epsilon[:, None] * to_y * column_gap).sum()
-            grads = torch.autograd.grad(paired, inputs)
+            grads = torch.autograd.grad(paired, inputs, materialize_grads=True)
         return (*grads, None, None, None, None)
 
 

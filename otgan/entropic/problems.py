@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from otgan.cost import mean_cost
+from otgan.costs import Cost
 from otgan.coupling import Coupling
 from otgan.deadline import Deadline
 from otgan.entropic.coupling import EntropicCoupling
@@ -20,7 +20,7 @@ from otgan.entropic.symmetric import solve_symmetric
 from otgan.entropic.unbalanced import solve_unbalanced
 from otgan.geometry import BACKENDS, Geometry, make_geometry
 from otgan.measure import Measure, Pair
-from otgan.normal_form import NormalForm, Restored, Side
+from otgan.normal_form import NormalForm, Restored
 from otgan.options import (
     check_backend,
     check_max_iter,
@@ -61,7 +61,6 @@ class Settings:
 
     Attributes
     ----------
-    p : float
     epsilon : Tensor, shape (B,), float64
         In the caller's units.
     rho : Tensor, shape (B,), or None
@@ -72,7 +71,6 @@ class Settings:
     deadline : Deadline
     """
 
-    p: float
     epsilon: Tensor
     rho: Tensor | None
     tol: float
@@ -96,7 +94,7 @@ class Settings:
         """Check the keywords of a call; without `epsilon` and `blur`, ε is a twentieth of the mean cost."""
         deadline = Deadline.after(check_time_limit(time_limit))
         check_backend(backend, tuple(BACKENDS))
-        strength, rho = resolve_epsilon(epsilon, blur, form.p), resolve_reach(reach, form.p)
+        strength, rho = resolve_epsilon(epsilon, blur, form.cost.p), resolve_reach(reach, form.cost.p)
         points = form.x.measure.points
         tol = check_tol(tol, form.x.whole.dtype)
         limit = check_max_iter(max_iter, MAX_ITER)
@@ -116,7 +114,7 @@ class Settings:
             raise OverflowError(
                 f"p * reach**p is less than {_LEAST:.0e} of the costs, which float64 cannot tell from 0: raise reach"
             )
-        return cls(form.p, strength, rho, tol, limit, backend, deadline)
+        return cls(strength, rho, tol, limit, backend, deadline)
 
     def in_units(self, scale: Tensor) -> Settings:
         """Return the settings of a problem whose costs are divided by `scale`, shape (B,)."""
@@ -143,8 +141,9 @@ def solve_divergence(form: NormalForm, settings: Settings) -> tuple[Coupling, Co
     """Solve x with y, x with itself and y with itself at one ε."""
     inner = settings.in_units(form.scale)
     cross = _cross(form, inner, None)
-    self_x, self_y = _self(form.x, inner), _self(form.y, inner)
-    if settings.p <= 2 and settings.rho is None:
+    own_x, own_y = form.against_itself()
+    self_x, self_y = _self(own_x, inner), _self(own_y, inner)
+    if form.cost.definite and settings.rho is None:
         divergence = cross.value - 0.5 * (self_x.value + self_y.value)
         below = divergence < 0
         if bool(below.any()):
@@ -153,24 +152,23 @@ def solve_divergence(form: NormalForm, settings: Settings) -> tuple[Coupling, Co
             # At an ε far beyond the costs they would only bring in its rounding.
             near = below & ~is_diffuse(cross.geometry, inner.epsilon)
             cross = cross.raised(self_y.f, settings.tol, near)
-    pairs = ((form, cross), (form.against_itself(form.x), self_x), (form.against_itself(form.y), self_y))
+    pairs = ((form, cross), (own_x, self_x), (own_y, self_y))
     restored = [own.restore(term, settings.epsilon) for own, term in pairs]
     return restored[0], restored[1], restored[2]
 
 
-def divergence_of(
-    terms: Sequence[Coupling], cross: Tensor, self_x: Tensor, self_y: Tensor, problem: Pair
-) -> Tensor:
-    """Put the values of the three terms together, shape (B,).
+def divergence_of(terms: Sequence[Coupling], values: Sequence[Tensor], problem: Pair, cost: Cost) -> Tensor:
+    """Put the values of the three terms, x with y, x with itself and y with itself, together, shape (B,).
 
-    Unbalanced problems add (ε/2) (mass(a) − mass(b))². Balanced ones are nonnegative for p <= 2 by theory: what is below
-    0 is rounding, or a term that did not converge, and 0 is nearer; the gradient stays that of the terms.
+    Unbalanced problems add (ε/2) (mass(a) − mass(b))². Balanced ones are nonnegative by theory for definite costs: what
+    is below 0 is rounding, or a term that did not converge, and 0 is nearer; the gradient stays that of the terms.
     """
+    cross, self_x, self_y = values
     divergence = cross - 0.5 * (self_x + self_y)
     epsilon = terms[0].epsilon
     if not terms[0].balanced and epsilon is not None:
         return divergence + 0.5 * epsilon * (problem.x.mass - problem.y.mass).square()
-    if terms[0].p > 2:
+    if not cost.definite:
         return divergence
     return divergence + (-divergence.detach()).clamp_min(0)
 
@@ -182,7 +180,7 @@ def _cross(form: NormalForm, settings: Settings, init: Coupling | None) -> Entro
     with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
         a, b = settings.weights(first).detach(), settings.weights(second).detach()
         g = None if init is None else _extended(init, form, settings)
-        geometry = _geometry(x, y, settings)
+        geometry = _geometry(x, y, form.cost, settings)
         if geometry.skips_padding or (first.sizes is None and second.sizes is None):
             solution = _solve(geometry, a, b, settings, g)
             return EntropicCoupling(geometry, a, b, settings.epsilon, settings.rho, solution, form.pair)
@@ -190,7 +188,7 @@ def _cross(form: NormalForm, settings: Settings, init: Coupling | None) -> Entro
         for members, n, m in groups_of_similar_size(_sizes(first), _sizes(second)):
             k = torch.tensor(members, device=x.device)
             own = settings.take(k)
-            part = make_geometry(settings.backend, x[k, :n], y[k, :m], settings.p, geometry.direct)
+            part = make_geometry(settings.backend, x[k, :n], y[k, :m], form.cost, geometry.direct)
             start = None if g is None else g[k, :m]
             assembly.add(k, _solve(part, a[k, :n], b[k, :m], own, start))
         return EntropicCoupling(
@@ -198,25 +196,28 @@ def _cross(form: NormalForm, settings: Settings, init: Coupling | None) -> Entro
         )
 
 
-def _self(side: Side, settings: Settings) -> EntropicCoupling:
-    """Solve OT_ε(x, x) in normal form; the settings are in its units."""
-    points = side.measure.points.detach()
+def _self(form: NormalForm, settings: Settings) -> EntropicCoupling:
+    """Solve OT_ε(x, x), a normal form of x with itself; the settings are in its units."""
+    side = form.x.measure
+    points = side.points.detach()
+    if not form.cost.symmetric:
+        return _cross(form, settings, None)
     with torch.no_grad(), torch.autocast(points.device.type, enabled=False):
-        a = settings.weights(side.measure).detach()
-        geometry = _geometry(points, points, settings)
+        a = settings.weights(side).detach()
+        geometry = _geometry(points, points, form.cost, settings)
         solution = _solve(geometry, a, a, settings, None, symmetric=True)
-        pair = Pair(side.measure, side.measure)
-        return EntropicCoupling(geometry, a, a, settings.epsilon, settings.rho, solution, pair)
+        return EntropicCoupling(geometry, a, a, settings.epsilon, settings.rho, solution, Pair(side, side))
 
 
-def _geometry(x: Tensor, y: Tensor, settings: Settings) -> Geometry:
+def _geometry(x: Tensor, y: Tensor, rule: Cost, settings: Settings) -> Geometry:
     """Return the geometry that suits, with costs from differences where an expansion would not be accurate enough."""
-    geometry = make_geometry(settings.backend, x, y, settings.p)
+    geometry = make_geometry(settings.backend, x, y, rule)
+    if not rule.expands:
+        return geometry
     # Kernels also round coordinates, once they are taken from a common origin.
-    radii = [torch.linalg.vector_norm(side.double() - geometry.origin, dim=2).amax(1) for side in (x, y)]
-    blur = geometry.cost_error.largest() + 8 * settings.p * UNIT * (radii[0] + radii[1]) ** settings.p
+    blur = geometry.cost_error.largest() + 8 * rule.p * UNIT * geometry.largest
     blurred = blur > _LEGIBLE * settings.tol * settings.epsilon
-    return make_geometry(settings.backend, x, y, settings.p, direct=True) if bool(blurred.any()) else geometry
+    return make_geometry(settings.backend, x, y, rule, direct=True) if bool(blurred.any()) else geometry
 
 
 def _sizes(side: Measure) -> tuple[int, ...]:
@@ -276,7 +277,7 @@ def _extended(init: Coupling, form: NormalForm, settings: Settings) -> Tensor:
     moved = (before.x.origin.double().to(y.device) - form.x.origin.double()) / form.unit[:, None, None]
     x = old.geometry.x.double().to(y.device) * unit + moved
     f = old.f.to(y.device) * (before.scale.to(y.device) / form.scale)[:, None]
-    between = make_geometry(settings.backend, x.to(y.dtype), y, settings.p)
+    between = make_geometry(settings.backend, x.to(y.dtype), y, form.cost)
     scale = settings.epsilon[:, None]
     return between.softmin(settings.epsilon, f + scale * old.a.to(y.device).log(), 0)
 
@@ -285,7 +286,7 @@ def _default_epsilon(form: NormalForm) -> Tensor:
     """ε where none is given: a twentieth of the mean cost, and 1 where that is 0; shape (B,), detached."""
     x, y = form.x.measure, form.y.measure
     with torch.no_grad():
-        mean = mean_cost(x.points.detach(), y.points.detach(), x.weights.detach(), y.weights.detach(), form.p)
+        mean = form.cost.mean(x.points.detach(), y.points.detach(), x.weights.detach(), y.weights.detach())
     return torch.where(mean > 0, RELATIVE_EPSILON * mean * form.scale, 1.0)
 
 

@@ -16,10 +16,10 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from otgan.cost import NEAR, cost_error, cost_matrix, origin_of
+from otgan.costs import Cost
 from otgan.exact.arcs import Arcs, Floats
 from otgan.exact.flows import whole_flows
-from otgan.rounding import UNIT, CostError, sum_error, underflow, weight_error
+from otgan.rounding import UNIT, CostError, sum_error, weight_error
 
 __all__ = ["Problem", "interval"]
 
@@ -47,7 +47,7 @@ class Problem:
         Normalized.
     given : tuple of ndarray or None
         The weights as they were given; None where all are equal.
-    p : float
+    cost : Cost
     """
 
     x: Tensor
@@ -55,7 +55,7 @@ class Problem:
     a: Floats
     b: Floats
     given: tuple[Floats | None, Floats | None]
-    p: float
+    cost: Cost
 
 
 def interval(problem: Problem, arcs: Arcs, f: Floats, g: Floats) -> tuple[float, float]:
@@ -69,12 +69,14 @@ def interval(problem: Problem, arcs: Arcs, f: Floats, g: Floats) -> tuple[float,
     f, g : ndarray
         Optimal potentials, up to rounding.
     """
-    x, y, p = problem.x, problem.y, problem.p
-    relative = CostError.of_differences(x[None], y[None], p).relative
-    cost = (torch.linalg.vector_norm(x[arcs.i] - y[arcs.j], dim=1) ** p).numpy()
+    x, y, rule = problem.x, problem.y, problem.cost
+    sharp = rule.error(x[None], y[None], direct=True)
+    cost = rule.entries(x[arcs.i], y[arcs.j]).numpy()
     value = math.fsum(arcs.mass * cost)
-    noise = relative + 8 * UNIT
-    repair = _repair(problem, arcs) + underflow(x.shape[1], p)
+    noise = sharp.relative + 8 * UNIT
+    hidden = float(sharp.largest())
+    most = rule.majorant(x[None], y[None])
+    repair = _repair(problem, arcs, most) + hidden
     upper = value * (1 + noise) + repair
     if arcs.solver == "line":
         # Sorting is optimal for every convex cost of differences: only rounding is between the plan and the optimum.
@@ -87,13 +89,11 @@ def interval(problem: Problem, arcs: Arcs, f: Floats, g: Floats) -> tuple[float,
     exact = whole_flows(arcs.i, arcs.j, problem.given, (len(problem.a), len(problem.b)))
     if exact is not None:
         flow, homeless = exact
-        farthest = float(torch.linalg.vector_norm(torch.cat([x, y]).amax(0) - torch.cat([x, y]).amin(0))) ** p
+        farthest = float(rule.largest(x[None], y[None]))
         counted = math.fsum(flow * cost) * (1 + noise) + homeless * farthest * (1 + noise)
-        counted += underflow(x.shape[1], p)
+        counted += hidden
         if arcs.solver == "line":
-            lower = max(
-                lower, (counted - 2 * homeless * farthest) * (1 - 2 * noise) - 2 * underflow(x.shape[1], p)
-            )
+            lower = max(lower, (counted - 2 * homeless * farthest) * (1 - 2 * noise) - 2 * hidden)
         upper = min(upper, counted)
     if arcs.solver != "line" and len(x) * len(y) * max(1, x.shape[1] / 4) <= _ENTRIES:
         lower = max(lower, _dual(problem, *_leveled(problem, arcs, f, g), None))
@@ -103,9 +103,8 @@ def interval(problem: Problem, arcs: Arcs, f: Floats, g: Floats) -> tuple[float,
 def _error(problem: Problem, solver: str) -> CostError:
     """How far the costs that a solver saw may be from the true ones."""
     x, y = problem.x[None], problem.y[None]
-    if solver == "certified":  # its points are centered, which rounds their coordinates
-        return CostError.of_expansion(x, y, problem.p, x.mean(1, keepdim=True), NEAR)
-    return cost_error(x, y, problem.p, direct=False, origin=origin_of(x, y), exact=True)
+    rule = problem.cost
+    return rule.rescaled_error(x, y) if solver == "certified" else rule.error(x, y, exact=True)
 
 
 def _dual(problem: Problem, f: Floats, g: Floats, error: CostError | None) -> float:
@@ -114,28 +113,26 @@ def _dual(problem: Problem, f: Floats, g: Floats, error: CostError | None) -> fl
     value = math.fsum(np.concatenate([a * f, b * g]))
     size = math.fsum(np.concatenate([a * np.abs(f), b * np.abs(g)]))
     if error is None:
-        error = CostError.of_differences(problem.x[None], problem.y[None], problem.p)
+        error = problem.cost.error(problem.x[None], problem.y[None], direct=True)
     absolute = float(error.mean(torch.from_numpy(a)[None], torch.from_numpy(b)[None])[0])
     return (
         value - error.relative * abs(value) - absolute - (4 * UNIT + weight_error(max(len(a), len(b)))) * size
     )
 
 
-def _repair(problem: Problem, arcs: Arcs) -> float:
+def _repair(problem: Problem, arcs: Arcs, most: tuple[Tensor, Tensor]) -> float:
     """A bound of what it costs to give the arcs exactly the marginals that were asked for.
 
-    Mass e that is missing or too much at points z moves at a cost of at most 2^(p−1) e ‖z − o‖^p on its side.
+    Mass that is missing or too much at a point moves at a cost of at most its share of the largest costs, `most`.
     """
     total = 0.0
-    origin = origin_of(problem.x, problem.y)
-    for index, points, weights in ((arcs.i, problem.x, problem.a), (arcs.j, problem.y, problem.b)):
+    for index, part, weights in ((arcs.i, most[0], problem.a), (arcs.j, most[1], problem.b)):
         present = np.bincount(index, arcs.mass, len(weights))
         wrong = (
             np.abs(present - weights)
             + (sum_error(1, sequential=len(index)) + weight_error(len(weights))) * weights
         )
-        powers = torch.linalg.vector_norm(points - origin, dim=1).numpy() ** problem.p
-        total += 2 * 2 ** (problem.p - 1) * math.fsum(wrong * powers)
+        total += 2 * math.fsum(wrong * part[0].numpy())
     return total
 
 
@@ -157,23 +154,23 @@ def _leveled(problem: Problem, arcs: Arcs, f: Floats, g: Floats) -> tuple[Floats
         shift += sign * np.divide(sums, mass, out=np.zeros(count), where=mass > 0)
     # Levels that lie near each other are one cluster's: only what is far from all others may be shifted on its own.
     order = np.argsort(shift)
-    cost = torch.linalg.vector_norm(problem.x[arcs.i] - problem.y[arcs.j], dim=1) ** problem.p
+    cost = problem.cost.entries(problem.x[arcs.i], problem.y[arcs.j])
     group = np.zeros(count, dtype=np.int64)
     group[order[1:]] = np.cumsum(np.diff(shift[order]) > _FAR * float(cost.max()))
     mass = in_x + in_y
     shift = (np.bincount(group, mass * shift) / np.maximum(np.bincount(group, mass), 1e-300))[group]
     level = torch.from_numpy(g - shift[label[n:]])
-    feasible_f, feasible_g = _transform(problem.x, problem.y, level, problem.p)
+    feasible_f, feasible_g = _transform(problem.x, problem.y, level, problem.cost)
     return feasible_f.numpy(), feasible_g.numpy()
 
 
-def _transform(x: Tensor, y: Tensor, g: Tensor, p: float) -> tuple[Tensor, Tensor]:
+def _transform(x: Tensor, y: Tensor, g: Tensor, rule: Cost) -> tuple[Tensor, Tensor]:
     """Potentials f = min (C − g) and then g = min (C − f), of costs from differences."""
     step = max(1, _TILE // len(y))
     rows = []
     g_new = torch.full_like(g, torch.inf)
     for start in range(0, len(x), step):
-        cost = cost_matrix(x[None, start : start + step], y[None], p, direct=True)[0]
+        cost = rule.block(x[None, start : start + step], y[None], direct=True)[0]
         f = (cost - g).amin(1)
         rows.append(f)
         g_new = torch.minimum(g_new, (cost - f[:, None]).amin(0))

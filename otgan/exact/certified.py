@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from torch import Tensor
 
-from otgan.cost import cost_matrix, mean_cost
+from otgan.costs import Cost
+from otgan.costs.base import tiles_of
 from otgan.deadline import NEVER, Deadline
 from otgan.exact.arcs import Arcs, Floats, lasting
-from otgan.exact.potentials import approximate_potentials, scaled_tiles
+from otgan.exact.potentials import approximate_potentials
 from otgan.exact.simplex import OutOfTimeError, SimplexError, check_result, import_pot, run_pot
 
 __all__ = ["solve_certified", "sparse_simplex_available"]
@@ -48,6 +49,9 @@ _ROUNDS, _CROWD = 40, 100
 
 _REMEDY = "use backend='simplex', or give epsilon for bounds of the exact cost"
 
+_ROUGH_TILE = 2**18
+"""Costs in float32 that are looked at together."""
+
 _TILE = 2**20
 """Costs that are looked at together."""
 
@@ -60,20 +64,17 @@ class _Problem:
     y: Tensor
     a: Floats
     b: Floats
-    p: float
+    cost: Cost
 
     def costs(self, i: Ints, j: Ints) -> Floats:
-        """Costs of single arcs, from differences and so to full accuracy."""
-        difference = self.x[torch.from_numpy(i)] - self.y[torch.from_numpy(j)]
-        return (torch.linalg.vector_norm(difference, dim=1) ** self.p).numpy()
+        """Costs of single arcs, to full accuracy."""
+        return self.cost.entries(self.x[torch.from_numpy(i)], self.y[torch.from_numpy(j)]).numpy()
 
     def tiles(self) -> Iterator[tuple[slice, Tensor]]:
         """Yield (rows, costs of those rows), float64."""
-        step = max(1, _TILE // len(self.y))
-        origin = self.x.new_zeros(1, 1, self.x.shape[1])  # the points are centered
-        for start in range(0, len(self.x), step):
-            rows = slice(start, start + step)
-            yield rows, cost_matrix(self.x[None, rows], self.y[None], self.p, exact=True, origin=origin)[0]
+        origin = self.x.new_zeros(1, 1, self.x.shape[1])  # the points of a norm are centered
+        for rows in tiles_of(len(self.x), len(self.y), _TILE):
+            yield rows, self.cost.block(self.x[None, rows], self.y[None], exact=True, origin=origin)[0]
 
 
 def sparse_simplex_available() -> bool:
@@ -86,17 +87,17 @@ def solve_certified(
     y: Tensor,
     a: Floats,
     b: Floats,
-    p: float,
+    cost: Cost,
     deadline: Deadline = NEVER,
 ) -> Arcs:
-    """Solve min ⟨P, C⟩ for C = ‖x − y‖₂^p over plans with marginals a and b, without a cost matrix.
+    """Solve min ⟨P, C⟩ over plans with marginals a and b, without a cost matrix.
 
     Parameters
     ----------
     x, y : Tensor, shapes (n, d) and (m, d), float64 on the CPU
     a, b : ndarray, shapes (n,) and (m,)
         Weights, each of total 1.
-    p : float
+    cost : Cost
     deadline : Deadline
 
     Returns
@@ -116,15 +117,13 @@ def solve_certified(
     heavy_x, heavy_y = x[torch.from_numpy(rows)], y[torch.from_numpy(columns)]
     heavy_a, heavy_b = a[rows], b[columns]
     on_a, on_b = torch.from_numpy(heavy_a)[None], torch.from_numpy(heavy_b)[None]
-    mean = float(mean_cost(heavy_x[None], heavy_y[None], on_a, on_b, p))
-    length = mean ** (1 / p) or 1.0
-    center = heavy_x.mean(0)
-    inner = _Problem((heavy_x - center) / length, (heavy_y - center) / length, heavy_a, heavy_b, p)
+    unit = float(cost.mean(heavy_x[None], heavy_y[None], on_a, on_b)) or 1.0
+    scaled, new_x, new_y = cost.rescaled(x, y, unit)
+    some_x, some_y = new_x[torch.from_numpy(rows)], new_y[torch.from_numpy(columns)]
+    inner = _Problem(some_x, some_y, heavy_a, heavy_b, scaled)
     i, j, mass, f, g = _generate(inner, deadline)
     if len(rows) < len(a) or len(columns) < len(b):
-        whole = _Problem((x - center) / length, (y - center) / length, a, b, p)
-        f, g = _extend(whole, columns, g)
-    unit = length**p
+        f, g = _extend(_Problem(new_x, new_y, a, b, scaled), columns, g)
     return Arcs(rows[i], columns[j], mass, unit * f, unit * g, "certified")
 
 
@@ -142,7 +141,7 @@ def _extend(problem: _Problem, columns: Ints, g: Floats) -> tuple[Floats, Floats
 def _generate(problem: _Problem, deadline: Deadline) -> tuple[Ints, Ints, Floats, Floats, Floats]:
     """Solve restricted problems until no arc is missing; return arcs, masses, and feasible potentials."""
     n, m = len(problem.a), len(problem.b)
-    start = approximate_potentials(problem.x, problem.y, problem.a, problem.b, problem.p, deadline)
+    start = approximate_potentials(problem.x, problem.y, problem.a, problem.b, problem.cost, deadline)
     arcs = _nearest(problem, *start)
     f, g = (potential.double().numpy() for potential in start)
     penalty = 0.0
@@ -189,7 +188,7 @@ def _nearest(problem: _Problem, f: Tensor, g: Tensor) -> Ints:
     m = len(g)
     codes = []
     best: tuple[Tensor, Tensor] | None = None
-    for rows, cost in scaled_tiles(problem.x.float(), problem.y.float(), problem.p):
+    for rows, cost in problem.cost.rough_tiles(problem.x.float(), problem.y.float(), _ROUGH_TILE):
         reduced = cost - g
         k = min(_NEAREST, m)
         j = reduced.topk(k, 1, largest=False, sorted=False).indices

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from otgan.cost import cost_matrix
-from otgan.coupling import Coupling, center
+from otgan.costs import Cost
+from otgan.coupling import Solved, center
 from otgan.deadline import NEVER, Deadline
 from otgan.exact.arcs import Arcs, Floats
 from otgan.exact.assignment import potentials, solve_assignment
@@ -25,7 +25,6 @@ from otgan.exact.sorted import solve_roughly
 from otgan.geometry import make_geometry
 from otgan.measure import Measure, Pair
 from otgan.memory import describe, free_memory
-from otgan.rounding import underflow
 
 __all__ = ["EXACT_BACKENDS", "ExactCoupling", "solve_exact"]
 
@@ -50,13 +49,13 @@ _COPIES = 6
 """Matrices of the size of the costs that the exact solvers hold at once, at most."""
 
 
-class ExactCoupling(Coupling):
+class ExactCoupling(Solved):
     """Optimal plans held as arcs. The solvers work on the CPU in float64; results live where the points do."""
 
     epsilon = None
 
-    def __init__(self, pair: Pair, p: float, arcs: list[Arcs]) -> None:
-        self.pair, self.p, self.arcs = pair, p, arcs
+    def __init__(self, pair: Pair, cost: Cost, arcs: list[Arcs]) -> None:
+        self.pair, self.cost, self.p, self.arcs = pair, cost, cost.p, arcs
         self.a, self.b = pair.x.weights.detach(), pair.y.weights.detach()
         self.backend = arcs[0].solver
         self.iterations = torch.zeros(len(arcs), dtype=torch.int64, device=self.a.device)
@@ -78,15 +77,16 @@ class ExactCoupling(Coupling):
         return k, i, j, mass
 
     @cached_property
-    def _difference(self) -> Tensor:
+    def _ends(self) -> tuple[Tensor, Tensor]:
+        """The points x and y of every arc."""
         k, i, j, _ = self._indices
-        return self._x[k, i] - self._y[k, j]
+        return self._x[k, i], self._y[k, j]
 
     @cached_property
     def value(self) -> Tensor:  # type: ignore[override]
         """⟨P, C⟩ summed over the arcs, correctly rounded but for the costs."""
         _, _, _, mass = self._indices
-        terms = mass * torch.linalg.vector_norm(self._difference, dim=1) ** self.p
+        terms = mass * self.cost.entries(*self._ends)
         parts = terms.numpy(force=True)
         ends = np.cumsum([0, *(len(arc.i) for arc in self.arcs)])
         sums = [math.fsum(parts[start:end]) for start, end in itertools.pairwise(ends)]
@@ -96,10 +96,9 @@ class ExactCoupling(Coupling):
     def lost(self) -> Tensor:
         """Which problems have differences, beside far larger ones, whose costs underflow and are the whole value."""
         k, _, _, _ = self._indices
-        apart = self._difference.abs().amax(1)
-        gone = (apart > 0) & (torch.linalg.vector_norm(self._difference, dim=1) ** self.p < 1e-300)
+        gone = self.cost.vanishes(*self._ends)
         count = torch.zeros_like(self.value).index_add_(0, k, gone.double())
-        return (count > 0) & (self.value < _VISIBLE * underflow(self._x.shape[2], self.p))
+        return (count > 0) & (self.value < _VISIBLE * self.cost.underflow(self._x.shape[2]))
 
     def linear_cost(self) -> Tensor:
         """⟨P, C⟩, shape (B,)."""
@@ -112,7 +111,7 @@ class ExactCoupling(Coupling):
             if arc.f is None or arc.g is None:
                 n = len(arc.i)
                 x, y = self._x[k : k + 1, :n], self._y[k : k + 1, :n]
-                pair = potentials(cost_matrix(x, y, self.p, exact=True)[0].numpy(force=True), arc.j)
+                pair = potentials(self.cost.block(x, y, exact=True)[0].numpy(force=True), arc.j)
             else:
                 pair = arc.f, arc.g
             for side, values in zip((f, g), pair, strict=True):
@@ -177,33 +176,32 @@ class ExactCoupling(Coupling):
             self.a[k, :n].numpy(force=True),
             self.b[k, :m].numpy(force=True),
             (given[0], given[1]),
-            self.p,
+            self.cost,
         )
         return interval(
             problem, self.arcs[k], self.f[k, :n].numpy(force=True), self.g[k, :m].numpy(force=True)
         )
 
     def extended(
-        self, points: Tensor, others: Tensor, potential: Tensor, weights: Tensor, p: float
+        self, points: Tensor, others: Tensor, potential: Tensor, weights: Tensor, *, of_x: bool
     ) -> Tensor:
         """The largest potential that is feasible at new points: the least C − h over the other side."""
-        between = make_geometry("streamed", points, others, p, direct=True)
-        return between.c_transform(potential.masked_fill(weights == 0, -torch.inf), 1)
+        sides = (points, others) if of_x else (others, points)
+        between = make_geometry("streamed", *sides, self.cost, direct=True)
+        return between.c_transform(potential.masked_fill(weights == 0, -torch.inf), 1 if of_x else 0)
 
     def pull(self) -> tuple[Tensor, Tensor]:
         """Gradients of the value in x and y over the arcs; a coincident pair pulls with no force."""
         k, i, j, mass = self._indices
-        distance = torch.linalg.vector_norm(self._difference, dim=1)
-        force = torch.where(distance > 0, self.p * distance.clamp_min(1e-300) ** (self.p - 2), 0.0)
-        pull = (mass * force)[:, None] * self._difference
-        in_x = torch.zeros_like(self._x).index_put_((k, i), pull, accumulate=True)
-        in_y = torch.zeros_like(self._y).index_put_((k, j), -pull, accumulate=True)
+        of_x, of_y = self.cost.pull_entries(*self._ends, mass)
+        in_x = torch.zeros_like(self._x).index_put_((k, i), of_x, accumulate=True)
+        in_y = torch.zeros_like(self._y).index_put_((k, j), of_y, accumulate=True)
         return in_x, in_y
 
 
 def solve_exact(
     pair: Pair,
-    p: float,
+    cost: Cost,
     *,
     backend: str = "auto",
     max_iter: int | None = None,
@@ -231,16 +229,16 @@ def solve_exact(
     for k in range(batch):
         n, m = sizes_x[k], sizes_y[k]
         uniform = n == m and not pair.x.weighted and not pair.y.weighted
-        solver = _choose(backend, n, m, x.shape[2], p, uniform)
+        solver = _choose(backend, n, m, x.shape[2], cost, uniform)
         weights = a[k, :n], b[k, :m]
         points = x[k, :n], y[k, :m]
         given = _given(pair.x, k, n), _given(pair.y, k, m)
         try:
-            found = _solve(solver, backend, points, weights, given, p, max_iter, deadline)
+            found = _solve(solver, backend, points, weights, given, cost, max_iter, deadline)
             arcs.append(found if solver == "line" else _recounted(found, weights, given))
         except OutOfTimeError:
-            arcs.append(solve_roughly(*points, *weights, p))
-    return ExactCoupling(pair, p, arcs)
+            arcs.append(solve_roughly(*points, *weights, cost))
+    return ExactCoupling(pair, cost, arcs)
 
 
 def _given(side: Measure, k: int, n: int) -> Floats | None:
@@ -265,7 +263,7 @@ def _solve(
     points: tuple[Tensor, Tensor],
     weights: tuple[Floats, Floats],
     given: tuple[Floats | None, Floats | None],
-    p: float,
+    cost: Cost,
     max_iter: int | None,
     deadline: Deadline,
 ) -> Arcs:
@@ -273,35 +271,38 @@ def _solve(
     x, y = points
     n, m = len(x), len(y)
     if solver == "line":
-        return solve_line(x[:, 0].numpy(), y[:, 0].numpy(), *weights, p, given)
+        return solve_line(x[:, 0].numpy(), y[:, 0].numpy(), *weights, cost.p, given)
     if deadline.passed:
         raise OutOfTimeError
     if solver == "certified":
         try:
-            return solve_certified(x, y, *weights, p, deadline)
+            return solve_certified(x, y, *weights, cost, deadline)
         except SimplexError:
             if backend != "auto" or not _fits(n, m):
                 raise
     if deadline.passed:
         raise OutOfTimeError
     _check_memory(n, m)
-    cost = cost_matrix(x[None], y[None], p, exact=True)[0].numpy()
+    matrix = cost.block(x[None], y[None], exact=True)[0].numpy()
     # SciPy's assignment cannot be interrupted.
     if solver == "assignment" and (n <= _ASSIGNMENT or deadline == NEVER):
-        return solve_assignment(cost)
-    return solve_simplex(cost, *weights, max_iter=max_iter, deadline=deadline)
+        return solve_assignment(matrix)
+    return solve_simplex(matrix, *weights, max_iter=max_iter, deadline=deadline)
 
 
-def _choose(backend: str, n: int, m: int, d: int, p: float, uniform: bool) -> str:
+def _choose(backend: str, n: int, m: int, d: int, cost: Cost, uniform: bool) -> str:
     if backend == "auto":
-        if d == 1:
+        if d == 1 and cost.sorts:
             return "line"
         if uniform and n <= _ASSIGNMENT:
             return "assignment"
-        many = n * m >= _CERTIFIED * max(1, d / _WIDE) and (p > 1 or d > _DEGENERATE)
+        many = n * m >= _CERTIFIED * max(1, d / _WIDE) and (cost.p > 1 or d > _DEGENERATE)
         return "certified" if (many or not _fits(n, m)) and sparse_simplex_available() else "simplex"
-    if backend == "line" and d != 1:
-        raise ValueError(f"backend 'line' sorts points on the line (d = 1), got d = {d}: use 'simplex'")
+    if backend == "line" and not (d == 1 and cost.sorts):
+        raise ValueError(
+            f"backend 'line' sorts points on the line (d = 1) at costs of their differences, got d = {d} and "
+            f"cost={cost.name!r}: use 'simplex'"
+        )
     if backend == "assignment" and not uniform:
         raise ValueError("backend 'assignment' needs n = m and no weights: use 'simplex'")
     if backend == "certified" and not sparse_simplex_available():

@@ -14,9 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from otgan.costs import Cost
+from otgan.costs.base import tiles_of
 from otgan.deadline import NEVER, Deadline
 
-__all__ = ["approximate_potentials", "scaled_tiles"]
+__all__ = ["approximate_potentials"]
 
 _EPSILON = 1e-2
 """ε of the last sweeps, relative to the mean cost."""
@@ -39,7 +41,7 @@ def approximate_potentials(
     y: Tensor,
     a: NDArray[np.float64],
     b: NDArray[np.float64],
-    p: float,
+    cost: Cost,
     deadline: Deadline = NEVER,
 ) -> tuple[Tensor, Tensor]:
     """Potentials f and g near the optimal ones, float32.
@@ -47,15 +49,15 @@ def approximate_potentials(
     Parameters
     ----------
     x, y : Tensor, shapes (n, d) and (m, d)
-        Centered, and scaled so that the mean cost is 1.
+        Such that the mean cost is about 1.
     a, b : ndarray, shapes (n,) and (m,)
         Positive weights.
-    p : float
+    cost : Cost
     deadline : Deadline
         After it potentials are as good as they are: sweeps are left out.
     """
     weight_x, weight_y = (torch.from_numpy(w.astype(np.float32)) for w in (a, b))
-    return _coarse_to_fine(x.float(), y.float(), weight_x, weight_y, p, np.random.default_rng(0), deadline)
+    return _coarse_to_fine(x.float(), y.float(), weight_x, weight_y, cost, np.random.default_rng(0), deadline)
 
 
 def _coarse_to_fine(
@@ -63,7 +65,7 @@ def _coarse_to_fine(
     y: Tensor,
     a: Tensor,
     b: Tensor,
-    p: float,
+    cost: Cost,
     rng: np.random.Generator,
     deadline: Deadline,
 ) -> tuple[Tensor, Tensor]:
@@ -71,28 +73,37 @@ def _coarse_to_fine(
     a, b = a / a.sum(), b / b.sum()
     if min(n, m) <= _COARSEST:
         f, g = torch.zeros_like(a), torch.zeros_like(b)
-        f = _extend(x, y, g, p)
+        f = _extend(cost, x, y, g)
         level = 0.25
         while True:
-            f, g = _sweep(x, y, a, b, f, g, level, p, _ANNEALED, deadline)
+            f, g = _sweep(cost, x, y, a, b, f, g, level, _ANNEALED, deadline)
             if level <= _EPSILON:
                 return f, g
             level = max(level / 4, _EPSILON)
     some_x, some_y = (torch.from_numpy(rng.permutation(k)[: k // 4]) for k in (n, m))
-    _, g = _coarse_to_fine(x[some_x], y[some_y], a[some_x], b[some_y], p, rng, deadline)
-    f = _extend(x, y[some_y], g, p)
-    g = _extend(y, x, f, p)
+    _, g = _coarse_to_fine(x[some_x], y[some_y], a[some_x], b[some_y], cost, rng, deadline)
+    f = _extend(cost, x, y[some_y], g)
+    g = _extend_back(cost, x, y, f)
     for level in (4 * _EPSILON, _EPSILON):
-        f, g = _sweep(x, y, a, b, f, g, level, p, _REFINED, deadline)
+        f, g = _sweep(cost, x, y, a, b, f, g, level, _REFINED, deadline)
     return f, g
 
 
-def _extend(x: Tensor, y: Tensor, g: Tensor, p: float) -> Tensor:
+def _extend(cost: Cost, x: Tensor, y: Tensor, g: Tensor) -> Tensor:
     """The c-transform of g: the least C − g over y, for every x."""
-    return torch.cat([(cost - g).amin(1) for _, cost in scaled_tiles(x, y, p)])
+    return torch.cat([(block - g).amin(1) for _, block in cost.rough_tiles(x, y, _TILE)])
+
+
+def _extend_back(cost: Cost, x: Tensor, y: Tensor, f: Tensor) -> Tensor:
+    """The c-transform of f: the least C − f over x, for every y."""
+    least = torch.full_like(y[:, 0], torch.inf, dtype=f.dtype)
+    for rows, block in cost.rough_tiles(x, y, _TILE):
+        least = torch.minimum(least, (block - f[rows, None]).amin(0))
+    return least
 
 
 def _sweep(
+    cost: Cost,
     x: Tensor,
     y: Tensor,
     a: Tensor,
@@ -100,7 +111,6 @@ def _sweep(
     f: Tensor,
     g: Tensor,
     epsilon: float,
-    p: float,
     count: int,
     deadline: Deadline,
 ) -> tuple[Tensor, Tensor]:
@@ -110,7 +120,7 @@ def _sweep(
         if deadline.passed:
             break
         columns = torch.zeros_like(b)
-        for rows, kernel in _kernel_tiles(x, y, f, g, epsilon, p):
+        for rows, kernel in _kernel_tiles(cost, x, y, f, g, epsilon):
             sums = (kernel @ b).clamp_min_(tiny)
             columns += (a[rows] / sums) @ kernel
             f[rows] -= _RELAXATION * epsilon * sums.log()
@@ -119,31 +129,12 @@ def _sweep(
 
 
 def _kernel_tiles(
-    x: Tensor, y: Tensor, f: Tensor, g: Tensor, epsilon: float, p: float
+    cost: Cost, x: Tensor, y: Tensor, f: Tensor, g: Tensor, epsilon: float
 ) -> Iterator[tuple[slice, Tensor]]:
     """Yield (rows, exp((f + g − C)/ε)) by blocks."""
-    if p == 2:  # the exponent is one product of matrices
-        left = torch.cat([2 * x, (f - x.square().sum(1))[:, None], torch.ones_like(f)[:, None]], 1) / epsilon
-        right = torch.cat(
-            [y, torch.ones_like(g)[:, None], (g - y.square().sum(1))[:, None]], 1
-        ).T.contiguous()
-        for rows in _blocks(len(x), len(y)):
-            yield rows, (left[rows] @ right).clamp_(-60, 60).exp_()
-        return
-    for rows, cost in scaled_tiles(x, y, p):
-        exponent = cost.sub_(g).sub_(f[rows, None]).mul_(-1 / epsilon)
-        yield rows, exponent.clamp_(-60, 60).exp_()
-
-
-def scaled_tiles(x: Tensor, y: Tensor, p: float) -> Iterator[tuple[slice, Tensor]]:
-    """Yield (rows, costs of those rows) by blocks, in the type of the points and as accurate as the expansion is."""
-    left = torch.cat([-2 * x, x.square().sum(1, keepdim=True), torch.ones_like(x[:, :1])], 1)
-    right = torch.cat([y, torch.ones_like(y[:, :1]), y.square().sum(1, keepdim=True)], 1).T.contiguous()
-    for rows in _blocks(len(x), len(y)):
-        square = (left[rows] @ right).clamp_min_(0)
-        yield rows, square if p == 2 else square.sqrt_() if p == 1 else square.pow_(p / 2)
-
-
-def _blocks(n: int, m: int) -> Iterator[slice]:
-    step = max(1, _TILE // m)
-    return (slice(start, min(start + step, n)) for start in range(0, n, step))
+    scale = torch.tensor([epsilon], dtype=torch.float64)
+    exponents = cost.exponents(x[None], y[None], f[None], g[None], scale, f.dtype, False)
+    for rows in tiles_of(len(x), len(y), _TILE):
+        block = f.new_empty(1, rows.stop - rows.start, len(y))
+        exponents.fill(rows, block)
+        yield rows, block[0].clamp_(-60, 60).exp_()

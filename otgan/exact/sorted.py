@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from otgan.costs import Cost
 from otgan.exact.arcs import Arcs, Floats
 from otgan.exact.line import solve_line
 from otgan.rounding import UNIT
@@ -14,12 +15,13 @@ from otgan.rounding import UNIT
 __all__ = ["solve_roughly"]
 
 
-def solve_roughly(x: Tensor, y: Tensor, a: Floats, b: Floats, p: float) -> Arcs:
+def solve_roughly(x: Tensor, y: Tensor, a: Floats, b: Floats, cost: Cost) -> Arcs:
     """Couple two sets in the order of their projections, with the potentials of a translation.
 
     The direction is that of the difference v of the means. By convexity
-    r^p >= p τ^(p−1) r − (p − 1) τ^p for τ = ‖v‖, and ‖x − y‖ >= ⟨v/τ, y − x⟩, so that linear potentials are feasible;
-    their value is τ^p, that of the means.
+    r^p >= p τ^(p−1) r − (p − 1) τ^p for τ = ‖v‖₂, and ‖x − y‖₂ >= ⟨v/τ, y − x⟩, so that linear potentials are feasible;
+    their value is τ^p, that of the means. A cost that is at least s^p ‖x − y‖₂^p has s^p times these; for one of which
+    nothing is known s is 0, and so are they.
 
     Parameters
     ----------
@@ -27,16 +29,18 @@ def solve_roughly(x: Tensor, y: Tensor, a: Floats, b: Floats, p: float) -> Arcs:
         In normal form.
     a, b : ndarray, shapes (n,) and (m,)
         Weights, each of total 1.
-    p : float
+    cost : Cost
     """
+    p = cost.p
     between = torch.from_numpy(b) @ y - torch.from_numpy(a) @ x
     length = float(torch.linalg.vector_norm(between))
     direction = between / length if length > 0 else torch.ones_like(between) / len(between) ** 0.5
     along_x, along_y = (x @ direction).numpy(), (y @ direction).numpy()
     arcs = solve_line(along_x, along_y, a, b, p)
-    slope = p * length ** (p - 1) if length > 0 else 0.0
+    share = cost.share(len(between)) ** p
+    slope = share * p * length ** (p - 1) if length > 0 else 0.0
     # What rounds: d products and sums of either projection, and the direction's own length.
     largest = max(float(torch.linalg.vector_norm(side, dim=1).max()) for side in (x, y))
     slack = slope * 8 * (len(between) + 8) * UNIT * largest
-    f = -slope * along_x - (p - 1) * length**p - slack
+    f = -slope * along_x - share * (p - 1) * length**p - slack
     return replace(arcs, f=f, g=slope * along_y - slack, solver="sorted", optimal=False)

@@ -18,7 +18,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from otgan.cost import cost_matrix
+from otgan.costs import Euclidean
 from otgan.gan.errors import OptionError
 from otgan.solve import transport
 
@@ -27,10 +27,7 @@ __all__ = ["KL", "REGULARIZERS", "Regularizer", "SquaredNorm", "ground_cost", "r
 
 def ground_cost(x: Tensor, y: Tensor, p: float) -> Tensor:
     """Costs ‖xᵢ − yⱼ‖₂^p of shape (n, m), differentiable also where points coincide (with the gradient 0)."""
-    x, y = x.flatten(1), y.flatten(1)
-    if p == 2:
-        return cost_matrix(x[None], y[None], 2)[0]
-    return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist") ** p
+    return Euclidean(p).smooth(x.flatten(1), y.flatten(1))
 
 
 @dataclass(frozen=True)

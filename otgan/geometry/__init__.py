@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 import torch
 
+from otgan.costs import Cost
 from otgan.geometry.base import Geometry
 from otgan.memory import describe, free_memory
 
@@ -25,8 +26,8 @@ BACKENDS = {
 _NEEDS = {"triton": "triton", "flash": "flash_sinkhorn"}
 """Packages that a backend needs beyond those that otgan always has; the extra that installs them bears its name."""
 
-_EXPANDING = ("triton", "geomloss", "flash")
-"""Backends whose own kernels form ‖x‖² + ‖y‖² − 2⟨x, y⟩."""
+_OF_TENSORS = ("dense", "streamed")
+"""Backends that take every cost, and form it from differences where they must."""
 
 _LITTLE = 2**24
 """Bytes that are not worth a question to the system how much is free."""
@@ -35,7 +36,9 @@ _COPIES = 3.0
 """Matrices of float64 that a dense solve holds at once: the costs, a kernel, and what is formed in passing."""
 
 
-def make_geometry(backend: str, x: torch.Tensor, y: torch.Tensor, p: float, direct: bool = False) -> Geometry:
+def make_geometry(
+    backend: str, x: torch.Tensor, y: torch.Tensor, rule: Cost, direct: bool = False
+) -> Geometry:
     """Return the geometry named, or for "auto" the one that suits.
 
     On CUDA that is "triton" where it is installed. Elsewhere it is the dense one where it fits in memory, else the
@@ -43,9 +46,13 @@ def make_geometry(backend: str, x: torch.Tensor, y: torch.Tensor, p: float, dire
 
     Parameters
     ----------
+    backend : str
+    x, y : Tensor, shapes (B, n, d) and (B, m, d)
+    rule : Cost
+        What moving costs. A geometry of tensors stands in for those that do not know it, and says so by its name.
     direct : bool
-        Whether costs must come from differences of coordinates. The kernels of other libraries and of GPUs expand
-        squares: a geometry of tensors stands in for them, and says so by its name.
+        Whether costs must come from differences of coordinates, which the kernels of other libraries and of GPUs do not
+        give: a geometry of tensors stands in for those as well.
 
     Raises
     ------
@@ -58,26 +65,32 @@ def make_geometry(backend: str, x: torch.Tensor, y: torch.Tensor, p: float, dire
     """
     need = _COPIES * 8 * x.shape[0] * x.shape[1] * y.shape[1]
     free = free_memory(x.device) if need > _LITTLE else math.inf
+    fitting = "dense" if need < 0.5 * free else "streamed"
     if backend == "auto":
-        if x.device.type == "cuda" and _installed("triton"):
-            backend = "triton"
+        backend = "triton" if x.device.type == "cuda" and _installed("triton") else fitting
+    if backend not in _OF_TENSORS:
+        if direct:
+            backend = fitting
         else:
-            backend = "dense" if need < 0.5 * free else "streamed"
-    if direct and backend in _EXPANDING:
-        backend = "dense" if need < 0.5 * free else "streamed"
+            kind = _imported(backend)
+            backend = backend if kind.takes(rule) else fitting
     if backend == "dense" and need > free:
         raise MemoryError(
             f"backend 'dense' needs about {describe(need)} for {x.shape[0]} problem(s) of {x.shape[1]} x {y.shape[1]} "
             f"points, and {describe(free)} are free: use backend='streamed' (or 'auto'), which needs O(n + m)"
         )
+    return _imported(backend)(x, y, rule, direct)
+
+
+def _imported(backend: str) -> type[Geometry]:
     if not _installed(backend):
         raise ImportError(
             f"backend {backend!r} needs the package {_NEEDS[backend].replace('_', '-')}, which is not installed: "
             f"pip install 'otgan[{backend}]' (Linux), or use backend='auto'"
         )
     module, name = BACKENDS[backend].split(":")
-    geometry: Geometry = getattr(import_module(module), name)(x, y, p, direct)
-    return geometry
+    found: type[Geometry] = getattr(import_module(module), name)
+    return found
 
 
 def _installed(backend: str) -> bool:

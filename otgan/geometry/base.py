@@ -11,7 +11,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from otgan.cost import cost_error, cost_matrix, mean_cost, origin_of
+from otgan.costs import Cost
+from otgan.costs.exponents import exponents
 from otgan.rounding import CostError
 
 __all__ = ["LOG2E", "Geometry", "Kernel", "log_sum_exp", "rows_per_tile"]
@@ -24,15 +25,6 @@ _FLOOR = -100.0
 
 LOG2E = 1 / math.log(2)
 """Exponentials are taken to the base 2: torch's `exp` on CPU is up to fifty times slower where it underflows."""
-
-
-def exponents(cost: Tensor, row: Tensor, column: Tensor, inverse: Tensor) -> Tensor:
-    """row + column − cost · inverse, the exponents of a block of a kernel; `inverse` has shape (B, 1)."""
-    if inverse.shape[0] == 1:
-        shifted = torch.add(column[:, None], cost, alpha=-float(inverse))
-    else:
-        shifted = torch.addcmul(column[:, None], cost, inverse[..., None], value=-1)
-    return shifted.add_(row[..., None])
 
 
 def exp2_(exponent: Tensor) -> Tensor:
@@ -90,7 +82,7 @@ class Kernel(ABC):
 
 
 class Geometry(ABC):
-    """The costs Cᵢⱼ = ‖xᵢ − yⱼ‖₂^p between two supports, visited in blocks of rows, batched.
+    """The costs Cᵢⱼ between two supports, visited in blocks of rows, batched.
 
     The solver asks for :meth:`softmin` and :meth:`kernel`; the certificates and gradients for the rest. All of
     it is written here once, over :meth:`tiles`; a backend overrides what it does faster.
@@ -99,8 +91,8 @@ class Geometry(ABC):
     ----------
     x, y : Tensor, shapes (B, n, d) and (B, m, d)
         The supports, detached.
-    p : float
-        The power of the distance.
+    rule : Cost
+        What it costs to move from a point to another.
     direct : bool
         Whether float64 costs come from differences of coordinates, slower and to full relative accuracy: where points
         far away would drown the costs of the others in rounding.
@@ -108,23 +100,39 @@ class Geometry(ABC):
 
     name: str
 
-    def __init__(self, x: Tensor, y: Tensor, p: float, direct: bool = False) -> None:
-        self.x, self.y, self.p, self.direct = x, y, p, direct
+    def __init__(self, x: Tensor, y: Tensor, rule: Cost, direct: bool = False) -> None:
+        self.x, self.y, self.rule, self.direct = x, y, rule, direct
+
+    @classmethod
+    def takes(cls, rule: Cost) -> bool:
+        """Whether the geometry visits this cost; one that does not stands back for those of tensors."""
+        del rule
+        return True
 
     @cached_property
-    def origin(self) -> Tensor:
-        """What expansions of squared distances are taken about, shape (B, 1, d), float64."""
-        return origin_of(self.x.double(), self.y.double())
+    def origin(self) -> Tensor | None:
+        """A point about which blocks lose least, shape (B, 1, d), float64, where the cost has one."""
+        return self.rule.origin(self.x.double(), self.y.double())
 
     @cached_property
     def cost_error(self) -> CostError:
         """How far the costs of :meth:`tiles` may be from the true ones."""
-        return cost_error(self.x.double(), self.y.double(), self.p, direct=self.direct, origin=self.origin)
+        return self.rule.error(self.x.double(), self.y.double(), direct=self.direct, origin=self.origin)
+
+    @cached_property
+    def majorant(self) -> tuple[Tensor, Tensor]:
+        """Numbers for the points of either side, shapes (B, n) and (B, m), whose sums no cost exceeds."""
+        return self.rule.majorant(self.x, self.y)
+
+    @cached_property
+    def largest(self) -> Tensor:
+        """A bound of the largest cost, shape (B,)."""
+        return self.rule.largest(self.x, self.y)
 
     def block(self, rows: slice) -> Tensor:
         """Compute the costs of some rows, shape (B, rows, m), float64."""
         x, y = self.x[:, rows].double(), self.y.double()
-        return cost_matrix(x, y, self.p, direct=self.direct, origin=self.origin)
+        return self.rule.block(x, y, direct=self.direct, origin=self.origin)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -151,7 +159,7 @@ class Geometry(ABC):
 
     def take(self, keep: Tensor) -> Self:
         """Return the geometry of the problems whose indices are in `keep`."""
-        return type(self)(self.x[keep], self.y[keep], self.p, self.direct)
+        return type(self)(self.x[keep], self.y[keep], self.rule, self.direct)
 
     def presolve(
         self, a: Tensor, b: Tensor, epsilon: Tensor, start: Tensor, tol: float
@@ -268,7 +276,7 @@ class Geometry(ABC):
 
     def mean_cost(self, a: Tensor, b: Tensor) -> Tensor:
         """Mean cost of independent draws with the weights a and b, which need no total; shape (B,)."""
-        return mean_cost(self.x, self.y, a, b, self.p)
+        return self.rule.mean(self.x, self.y, a, b)
 
     def outer_cost(self, u: Tensor, v: Tensor) -> Tensor:
         """Cost Σ uᵢ vⱼ Cᵢⱼ of a product plan, shape (B,)."""
@@ -280,8 +288,6 @@ class Geometry(ABC):
     def pull(self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients of ⟨P, C⟩ in the points at the fixed plan P = a b exp((f + g − C)/ε).
 
-        ∇ₓᵢ = Σⱼ Pᵢⱼ p ‖xᵢ − yⱼ‖^(p−2) (xᵢ − yⱼ), where a coincident pair pulls with no force; likewise in y.
-
         Returns
         -------
         tuple of Tensor, shapes (B, n, d) and (B, m, d)
@@ -289,13 +295,7 @@ class Geometry(ABC):
         x, y = self.x.double(), self.y.double()
         pull_x, pull_y = torch.zeros_like(x), torch.zeros_like(y)
         for rows, plan, cost in self.plan_tiles(epsilon, f, g, a, b):
-            force = plan if self.p == 2 else plan.mul_(_force(cost, self.p))
-            pull_x[:, rows] = 2 * (x[:, rows] * force.sum(2, keepdim=True) - force @ y)
-            pull_y += 2 * (y * force.sum(1)[..., None] - force.mT @ x[:, rows])
+            pulls = self.rule.pull(x[:, rows], y, plan, cost)
+            pull_x[:, rows] = pulls[0]
+            pull_y += pulls[1]
         return pull_x, pull_y
-
-
-def _force(cost: Tensor, p: float) -> Tensor:
-    """Half the derivative of C = r^p by r², (p/2) r^(p−2), and 0 at r = 0."""
-    force = (cost.reciprocal() if p == 1 else cost.pow((p - 2) / p)).mul_(p / 2)
-    return force.masked_fill_(cost == 0, 0.0)

@@ -8,7 +8,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from otgan.geometry.base import LOG2E, Geometry, Kernel, exp2_, exponents, rows_per_tile
+from otgan.costs import Cost
+from otgan.costs.exponents import exponents
+from otgan.geometry.base import LOG2E, Geometry, Kernel, exp2_, rows_per_tile
 from otgan.memory import empty
 
 __all__ = ["DenseGeometry"]
@@ -79,8 +81,8 @@ class DenseGeometry(Geometry):
 
     name = "dense"
 
-    def __init__(self, x: Tensor, y: Tensor, p: float, direct: bool = False) -> None:
-        super().__init__(x, y, p, direct)
+    def __init__(self, x: Tensor, y: Tensor, rule: Cost, direct: bool = False) -> None:
+        super().__init__(x, y, rule, direct)
         self._buffers: dict[torch.dtype, Tensor] = {}
 
     @cached_property
@@ -91,7 +93,7 @@ class DenseGeometry(Geometry):
     def mean_cost(self, a: Tensor, b: Tensor) -> Tensor:
         """Mean of the stored costs, or of the moments where there are fewer of them."""
         _, n, m = self.shape
-        if self.p == 2 and 4 * self.x.shape[2] * (n + m) < n * m:
+        if self.rule.has_moments and 4 * self.x.shape[2] * (n + m) < n * m:
             return super().mean_cost(a, b)
         return self.outer_cost(a / a.sum(1, keepdim=True), b / b.sum(1, keepdim=True))
 

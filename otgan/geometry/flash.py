@@ -12,6 +12,7 @@ from flash_sinkhorn.kernels.apply_flash import apply_plan_vec_flashstyle
 from torch import Tensor
 from torch.nn.functional import pad
 
+from otgan.costs import Cost, Euclidean
 from otgan.geometry.base import Kernel
 from otgan.geometry.streamed import StreamedGeometry
 from otgan.geometry.triton.device import require_device
@@ -20,6 +21,9 @@ __all__ = ["FlashGeometry"]
 
 _COORDINATES = 32
 """FlashSinkhorn's inner products need more coordinates than they take at a time: fewer are filled up with zeros."""
+
+_POWER = 2
+"""The power of the distance that they compute."""
 
 _BLOCK = 16
 """Coordinates that they take at a time."""
@@ -40,8 +44,8 @@ class FlashGeometry(StreamedGeometry):
     ----------
     x, y : Tensor, shapes (B, n, d) and (B, m, d)
         The supports, detached, on a CUDA device.
-    p : {2}
-        The power of the distance.
+    rule : Euclidean
+        Of the power 2.
 
     Raises
     ------
@@ -51,18 +55,23 @@ class FlashGeometry(StreamedGeometry):
 
     name = "flash"
 
-    def __init__(self, x: Tensor, y: Tensor, p: float, direct: bool = False) -> None:
-        if p != 2:
+    def __init__(self, x: Tensor, y: Tensor, rule: Cost, direct: bool = False) -> None:
+        if rule.p != _POWER:
             raise ValueError(
-                f"backend 'flash' computes squared distances only, p = 2, got p={p:g}: use 'auto'"
+                f"backend 'flash' computes squared distances only, p = 2, got p={rule.p:g}: use 'auto'"
             )
         require_device(x.device, "flash")
-        super().__init__(x, y, p, direct)
+        super().__init__(x, y, rule, direct)
+
+    @classmethod
+    def takes(cls, rule: Cost) -> bool:
+        """FlashSinkhorn knows the Euclidean distance."""
+        return isinstance(rule, Euclidean)
 
     def kernels(self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float) -> tuple[Kernel, Kernel]:
         """Return the kernel at the accuracy that `tol` asks for, and FlashSinkhorn's for corrections."""
         rough = FlashKernel(self._scaled(epsilon), f / epsilon[:, None], g / epsilon[:, None])
-        rounding = _ROUNDING * float((self.reach / epsilon).max())
+        rounding = _ROUNDING * float((self.largest / epsilon).max())
         return (rough if rounding <= tol else self.kernel(epsilon, f, g, tol)), rough
 
     def softmin(self, epsilon: Tensor, h: Tensor, axis: int) -> Tensor:

@@ -13,11 +13,15 @@ from types import ModuleType
 
 from torch import Tensor
 
-from otgan.cost import cost_matrix
+from otgan.costs import Cost, Euclidean
+from otgan.costs.euclidean import cost_matrix
 from otgan.geometry.base import Geometry, Kernel
 from otgan.geometry.streamed import StreamedGeometry
 
 __all__ = ["GeomlossGeometry"]
+
+_POWERS = {1, 2}
+"""The powers of the distance for which it has a soft minimum."""
 
 _TENSORS = 5000**2
 """Entries of a cost matrix up to which GeomLoss itself prefers tensors to KeOps."""
@@ -30,8 +34,8 @@ class GeomlossGeometry(StreamedGeometry):
     ----------
     x, y : Tensor, shapes (B, n, d) and (B, m, d)
         The supports, detached.
-    p : {1, 2}
-        The power of the distance.
+    rule : Euclidean
+        Of the power 1 or 2.
 
     Raises
     ------
@@ -41,13 +45,18 @@ class GeomlossGeometry(StreamedGeometry):
 
     name = "geomloss"
 
-    def __init__(self, x: Tensor, y: Tensor, p: float, direct: bool = False) -> None:
-        if p not in {1, 2}:
+    def __init__(self, x: Tensor, y: Tensor, rule: Cost, direct: bool = False) -> None:
+        if rule.p not in _POWERS:
             raise ValueError(
-                f"backend 'geomloss' computes costs for p = 1 and p = 2, got p={p:g}: use 'auto'"
+                f"backend 'geomloss' computes costs for p = 1 and p = 2, got p={rule.p:g}: use 'auto'"
             )
-        super().__init__(x, y, p, direct)
-        self._softmin = _softmin(int(p), x.shape[1] * y.shape[1])
+        super().__init__(x, y, rule, direct)
+        self._softmin = _softmin(int(rule.p), x.shape[1] * y.shape[1])
+
+    @classmethod
+    def takes(cls, rule: Cost) -> bool:
+        """GeomLoss knows the Euclidean distance."""
+        return isinstance(rule, Euclidean)
 
     def kernel(self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float) -> Kernel:
         """Remember the potentials; every product is made of soft minima."""
@@ -61,12 +70,13 @@ class GeomlossGeometry(StreamedGeometry):
 
     def softmin(self, epsilon: Tensor, h: Tensor, axis: int) -> Tensor:
         """Soft minimum −ε log Σ exp((h − C)/ε) over one side, by GeomLoss."""
-        length = (epsilon ** (1 / self.p))[:, None, None]
+        p = self.rule.p
+        length = (epsilon ** (1 / p))[:, None, None]
         x, y = self.x.double() / length, self.y.double() / length
         # −∞ stands for a point left out; GeomLoss has -100000 for it, which its KeOps formulas need finite.
         potential = (h / epsilon[:, None]).clamp_min(-1e5)
         sides = (x, y) if axis == 1 else (y, x)
-        return self.p * epsilon[:, None] * self._softmin(1 / self.p, sides, potential)
+        return p * epsilon[:, None] * self._softmin(1 / p, sides, potential)
 
 
 class SoftminKernel(Kernel):

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from torch import Tensor
 
-from otgan.cost import mean_cost
+from otgan.costs import Euclidean
 from otgan.divergences import Cells, atoms
 from otgan.measure import Measure, Pair
 from otgan.report.distance import Distance
@@ -213,7 +213,7 @@ def _blur(found: Findings) -> Iterator[str]:
         if not each.converged or solved is None or each.upper is None or found.identical:
             continue
         x, y = found.both.x, found.both.y
-        independent = float(mean_cost(x.points, y.points, x.weights, y.weights, solved.p))
+        independent = float(Euclidean(solved.p).mean(x.points, y.points, x.weights, y.weights))
         least = each.lower or 0.0
         if solved.value_linear - least > 0.75 * (independent - least):
             yield (

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from otgan.costs import Euclidean
 from otgan.coupling import Coupling
 from otgan.distances import emd, sinkhorn
 from otgan.divergences import Cells, estimate, js, kl, tv
@@ -158,7 +159,7 @@ def statistic(request: Request, plan: Plan) -> Callable[[Pair], float]:
     if name == "sinkhorn":
         return lambda both: float(sinkhorn(both.x, both.y, on_failure="ignore", **plan.entropic_options()))
     return lambda both: float(
-        _debiased(solve_divergence(NormalForm.of(both, plan.p), plan.settings(both)), both)
+        _debiased(solve_divergence(NormalForm.of(both, Euclidean(plan.p)), plan.settings(both)), both, plan.p)
     )
 
 
@@ -218,9 +219,9 @@ def _sinkhorn(request: Request, both: Pair, plan: Plan) -> Distance:
 def _sinkhorn_divergence(request: Request, both: Pair, plan: Plan) -> Distance:
     start = time.perf_counter()
     settings = plan.settings(both)
-    terms = solve_divergence(NormalForm.of(both, plan.p), settings)
+    terms = solve_divergence(NormalForm.of(both, Euclidean(plan.p)), settings)
     cross, self_x, self_y = terms
-    value = _debiased(terms, both)
+    value = _debiased(terms, both, plan.p)
     error = torch.stack([term.error for term in terms]).amax(0)
     seconds = time.perf_counter() - start
     return Distance(
@@ -243,9 +244,8 @@ def _sinkhorn_divergence(request: Request, both: Pair, plan: Plan) -> Distance:
     )
 
 
-def _debiased(terms: Sequence[Coupling], both: Pair) -> Tensor:
-    cross, self_x, self_y = terms
-    return divergence_of(terms, cross.value, self_x.value, self_y.value, both)
+def _debiased(terms: Sequence[Coupling], both: Pair, p: float) -> Tensor:
+    return divergence_of(terms, [term.value for term in terms], both, Euclidean(p))
 
 
 def _divergence(request: Request, both: Pair, plan: Plan) -> Distance:

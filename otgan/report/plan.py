@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from otgan.costs import Euclidean
 from otgan.divergences import ESTIMATORS, OPTIONS
 from otgan.divergences.bins import check_binning
 from otgan.divergences.neighbors import check_k
@@ -98,7 +99,9 @@ class Plan:
     def settings(self, both: Pair) -> Settings:
         """Return what the entropic problems between two measures are solved with."""
         options = self.entropic_options()
-        return Settings.of(NormalForm.of(both, options.pop("p")), reach=None, backend="auto", **options)
+        return Settings.of(
+            NormalForm.of(both, Euclidean(options.pop("p"))), reach=None, backend="auto", **options
+        )
 
     def entropic_options(self) -> dict[str, Any]:
         """What the entropic functions are called with."""

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import otgan
+from otgan.costs import Euclidean
 from otgan.entropic.gauge import leveled
 from otgan.geometry import make_geometry
 from tests.problems import cloud
@@ -17,7 +18,7 @@ def _clusters(far):
 
 def test_each_cluster_has_its_own_level():
     x, y = _clusters(1e3)
-    geometry = make_geometry("dense", x, y, 2.0, direct=True)
+    geometry = make_geometry("dense", x, y, Euclidean(2.0), direct=True)
     a = torch.full((1, 9), 1 / 9, dtype=torch.float64)
     epsilon = torch.tensor([0.1], dtype=torch.float64)
     t = otgan.transport(x[0], y[0], epsilon=0.1, tol=1e-10)
@@ -33,7 +34,7 @@ def test_each_cluster_has_its_own_level():
 
 def test_one_cluster_is_left_as_it_is():
     x, y = torch.from_numpy(cloud(6, 2))[None], torch.from_numpy(cloud(5, 2, seed=1))[None]
-    geometry = make_geometry("dense", x, y, 2.0)
+    geometry = make_geometry("dense", x, y, Euclidean(2.0))
     a, b = torch.full((1, 6), 1 / 6).double(), torch.full((1, 5), 0.2).double()
     f, g = torch.ones(1, 6).double(), torch.zeros(1, 5).double()
     found = leveled(geometry, a, b, torch.tensor([2.0]).double(), f, g)

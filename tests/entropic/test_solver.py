@@ -14,6 +14,7 @@ from scipy.linalg import sqrtm
 from scipy.spatial.distance import cdist
 
 import otgan
+from otgan.costs import Euclidean
 from otgan.entropic import newton, solver
 from tests.check_transport import check_batch, check_transport
 from tests.problems import cloud, simplex_weights
@@ -343,7 +344,9 @@ def test_systems_too_large_to_factorize_are_solved_all_the_same(monkeypatch):
 def test_without_annealing_it_still_converges():
     x, y, a, b = pair_of(30, 30, 2)
     epsilon = torch.tensor([1e-3 * mean_cost(x, y)], dtype=torch.float64)
-    geometry = otgan.geometry.make_geometry("dense", torch.from_numpy(x)[None], torch.from_numpy(y)[None], 2)
+    geometry = otgan.geometry.make_geometry(
+        "dense", torch.from_numpy(x)[None], torch.from_numpy(y)[None], Euclidean(2)
+    )
     weights = [torch.from_numpy(w)[None] for w in (a, b)]
     solution = solver.solve(geometry, *weights, epsilon, start=epsilon, tol=1e-6, max_iter=5000)
     assert float(solution.error) <= 1e-6

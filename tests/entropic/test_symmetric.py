@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import otgan
+from otgan.costs import Euclidean
 from otgan.entropic.solver import solve
 from otgan.entropic.symmetric import solve_symmetric
 from otgan.geometry import make_geometry
@@ -15,7 +16,7 @@ from tests.problems import cloud, simplex_weights
 
 def solved(x, a, epsilon, p=2.0, *, tol=1e-9, max_iter=1000, backend="dense"):
     """Solve a batch of self terms."""
-    geometry = make_geometry(backend, x, x, p)
+    geometry = make_geometry(backend, x, x, Euclidean(p))
     return geometry, solve_symmetric(geometry, a, epsilon, tol=tol, max_iter=max_iter)
 
 

@@ -9,6 +9,7 @@ import torch
 from scipy.spatial.distance import cdist
 
 import otgan
+from otgan.costs import Euclidean
 from otgan.exact import certified, coupling
 from otgan.exact.certified import solve_certified, sparse_simplex_available
 from otgan.exact.simplex import SimplexError, import_pot
@@ -22,7 +23,7 @@ def _problem(n, m, d, weighted=True, seed=0):
 
 
 def _solve(x, y, a, b, p):
-    return solve_certified(torch.from_numpy(x), torch.from_numpy(y), a, b, p)
+    return solve_certified(torch.from_numpy(x), torch.from_numpy(y), a, b, Euclidean(p))
 
 
 def _check_optimal(arcs, x, y, a, b, p):

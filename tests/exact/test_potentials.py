@@ -8,7 +8,8 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from otgan.exact.potentials import approximate_potentials, scaled_tiles
+from otgan.costs import Euclidean
+from otgan.exact.potentials import approximate_potentials
 
 
 def _problem(n, m, d, p, seed=0):
@@ -24,7 +25,7 @@ def _problem(n, m, d, p, seed=0):
 
 
 def _solve(x, y, a, b, p):
-    potentials = approximate_potentials(torch.from_numpy(x), torch.from_numpy(y), a, b, p)
+    potentials = approximate_potentials(torch.from_numpy(x), torch.from_numpy(y), a, b, Euclidean(p))
     return [v.double().numpy() for v in potentials]
 
 
@@ -72,7 +73,9 @@ def test_outliers_and_weights_over_many_orders_stay_finite():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_tiles_are_the_costs(p, dtype):
     x, y, _, _, cost = _problem(90, 5000, 3, p)
-    tiles = list(scaled_tiles(torch.from_numpy(x).to(dtype), torch.from_numpy(y).to(dtype), p))
+    tiles = list(
+        Euclidean(p).rough_tiles(torch.from_numpy(x).to(dtype), torch.from_numpy(y).to(dtype), 2**18)
+    )
     assert [rows.start for rows, _ in tiles] == [0, 52]
     accuracy = 1e-10 if dtype == torch.float64 else 1e-3
     np.testing.assert_allclose(torch.cat([tile for _, tile in tiles]), cost, atol=accuracy * cost.max())

@@ -6,6 +6,7 @@ import torch
 from scipy.spatial.distance import cdist
 
 import otgan
+from otgan.costs import Euclidean
 from otgan.exact.sorted import solve_roughly
 from tests.problems import cloud, simplex_weights
 
@@ -15,7 +16,7 @@ from tests.problems import cloud, simplex_weights
 def test_plan_and_potentials_are_feasible(p, shift):
     x, y = cloud(30, 3) / 4, cloud(20, 3, seed=1) / 4 + shift
     a, b = simplex_weights(30), simplex_weights(20, 1)
-    arcs = solve_roughly(torch.from_numpy(x), torch.from_numpy(y), a, b, p)
+    arcs = solve_roughly(torch.from_numpy(x), torch.from_numpy(y), a, b, Euclidean(p))
     assert not arcs.optimal
     np.testing.assert_allclose(np.bincount(arcs.i, arcs.mass, 30), a, atol=1e-14)
     np.testing.assert_allclose(np.bincount(arcs.j, arcs.mass, 20), b, atol=1e-14)

@@ -9,6 +9,7 @@ import torch
 
 import otgan
 import otgan.geometry
+from otgan.costs import Euclidean
 from otgan.geometry import make_geometry
 from otgan.geometry.base import log_sum_exp, rows_per_tile
 from otgan.geometry.dense import _CACHED, SINGLE, SMALL, DenseGeometry
@@ -20,14 +21,14 @@ from tests.problems import cloud
 @pytest.mark.parametrize("batch", [1, 2])
 def test_the_seam_is_what_its_formulas_say(p, batch):
     case = make_case(p, batch=batch)
-    check_geometry(DenseGeometry(case.x, case.y, p), case)
+    check_geometry(DenseGeometry(case.x, case.y, Euclidean(p)), case)
 
 
 @pytest.mark.parametrize("p", [1, 2])
 @pytest.mark.parametrize(("n", "m", "d"), [(1, 5, 2), (6, 2, 1), (40, 30, 784)])
 def test_sizes(p, n, m, d):
     case = make_case(p, n=n, m=max(m, 2), d=d, epsilon=(5.0, 300.0)) if n > 2 else _single(p, m, d)
-    check_geometry(DenseGeometry(case.x, case.y, p), case, rtol=1e-11)
+    check_geometry(DenseGeometry(case.x, case.y, Euclidean(p)), case, rtol=1e-11)
 
 
 def _single(p, m, d):
@@ -40,7 +41,7 @@ def _single(p, m, d):
 @pytest.mark.parametrize("p", [1, 2])
 def test_float32_points_have_float64_costs(p):
     case = make_case(p, dtype=torch.float32)
-    check_geometry(DenseGeometry(case.x, case.y, p), case)
+    check_geometry(DenseGeometry(case.x, case.y, Euclidean(p)), case)
 
 
 @pytest.mark.parametrize("p", [1, 2])
@@ -48,13 +49,13 @@ def test_float32_points_have_float64_costs(p):
 def test_small_kernels_are_float64_at_every_tolerance(p, batch):
     case = make_case(p, batch=batch)
     for tol in (1e-9, 1e-2):
-        check_kernel(DenseGeometry(case.x, case.y, p), case, tol, rtol=1e-12)
+        check_kernel(DenseGeometry(case.x, case.y, Euclidean(p)), case, tol, rtol=1e-12)
 
 
 @pytest.mark.parametrize("batch", [1, 2])
 def test_large_kernels_are_float32_where_the_tolerance_allows_it(batch):
     case = make_case(2, batch=batch, n=300, m=250)
-    geometry = DenseGeometry(case.x, case.y, 2)
+    geometry = DenseGeometry(case.x, case.y, Euclidean(2))
     assert geometry.cost.numel() > SMALL
     assert geometry.kernel(case.epsilon, case.f, case.g, SINGLE).matrix.dtype == torch.float32
     check_kernel(geometry, case, SINGLE, rtol=2e-6)
@@ -66,7 +67,7 @@ def test_float32_kernels_are_accurate_however_large_the_exponents():
     # Potentials and costs of 1e6 ε cancel in float64, before anything is rounded.
     case = make_case(2, n=300, m=250, epsilon=(1e-6, 1e-6))
     shifted = dataclasses.replace(case, f=case.cost.amin(2), g=torch.zeros_like(case.g))
-    geometry = DenseGeometry(case.x, case.y, 2)
+    geometry = DenseGeometry(case.x, case.y, Euclidean(2))
     kernel = geometry.kernel(shifted.epsilon, shifted.f, shifted.g, 1e-4)
     assert kernel.matrix.dtype == torch.float32
     exact = (shifted.f[..., None] - shifted.cost).div(1e-6).exp()
@@ -76,13 +77,13 @@ def test_float32_kernels_are_accurate_however_large_the_exponents():
 def test_blocks_of_a_kernel_beyond_the_cache_add_up_to_the_whole():
     case = make_case(2, batch=1, n=1300, m=900, epsilon=(1.0,))
     assert case.cost.numel() > _CACHED
-    check_kernel(DenseGeometry(case.x, case.y, 2), case, 1e-9, rtol=1e-11)
-    check_kernel(DenseGeometry(case.x, case.y, 2), case, 1e-3, rtol=5e-6)
+    check_kernel(DenseGeometry(case.x, case.y, Euclidean(2)), case, 1e-9, rtol=1e-11)
+    check_kernel(DenseGeometry(case.x, case.y, Euclidean(2)), case, 1e-3, rtol=5e-6)
 
 
 def test_kernels_follow_one_another_in_the_same_memory():
     case = make_case(2)
-    geometry = DenseGeometry(case.x, case.y, 2)
+    geometry = DenseGeometry(case.x, case.y, Euclidean(2))
     first = geometry.kernel(case.epsilon, case.f, case.g, 1e-9).matrix
     second = geometry.kernel(2 * case.epsilon, case.f, case.g, 1e-9).matrix
     assert first.data_ptr() == second.data_ptr()
@@ -127,7 +128,7 @@ def test_regression_dense_that_cannot_fit_says_how_much_it_needs_and_what_would_
     _free(monkeypatch, 5 * 2**20)
     message = r"needs about 22.9 MiB for 2 problem\(s\) of 1000 x 500 points, and 5 MiB are free.*'streamed'"
     with pytest.raises(MemoryError, match=message):
-        make_geometry("dense", x, y, 2)
+        make_geometry("dense", x, y, Euclidean(2))
     with pytest.raises(MemoryError, match="'streamed'"):
         otgan.sinkhorn(x, y, blur=0.5, backend="dense")
 
@@ -135,4 +136,4 @@ def test_regression_dense_that_cannot_fit_says_how_much_it_needs_and_what_would_
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(otgan.geometry, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match="flash-sinkhorn"):
-        make_geometry("flash", torch.zeros(1, 2, 2), torch.zeros(1, 2, 2), 2)
+        make_geometry("flash", torch.zeros(1, 2, 2), torch.zeros(1, 2, 2), Euclidean(2))

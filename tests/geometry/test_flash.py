@@ -5,7 +5,7 @@ import torch
 
 import otgan
 from otgan import geometry as geometries
-from otgan.cost import mean_cost
+from otgan.costs import Euclidean
 from otgan.geometry import make_geometry
 from otgan.geometry.dense import DenseGeometry
 
@@ -60,9 +60,12 @@ def kernels(monkeypatch):
 @pytest.mark.parametrize("d", [3, 40])
 def test_soft_minima_and_products_are_ours_in_our_units(d):
     x, y = clouds(d)
-    theirs, ours = make_geometry("flash", x, y, 2.0), DenseGeometry(x.double(), y.double(), 2.0)
+    theirs, ours = (
+        make_geometry("flash", x, y, Euclidean(2.0)),
+        DenseGeometry(x.double(), y.double(), Euclidean(2.0)),
+    )
     a, b = weights(17), weights(33)
-    epsilon = torch.tensor([0.1, 0.4], dtype=torch.float64, device=DEVICE) * mean_cost(x, y, a, b, 2.0)
+    epsilon = torch.tensor([0.1, 0.4], dtype=torch.float64, device=DEVICE) * Euclidean(2.0).mean(x, y, a, b)
     scale = epsilon[:, None]
     close = {"rtol": 1e-4, "atol": 1e-4}
     f = ours.softmin(epsilon, scale * b.log(), 1)
@@ -97,11 +100,11 @@ def test_transport_is_that_of_the_dense_backend(dtype, tol):
 def test_another_power_than_two_is_refused():
     x, y = clouds()
     with pytest.raises(ValueError, match=r"p = 2, got p=1"):
-        make_geometry("flash", x, y, 1.0)
+        make_geometry("flash", x, y, Euclidean(1.0))
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch):
     monkeypatch.setattr(geometries, "find_spec", lambda name: None)
     x, y = clouds()
     with pytest.raises(ImportError, match=r"needs the package flash-sinkhorn.*otgan\[flash\]"):
-        make_geometry("flash", x, y, 2.0)
+        make_geometry("flash", x, y, Euclidean(2.0))

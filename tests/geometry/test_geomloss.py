@@ -2,7 +2,7 @@ import pytest
 import torch
 
 import otgan
-from otgan.cost import mean_cost
+from otgan.costs import Euclidean
 from otgan.geometry import geomloss, make_geometry
 from otgan.geometry.dense import DenseGeometry
 
@@ -24,10 +24,10 @@ def weights(n):
 @pytest.mark.parametrize("p", [1, 2])
 def test_soft_minima_and_products_are_ours_in_our_units(p):
     x, y = clouds()
-    theirs, ours = make_geometry("geomloss", x, y, p), DenseGeometry(x, y, p)
+    theirs, ours = make_geometry("geomloss", x, y, Euclidean(p)), DenseGeometry(x, y, Euclidean(p))
     a, b = weights(17), weights(33)
     # A batch whose problems have each their ε.
-    epsilon = torch.tensor([0.05, 0.4], dtype=torch.float64) * mean_cost(x, y, a, b, p)
+    epsilon = torch.tensor([0.05, 0.4], dtype=torch.float64) * Euclidean(p).mean(x, y, a, b)
     f = ours.softmin(epsilon, epsilon[:, None] * b.log(), 1)
     torch.testing.assert_close(
         theirs.softmin(epsilon, epsilon[:, None] * b.log(), 1), f, rtol=1e-9, atol=1e-9
@@ -76,13 +76,13 @@ def test_the_online_soft_minimum_is_called_with_geomloss_units(p, monkeypatch):
     x, y = clouds()
     epsilon = torch.tensor([0.3, 1.0], dtype=torch.float64)
     h = epsilon[:, None] * weights(33).log()
-    expected = DenseGeometry(x, y, p).softmin(epsilon, h, 1)
+    expected = DenseGeometry(x, y, Euclidean(p)).softmin(epsilon, h, 1)
     torch.testing.assert_close(
-        make_geometry("geomloss", x, y, p).softmin(epsilon, h, 1), expected, rtol=1e-6, atol=1e-6
+        make_geometry("geomloss", x, y, Euclidean(p)).softmin(epsilon, h, 1), expected, rtol=1e-6, atol=1e-6
     )
 
 
 def test_a_power_that_geomloss_lacks_is_refused():
     x, y = clouds()
     with pytest.raises(ValueError, match=r"p = 1 and p = 2, got p=1.5"):
-        make_geometry("geomloss", x, y, 1.5)
+        make_geometry("geomloss", x, y, Euclidean(1.5))

@@ -11,7 +11,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import otgan
-from otgan import cost
+from otgan.costs import Euclidean
+from otgan.costs import base as costs
 from otgan.geometry import base, dense, streamed
 from otgan.geometry.dense import DenseGeometry
 from otgan.geometry.streamed import StreamedGeometry
@@ -48,7 +49,7 @@ class Largest(TorchDispatchMode):
 @pytest.mark.usefixtures("small_tiles")
 def test_the_seam_is_what_its_formulas_say_in_many_blocks(p, batch):
     case = make_case(p, batch=batch, n=19)
-    geometry = StreamedGeometry(case.x, case.y, p)
+    geometry = StreamedGeometry(case.x, case.y, Euclidean(p))
     assert len(list(geometry.tiles())) > 2
     check_geometry(geometry, case)
     check_kernel(geometry, case, 1e-9, rtol=1e-11)
@@ -57,20 +58,20 @@ def test_the_seam_is_what_its_formulas_say_in_many_blocks(p, batch):
 @pytest.mark.parametrize("p", [1, 2])
 def test_the_seam_in_one_block_and_in_many_dimensions(p):
     case = make_case(p, n=30, m=20, d=784, epsilon=(30.0, 300.0), dtype=torch.float32)
-    check_geometry(StreamedGeometry(case.x, case.y, p), case, rtol=1e-11)
+    check_geometry(StreamedGeometry(case.x, case.y, Euclidean(p)), case, rtol=1e-11)
 
 
 @pytest.mark.usefixtures("small_tiles")
 @pytest.mark.parametrize("p", [1, 2])
 def test_dense_tiles_are_the_same(p):
     case = make_case(p, n=19)
-    check_geometry(DenseGeometry(case.x, case.y, p), case)
+    check_geometry(DenseGeometry(case.x, case.y, Euclidean(p)), case)
 
 
 @pytest.mark.parametrize("p", [1, 1.5, 2])
 def test_float32_blocks_serve_where_they_are_accurate_enough(p):
     case = make_case(p, n=30, m=20)
-    geometry = StreamedGeometry(case.x, case.y, p)
+    geometry = StreamedGeometry(case.x, case.y, Euclidean(p))
     kernel = geometry.kernel(case.epsilon, case.f, case.g, 1e-3)
     assert kernel.dtype == torch.float32
     check_kernel(geometry, case, 1e-3, rtol=1e-3)
@@ -82,7 +83,7 @@ def test_float32_blocks_serve_where_they_are_accurate_enough(p):
 @pytest.mark.parametrize("p", [1, 2])
 def test_the_bound_on_distances_holds(p):
     case = make_case(p, n=30, m=20)
-    bound = StreamedGeometry(case.x, case.y, p).reach
+    bound = StreamedGeometry(case.x, case.y, Euclidean(p)).largest
     assert (case.cost.amax((1, 2)) <= bound).all()
     assert (bound <= 4**p * case.cost.amax((1, 2))).all()
 
@@ -94,7 +95,7 @@ def test_regression_nothing_of_size_n_times_m_is_ever_made(p, monkeypatch):
         monkeypatch.setattr(
             module, "rows_per_tile", lambda batch, columns: max(1, tile // max(1, batch * columns))
         )
-    monkeypatch.setattr(cost, "_TILE", tile)
+    monkeypatch.setattr(costs, "_TILE", tile)
     x, y = (torch.from_numpy(v).requires_grad_() for v in (cloud(n, d), cloud(m, d, seed=1) + 0.5))
     with Largest() as largest:
         t = otgan.transport(x, y, p=p, blur=0.5, tol=1e-3, backend="streamed")
@@ -137,6 +138,7 @@ _MEMORY = """
 import resource, sys
 from pathlib import Path
 import torch
+from otgan.costs import Euclidean
 from otgan.geometry.streamed import StreamedGeometry
 
 def peak():
@@ -148,7 +150,7 @@ def peak():
 
 torch.set_num_threads(1)
 n, m = 2500, 60_000
-geometry = StreamedGeometry(torch.randn(1, n, 3, dtype=torch.float64), torch.randn(1, m, 3, dtype=torch.float64), 2.0)
+geometry = StreamedGeometry(torch.randn(1, n, 3, dtype=torch.float64), torch.randn(1, m, 3, dtype=torch.float64), Euclidean(2.0))
 f, g = torch.zeros(1, n, dtype=torch.float64), torch.zeros(1, m, dtype=torch.float64)
 before = peak()
 geometry.c_transform(g, 1)

@@ -6,7 +6,7 @@ import torch
 
 import otgan
 from otgan import geometry as geometries
-from otgan.cost import mean_cost
+from otgan.costs import Euclidean
 from otgan.geometry import BACKENDS, make_geometry
 from otgan.geometry import dense as dense_module
 from otgan.geometry.dense import DenseGeometry, DenseKernel
@@ -41,9 +41,9 @@ def weights(batch, n):
 
 def state(x, y, p, share=0.1):
     """A pair of geometries, ε, potentials near a solution, and weights."""
-    ours, dense = TritonGeometry(x, y, p), DenseGeometry(x.double(), y.double(), p)
+    ours, dense = TritonGeometry(x, y, Euclidean(p)), DenseGeometry(x.double(), y.double(), Euclidean(p))
     a, b = weights(len(x), x.shape[1]), weights(len(x), y.shape[1])
-    epsilon = share * mean_cost(x, y, a, b, p)
+    epsilon = share * Euclidean(p).mean(x, y, a, b)
     f = dense.softmin(epsilon, epsilon[:, None] * b.log(), 1)
     g = dense.softmin(epsilon, f + epsilon[:, None] * a.log(), 0)
     return ours, dense, epsilon, f, g, a, b
@@ -87,13 +87,13 @@ def test_a_kernel_is_as_accurate_as_its_tolerance(p, d, tol, cached, monkeypatch
 
 def test_an_accurate_arithmetic_is_taken_for_a_small_tolerance_or_a_small_epsilon():
     x, y = clouds(5, 5, 20)
-    ours = TritonGeometry(x, y, 2)
-    mean = mean_cost(x, y, weights(2, 5), weights(2, 5), 2)
+    ours = TritonGeometry(x, y, Euclidean(2))
+    mean = Euclidean(2).mean(x, y, weights(2, 5), weights(2, 5))
     taken = [ours._precision(0.05 * mean, tol) for tol in (0.1, 1e-3, 1e-4, 1e-9, 0)]
     assert [precision.dot for precision in taken] == ["tf32", "bf16x3", "tf32x3", "", ""]
     assert taken[-1].dtype == torch.float64
     assert ours._precision(1e-4 * mean, 1e-4).dtype == torch.float64
-    assert TritonGeometry(x[..., :2], y[..., :2], 1)._precision(mean, 1e-4).dot == ""
+    assert TritonGeometry(x[..., :2], y[..., :2], Euclidean(1))._precision(mean, 1e-4).dot == ""
 
 
 def test_large_kernels_are_stored_in_half_the_memory_where_that_is_accurate_enough(monkeypatch):
@@ -183,7 +183,7 @@ def test_a_presolve_is_a_start_near_the_solution():
 def test_a_presolve_of_costs_beyond_float32_is_a_start_like_any_other():
     x, y = clouds(17, 33, 2)
     one = torch.ones(2, dtype=torch.float64, device=DEVICE)
-    g, _ = TritonGeometry(1e25 * x, y, 2).presolve(weights(2, 17), weights(2, 33), one, one, 1e-4)
+    g, _ = TritonGeometry(1e25 * x, y, Euclidean(2)).presolve(weights(2, 17), weights(2, 33), one, one, 1e-4)
     assert g.isfinite().all()
 
 
@@ -199,14 +199,14 @@ def test_samples_on_the_cpu_need_the_interpreter(monkeypatch):
     with pytest.raises(
         ValueError, match=r"backend 'triton' needs samples on a CUDA device, got cpu.*TRITON_INTERPRET"
     ):
-        make_geometry("triton", cpu, cpu, 2.0)
+        make_geometry("triton", cpu, cpu, Euclidean(2.0))
 
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch):
     monkeypatch.setattr(geometries, "find_spec", lambda name: None)
     x, y = clouds(2, 2, 1)
     with pytest.raises(ImportError, match=r"needs the package triton.*otgan\[triton\]"):
-        make_geometry("triton", x, y, 2.0)
+        make_geometry("triton", x, y, Euclidean(2.0))
 
 
 @pytest.mark.parametrize(
@@ -220,10 +220,12 @@ def test_auto_takes_triton_on_cuda_where_it_is_installed(kind, installed, chosen
     # What is passed on is all that a stand-in for a class can tell.
     points = types.SimpleNamespace(device=torch.device(kind), shape=(1, 2, 3))
     if chosen:
-        assert make_geometry("auto", points, points, 2.0) == call(points, points, 2.0, False)
+        assert make_geometry("auto", points, points, Euclidean(2.0)) == call(
+            points, points, Euclidean(2.0), False
+        )
     else:
         with pytest.raises(TypeError, match="complex"):
-            make_geometry("auto", points, points, 2.0)
+            make_geometry("auto", points, points, Euclidean(2.0))
 
 
 def test_kernels_are_dense_kernels_where_they_are_stored():

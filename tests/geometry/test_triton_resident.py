@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from otgan.cost import mean_cost
+from otgan.costs import Euclidean
 from otgan.entropic.solver import solve
 from otgan.geometry.dense import DenseGeometry
 
@@ -36,10 +36,10 @@ def weights(batch, n, seed=0, power=1):
 
 def solved(x, y, a, b, p, share, tol, **options):
     """Solve with ε a share of the mean cost; return the launch's result and the float64 marginal errors."""
-    mean = mean_cost(x, y, a, b, p)
+    mean = Euclidean(p).mean(x, y, a, b)
     epsilon = share * mean
     result = solve_resident(Points.of(x, y, p, SINGLE), a, b, epsilon, start=mean, tol=tol, **options)
-    geometry = DenseGeometry(x, y, p)
+    geometry = DenseGeometry(x, y, Euclidean(p))
     f = geometry.softmin(epsilon, result.g + epsilon[:, None] * b.log(), 1)
     rows, columns = geometry.marginals(epsilon, f, result.g, a, b)
     return result, (rows - a).abs().sum(1) + (columns - b).abs().sum(1)
@@ -70,9 +70,11 @@ def test_the_marginals_are_met_to_the_tolerance(n, m, p, share, tol):
 
 def test_the_potentials_are_those_of_the_reference():
     x, y, a, b = problem(40, 50)
-    mean = mean_cost(x, y, a, b, 2.0)
+    mean = Euclidean(2.0).mean(x, y, a, b)
     result, _ = solved(x, y, a, b, 2.0, 0.05, 1e-5)
-    reference = solve(DenseGeometry(x, y, 2.0), a, b, 0.05 * mean, start=mean, tol=1e-10, max_iter=5000).g
+    reference = solve(
+        DenseGeometry(x, y, Euclidean(2.0)), a, b, 0.05 * mean, start=mean, tol=1e-10, max_iter=5000
+    ).g
     # Potentials are unique up to a constant.
     torch.testing.assert_close(
         result.g - result.g.mean(), reference - reference.mean(), rtol=0, atol=1e-3 * float(mean)
@@ -92,8 +94,8 @@ def test_weights_may_be_zero_or_range_over_many_orders(sizes):
     assert (error <= 1e-4).all()
     assert result.g.isfinite().all()
     # A point without weight has the potential that its column sum defines.
-    epsilon = 0.05 * mean_cost(x, y, a, b, 2.0)
-    geometry = DenseGeometry(x, y, 2.0)
+    epsilon = 0.05 * Euclidean(2.0).mean(x, y, a, b)
+    geometry = DenseGeometry(x, y, Euclidean(2.0))
     f = geometry.softmin(epsilon, result.g + epsilon[:, None] * b.log(), 1)
     g = geometry.softmin(epsilon, f + epsilon[:, None] * a.log(), 0)
     nothing = b == 0
@@ -102,7 +104,7 @@ def test_weights_may_be_zero_or_range_over_many_orders(sizes):
 
 def test_every_problem_has_its_own_epsilon_and_its_own_stop():
     x, y, a, b = problem(12, 15, batch=3)
-    mean = mean_cost(x, y, a, b, 2.0)
+    mean = Euclidean(2.0).mean(x, y, a, b)
     epsilon = torch.tensor([1.0, 0.1, 0.02], dtype=torch.float64, device=DEVICE) * mean
     points = Points.of(x, y, 2.0, SINGLE)
     together = solve_resident(points, a, b, epsilon, start=mean, tol=1e-4)
@@ -141,7 +143,7 @@ def test_a_problem_without_extent_is_solved_at_once():
 
 def test_the_limit_on_passes_is_kept_and_leaves_numbers():
     x, y, a, b = problem(30, 30)
-    mean = mean_cost(x, y, a, b, 2.0)
+    mean = Euclidean(2.0).mean(x, y, a, b)
     result = solve_resident(Points.of(x, y, 2.0, SINGLE), a, b, 1e-3 * mean, start=mean, tol=1e-6, limit=20)
     # A Newton step that has begun is finished.
     assert 20 <= int(result.passes) <= 20 + 70

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from otgan.costs import Cost, Euclidean
 from otgan.geometry.base import Geometry, Kernel, rows_per_tile
 from otgan.geometry.dense import DenseKernel
 from otgan.geometry.triton import stream
@@ -56,8 +57,7 @@ class TritonGeometry(Geometry):
     ----------
     x, y : Tensor, shapes (B, n, d) and (B, m, d)
         The supports, detached, on a CUDA device.
-    p : float
-        The power of the distance.
+    rule : Euclidean
 
     Raises
     ------
@@ -67,15 +67,21 @@ class TritonGeometry(Geometry):
 
     name = "triton"
 
-    def __init__(self, x: Tensor, y: Tensor, p: float, direct: bool = False) -> None:
+    def __init__(self, x: Tensor, y: Tensor, rule: Cost, direct: bool = False) -> None:
         require_device(x.device)
-        super().__init__(x, y, p, direct)
+        super().__init__(x, y, rule, direct)
+        self.p = rule.p
         x, y = x.double(), y.double()
         # Around their middle the coordinates lose least when they are rounded to float32.
         origin = 0.5 * (x.mean(1, keepdim=True) + y.mean(1, keepdim=True))
         self._x, self._y = x - origin, y - origin
         square = self._x.square().sum(2).mean(1) + self._y.square().sum(2).mean(1)
-        self._spread = square.pow(p / 2)
+        self._spread = square.pow(self.p / 2)
+
+    @classmethod
+    def takes(cls, rule: Cost) -> bool:
+        """The kernels form Euclidean distances."""
+        return isinstance(rule, Euclidean)
 
     def tiles(self) -> Iterator[tuple[slice, Tensor]]:
         """Yield freshly computed blocks of costs, float64; large ones on CUDA, where launches are what costs."""

@@ -7,7 +7,8 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from otgan.cost import cost_error, cost_matrix, mean_cost, origin_of, squared_distances
+from otgan.costs import Euclidean
+from otgan.costs.euclidean import cost_matrix, squared_distances
 from tests.problems import cloud, simplex_weights
 
 
@@ -64,8 +65,22 @@ def test_mean_cost_is_that_of_independent_draws(p):
     x, y = np.stack([cloud(8, 2), cloud(8, 2, seed=2)]), np.stack([cloud(6, 2, seed=1)] * 2) + 1e3
     a, b = simplex_weights(8), simplex_weights(6)
     weights = (torch.from_numpy(np.stack([w, w])) for w in (a, 5 * b))
-    means = mean_cost(torch.from_numpy(x), torch.from_numpy(y), *weights, p)
+    means = Euclidean(p).mean(torch.from_numpy(x), torch.from_numpy(y), *weights)
     np.testing.assert_allclose(means, [a @ cdist(x[k], y[k]) ** p @ b for k in range(2)], rtol=1e-12)
+
+
+@pytest.mark.parametrize("p", [1, 1.5, 2, 3])
+def test_near_pairs_pull_with_all_their_digits(p):
+    x = torch.tensor([[[-0.4, 1.9], [0.3, -1.2]]], dtype=torch.float64)
+    step = torch.tensor([3e-16, -4e-16], dtype=torch.float64)
+    y = x + torch.stack([step, 1e7 * step])
+    mass = torch.tensor([[[0.5, 0.0], [0.0, 0.5]]], dtype=torch.float64)
+    cost = Euclidean(p)
+    in_x, in_y = cost.pull(x, y, mass.clone(), cost.block(x, y, direct=True))
+    difference = x - y
+    force = 0.5 * p * torch.linalg.vector_norm(difference, dim=2, keepdim=True) ** (p - 2)
+    torch.testing.assert_close(in_x, force * difference, rtol=1e-12 if p < 2 else 1e-6, atol=1e-15)
+    torch.testing.assert_close(in_y, -in_x, rtol=1e-12, atol=1e-15)
 
 
 @pytest.mark.parametrize("p", [1, 1.5, 2, 3])
@@ -75,7 +90,7 @@ def test_errors_of_costs_are_within_their_bounds(p, d, exact, direct):
     far = np.concatenate([cloud(20, d), 1e8 + cloud(5, d, seed=2)])
     x, y = _batch(far), _batch(far + 1e-3 * cloud(25, d, seed=1))
     cost = cost_matrix(x, y, p, exact=exact, direct=direct)[0].numpy().astype(np.longdouble)
-    error = cost_error(x, y, p, direct=direct, origin=origin_of(x, y), exact=exact)
+    error = Euclidean(p).error(x, y, direct=direct, exact=exact)
     wide = x[0].numpy().astype(np.longdouble)[:, None] - y[0].numpy().astype(np.longdouble)
     true = (wide**2).sum(2) ** (np.longdouble(p) / 2)
     bound = error.relative * true + error.x[0].numpy()[:, None] + error.y[0].numpy()

@@ -1,0 +1,350 @@
+"""The seam between the solvers and what moving mass costs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from otgan.costs.exponents import BlockExponents, Exponents
+from otgan.coupling import Coupling
+from otgan.measure import Pair, pair
+from otgan.rounding import CostError
+
+__all__ = ["Cost", "Normal", "power_of_two", "tiles_of"]
+
+_TILE = 2**20
+"""Entries of a block of costs that is formed in passing."""
+
+_PULLED = 2**22
+"""Numbers, entries of a block times coordinates, that a derivative is formed of at once."""
+
+_DIAGONAL = 64
+"""Pairs whose costs are read off the diagonal of one block."""
+
+
+@dataclass(frozen=True, eq=False)
+class Normal:
+    """What brings a problem to order one: x is (x − origin) / unit, d is d / length, and the cost is that of those.
+
+    Attributes
+    ----------
+    cost : Cost
+        The cost between the points in normal form.
+    origin : Tensor, shape (B, 1, d)
+    unit, length : Tensor, shape (B,), float64
+        Powers of two.
+    """
+
+    cost: Cost
+    origin: Tensor
+    unit: Tensor
+    length: Tensor
+
+
+@dataclass(frozen=True)
+class Cost(ABC):
+    """What it costs to move a unit of mass, C(x, y) = d(x, y)^p >= 0.
+
+    A cost is written in one file: :meth:`block`, :meth:`error`, and what it knows better than the general rules below.
+    Points are batches of shape (B, n, d) and (B, m, d) unless it is said otherwise.
+
+    Attributes
+    ----------
+    p : float
+        The power of the distance.
+    """
+
+    p: float
+
+    name: ClassVar[str]
+    """What ``cost=`` takes."""
+
+    power: ClassVar[float | None] = None
+    """The power where none is given; None for that of the function that is called."""
+
+    metric: ClassVar[str]
+    """The distance d, as formulas show it."""
+
+    sorts: ClassVar[bool] = False
+    """Whether on the line C is a convex function of x − y, so that sorting solves it."""
+
+    symmetric: ClassVar[bool] = True
+    """Whether C(x, y) = C(y, x) and C(x, x) = 0 are known to hold."""
+
+    expands: ClassVar[bool] = False
+    """Whether blocks are faster, and less accurate, where they do not come from differences."""
+
+    embedded: ClassVar[bool] = True
+    """Whether there are points, which have means and gradients."""
+
+    @property
+    def definite(self) -> bool:
+        """Whether exp(−C/ε) is known to be positive semidefinite for every ε, so that divergences are >= 0."""
+        return False
+
+    @property
+    def has_moments(self) -> bool:
+        """Whether the mean cost follows from moments of either side, without a look at every pair."""
+        return False
+
+    def pose(self, x: Any, y: Any, a: Any, b: Any, *, selves: bool = False) -> tuple[Pair, Cost]:
+        """Take what a caller gave over the border: the two measures, and the cost as it is between them.
+
+        Parameters
+        ----------
+        x, y, a, b : array-like
+            As the public functions have them.
+        selves : bool
+            Whether the costs between x and itself, and y and itself, are needed too.
+        """
+        del selves
+        both = pair(x, y, a, b)
+        return both, self.fit(both)
+
+    def fit(self, both: Pair) -> Self:
+        """Return the cost as it is between these measures.
+
+        Raises
+        ------
+        ValueError
+            If there is none between such points.
+        """
+        del both
+        return self
+
+    def of_selves(self) -> tuple[Cost, Cost]:
+        """Return the costs between x and itself, and y and itself."""
+        return self, self
+
+    def normal(self, x: Tensor, y: Tensor, *, rooted: bool) -> Normal:
+        """Return what brings the problem to order one; by default the points stay as they are.
+
+        Parameters
+        ----------
+        rooted : bool
+            Whether results leave as distances, so that costs in the caller's units may be beyond float64.
+
+        Raises
+        ------
+        OverflowError
+            If costs in the caller's units are beyond float64, or all vanish though they are not 0.
+        """
+        del y, rooted
+        one = torch.ones(x.shape[0], dtype=torch.float64, device=x.device)
+        return Normal(self, torch.zeros_like(x[:, :1]), one, one)
+
+    def origin(self, x: Tensor, y: Tensor) -> Tensor | None:
+        """A point about which :meth:`block` loses least, (B, 1, d), for costs that depend on differences only."""
+        del x, y
+        return None
+
+    @abstractmethod
+    def block(
+        self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
+    ) -> Tensor:
+        """Compute the costs between all x and all y, shape (B, n, m), a tensor that may be written to.
+
+        Parameters
+        ----------
+        exact : bool
+            Whether near points must keep their relative accuracy; else the error may be relative to the largest cost.
+        direct : bool
+            Whether all must.
+        origin : Tensor, optional
+            That of :meth:`origin`, where only a part of the points is given.
+        """
+
+    @abstractmethod
+    def error(
+        self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
+    ) -> CostError:
+        """How far a block, formed in float64, may be from the true costs."""
+
+    def entries(self, x: Tensor, y: Tensor) -> Tensor:
+        """Costs of the pairs (xᵢ, yᵢ), shape (k,), for points of shape (k, d), as accurate as they can be had."""
+        parts = [
+            self.block(x[None, i : i + _DIAGONAL], y[None, i : i + _DIAGONAL], direct=True)[0].diagonal()
+            for i in range(0, len(x), _DIAGONAL)
+        ]
+        return torch.cat(parts) if parts else x.new_zeros(0)
+
+    def rough_tiles(self, x: Tensor, y: Tensor, entries: int) -> Iterator[tuple[slice, Tensor]]:
+        """Yield (rows, costs of those rows) between points of shape (n, d) and (m, d), in their type, as fast as can be."""
+        for rows in tiles_of(len(x), len(y), entries):
+            yield rows, self.block(x[None, rows], y[None])[0].to(x.dtype)
+
+    def exponents(
+        self,
+        x: Tensor,
+        y: Tensor,
+        row: Tensor,
+        column: Tensor,
+        scale: Tensor,
+        dtype: torch.dtype,
+        direct: bool,
+    ) -> Exponents:
+        """Return (row + column − C) / scale between points, to be formed in blocks of rows again and again.
+
+        Parameters
+        ----------
+        row, column : Tensor, shapes (B, n) and (B, m)
+        scale : Tensor, shape (B,)
+        dtype : torch.dtype
+            The type to form them in.
+        direct : bool
+            As for :meth:`block`.
+        """
+        del dtype  # that of the memory they are filled into
+        x, y = x.double(), y.double()
+        origin = self.origin(x, y)
+        return BlockExponents(
+            lambda rows: self.block(x[:, rows], y, direct=direct, origin=origin), row, column, scale
+        )
+
+    def mean(self, x: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        """Mean cost Σ aᵢ bⱼ Cᵢⱼ of independent draws, shape (B,), float64; the weights need no total."""
+        a, b = a / a.sum(-1, keepdim=True), b / b.sum(-1, keepdim=True)
+        x, y = x.double(), y.double()
+        parts = [
+            (self.block(x[:, rows], y) @ b[..., None] * a[:, rows, None]).sum((-2, -1))
+            for rows in tiles_of(x.shape[1], x.shape[0] * y.shape[1], _TILE)
+        ]
+        return torch.stack(parts).sum(0)
+
+    def majorant(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Numbers sᵢ and tⱼ, shapes (B, n) and (B, m), float64, with Cᵢⱼ <= sᵢ + tⱼ: here the largest cost of each x, and 0."""
+        rows = [
+            self.block(x[:, rows].double(), y.double(), exact=True).amax(2)
+            for rows in tiles_of(x.shape[1], x.shape[0] * y.shape[1], _TILE)
+        ]
+        return torch.cat(rows, 1), torch.zeros(y.shape[:2], dtype=torch.float64, device=y.device)
+
+    def largest(self, x: Tensor, y: Tensor) -> Tensor:
+        """A bound of the largest cost of each problem, shape (B,), float64."""
+        return sum(part.amax(1) for part in self.majorant(x, y))  # type: ignore[return-value]
+
+    def rescaled(self, x: Tensor, y: Tensor, unit: float) -> tuple[Cost, Tensor, Tensor]:
+        """Return the problem whose costs are divided by `unit`: the cost, and points of shape (n, d) and (m, d)."""
+        return Divided(self.p, self, unit), x, y
+
+    def rescaled_error(self, x: Tensor, y: Tensor) -> CostError:
+        """How far costs of :meth:`rescaled` points may be from the true ones, in the units before."""
+        return self.error(x, y, exact=True)
+
+    def share(self, d: int) -> float:
+        """The largest s known with d(x, y) >= s ‖x − y‖₂ in d dimensions."""
+        del d
+        return 0.0
+
+    def underflow(self, d: int) -> float:
+        """The largest cost, in normal form, that is lost because numbers on the way leave the range of float64."""
+        del d
+        return 0.0
+
+    def vanishes(self, x: Tensor, y: Tensor) -> Tensor:
+        """Tell of which pairs, points of shape (k, d), the cost is lost to underflow."""
+        del y
+        return torch.zeros(len(x), dtype=torch.bool, device=x.device)
+
+    @abstractmethod
+    def differentiable(self, x: Tensor, y: Tensor) -> Tensor:
+        """Costs (B, n, m) that can be differentiated twice, with slope 0 where two points coincide."""
+
+    def pull(self, x: Tensor, y: Tensor, mass: Tensor, cost: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients of Σ massᵢⱼ C(xᵢ, yⱼ) in x and y at fixed mass, shapes of x and y.
+
+        Parameters
+        ----------
+        mass, cost : Tensor, shape (B, n, m)
+            The mass may be written to.
+        """
+        del cost
+        in_x, in_y = torch.zeros_like(x), torch.zeros_like(y)
+        for rows in tiles_of(x.shape[1], x.shape[0] * y.shape[1] * x.shape[2], _PULLED):
+            with torch.enable_grad():
+                here, there = x[:, rows].detach().requires_grad_(), y.detach().requires_grad_()
+                costs = self.differentiable(here, there)
+            if not costs.requires_grad:  # it depends on no points
+                return in_x, in_y
+            found = torch.autograd.grad(
+                costs, (here, there), mass[:, rows].to(costs.dtype), allow_unused=True
+            )
+            in_x[:, rows] = 0 if found[0] is None else found[0].to(x.dtype)
+            in_y += 0 if found[1] is None else found[1].to(y.dtype)
+        return in_x, in_y
+
+    def forces(self, x: Tensor, y: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+        """Return :meth:`pull` as functions of points and mass that can be differentiated; points may have a graph."""
+        with torch.enable_grad():
+            here, there = (side if side.requires_grad else side.detach().requires_grad_() for side in (x, y))
+            costs = self.differentiable(here, there)
+            if not costs.requires_grad:
+                return torch.zeros_like(x), torch.zeros_like(y)
+            found = torch.autograd.grad(costs, (here, there), mass, create_graph=True, materialize_grads=True)
+        return found[0], found[1]
+
+    def pull_entries(self, x: Tensor, y: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients of Σ massᵢ C(xᵢ, yᵢ) in the points, shapes (k, d)."""
+        in_x, in_y = torch.zeros_like(x), torch.zeros_like(y)
+        for start in range(0, len(x), _DIAGONAL):
+            part = slice(start, start + _DIAGONAL)
+            weights = torch.diag_embed(mass[None, part])
+            pulls = self.pull(x[None, part], y[None, part], weights, weights)
+            in_x[part], in_y[part] = pulls[0][0], pulls[1][0]
+        return in_x, in_y
+
+    def own_slope(self, coupling: Coupling, pair: Pair, unit: Tensor) -> Tensor | None:
+        """A term of value 0 whose gradient is that of ⟨P, C⟩ / unit, at fixed P, in what the cost itself is made of.
+
+        None where that needs no gradient. Shape (B,); `pair` and P are in the caller's units.
+        """
+        del coupling, pair, unit
+        return None
+
+
+@dataclass(frozen=True)
+class Divided(Cost):
+    """Another cost, divided by a number."""
+
+    whole: Cost
+    unit: float
+    name = "divided"
+    metric = "d"
+
+    def block(
+        self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
+    ) -> Tensor:
+        """Compute the costs, divided."""
+        return self.whole.block(x, y, exact=exact, direct=direct, origin=origin).div_(self.unit)
+
+    def error(
+        self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
+    ) -> CostError:
+        """How far the quotients may be from the true ones."""
+        return self.whole.error(x, y, exact=exact, direct=direct, origin=origin).divided(self.unit)
+
+    def entries(self, x: Tensor, y: Tensor) -> Tensor:
+        """Costs of single pairs, divided."""
+        return self.whole.entries(x, y) / self.unit
+
+    def differentiable(self, x: Tensor, y: Tensor) -> Tensor:
+        """Costs, divided."""
+        return self.whole.differentiable(x, y) / self.unit
+
+
+def power_of_two(largest: Tensor) -> Tensor:
+    """The power of two at or below positive numbers; 1 where they are 0."""
+    # Beside numbers near the ends of the range there would be no room for their reciprocal.
+    largest = torch.where(largest > 0, largest.clamp(2.0**-1000, 2.0**1000), 1.0)
+    return torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent - 1)
+
+
+def tiles_of(rows: int, columns: int, entries: int) -> Iterator[slice]:
+    """Cut rows into slices of about so many entries."""
+    step = max(1, entries // max(1, columns))
+    return (slice(start, min(start + step, rows)) for start in range(0, rows, step))

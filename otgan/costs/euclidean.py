@@ -1,0 +1,326 @@
+"""The Euclidean cost ‖x − y‖₂^p, p >= 1: squared distances as products of matrices, and what is special at p = 2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from otgan.costs.base import tiles_of
+from otgan.costs.exponents import Exponents
+from otgan.costs.norm import Norm
+from otgan.memory import empty
+from otgan.rounding import CostError
+
+__all__ = ["NEAR", "Euclidean", "cost_matrix", "products", "squared_distances"]
+
+_DIRECT = 3
+"""Up to this dimension exact squares are summed coordinate by coordinate."""
+
+NEAR = 1e-4
+"""Share of ‖x‖² + ‖y‖² below which an exact square is recomputed from differences, in float64."""
+
+_MANY = 0.05
+"""Share of the entries from which on recomputing all of them is faster."""
+
+
+@dataclass(frozen=True)
+class Euclidean(Norm):
+    """C = ‖x − y‖₂^p."""
+
+    name = "euclidean"
+    metric = "‖x − y‖₂"
+    expands = True
+
+    @property
+    def definite(self) -> bool:
+        """Up to p = 2 (Schoenberg 1938)."""
+        return self.p <= 2
+
+    def length(self, difference: Tensor) -> Tensor:
+        """‖v‖₂."""
+        return torch.linalg.vector_norm(difference, dim=-1)
+
+    def share(self, d: int) -> float:
+        """The norms are the same."""
+        del d
+        return 1.0
+
+    def block(
+        self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
+    ) -> Tensor:
+        """Costs by :func:`cost_matrix`."""
+        return cost_matrix(x, y, self.p, exact=exact, direct=direct, origin=origin)
+
+    def error(
+        self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
+    ) -> CostError:
+        """That of :func:`cost_matrix` in float64."""
+        exact = exact or self.p != 2
+        if direct or (exact and x.shape[-1] <= _DIRECT):
+            return self.error_of_differences(x, y)
+        origin = self.origin(x, y) if origin is None else origin
+        near = NEAR if exact else 0.0
+        return CostError.of_expansion(x, y, self.p, origin, near, self.underflow(x.shape[-1]))
+
+    def rescaled_error(self, x: Tensor, y: Tensor) -> CostError:
+        """That of an expansion: the points are centered, which rounds their coordinates."""
+        return CostError.of_expansion(
+            x, y, self.p, x.mean(1, keepdim=True), NEAR, self.underflow(x.shape[-1])
+        )
+
+    def mean(self, x: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        """Mean cost of independent draws; for p = 2 it follows from the moments."""
+        if self.p != 2:
+            return super().mean(x, y, a, b)
+        a, b = a / a.sum(-1, keepdim=True), b / b.sum(-1, keepdim=True)
+        x, y = x.double(), y.double()
+        center_x, center_y = (a[:, None] @ x)[:, 0], (b[:, None] @ y)[:, 0]
+        spread_x = (a * (x - center_x[:, None]).square().sum(-1)).sum(-1)
+        spread_y = (b * (y - center_y[:, None]).square().sum(-1)).sum(-1)
+        return spread_x + spread_y + (center_x - center_y).square().sum(-1)
+
+    @property
+    def has_moments(self) -> bool:
+        """For p = 2."""
+        return self.p == 2
+
+    def rough_tiles(self, x: Tensor, y: Tensor, entries: int) -> Iterator[tuple[slice, Tensor]]:
+        """Yield blocks as accurate as the expansion is in the type of the points."""
+        left, right = _factors(x, y)
+        right = right.T.contiguous()
+        for rows in tiles_of(len(x), len(y), entries):
+            yield rows, _power((left[rows] @ right).clamp_min_(0), self.p)
+
+    def exponents(
+        self,
+        x: Tensor,
+        y: Tensor,
+        row: Tensor,
+        column: Tensor,
+        scale: Tensor,
+        dtype: torch.dtype,
+        direct: bool,
+    ) -> Exponents:
+        """Return one product of matrices for p = 2, and costs of scaled points for other p."""
+        if direct:
+            return super().exponents(x, y, row, column, scale, dtype, direct)
+        x, y = x.double(), y.double()
+        origin = self.origin(x, y)
+        kind = _SquaredExponents if self.p == 2 else _PowerExponents
+        return kind(x - origin, y - origin, row, column, scale, dtype, self.p)
+
+    def differentiable(self, x: Tensor, y: Tensor) -> Tensor:
+        """For p = 2 an expansion; else from differences, of which coincident pairs take no part."""
+        if self.p == 2:
+            return x.square().sum(-1)[..., None] + y.square().sum(-1)[:, None] - 2 * x @ y.mT
+        square = (x[:, :, None] - y[:, None]).square().sum(-1)
+        apart = square > 0
+        return torch.where(apart, torch.where(apart, square, 1.0) ** (self.p / 2), 0.0)
+
+    def smooth(self, x: Tensor, y: Tensor) -> Tensor:
+        """Costs between points of shape (n, d) and (m, d), in their type, once differentiable at no more memory than n m."""
+        if self.p == 2:
+            return cost_matrix(x[None], y[None], 2)[0]
+        return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist") ** self.p
+
+    def pull(self, x: Tensor, y: Tensor, mass: Tensor, cost: Tensor) -> tuple[Tensor, Tensor]:
+        """Σⱼ massᵢⱼ p ‖xᵢ − yⱼ‖^(p−2) (xᵢ − yⱼ), where a coincident pair pulls with no force; likewise in y."""
+        if self.p == 2:
+            return _pulled(x, y, mass)
+        force = mass.mul_(_force(cost, self.p))
+        if self.p > 2:
+            return _pulled(x, y, force)
+        # Below p = 2 the force grows without bound as two points come near, and with it the rounding of
+        # x Σ force − force y: there the differences themselves are summed.
+        squares = [side.square().sum(2) for side in (x, y)]
+        near = cost <= (NEAR * (squares[0][..., None] + squares[1][:, None])).pow_(self.p / 2)
+        near &= force > 0
+        count = int(near.sum())
+        if count == 0:
+            return _pulled(x, y, force)
+        if count > _MANY * near.numel():
+            return _pulled_by_coordinates(x, y, force)
+        k, i, j = near.nonzero(as_tuple=True)
+        single = 2 * force[k, i, j, None] * (x[k, i] - y[k, j])
+        in_x, in_y = _pulled(x, y, force.masked_fill_(near, 0.0))
+        return in_x.index_put_((k, i), single, accumulate=True), in_y.index_put_(
+            (k, j), -single, accumulate=True
+        )
+
+    def forces(self, x: Tensor, y: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+        """The formula of :meth:`pull`, written for a graph."""
+        if self.p == 2:
+            return _pulled(x, y, mass)
+        difference = x[:, :, None] - y[:, None]
+        square = difference.square().sum(-1)
+        apart = square > 0
+        force = torch.where(apart, mass * self.p * torch.where(apart, square, 1.0) ** (self.p / 2 - 1), 0.0)
+        pull = force[..., None] * difference
+        return pull.sum(2), -pull.sum(1)
+
+    def pull_entries(self, x: Tensor, y: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients of Σ massᵢ C(xᵢ, yᵢ), 0 where the two coincide."""
+        difference = x - y
+        distance = self.length(difference)
+        force = torch.where(distance > 0, self.p * distance.clamp_min(1e-300) ** (self.p - 2), 0.0)
+        pull = (mass * force)[:, None] * difference
+        return pull, -pull
+
+
+class _SquaredExponents(Exponents):
+    """(f + g − ‖x‖² − ‖y‖² + 2⟨x, y⟩)/s as a product of rows (x, f', 1) and (y, 1, g')."""
+
+    def __init__(
+        self, x: Tensor, y: Tensor, row: Tensor, column: Tensor, scale: Tensor, dtype: torch.dtype, p: float
+    ) -> None:
+        del p
+        scale = scale[:, None, None]
+        row = row[..., None] / scale - x.square().sum(-1, keepdim=True) / scale
+        column = column[..., None] / scale - y.square().sum(-1, keepdim=True) / scale
+        self.left = torch.cat([2 * x / scale, row, torch.ones_like(row)], 2).to(dtype)
+        self.right = torch.cat([y, torch.ones_like(column), column], 2).to(dtype)
+
+    def fill(self, rows: slice, out: Tensor) -> None:
+        """One product of matrices."""
+        products(self.left[:, rows], self.right, out=out)
+
+
+class _PowerExponents(Exponents):
+    """Exponents from costs between points scaled by s^(-1/p), formed in the type asked for."""
+
+    def __init__(
+        self, x: Tensor, y: Tensor, row: Tensor, column: Tensor, scale: Tensor, dtype: torch.dtype, p: float
+    ) -> None:
+        scale = scale[:, None, None]
+        length = scale ** (1 / p)
+        self.x, self.y, self.p = (x / length).to(dtype), (y / length).to(dtype), p
+        self.row, self.column = (row[..., None] / scale).to(dtype), (column[..., None] / scale).to(dtype)
+
+    def fill(self, rows: slice, out: Tensor) -> None:
+        """Form the costs in the type of the points."""
+        out.copy_(cost_matrix(self.x[:, rows], self.y, self.p).neg_())
+        out.add_(self.row[:, rows]).add_(self.column.mT)
+
+
+def squared_distances(
+    x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
+) -> Tensor:
+    """Squared Euclidean distances ‖xᵢ − yⱼ‖² of shape (B, n, m).
+
+    Parameters
+    ----------
+    x, y : Tensor, shapes (B, n, d) and (B, m, d)
+    exact : bool
+        Recompute from differences the entries that the expansion ‖x‖² + ‖y‖² − 2⟨x, y⟩ leaves with few correct
+        digits, so that coincident points are at distance 0 and near ones keep their relative accuracy.
+        Without it the error is relative to the size of the clouds.
+    direct : bool
+        Compute every entry from differences, to full relative accuracy, many times slower in many dimensions.
+    origin : Tensor, shape (B, 1, d), optional
+        What the expansion is taken about; a point between the clouds by default.
+    """
+    if (exact or direct) and x.shape[-1] <= _DIRECT:
+        square = empty((*x.shape[:-1], y.shape[-2]), x.dtype, x.device).zero_()
+        for k in range(x.shape[-1]):
+            difference = x[..., :, None, k] - y[..., None, :, k]
+            square.addcmul_(difference, difference)
+        return square
+    if direct:
+        return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").square_()
+    origin = 0.5 * (x.mean(-2, keepdim=True) + y.mean(-2, keepdim=True)) if origin is None else origin
+    left, right = _factors(x - origin, y - origin)
+    square = _inner(left, right).clamp_min_(0)
+    if exact:
+        few = NEAR if x.dtype == torch.float64 else 1e-3
+        near = square <= few * (left[..., -2:-1] + right[..., -1:].mT)
+        if int(near.sum()) > _MANY * near.numel():
+            return squared_distances(x, y, direct=True)
+        for part in zip(
+            *(index.split(2**22 // x.shape[-1] + 1) for index in near.nonzero(as_tuple=True)), strict=True
+        ):
+            batch, i, j = part
+            square[part] = (x[batch, i] - y[batch, j]).square().sum(-1)
+    return square
+
+
+def _factors(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """(−2x, ‖x‖², 1) and (y, 1, ‖y‖²), whose product is the whole expansion."""
+    norm_x, norm_y = x.square().sum(-1, keepdim=True), y.square().sum(-1, keepdim=True)
+    left = torch.cat([-2 * x, norm_x, torch.ones_like(norm_x)], -1)
+    return left, torch.cat([y, torch.ones_like(norm_y), norm_y], -1)
+
+
+def _power(square: Tensor, p: float) -> Tensor:
+    """r^p of squares r², overwriting them."""
+    if p == 2:
+        return square
+    return square.sqrt_() if p == 1 else square.pow_(p / 2)
+
+
+def _pulled(x: Tensor, y: Tensor, force: Tensor) -> tuple[Tensor, Tensor]:
+    """Sums of 2 force (x − y) over y, and of the opposite over x."""
+    return 2 * (x * force.sum(2, keepdim=True) - force @ y), 2 * (y * force.sum(1)[..., None] - force.mT @ x)
+
+
+def _pulled_by_coordinates(x: Tensor, y: Tensor, force: Tensor) -> tuple[Tensor, Tensor]:
+    """The same from differences, one coordinate after another."""
+    in_x, in_y = torch.empty_like(x), torch.empty_like(y)
+    for k in range(x.shape[2]):
+        pull = (x[..., :, None, k] - y[..., None, :, k]).mul_(force).mul_(2)
+        in_x[..., k], in_y[..., k] = pull.sum(2), -pull.sum(1)
+    return in_x, in_y
+
+
+def _force(cost: Tensor, p: float) -> Tensor:
+    """Half the derivative of C = r^p by r², (p/2) r^(p−2), and 0 at r = 0."""
+    force = (cost.reciprocal() if p == 1 else cost.pow((p - 2) / p)).mul_(p / 2)
+    return force.masked_fill_(cost == 0, 0.0)
+
+
+def _inner(x: Tensor, y: Tensor) -> Tensor:
+    """Inner products ⟨xᵢ, yⱼ⟩ in full precision, whatever TF32 setting the process has.
+
+    On CUDA a float32 operand is split into a part with ten mantissa bits, which TF32 represents exactly,
+    and the rest; the products of the parts then lose nothing that float32 would keep. No global flag is
+    touched, so threads cannot race for it.
+    """
+    if x.device.type != "cuda" or x.dtype != torch.float32:
+        if (
+            x.ndim != 3
+            or x.shape[0] > 1
+            or (torch.is_grad_enabled() and (x.requires_grad or y.requires_grad))
+        ):
+            return products(x, y)
+        return products(x, y, out=empty((1, x.shape[1], y.shape[1]), x.dtype, x.device))
+    x_high, y_high = _high_bits(x), _high_bits(y)
+    return x_high @ y_high.mT + (x_high @ (y - y_high).mT + (x - x_high) @ y.mT)
+
+
+def products(x: Tensor, y: Tensor, out: Tensor | None = None) -> Tensor:
+    """x yᵀ for batches; one problem goes to the plain product, which is several times faster for few columns."""
+    if x.ndim < 3 or x.shape[0] > 1:
+        return torch.matmul(x, y.mT, out=out)
+    if out is None:
+        return torch.mm(x[0], y[0].T)[None]
+    torch.mm(x[0], y[0].T, out=out[0])
+    return out
+
+
+def _high_bits(x: Tensor) -> Tensor:
+    return (x.view(torch.int32) & -8192).view(torch.float32)
+
+
+def cost_matrix(
+    x: Tensor,
+    y: Tensor,
+    p: float,
+    *,
+    exact: bool = False,
+    direct: bool = False,
+    origin: Tensor | None = None,
+) -> Tensor:
+    """Costs ‖xᵢ − yⱼ‖₂^p of shape (B, n, m); the options are those of :func:`squared_distances`."""
+    return _power(squared_distances(x, y, exact=exact or p != 2, direct=direct, origin=origin), p)

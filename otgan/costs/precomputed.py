@@ -1,0 +1,246 @@
+"""Costs that are given as a matrix: points are the numbers of its rows and columns, and nothing else is known of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from otgan.costs.base import Cost, Normal, power_of_two
+from otgan.coupling import Coupling, once
+from otgan.measure import Measure, Pair, holds_tensors, is_list_of_matrices, tensor_of
+from otgan.options import WrongKindError, shown
+from otgan.rounding import CostError
+
+__all__ = ["Precomputed"]
+
+_ONE = 2.0**20
+"""Costs whose largest is between 1 / this and this are taken as they are."""
+
+_TERMS = ("Cxy", "Cxx", "Cyy")
+"""What a divergence needs."""
+
+_MATRIX, _BATCH = 2, 3
+"""Dimensions of a matrix, and of a batch of matrices."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Numbers(Measure):
+    """Weighted numbers of rows or columns, whose results are of the type that the costs have."""
+
+    kind: torch.dtype = torch.float64
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Floating-point type of the costs."""
+        return self.kind
+
+
+@dataclass(frozen=True, eq=False)
+class _Matrices:
+    """Matrices as they were given: costs (B, n, m) with their graph, filled up by zeros, and the size of each."""
+
+    costs: Tensor
+    sizes: list[tuple[int, int]]
+    batched: bool
+    numpy: bool
+
+    @classmethod
+    def read(cls, value: Any, name: str) -> _Matrices:
+        """Check a matrix, a batch of them, or a list of matrices of several sizes."""
+        if is_list_of_matrices(value):
+            parts = [tensor_of(each, f"{name}[{k}]") for k, each in enumerate(value)]
+            n, m = (max(part.shape[axis] for part in parts) for axis in (0, 1))
+            costs = torch.stack([pad(part, (0, m - part.shape[1], 0, n - part.shape[0])) for part in parts])
+            sizes, batched = [(part.shape[0], part.shape[1]) for part in parts], True
+        else:
+            costs = tensor_of(value, name)
+            batched = costs.ndim == _BATCH
+            if costs.ndim not in {_MATRIX, _BATCH}:
+                raise ValueError(
+                    f"{name} must be a matrix of costs, shape (n, m) or (B, n, m), or a list of matrices, for "
+                    f"cost='precomputed', got shape {tuple(costs.shape)}"
+                )
+            costs = costs if batched else costs[None]
+            sizes = [(costs.shape[1], costs.shape[2])] * len(costs)
+        if not sizes or min(min(size) for size in sizes) == 0:
+            raise ValueError(
+                f"{name} must hold at least one cost for each problem, got shape {tuple(costs.shape)}"
+            )
+        check_costs(costs, name)
+        return cls(costs, sizes, batched, not holds_tensors(value))
+
+
+def check_costs(costs: Tensor, what: str) -> None:
+    """Raise where costs are not finite or below 0."""
+    least, largest = torch.aminmax(costs.detach())
+    if not bool(torch.isfinite(least) & torch.isfinite(largest)):
+        raise ValueError(
+            f"{what} must hold finite costs, got {'NaN' if bool(least.isnan()) else 'an infinite one'}: to forbid a "
+            "move, give it a cost far above all others"
+        )
+    if bool(least < 0):
+        raise ValueError(
+            f"{what} must hold costs >= 0, got {float(least):.6g}: subtract the least cost, which moves the value of a "
+            "balanced problem by as much"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Precomputed(Cost):
+    """C as it is given.
+
+    Points are numbered across all problems, so that parts of a batch need no other matrix.
+
+    Attributes
+    ----------
+    matrix : Tensor, shape (B, n, m), float64, detached
+    given : Tensor, shape (B, n, m)
+        The costs with their graph.
+    selves : tuple of Precomputed
+        Costs between x and itself, and y and itself, for divergences.
+    """
+
+    p: float = 1.0
+    matrix: Tensor | None = field(default=None, repr=False)
+    given: Tensor | None = field(default=None, repr=False)
+    selves: tuple[Precomputed, ...] = field(default=(), repr=False)
+    name = "precomputed"
+    metric = "C"
+    power = 1.0
+    embedded = False
+
+    def __post_init__(self) -> None:
+        if self.p != 1:
+            raise ValueError(
+                f"p must be 1 for cost='precomputed', whose numbers are the costs themselves, got p={self.p:g}: raise "
+                "the matrix to that power and leave out p"
+            )
+
+    @classmethod
+    def _of(cls, matrices: _Matrices, selves: tuple[Precomputed, ...] = ()) -> Precomputed:
+        return cls(1.0, matrices.costs.detach().double(), matrices.costs, selves)
+
+    def pose(self, x: Any, y: Any, a: Any, b: Any, *, selves: bool = False) -> tuple[Pair, Cost]:
+        """Read the matrix from x, or three of them where `selves` are needed too."""
+        if y is not None:
+            raise ValueError(
+                f"y must be left out for cost='precomputed', as x holds the costs, got {shown(y)}: pass "
+                "transport(C, cost='precomputed') or sinkhorn_divergence((Cxy, Cxx, Cyy), cost='precomputed')"
+            )
+        if not selves:
+            matrices = _Matrices.read(x, "x")
+            return _numbered(matrices, a, b), self._of(matrices)
+        expected = (
+            "three matrices (Cxy, Cxx, Cyy), shapes (n, m), (n, n) and (m, m), for cost='precomputed' here"
+        )
+        if not isinstance(x, (tuple, list)):
+            raise WrongKindError(f"x must be {expected}, got {shown(x)}")
+        if len(x) != len(_TERMS):
+            raise ValueError(f"x must be {expected}, got {len(x)}")
+        cross, *own = (_Matrices.read(part, name) for part, name in zip(x, _TERMS, strict=True))
+        wanted = [[(size[axis], size[axis]) for size in cross.sizes] for axis in (0, 1)]
+        if [each.sizes for each in own] != wanted or any(
+            (each.numpy, each.batched) != (cross.numpy, cross.batched) for each in own
+        ):
+            shapes = [tuple(each.costs.shape[0 if each.batched else 1 :]) for each in (cross, *own)]
+            raise ValueError(f"x must be {expected}, all of one library, got shapes {shapes!s:.80}")
+        return _numbered(cross, a, b), self._of(cross, (self._of(own[0]), self._of(own[1])))
+
+    @property
+    def symmetric(self) -> bool:  # type: ignore[override]
+        """Whether the matrix is symmetric, with zeros on its diagonal."""
+        matrix = self._held()
+        return (
+            matrix.shape[1] == matrix.shape[2]
+            and not bool(matrix.diagonal(dim1=1, dim2=2).any())
+            and torch.equal(matrix, matrix.mT)
+        )
+
+    def of_selves(self) -> tuple[Cost, Cost]:
+        """Return those that were given."""
+        return self.selves[0], self.selves[1]
+
+    def normal(self, x: Tensor, y: Tensor, *, rooted: bool) -> Normal:
+        """Divide each problem's costs by a power of two, where they are far from 1."""
+        plain = super().normal(x, y, rooted=rooted)
+        # The costs of a divergence share one unit, and so one ε.
+        largest = torch.stack([each._held().amax((1, 2)) for each in (self, *self.selves)]).amax(0)
+        if bool(((largest == 0) | ((largest > 1 / _ONE) & (largest < _ONE))).all()):
+            return Normal(self, plain.origin, plain.unit, plain.length)
+        unit = power_of_two(largest)
+        return Normal(self._divided(unit), plain.origin, plain.unit, unit.to(plain.unit.device))
+
+    def _divided(self, unit: Tensor) -> Precomputed:
+        selves = tuple(each._divided(unit) for each in self.selves)
+        return Precomputed(1.0, self._held() / unit[:, None, None], self.given, selves)
+
+    def block(
+        self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
+    ) -> Tensor:
+        """Look the costs up."""
+        del exact, direct, origin
+        matrix = self._held()
+        rows = x[..., 0].to(matrix.device, torch.int64)
+        columns = y[..., 0].to(matrix.device, torch.int64) % matrix.shape[2]
+        if int(rows.max()) >= matrix.shape[0] * matrix.shape[1]:
+            raise ValueError(
+                "a solution to start from must be of as many points where costs are precomputed: leave out init"
+            )
+        found = matrix.flatten(0, 1)[rows]
+        return found.gather(2, columns[:, None].expand(*rows.shape, -1)).to(x.device)
+
+    def entries(self, x: Tensor, y: Tensor) -> Tensor:
+        """Look single costs up."""
+        matrix = self._held()
+        rows, columns = (side[:, 0].to(matrix.device, torch.int64) for side in (x, y))
+        return matrix.flatten(0, 1)[rows, columns % matrix.shape[2]].to(x.device)
+
+    def error(
+        self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
+    ) -> CostError:
+        """None: the costs are those that are meant."""
+        del exact, direct, origin
+        zeros = [torch.zeros(side.shape[:2], dtype=torch.float64, device=side.device) for side in (x, y)]
+        return CostError(0.0, zeros[0], zeros[1])
+
+    def differentiable(self, x: Tensor, y: Tensor) -> Tensor:
+        """The costs, which depend on no points."""
+        return self.block(x.detach(), y.detach())
+
+    def own_slope(self, coupling: Coupling, pair: Pair, unit: Tensor) -> Tensor | None:
+        """Let gradients reach the matrix: that of ⟨P, C⟩ in C is P."""
+        del pair
+        given = self.given
+        if given is None or not given.requires_grad:
+            return None
+        wide = given.double()
+        plan = once(coupling.plan().to(given.device), wide)
+        return (plan * (wide - wide.detach())).sum((1, 2)).to(unit.device) / unit
+
+    def _held(self) -> Tensor:
+        assert self.matrix is not None, "a matrix comes with pose()"
+        return self.matrix
+
+
+def _numbered(matrices: _Matrices, a: Any, b: Any) -> Pair:
+    """Two measures on the numbers of rows and columns."""
+    batch, n, m = matrices.costs.shape
+    device = matrices.costs.device
+    problem = torch.arange(batch, dtype=torch.float64, device=device)[:, None]
+    sides = []
+    for axis, (size, weights, name) in enumerate(((n, a, "x"), (m, b, "y"))):
+        numbers = (size * problem + torch.arange(size, dtype=torch.float64, device=device))[..., None]
+        points: Any = numbers if matrices.batched else numbers[0]
+        lengths = [own[axis] for own in matrices.sizes]
+        if len(set(lengths)) > 1:
+            points = [part[:length] for part, length in zip(numbers, lengths, strict=True)]
+        if matrices.numpy:
+            points = [each.numpy() for each in points] if isinstance(points, list) else points.numpy()
+        side = Measure.of(points, weights, name=name)
+        kept = {each.name: getattr(side, each.name) for each in fields(side)}
+        sides.append(_Numbers(**kept, kind=matrices.costs.dtype))
+    return Pair(sides[0], sides[1])
