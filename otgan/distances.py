@@ -14,6 +14,7 @@ from otgan.entropic.problems import Settings, divergence_of, solve_cross, solve_
 from otgan.exact.coupling import solve_exact
 from otgan.form import Form
 from otgan.measure import Pair, pair
+from otgan.mistakes import OutOfRangeError
 from otgan.normal_form import NormalForm
 from otgan.options import check_on_failure, check_power, check_time_limit
 from otgan.result import ConvergenceError, report_failures, root, statuses
@@ -80,7 +81,7 @@ def emd(
             f"{upper:.6g}: raise time_limit, or use otgan.transport, which returns those bounds"
         )
     if bool(inner.lost.any()):
-        raise OverflowError(
+        raise OutOfRangeError(
             "points that carry the distance are so near, beside others so far away, that their differences vanish in "
             "float64: leave out, or compare apart, the points that are far"
         )

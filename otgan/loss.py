@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from otgan.distances import sinkhorn, sinkhorn_divergence
 from otgan.geometry import BACKENDS
+from otgan.mistakes import WrongKindError
 from otgan.options import (
     check_backend,
     check_max_iter,
@@ -104,7 +105,7 @@ class SinkhornLoss(nn.Module):
             If more than two positional arguments arrive: GeomLoss takes weights first, (a, x, b, y).
         """
         if geomloss_order:
-            raise TypeError(
+            raise WrongKindError(
                 f"SinkhornLoss takes (x, y, a=..., b=...), got {2 + len(geomloss_order)} positional arguments; "
                 "GeomLoss's order (a, x, b, y) is written loss(x, y, a=a, b=b) here"
             )

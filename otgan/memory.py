@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from otgan.mistakes import WrongKindError, WrongValueError
+
 if TYPE_CHECKING:
     import torch
 
@@ -125,7 +127,7 @@ def parse(size: int | str) -> int:
     1610612736
     """
     if isinstance(size, bool) or not isinstance(size, (int, np.integer, str)):
-        raise TypeError(
+        raise WrongKindError(
             f"expected a size of memory in bytes, or text like '2GiB', got {type(size).__name__}: "
             "give a whole number or a text"
         )
@@ -139,7 +141,7 @@ def parse(size: int | str) -> int:
     else:
         whole = int(size)
     if whole < 1:
-        raise ValueError(
+        raise WrongValueError(
             f"expected a size of memory above zero, like 800M or 2GiB, got {size!r}: give bytes or a unit"
         )
     return whole
@@ -179,8 +181,8 @@ def _budget() -> _Budget | None:
     if text not in _of_environment:
         try:
             size = parse(text)
-        except ValueError as error:
-            raise ValueError(f"the environment's {VARIABLE}: {error}") from error
+        except WrongValueError as error:
+            raise WrongValueError(f"the environment's {VARIABLE}: {error}") from error
         _of_environment[text] = _Budget(size, _taken(_PROCESS))
     return _of_environment[text]
 

@@ -10,6 +10,7 @@ from otgan.entropic.problems import Settings, solve_cross
 from otgan.exact.coupling import EXACT_BACKENDS, solve_exact
 from otgan.form import Form, in_type
 from otgan.measure import Pair, pair
+from otgan.mistakes import WrongValueError
 from otgan.normal_form import NormalForm
 from otgan.options import (
     WrongKindError,
@@ -106,7 +107,7 @@ def transport(
     if epsilon is None and blur is None:
         for name, given in (("reach", reach), ("init", init)):
             if given is not None:
-                raise ValueError(f"{name} belongs to entropic problems: give epsilon or blur with it")
+                raise WrongValueError(f"{name} belongs to entropic problems: give epsilon or blur with it")
         return _solve_exactly(pair(x, y, a, b), p, tol, max_iter, time_limit, backend, on_failure)
     start = _entropic(init, reach)
     problem = pair(x, y, a, b)
@@ -161,7 +162,7 @@ def _entropic(init: Transport | None, reach: Any) -> Coupling | None:
             f"init must be an entropic solution returned by otgan.transport, got {shown(init)}: solve with epsilon first"
         )
     if reach is not None or not init._coupling.balanced:
-        raise ValueError("init starts balanced problems from balanced ones: leave out init or reach")
+        raise WrongValueError("init starts balanced problems from balanced ones: leave out init or reach")
     return init._coupling
 
 

@@ -12,6 +12,7 @@ import click
 
 from otgan.cli import common
 from otgan.metrics import DEFAULT, METRICS, parse
+from otgan.mistakes import MistakeError
 
 if TYPE_CHECKING:
     from otgan.data import Dataset
@@ -31,7 +32,7 @@ class _Metrics(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
             return tuple(request.key for request in parse(value))
-        except ValueError as error:
+        except MistakeError as error:
             raise click.BadParameter(str(error), ctx, param) from error
 
 

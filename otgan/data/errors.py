@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from otgan.mistakes import MistakeError, NotInstalledError
 from otgan.plain import plain
 
 __all__ = ["DataError", "MissingPackageError", "SpecError"]
 
 
-class DataError(ValueError):
+class DataError(MistakeError, ValueError):
     """Data cannot be used; the message is one line that names the file and the trouble.
 
     What a file or another library brings into the message is shown in characters that print.
@@ -32,7 +33,7 @@ class SpecError(DataError):
     """
 
 
-class MissingPackageError(DataError, ImportError):
+class MissingPackageError(DataError, NotInstalledError):
     """An optional package is needed for this kind of file; the message names the extra that brings it."""
 
 

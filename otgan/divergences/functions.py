@@ -12,6 +12,7 @@ from otgan.divergences.cells import Cells, atoms
 from otgan.divergences.neighbors import Neighbors, knn
 from otgan.form import Form
 from otgan.measure import Pair, pair
+from otgan.mistakes import WrongValueError
 from otgan.normal_form import Side
 from otgan.options import WrongKindError, number, shown
 
@@ -213,13 +214,13 @@ def estimate(divergence: str, both: Pair, estimator: str, **options: Any) -> Cel
     if not isinstance(estimator, str):
         raise WrongKindError(f"estimator must be one of {names}, got {shown(estimator)}")
     if estimator not in ESTIMATORS[divergence]:
-        raise ValueError(f"{divergence} has no estimator {estimator[:40]!r}: it has {names}")
+        raise WrongValueError(f"{divergence} has no estimator {estimator[:40]!r}: it has {names}")
     both = Pair(Side.of(both.x).measure, Side.of(both.y).measure)
     given = {name: value for name, value in options.items() if value is not None}
     for name in given:
         if name not in OPTIONS[estimator]:
             owner = next(other for other, names in OPTIONS.items() if name in names)
-            raise ValueError(
+            raise WrongValueError(
                 f"{name}= is an option of estimator={owner!r}, but estimator={estimator!r} was asked for"
             )
     match estimator:

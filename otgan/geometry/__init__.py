@@ -10,6 +10,7 @@ import torch
 
 from otgan.geometry.base import Geometry
 from otgan.memory import describe, free_memory
+from otgan.mistakes import NotInstalledError, TooLargeError
 
 __all__ = ["BACKENDS", "Geometry", "make_geometry"]
 
@@ -66,12 +67,12 @@ def make_geometry(backend: str, x: torch.Tensor, y: torch.Tensor, p: float, dire
     if direct and backend in _EXPANDING:
         backend = "dense" if need < 0.5 * free else "streamed"
     if backend == "dense" and need > free:
-        raise MemoryError(
+        raise TooLargeError(
             f"backend 'dense' needs about {describe(need)} for {x.shape[0]} problem(s) of {x.shape[1]} x {y.shape[1]} "
             f"points, and {describe(free)} are free: use backend='streamed' (or 'auto'), which needs O(n + m)"
         )
     if not _installed(backend):
-        raise ImportError(
+        raise NotInstalledError(
             f"backend {backend!r} needs the package {_NEEDS[backend].replace('_', '-')}, which is not installed: "
             f"pip install 'otgan[{backend}]' (Linux), or use backend='auto'"
         )

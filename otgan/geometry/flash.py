@@ -15,6 +15,7 @@ from torch.nn.functional import pad
 from otgan.geometry.base import Kernel
 from otgan.geometry.streamed import StreamedGeometry
 from otgan.geometry.triton.device import require_device
+from otgan.mistakes import WrongValueError
 
 __all__ = ["FlashGeometry"]
 
@@ -53,7 +54,7 @@ class FlashGeometry(StreamedGeometry):
 
     def __init__(self, x: Tensor, y: Tensor, p: float, direct: bool = False) -> None:
         if p != 2:
-            raise ValueError(
+            raise WrongValueError(
                 f"backend 'flash' computes squared distances only, p = 2, got p={p:g}: use 'auto'"
             )
         require_device(x.device, "flash")

@@ -16,6 +16,7 @@ from torch import Tensor
 from otgan.cost import cost_matrix
 from otgan.geometry.base import Geometry, Kernel
 from otgan.geometry.streamed import StreamedGeometry
+from otgan.mistakes import WrongValueError
 
 __all__ = ["GeomlossGeometry"]
 
@@ -43,7 +44,7 @@ class GeomlossGeometry(StreamedGeometry):
 
     def __init__(self, x: Tensor, y: Tensor, p: float, direct: bool = False) -> None:
         if p not in {1, 2}:
-            raise ValueError(
+            raise WrongValueError(
                 f"backend 'geomloss' computes costs for p = 1 and p = 2, got p={p:g}: use 'auto'"
             )
         super().__init__(x, y, p, direct)

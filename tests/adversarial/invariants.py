@@ -19,6 +19,8 @@ import torch
 from numpy.typing import NDArray
 
 import otgan
+from otgan.exact.simplex import SimplexError
+from otgan.mistakes import OtganError
 from tests.adversarial import oracles
 from tests.adversarial.guard import Hang, limit
 from tests.adversarial.oracles import EPS, Entropic, Interval, Long
@@ -254,21 +256,23 @@ def numbers(value: Any) -> NDArray[np.float64]:
     return np.asarray(value.detach().cpu() if isinstance(value, torch.Tensor) else value, dtype=np.float64)
 
 
-DOCUMENTED = ("ValueError", "TypeError", "OverflowError", "MemoryError", "SimplexError")
+DOCUMENTED = (SimplexError, OverflowError, MemoryError, TypeError, ValueError)
+"""The errors that the functions document, those first that are also others."""
 
 
 def _judge_error(case: Case, prepared: Prepared | None, error: BaseException, report: Report) -> None:
     """Take an exception that is documented, in one sentence and justified for an honest end, all else for a failure."""
-    name, words = type(error).__name__, str(error)
+    words = str(error)
     if isinstance(error, Hang):
         report.fail("hang", -1, words)
         return
-    last = error.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
-    home = last.tb_frame.f_globals.get("__name__", "") if last else ""
-    if name not in DOCUMENTED or not home.startswith("otgan"):
-        report.fail("raw error", -1, f"{name} from {home}: {words[:200]}")
+    name = next((kind.__name__ for kind in DOCUMENTED if isinstance(error, kind)), None)
+    if name is None or not isinstance(error, OtganError):
+        last = error.__traceback__
+        while last is not None and last.tb_next is not None:
+            last = last.tb_next
+        home = last.tb_frame.f_globals.get("__name__", "") if last else ""
+        report.fail("raw error", -1, f"{type(error).__name__} from {home}: {words[:200]}")
         return
     if "\n" in words or not words:
         report.fail("an error of more than one sentence", -1, f"{name}: {words[:300]}")
@@ -984,7 +988,7 @@ def whole(case: Case, rng: np.random.Generator, relation: str | None = None, **c
     """Check a case, and ask it once more in other words."""
     report = check(case, rng, **counts)
     relation = relation or str(rng.choice(RELATIONS))
-    if not any(name in report.ends for name in DOCUMENTED):
+    if not any(kind.__name__ in report.ends for kind in DOCUMENTED):
         again = relate(case, relation, rng)
         report.failures += again.failures
     return report
