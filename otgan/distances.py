@@ -18,10 +18,12 @@ from otgan.mistakes import OutOfRangeError
 from otgan.normal_form import NormalForm
 from otgan.options import check_on_failure, check_power, check_time_limit
 from otgan.result import ConvergenceError, report_failures, root, statuses
+from otgan.spelling import answer_misspelt
 
 __all__ = ["emd", "sinkhorn", "sinkhorn_divergence"]
 
 
+@answer_misspelt
 def emd(
     x: Any, y: Any, a: Any = None, b: Any = None, *, p: float = 1, time_limit: float | None = None
 ) -> Any:
@@ -89,6 +91,7 @@ def emd(
     return Form.of(problem).scalar(form.unit * root(value, p))
 
 
+@answer_misspelt
 def sinkhorn(
     x: Any,
     y: Any,
@@ -143,6 +146,7 @@ def sinkhorn(
     return value
 
 
+@answer_misspelt
 def sinkhorn_divergence(
     x: Any,
     y: Any,
@@ -195,7 +199,7 @@ def sinkhorn_divergence(
             f"the Sinkhorn divergence is negative, which happens for p > 2 (p = {p:g}): its kernel is not positive "
             "definite, so it is no distance; use p <= 2",
             UserWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
     return Form.of(problem).scalar(divergence)
 

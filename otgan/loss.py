@@ -21,6 +21,7 @@ from otgan.options import (
     resolve_epsilon,
     resolve_reach,
 )
+from otgan.spelling import answer_misspelt
 
 __all__ = ["SinkhornLoss"]
 
@@ -55,6 +56,7 @@ class SinkhornLoss(nn.Module):
     torch.Size([3, 2])
     """
 
+    @answer_misspelt
     def __init__(
         self,
         p: float = 2,
@@ -90,6 +92,7 @@ class SinkhornLoss(nn.Module):
             "on_failure": on_failure,
         }
 
+    @answer_misspelt
     def forward(self, x: Tensor, y: Tensor, *geomloss_order: Any, a: Any = None, b: Any = None) -> Tensor:
         """Return the loss, a 0-d tensor or one of shape (B,).
 

@@ -23,10 +23,12 @@ from otgan.options import (
     shown,
 )
 from otgan.result import Status, Transport, report_failures, statuses
+from otgan.spelling import answer_misspelt
 
 __all__ = ["transport"]
 
 
+@answer_misspelt
 def transport(
     x: Any,
     y: Any,

@@ -19,6 +19,7 @@ from otgan.data.files import open_path
 from otgan.data.known import KNOWN, open_known
 from otgan.data.stored import Source, select_member
 from otgan.data.toy import TOYS, Toy, build, generate
+from otgan.spelling import answer_misspelt
 
 __all__ = ["NAMES", "check", "load", "load_weights", "modes", "open_spec", "open_splits"]
 
@@ -108,6 +109,7 @@ def open_spec(
     return _reading(source.name, lambda: stored.draw(n, seed, label=label, weights=carried, dtype=dtype))
 
 
+@answer_misspelt
 def load(
     spec: Spec,
     n: int | None = None,

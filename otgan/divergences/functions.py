@@ -15,6 +15,7 @@ from otgan.measure import Pair, pair
 from otgan.mistakes import WrongValueError
 from otgan.normal_form import Side
 from otgan.options import WrongKindError, number, shown
+from otgan.spelling import answer_misspelt
 
 __all__ = ["ESTIMATORS", "OPTIONS", "estimate", "js", "kl", "tv"]
 
@@ -33,6 +34,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 """The options that each estimator takes."""
 
 
+@answer_misspelt
 def kl(
     x: Any,
     y: Any,
@@ -102,6 +104,7 @@ def kl(
     return _divergence("kl", x, y, a, b, estimator, options, unit=_unit(base))
 
 
+@answer_misspelt
 def js(
     x: Any,
     y: Any,
@@ -149,6 +152,7 @@ def js(
     return _divergence("js", x, y, a, b, estimator, options, unit=_unit(base))
 
 
+@answer_misspelt
 def tv(
     x: Any,
     y: Any,

@@ -28,6 +28,7 @@ from otgan.report.distance import Distance, measured, statistic
 from otgan.report.plan import Plan
 from otgan.report.uncertainty import noise_floor, permutation_null
 from otgan.result import ConvergenceError
+from otgan.spelling import answer_misspelt
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -194,6 +195,7 @@ class Report:
         return plot.report(self, arcs=arcs, points=points, seed=seed)
 
 
+@answer_misspelt
 def compare(
     x: Any,
     y: Any,
