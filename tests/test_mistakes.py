@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from otgan import mistakes
-from otgan.data.download import FetchError
 from otgan.data.errors import DataError, MissingPackageError, SpecError
+from otgan.data.transfer import FetchError
 from otgan.exact.simplex import SimplexError
 from otgan.gan.errors import DivergedError, OptionError, RunError, WriteError
 from otgan.mistakes import MistakeError, OtganError

@@ -14,6 +14,9 @@ from otgan.plain import plain
 
 __all__ = ["DataError", "MissingPackageError", "SpecError"]
 
+_SHORT_VALUE = 60
+"""Characters up to which a message shows a wrong value."""
+
 
 class DataError(MistakeError, ValueError):
     """Data cannot be used; the message is one line that names the file and the trouble.
@@ -100,4 +103,8 @@ def shown(value: object) -> str:
     except Exception:  # somebody else's class
         words = ""
     kind = type(value).__name__
-    return f"{words} ({kind})" if 0 < len(words) <= 60 and "\n" not in words else f"a value of type {kind}"
+    return (
+        f"{words} ({kind})"
+        if 0 < len(words) <= _SHORT_VALUE and "\n" not in words
+        else f"a value of type {kind}"
+    )

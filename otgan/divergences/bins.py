@@ -23,6 +23,9 @@ Array = NDArray[np.float64]
 _MOST = 2.0**52
 """More bins than this in one dimension could not be numbered exactly."""
 
+_MANY = 10
+"""Numbers that are too many to be shown in a message."""
+
 
 def histogram(pair: Pair, *, bins: Any = None, bin_width: Any = None, outside: str | None = None) -> Cells:
     """Collect the samples of two measures in common bins.
@@ -130,10 +133,10 @@ def _bins(bins: Any) -> str | int | Edges:
 
 def _increasing(edges: Any) -> Array:
     found = tensor_of(edges, "bins").numpy(force=True).astype(np.float64)
-    if found.ndim != 1 or len(found) < 2 or not np.isfinite(found).all() or not (np.diff(found) > 0).all():
+    if found.ndim != 1 or len(found) <= 1 or not np.isfinite(found).all() or not (np.diff(found) > 0).all():
         raise WrongValueError(
             "bins must be increasing, finite edges, at least two in a dimension, and one sequence or one a "
-            f"dimension, got {found.tolist() if found.size < 10 else f'{found.size} values'}"
+            f"dimension, got {found.tolist() if found.size < _MANY else f'{found.size} values'}"
         )
     return found
 

@@ -190,9 +190,9 @@ class Report:
         -------
         matplotlib.figure.Figure
         """
-        from otgan import plot
+        from otgan.plot.reports import drawn
 
-        return plot.report(self, arcs=arcs, points=points, seed=seed)
+        return drawn(self, arcs, points, seed)
 
 
 @answer_misspelt
