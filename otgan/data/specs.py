@@ -136,10 +136,12 @@ def open_splits(
 
     Parameters
     ----------
-    spec, seed, data_dir, dtype
+    spec
         As for :func:`open_spec`.
     n, n_test : int, optional
         How many rows of each; all there are by default, 1000 of synthetic data.
+    seed, data_dir, dtype
+        As for :func:`open_spec`.
 
     Returns
     -------
