@@ -70,21 +70,26 @@ def transport(
     init : Transport, optional
         An entropic solution to start from, of the same or of other points of the same dimension.
     tol : float, optional
-        L1 error of the marginals to reach; 1e-6, or 1e-4 for float32 samples.
+        L1 error of the marginals to reach; 1e-6, or 1e-4 for float32 samples. Exact solvers end at the optimum and
+        ignore it.
     max_iter : int, optional
-        Passes over the kernel (exact: pivots) after which to stop.
+        Passes over the kernel after which to stop; a step that has begun adds about ten. Of the exact solvers
+        "simplex" alone has such a limit, on its pivots, beyond which it raises a SimplexError.
     time_limit : float, optional
         Seconds after which to stop. The result then has the status TIME_LIMIT and the best interval so far; exact
         problems fall back to a feasible plan. What has begun is finished: a pass over the costs, a factorization.
     backend : str, default "auto"
-        Entropic: "dense", "streamed", and with optional packages "triton", "geomloss", "flash". Exact: "line",
+        Entropic: "dense", "streamed", "geomloss", and with optional packages "triton", "flash". Exact: "line",
         "assignment", "simplex", "certified".
     on_failure : {"warn", "raise", "ignore"}
-        What happens where the solve stops before `tol`.
+        What happens where the solve stops before `tol`, or an exact one before the optimum at `time_limit`.
 
     Returns
     -------
     Transport
+        Its status is CONVERGED where an entropic solve is within `tol`, and where an exact one ended at an optimum
+        that its own potentials prove: an exact solver that does not get there for another reason than `time_limit`
+        raises.
 
     Raises
     ------
@@ -94,8 +99,12 @@ def transport(
         If the costs, or the value in the type of the samples, are beyond floating-point numbers.
     MemoryError
         If the problem cannot fit in memory with the backend asked for.
+    SimplexError
+        If an exact solver ends without an optimum, or beyond `max_iter` pivots.
+    ImportError
+        If the backend asked for needs a package that is not installed.
     ConvergenceError
-        If the solve stops before `tol` under ``on_failure="raise"``.
+        If the solve stops before `tol`, or an exact one at `time_limit`, under ``on_failure="raise"``.
 
     Examples
     --------

@@ -74,6 +74,16 @@ def test_examples_elsewhere_than_in_a_fence_that_is_run_are_found():
     assert len(doctest.DocTestParser().get_examples(examples(text))) == 1
 
 
+NAMED = re.compile(r"`((?:otgan|tests|benchmarks|docs|examples|\.ci)/[\w./-]*)`")
+"""Files and folders of the repository, as the documents name them."""
+
+
+def test_the_files_that_documents_name_are_there():
+    named = {(name, path) for name, text in DOCUMENTS.items() for path in NAMED.findall(text)}
+    assert len(named) > 20
+    assert {(name, path) for name, path in named if not (ROOT / path).exists()} == set()
+
+
 def test_a_wrong_example_is_found():
     text = "words\n```pycon\n>>> 1 + 1\n3\n```\n\n```sh\n>>> not python\n```\n"
     test = doctest.DocTestParser().get_doctest(examples(text), {}, "wrong", "wrong", 0)

@@ -203,3 +203,73 @@ def test_lengths_are_counted():
     assert not is_long("\n" * 300)
     assert not is_long(f'"""What.\n\n{REASON}it is one.\n"""' + "\n" * 301)
     assert is_long("\n" * 301 + REASON)
+
+
+# ---- tests -----------------------------------------------------------------------------------------------------------
+
+TESTED_IN = {
+    "cli/common": "cli/test_measure.py",
+    "cli/evaluate": "cli/test_runs.py",
+    "cli/sample": "cli/test_runs.py",
+    "cli/train": "cli/test_runs.py",
+    "coupling": "test_result.py",
+    "data/errors": "data/test_specs.py",
+    "data/naming": "data/test_specs.py",
+    "data/stored": "data/test_dataset.py",
+    "data/transfer": "data/test_download.py",
+    "deadline": "test_solve.py",
+    "entropic/annealing": "entropic/test_solver.py",
+    "entropic/coupling": "entropic/test_solver.py",
+    "entropic/iterate": "entropic/test_solver.py",
+    "entropic/newton": "entropic/test_solver.py",
+    "entropic/problems": "entropic/test_solver.py",
+    "exact/coupling": "test_solve.py",
+    "gan/arrays": "gan/test_arguments.py",
+    "gan/classifier": "gan/test_fidelity.py",
+    "gan/errors": "test_mistakes.py",
+    "gan/state": "gan/test_checkpoint.py",
+    "gan/systems/autoencoding": "gan/systems/test_wae.py",
+    "gan/systems/base": "gan/test_arguments.py",
+    "gan/systems/features": "gan/systems/test_sinkhorn.py",
+    "geometry/base": "geometry/test_dense.py",
+    "geometry/triton/device": "geometry/test_triton_geometry.py",
+    "geometry/triton/geometry": "geometry/test_triton_geometry.py",
+    "geometry/triton/resident": "geometry/test_triton_resident.py",
+    "geometry/triton/stream": "geometry/test_triton_stream.py",
+    "geometry/triton/tiles": "geometry/test_triton_geometry.py",
+    "plot/arcs": "plot/test_reports.py",
+    "plot/border": "plot/test_reports.py",
+    "plot/palette": "plot/test_reports.py",
+    "plot/samples": "plot/test_reports.py",
+}
+"""Modules without a test file of their own, and the file that tests what they do."""
+
+ACROSS = {
+    "cli/root": "the command as a whole",
+    "entropic/nasty": "inputs that break solvers",
+    "geometry/triton_compiles": "that the kernels compile for GPUs that are not there",
+    "geometry/triton_geometry": "geometry/triton",
+    "geometry/triton_resident": "geometry/triton",
+    "geometry/triton_stream": "geometry/triton",
+    "conventions": "what other libraries mean by the same number",
+    "docstrings": "all docstrings",
+    "documents": "the documents",
+    "machines": "tests/machines.py",
+    "mutation": "tests/mutation.py",
+    "packaging": "the package as it is installed",
+    "structure": "this",
+    "words": "what every wrong argument is answered with",
+}
+"""Test files that are of no one module, and what they are of."""
+
+
+def test_the_tests_mirror_the_package():
+    modules = {path.removeprefix("otgan/").removesuffix(".py") for path, _, _ in sources()}
+    modules = {name for name in modules if not name.endswith(("__init__", "__main__"))}
+    tests = ROOT / "tests"
+    files = {path.relative_to(tests) for path in tests.rglob("test_*.py")}
+    names = {(path.parent / path.stem.removeprefix("test_")).as_posix() for path in files}
+    names = {name for name in names if name.partition("/")[0] not in {"adversarial", "benchmarks"}}
+    assert modules - names == TESTED_IN.keys()
+    assert names - modules == ACROSS.keys()
+    assert {name for name in TESTED_IN.values() if not (tests / name).is_file()} == set()
