@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import otgan
+from otgan.entropic import gauge
 from otgan.entropic.gauge import leveled
 from otgan.geometry import make_geometry
 from tests.problems import cloud
@@ -39,6 +40,19 @@ def test_one_cluster_is_left_as_it_is():
     found = leveled(geometry, a, b, torch.tensor([2.0]).double(), f, g)
     assert found[0] is f
     assert found[1] is g
+
+
+def test_clusters_are_not_looked_for_among_more_costs_than_that(monkeypatch):
+    x, y = _clusters(1e3)
+    geometry = make_geometry("dense", x, y, 2.0, direct=True)
+    a = torch.full((1, 9), 1 / 9, dtype=torch.float64)
+    epsilon, zero = torch.tensor([0.1], dtype=torch.float64), torch.zeros(1, 9, dtype=torch.float64)
+    f = torch.cat([zero[:, :5], zero[:, 5:] + 1e5], 1)
+    for entries, moved in ((81, True), (80, False)):
+        monkeypatch.setattr(gauge, "_ENTRIES", entries)
+        found = leveled(geometry, a, a, epsilon, f, f - 2 * f)
+        assert (found[0] is not f) == moved
+        assert (found[0] == f).all() == (not moved)
 
 
 def test_potentials_of_far_clusters_are_small():
