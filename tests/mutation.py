@@ -244,6 +244,7 @@ class Bench:
         code = 1
         try:
             os.setsid()
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             out = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(out, 1)
             os.dup2(out, 2)
@@ -268,16 +269,20 @@ class Bench:
 
 def _ended(child: int, end: float | None) -> str:
     """Wait for a process; end it, and those that it started, where it takes too long."""
-    while end is None or time.monotonic() < end:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child, signal.SIGKILL)  # what it may have left behind
-            return SURVIVED if os.waitstatus_to_exitcode(status) == 0 else KILLED
-        time.sleep(0.02)
-    os.killpg(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return TIMED_OUT
+    ended = False
+    try:
+        while end is None or time.monotonic() < end:
+            ended, status = (bool(found) for found in os.waitpid(child, os.WNOHANG))
+            if ended:
+                return KILLED if status else SURVIVED
+            time.sleep(0.02)
+        return TIMED_OUT
+    finally:  # it, and what it may have left behind, whatever ends the wait
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child, signal.SIGKILL)
+        if not ended:
+            os.kill(child, signal.SIGKILL)  # it may not lead its group yet
+            os.waitpid(child, 0)
 
 
 def key_of(bench: Bench, module: Path, tests: Sequence[str], mutant: Mutant) -> str:
@@ -344,6 +349,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--state", type=Path, default=ROOT / "out" / "mutation.jsonl", help="where to remember"
     )
     options = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what it made is taken away
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ["CI"] = "true"  # hypothesis tries the same examples on every mutant
     for name in PRELOADED:
