@@ -25,10 +25,11 @@ test: $(VENV)/.dev ## run the tests, the doctests and the examples of the docume
 test-machines: $(VENV)/.dev ## run the tests as other processors, thread counts, orders and Pythons would (ARGS=--each tells them apart)
 	$(BIN)/python -m tests.machines $(ARGS)
 
-lint: $(VENV)/.dev ## check style, formatting, types, and that the quoted tables are those that were measured
+lint: $(VENV)/.dev ## check style, formatting, types, docstrings, and that the quoted tables are those that were measured
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	PYTHONUTF8=1 $(BIN)/numpydoc lint $$(find otgan -name '*.py')
 	$(BIN)/python -m benchmarks.render --check
 
 format: $(VENV)/.dev ## let ruff mend what it can

@@ -21,7 +21,8 @@ from benchmarks.record import RESULTS, Cell, Result, record
 from benchmarks.timing import add_options, clock, in_turns, prepare
 
 SIZES = (500, 1000, 2000, 5000)
-DIMENSIONS = (2, 64, 784)
+MNIST_PIXELS = 784
+DIMENSIONS = (2, 64, MNIST_PIXELS)
 EPSILONS = (1e-1, 1e-2, 1e-3)
 TOLERANCES = (1e-3, 1e-6)
 
@@ -62,6 +63,15 @@ _BROKEN = "breaks down:"
 
 _BRIEF = 0.3
 """Seconds that every peer has in any case."""
+
+_EARLY = 0.2
+"""Share of its time before which a peer that ends far off has broken down."""
+
+_ROUNDS = ((10, 1), (0.3, 3), (0, 7))
+"""How often a race is run whose longest solve takes more than so many seconds."""
+
+_FEW = 3
+"""A ratio below which there are peers that are not far behind."""
 
 _CLOSE = 1.5
 """Peers whose first run was within this factor of the fastest are timed again, in turns with otgan."""
@@ -106,7 +116,7 @@ def problems(keys: Sequence[Key], device: str) -> Iterator[tuple[Key, Problem | 
             last = (key.d, key.n)
             points = (
                 mnist(key.n, 1.0, device=device)
-                if key.d == 784
+                if key.d == MNIST_PIXELS
                 else gaussians(key.n, key.d, 1.0, device=device)
             )
         yield key, None if points is None else points.at(key.relative)
@@ -164,7 +174,7 @@ class Table:
             said = [
                 f"{len(self.rows)} cells; otgan reached {ours} and a peer {len(ratios)}. Over the latter the ratio is "
                 f"{statistics.geometric_mean(ratios):.1f} in the geometric mean and {min(ratios):.2f} at least, "
-                f"and below 3 in {sum(ratio < 3 for ratio in ratios)}; with the costs in the peers' times it is "
+                f"and below {_FEW} in {sum(ratio < _FEW for ratio in ratios)}; with the costs in the peers' times it is "
                 f"{statistics.geometric_mean(self.ratios(with_costs=True)):.1f} in the geometric mean."
             ]
         for name, heads, rows in (
@@ -227,14 +237,14 @@ def measure(
             texts.append(attempt.seconds)
         else:
             error = f"(error {attempt.error:.1e})" if math.isfinite(attempt.error) else attempt.words
-            if attempt.seconds < 0.2 * allowed and attempt.error > 1:
+            if attempt.seconds < _EARLY * allowed and attempt.error > 1:
                 word = _BROKEN
             else:
                 word = ">" if allowed >= limit else "slower:"
             texts.append(f"{word} {attempt.seconds:.2g} s {error}")
     closest = [(peer, attempt) for peer, attempt in done if attempt.seconds <= _CLOSE * best]
     longest = max([reached.seconds, *(attempt.seconds for _, attempt in closest)])
-    rounds = 1 if longest > 10 else 3 if longest > 0.3 else 7
+    rounds = next(rounds for seconds, rounds in _ROUNDS if longest > seconds)
     runs = [reached.again, *(attempt.again for _, attempt in closest), problem.computed_cost]
     *seconds, costs = in_turns(runs, rounds)
     head: tuple[Cell, ...] = (key.d, key.n, key.relative, key.tol)

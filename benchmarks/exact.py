@@ -35,7 +35,7 @@ def solvers(n: int, d: int, p: int, weighted: bool) -> dict[str, Solver]:
     pot = import_pot()
 
     def costs() -> np.ndarray:
-        cost: np.ndarray = pot.dist(x, y) if p == 2 else pot.dist(x, y, metric="euclidean")
+        cost: np.ndarray = pot.dist(x, y, metric={1: "euclidean", 2: "sqeuclidean"}[p])
         return cost
 
     def assignment() -> float:

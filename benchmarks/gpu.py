@@ -39,6 +39,9 @@ BUDGET = 440.0
 MISSING = "not installed"
 LATE = "not run: out of time"
 
+_SHORT = 0.2
+"""Seconds of a solve that is run several times."""
+
 BATCH_HEADS = (
     "d",
     "n",
@@ -223,7 +226,7 @@ class Eager(Contender):
 
 def error_of(problem: Problem, f: Tensor, g: Tensor) -> float:
     """L1 error of both marginals in float64; of a batch the largest."""
-    if problem.x.ndim == 3:
+    if problem.batched:
         return marginal_error(_double(problem), plan_of(_double(problem), f.double(), g.double()))
     from otgan.geometry.triton import TritonGeometry
 
@@ -292,7 +295,7 @@ def peer_time(peer: Contender, problem: Problem, tol: float, plan: Plan, watch: 
     attempt = peer.attempt(problem, tol, plan.limit)
     if attempt.error <= tol:
         # A peer that takes long is not run many times.
-        return watch.milliseconds(attempt.again) if attempt.seconds < 0.2 else 1e3 * attempt.seconds
+        return watch.milliseconds(attempt.again) if attempt.seconds < _SHORT else 1e3 * attempt.seconds
     return f"> {attempt.seconds:.2g} s, error {attempt.error:.1e}"
 
 

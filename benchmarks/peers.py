@@ -185,7 +185,7 @@ class GeomLoss(Contender):
         from geomloss import SamplesLoss
 
         epsilon = problem.epsilon
-        if problem.x.ndim == 3:
+        if problem.batched:
             # One blur serves the whole batch: each problem is scaled so that ε is 2, which leaves its plan as it is.
             length = (epsilon / 2).sqrt()[:, None, None]
             x, y, blur = problem.x / length, problem.y / length, 1.0
@@ -307,7 +307,7 @@ class Ott(Contender):
             out = solver(linear_problem.LinearProblem(geom, a, b))
             return out.f, out.g
 
-        batched = arrays[0].ndim == 3
+        batched = arrays[0][0].ndim > 1
         compiled = jax.jit(jax.vmap(solve, in_axes=(0, 0, 0, 0, None)) if batched else solve)
         # Any threshold is passed after as few iterations as can be.
         seconds, _ = timed(lambda: jax.block_until_ready(compiled(*arrays, 1e30)))

@@ -35,6 +35,11 @@ class Problem:
         """Numbers of points, (n, m)."""
         return self.x.shape[-2], self.y.shape[-2]
 
+    @property
+    def batched(self) -> bool:
+        """Whether it is a batch: its points have a leading dimension."""
+        return self.x[0].ndim > 1
+
     @cached_property
     def cost(self) -> Tensor:
         """C of shape (n, m) or (B, n, m), computed once."""
@@ -42,7 +47,7 @@ class Problem:
 
     def computed_cost(self) -> Tensor:
         """C, computed anew."""
-        if self.x.ndim == 3:
+        if self.batched:
             return cost_matrix(self.x, self.y, 2.0)
         return cost_matrix(self.x[None], self.y[None], 2.0)[0]
 

@@ -22,6 +22,9 @@ ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(
     r"(?P<open><!-- results:(?P<name>[a-z0-9-]+) -->\n).*?(?P<close><!-- /results:(?P=name) -->)", re.DOTALL
 )
+_SMALL, _LARGE, _WHOLE = 1e-4, 1e6, 100
+"""Between which numbers are written in full, and from where on without decimals."""
+
 MARK = re.compile(r"<!-- /?results:[^>]*-->")
 
 
@@ -40,8 +43,8 @@ def cell(value: Cell) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     rounded = float(f"{value:.3g}")
-    if rounded == 0 or 1e-4 <= abs(rounded) < 1e6:
-        return f"{rounded:,.0f}" if abs(rounded) >= 100 else f"{rounded:.3g}"
+    if rounded == 0 or _SMALL <= abs(rounded) < _LARGE:
+        return f"{rounded:,.0f}" if abs(rounded) >= _WHOLE else f"{rounded:.3g}"
     mantissa, exponent = f"{rounded:.3g}".split("e")
     return f"{mantissa}e{int(exponent)}"
 

@@ -122,7 +122,7 @@ def picture(name: str, rows: Sequence[Row]) -> Path:
     for ax, row in zip(axes, rows, strict=True):
         ax.set_title(row.label)
         ax.set_axis_off()
-        if len(row.run.space.shape) == 3:
+        if row.run.space.kind != "points":
             ax.imshow(image_grid(row.run.sample(TILES, seed=0)))
             continue
         for points, color in ((row.run.real_samples()[:DOTS], "0.6"), (row.run.sample(DOTS, seed=0), BLUE)):

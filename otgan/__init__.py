@@ -66,8 +66,17 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(_HOME[name]), name)
     if name in _SUBPACKAGES:
         return importlib.import_module(f"otgan.{name}")
-    raise AttributeError(f"module 'otgan' has no attribute {name!r}")
+    raise AttributeError(f"module 'otgan' has no attribute {name!r}{_meant(name)}")
+
+
+def _meant(name: str) -> str:
+    """Return which name was meant, in words, unless Python itself asks for one that a module may have."""
+    if name.startswith("_"):
+        return ""
+    from otgan.spelling import meant_name
+
+    return meant_name(name, __dir__())
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME, *_SUBPACKAGES])
+    return sorted([*__all__, *_SUBPACKAGES])

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from otgan.form import in_type
 from otgan.measure import Pair
+from otgan.mistakes import UnsupportedError
 
 __all__ = ["STEEPEST", "Coupling", "Solved", "center", "once", "value_of"]
 
@@ -187,7 +188,7 @@ class _Once(torch.autograd.Function):
     def backward(ctx: Any, *upstream: Tensor) -> tuple[None, ...]:
         if not any(bool(each.any()) for each in upstream):  # nobody asks
             return (None,) * ctx.count
-        raise RuntimeError(
+        raise UnsupportedError(
             "otgan's distances are differentiable once, got a second derivative (create_graph=True and a backward "
             "pass through the gradient): detach the gradient, or use finite differences of it"
         )

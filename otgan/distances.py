@@ -13,13 +13,16 @@ from otgan.deadline import Deadline
 from otgan.entropic.problems import divergence_of, solve_cross, solve_divergence
 from otgan.exact.coupling import solve_exact
 from otgan.measure import Pair
+from otgan.mistakes import OutOfRangeError
 from otgan.options import check_time_limit
 from otgan.problem import EntropicProblem, Problem
 from otgan.result import ConvergenceError, root
+from otgan.spelling import answer_misspelt
 
 __all__ = ["emd", "sinkhorn", "sinkhorn_divergence"]
 
 
+@answer_misspelt
 def emd(
     x: Any,
     y: Any = None,
@@ -87,7 +90,7 @@ def emd(
             f"{upper:.6g}: raise time_limit, or use otgan.transport, which returns those bounds"
         )
     if bool(inner.lost.any()):
-        raise OverflowError(
+        raise OutOfRangeError(
             "points that carry the distance are so near, beside others so far away, that their differences vanish in "
             "float64: leave out, or compare apart, the points that are far"
         )
@@ -95,6 +98,7 @@ def emd(
     return problem.scalar(form.length * root(value, power))
 
 
+@answer_misspelt
 def sinkhorn(
     x: Any,
     y: Any = None,
@@ -152,6 +156,7 @@ def sinkhorn(
     return value
 
 
+@answer_misspelt
 def sinkhorn_divergence(
     x: Any,
     y: Any = None,

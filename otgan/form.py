@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from otgan.measure import Pair, tensor_of
+from otgan.mistakes import OutOfRangeError, WrongValueError
 from otgan.options import WrongKindError, shown
 
 __all__ = ["Form", "in_type", "to_plain"]
@@ -82,7 +83,7 @@ class Form:
             rows = [_float64(item, like.device, f"v[{k}]") for k, item in enumerate(v)]
             found = tuple(row.shape[0] if row.ndim else 0 for row in rows)
             if found != sizes or len({row.shape[1:] for row in rows}) > 1 or rows[0].ndim > 2:
-                raise ValueError(
+                raise WrongValueError(
                     f"v must be a list of {len(sizes)} arrays of {sizes!s:.60} rows, all with as many columns, got "
                     f"shapes {[tuple(row.shape) for row in rows]!s:.60}"
                 )
@@ -90,7 +91,7 @@ class Form:
         if vectors.ndim not in {2, 3} or vectors.shape[:2] != like.shape:
             expected, got = tuple(like.shape), tuple(vectors.shape)
             skip = 0 if self.batched else 1
-            raise ValueError(f"v must have one row a point, shape {expected[skip:]}, got {got[skip:]}")
+            raise WrongValueError(f"v must have one row a point, shape {expected[skip:]}, got {got[skip:]}")
         return vectors
 
     def plan(self, values: Tensor) -> Any:
@@ -126,7 +127,7 @@ def in_type(values: Tensor, dtype: torch.dtype) -> Tensor:
     if dtype != values.dtype and dtype.is_floating_point:
         beyond = torch.isfinite(values.detach()) & ~torch.isfinite(found.detach())
         if bool(beyond.any()):
-            raise OverflowError(
+            raise OutOfRangeError(
                 f"a result of {float(values.detach()[beyond][0]):.1e} is beyond the range of "
                 f"{str(dtype).removeprefix('torch.')}, the type of the samples: pass them in float64 (x.double())"
             )

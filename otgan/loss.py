@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from otgan.costs import resolve
 from otgan.distances import sinkhorn, sinkhorn_divergence
 from otgan.geometry import BACKENDS
+from otgan.mistakes import WrongKindError
 from otgan.options import (
     check_backend,
     check_max_iter,
@@ -20,6 +21,7 @@ from otgan.options import (
     resolve_epsilon,
     resolve_reach,
 )
+from otgan.spelling import answer_misspelt
 
 __all__ = ["SinkhornLoss"]
 
@@ -56,6 +58,7 @@ class SinkhornLoss(nn.Module):
     torch.Size([3, 2])
     """
 
+    @answer_misspelt
     def __init__(
         self,
         p: float | None = None,
@@ -109,7 +112,7 @@ class SinkhornLoss(nn.Module):
             If more than two positional arguments arrive: GeomLoss takes weights first, (a, x, b, y).
         """
         if geomloss_order:
-            raise TypeError(
+            raise WrongKindError(
                 f"SinkhornLoss takes (x, y, a=..., b=...), got {2 + len(geomloss_order)} positional arguments; "
                 "GeomLoss's order (a, x, b, y) is written loss(x, y, a=a, b=b) here"
             )

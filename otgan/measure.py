@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from otgan.mistakes import WrongValueError
 from otgan.options import WrongKindError, shown
 
 __all__ = ["Measure", "Pair", "holds_tensors", "is_list_of_matrices", "pair", "tensor_of"]
@@ -79,14 +80,14 @@ class Measure:
             raise WrongKindError(f"name must be a string, what messages call the samples, got {shown(name)}")
         if isinstance(points, Measure):
             if weights is not None:
-                raise ValueError(
+                raise WrongValueError(
                     f"{name} is a Measure, which has its own weights: do not pass weights with it"
                 )
             return points
         weights_name = {"x": "a", "y": "b"}.get(name, f"the weights of {name}")
         numpy = not holds_tensors(points)
         if not numpy and _holds_arrays(points):
-            raise TypeError(
+            raise WrongKindError(
                 f"{name} is a list of NumPy arrays and torch tensors: use one library for all of them"
             )
         ragged = is_list_of_matrices(points)
@@ -99,7 +100,7 @@ class Measure:
             if padded.ndim == 1:
                 padded = padded[:, None]
             if padded.ndim not in {2, 3}:
-                raise ValueError(
+                raise WrongValueError(
                     f"{name} must have shape (n,), (n, d) or (B, n, d), got {tuple(padded.shape)}: "
                     "flatten each sample to a row"
                 )
@@ -149,7 +150,7 @@ class Measure:
         if not isinstance(problems, Tensor) or problems.dtype != torch.int64 or problems.is_meta:
             raise WrongKindError(f"problems must be {expected}, got {shown(problems)}")
         if problems.ndim != 1 or bool(((problems < 0) | (problems >= count)).any()):
-            raise ValueError(f"problems must be {expected}, got {shown(problems.tolist())}")
+            raise WrongValueError(f"problems must be {expected}, got {shown(problems.tolist())}")
         return replace(
             self,
             points=self.points[problems],
@@ -196,23 +197,23 @@ def pair(x: Any, y: Any, a: Any = None, b: Any = None) -> Pair:
     second = Measure.of(y, b, name="y")
     if first.numpy != second.numpy and not (_is_plain(x) or _is_plain(y)):
         kinds = ("NumPy", "torch") if first.numpy else ("torch", "NumPy")
-        raise TypeError(
+        raise WrongKindError(
             f"x is {kinds[0]} and y is {kinds[1]}: pass both as NumPy arrays or both as torch tensors "
             "(torch.from_numpy(...) or tensor.numpy(force=True))"
         )
     numpy = first.numpy and second.numpy
     if first.batched != second.batched or first.points.shape[0] != second.points.shape[0]:
-        raise ValueError(
+        raise WrongValueError(
             f"x and y must be two sets of samples or two equal batches of them, got shapes "
             f"{_shape(first)} and {_shape(second)}: stack or expand the smaller one"
         )
     if first.points.shape[-1] != second.points.shape[-1]:
-        raise ValueError(
+        raise WrongValueError(
             f"x and y must have the same dimension d, got {first.points.shape[-1]} and "
             f"{second.points.shape[-1]} (shapes {_shape(first)} and {_shape(second)})"
         )
     if first.device != second.device and not numpy and not (_is_plain(x) or _is_plain(y)):
-        raise ValueError(f"x is on {first.device} and y on {second.device}: move one with .to(device)")
+        raise WrongValueError(f"x is on {first.device} and y on {second.device}: move one with .to(device)")
     dtype = torch.promote_types(first.dtype, second.dtype)
     if _is_plain(x) and not second.numpy:
         dtype = second.dtype
@@ -279,7 +280,7 @@ def _tensor(value: Any, name: str) -> Tensor:
         kind = (
             "a nested tensor" if tensor.is_nested else f"{_plainly(tensor.dtype)}, {_plainly(tensor.layout)}"
         )
-        raise TypeError(
+        raise WrongKindError(
             f"{name} must be a dense tensor of real numbers, got {kind}: convert it with .to_dense(), .real or "
             ".dequantize()"
         )
@@ -303,7 +304,7 @@ def tensor_of(value: Any, name: str) -> Tensor:
 
 def _check_held(tensor: Tensor, name: str) -> None:
     if tensor.is_meta:
-        raise TypeError(
+        raise WrongKindError(
             f"{name} must be a tensor that holds numbers, got one on the device 'meta', without any"
         )
 
@@ -311,15 +312,19 @@ def _check_held(tensor: Tensor, name: str) -> None:
 def _stack(value: Sequence[Any], name: str) -> Tensor:
     wrong = next((item for item in value if not isinstance(item, Tensor)), None)
     if wrong is not None or any(item is None for item in value):
-        raise TypeError(f"{name} must hold tensors only, or none, got a list of both, with {shown(wrong)}")
+        raise WrongKindError(
+            f"{name} must hold tensors only, or none, got a list of both, with {shown(wrong)}"
+        )
     shapes = list(dict.fromkeys(tuple(item.shape) for item in value))
     if len(shapes) > 1:
-        raise ValueError(
+        raise WrongValueError(
             f"{name} must be rectangular, got tensors of shapes {shapes[0]} and {shapes[1]}: give equal rows, or "
             "one 2-D tensor a problem"
         )
     if len({item.device for item in value}) > 1:
-        raise ValueError(f"{name} must be on one device, got tensors on several: move them with .to(device)")
+        raise WrongValueError(
+            f"{name} must be on one device, got tensors on several: move them with .to(device)"
+        )
     return torch.stack(list(value))
 
 
@@ -338,16 +343,16 @@ def _check_kind(value: Any, name: str) -> None:
 def _from_numpy(value: Any, name: str) -> Tensor:
     _check_kind(value, name)
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        raise ValueError(f"{name} has masked entries: drop those rows or fill them first")
+        raise WrongValueError(f"{name} has masked entries: drop those rows or fill them first")
     try:
         array = _from_frame(value) if hasattr(value, "to_numpy") else np.asarray(value)
     except (ValueError, TypeError, RuntimeError, OverflowError):
-        raise ValueError(
+        raise WrongValueError(
             f"{name} must be a rectangular array, got {shown(value)}: give equal rows, or a list of 2-D arrays "
             "for a batch"
         ) from None
     if array.dtype.kind not in "fiub":
-        raise TypeError(
+        raise WrongKindError(
             f"{name} must hold real numbers, got an array of dtype {array.dtype!s:.40}: convert it with "
             ".astype(float)"
         )
@@ -374,10 +379,10 @@ def _from_frame(value: Any) -> np.ndarray:
 def _pad(items: list[Tensor], name: str) -> tuple[Tensor, tuple[int, ...]]:
     dims = {item.shape[1] for item in items}
     if len(dims) > 1:
-        raise ValueError(f"the problems of {name} must have one dimension d, got d = {sorted(dims)}")
+        raise WrongValueError(f"the problems of {name} must have one dimension d, got d = {sorted(dims)}")
     devices = {str(item.device) for item in items}
     if len(devices) > 1:
-        raise ValueError(f"the problems of {name} must be on one device, got {sorted(devices)}")
+        raise WrongValueError(f"the problems of {name} must be on one device, got {sorted(devices)}")
     dtype = items[0].dtype
     for item in items[1:]:
         dtype = torch.promote_types(dtype, item.dtype)
@@ -394,12 +399,12 @@ def _pad(items: list[Tensor], name: str) -> tuple[Tensor, tuple[int, ...]]:
 def _check_points(points: Tensor, sizes: tuple[int, ...], name: str) -> None:
     shape = tuple(points.shape)
     if shape[0] == 0:
-        raise ValueError(f"{name} is an empty batch (shape {shape}): give at least one problem")
+        raise WrongValueError(f"{name} is an empty batch (shape {shape}): give at least one problem")
     if min(sizes) == 0:
         which = f"problem {sizes.index(0)} of {name}" if shape[1] else f"{name}"
-        raise ValueError(f"{which} has no samples (shape {(0, *shape[2:])}): give at least one")
+        raise WrongValueError(f"{which} has no samples (shape {(0, *shape[2:])}): give at least one")
     if shape[2] == 0:
-        raise ValueError(
+        raise WrongValueError(
             f"{name} has samples of dimension 0 (shape {shape[1:]}): give at least one coordinate"
         )
     # Both extremes are NaN where there is one. Looking at them first takes no memory, unlike a mask.
@@ -407,7 +412,7 @@ def _check_points(points: Tensor, sizes: tuple[int, ...], name: str) -> None:
         finite = torch.isfinite(points.detach())
         count = int((~finite).sum())
         where = tuple(int(k) for k in (~finite).nonzero()[0])
-        raise ValueError(
+        raise WrongValueError(
             f"{name} must be finite, got {count} NaN or infinite value{'s' if count > 1 else ''}, the first at "
             f"sample {where[1]}, coordinate {where[2]}{f' of problem {where[0]}' if shape[0] > 1 else ''}: "
             "drop or impute those rows"
@@ -451,7 +456,7 @@ def _weights(
         _check_kind(weights, name)
     if not _is_plain(weights) and holds_tensors(weights) == numpy:
         kinds = ("NumPy", "a torch tensor") if numpy else ("a torch tensor", "NumPy")
-        raise TypeError(f"{name} is {kinds[1]} and the samples are {kinds[0]}: use one library for both")
+        raise WrongKindError(f"{name} is {kinds[1]} and the samples are {kinds[0]}: use one library for both")
     batch, n = points.shape[:2]
     if inside is None:
         raw = _in_double(_tensor(weights, name))
@@ -462,19 +467,21 @@ def _weights(
         tensors = [_in_double(row) for row in tensors]
         shapes = [tuple(row.shape) for row in tensors]
         if shapes != [(size,) for size in sizes]:
-            raise ValueError(
+            raise WrongValueError(
                 f"{name} must be a list of {batch} 1-D arrays of lengths {sizes!s:.60}, one for each problem, got "
                 f"{f'shapes {shapes!s:.60}' if rows else type(weights).__name__}"
             )
         raw = torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True)
     if raw.shape not in {(n,), (1, n), (batch, n)}:
-        raise ValueError(
+        raise WrongValueError(
             f"{name} must have one weight a sample, shape ({n},){f' or ({batch}, {n})' if batch > 1 else ''}, "
             f"got {tuple(raw.shape)}"
         )
     if raw.device != points.device:
         if not _is_plain(weights):
-            raise ValueError(f"{name} is on {raw.device} and the samples on {points.device}: use .to(device)")
+            raise WrongValueError(
+                f"{name} is on {raw.device} and the samples on {points.device}: use .to(device)"
+            )
         raw = raw.to(points.device)
     _check_held(raw, name)
     raw = raw.expand(batch, n)
@@ -482,11 +489,11 @@ def _weights(
         raw = raw * inside
     values = raw.detach()
     if not bool(torch.isfinite(values).all()):
-        raise ValueError(f"{name} must be finite, got NaN or infinite weights")
+        raise WrongValueError(f"{name} must be finite, got NaN or infinite weights")
     if bool((values < 0).any()):
-        raise ValueError(f"{name} must be nonnegative, got a smallest weight of {float(values.min()):g}")
+        raise WrongValueError(f"{name} must be nonnegative, got a smallest weight of {float(values.min()):g}")
     empty = values.amax(1) <= 0
     if bool(empty.any()):
         which = f" in problem {int(empty.nonzero()[0])}" if batch > 1 else ""
-        raise ValueError(f"{name} must have a positive total, got all zeros{which}")
+        raise WrongValueError(f"{name} must have a positive total, got all zeros{which}")
     return raw

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from otgan.mistakes import WrongKindError, WrongValueError
+
 if TYPE_CHECKING:
     import torch
 
@@ -33,6 +35,8 @@ _LARGE = 2**25
 _SIZE = re.compile(r"(\d+\.?\d*|\.\d+)\s*(?:([KMGT])(I?B)?|B)?", re.IGNORECASE | re.ASCII)
 
 _PROCESS = Path("/proc/self")
+
+_KIB = 1024
 
 
 def empty(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
@@ -125,7 +129,7 @@ def parse(size: int | str) -> int:
     1610612736
     """
     if isinstance(size, bool) or not isinstance(size, (int, np.integer, str)):
-        raise TypeError(
+        raise WrongKindError(
             f"expected a size of memory in bytes, or text like '2GiB', got {type(size).__name__}: "
             "give a whole number or a text"
         )
@@ -133,13 +137,13 @@ def parse(size: int | str) -> int:
         found = _SIZE.fullmatch(size.strip())
         nbytes = 0.0
         if found is not None:
-            base = 1000 if (found[3] or "").upper() == "B" else 1024
+            base = 1000 if (found[3] or "").upper() == "B" else _KIB
             nbytes = float(found[1]) * base ** (" KMGT".index(found[2].upper()) if found[2] else 0)
         whole = int(nbytes) if nbytes < 2**63 else 2**63
     else:
         whole = int(size)
     if whole < 1:
-        raise ValueError(
+        raise WrongValueError(
             f"expected a size of memory above zero, like 800M or 2GiB, got {size!r}: give bytes or a unit"
         )
     return whole
@@ -148,9 +152,9 @@ def parse(size: int | str) -> int:
 def describe(size: float) -> str:
     """Bytes in words: '1.5 GiB'."""
     for unit in ("B", "KiB", "MiB"):
-        if size < 1024:
+        if size < _KIB:
             return f"{size:.3g} {unit}"
-        size /= 1024
+        size /= _KIB
     return f"{size:.3g} GiB"
 
 
@@ -179,8 +183,8 @@ def _budget() -> _Budget | None:
     if text not in _of_environment:
         try:
             size = parse(text)
-        except ValueError as error:
-            raise ValueError(f"the environment's {VARIABLE}: {error}") from error
+        except WrongValueError as error:
+            raise WrongValueError(f"the environment's {VARIABLE}: {error}") from error
         _of_environment[text] = _Budget(size, _taken(_PROCESS))
     return _of_environment[text]
 
@@ -189,7 +193,7 @@ def _machine() -> int:
     """Bytes that are free on the whole machine."""
     available = _fields(Path("/proc/meminfo")).get("MemAvailable")
     if available is not None:
-        return available * 1024
+        return available * _KIB
     try:  # not Linux
         pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in os.sysconf_names else "SC_PHYS_PAGES"
         return int(os.sysconf(pages)) * int(os.sysconf("SC_PAGE_SIZE"))
@@ -201,13 +205,13 @@ def _taken(process: Path) -> int:
     """Bytes that the process holds for itself, files that are mapped and can be read again not counted."""
     fields = _fields(process / "status")
     if "RssAnon" in fields:
-        return 1024 * sum(fields.get(name, 0) for name in ("RssAnon", "RssShmem", "VmSwap"))
+        return _KIB * sum(fields.get(name, 0) for name in ("RssAnon", "RssShmem", "VmSwap"))
     try:
         import resource
     except ImportError:  # not POSIX
         return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak) * (1 if sys.platform == "darwin" else 1024)
+    return int(peak) * (1 if sys.platform == "darwin" else _KIB)
 
 
 def _ulimits(process: Path) -> Iterator[int]:
@@ -221,7 +225,7 @@ def _ulimits(process: Path) -> Iterator[int]:
         bound = resource.getrlimit(getattr(resource, name))[0] if hasattr(resource, name) else -1
         if bound not in {resource.RLIM_INFINITY, -1}:
             used = _fields(process / "status") if used is None else used
-            yield bound - 1024 * used[field] if field in used else bound - _taken(process)
+            yield bound - _KIB * used[field] if field in used else bound - _taken(process)
 
 
 def _groups(process: Path) -> Iterator[int]:
@@ -230,11 +234,11 @@ def _groups(process: Path) -> Iterator[int]:
     A group is a folder below the mount of its hierarchy. What the process calls its place is relative to the root of
     the whole hierarchy, of which a container may see a part, so that both are needed.
     """
-    places = [line.split(":", 2) for line in _lines(process / "cgroup") if line.count(":") >= 2]
+    places = [line.split(":", 2) for line in _lines(process / "cgroup") if line.count(":") > 1]
     for line in _lines(process / "mountinfo"):
         mount, mark, kind = line.partition(" - ")
         fields, options = mount.split(), kind.split()
-        if not mark or len(fields) < 5 or not options or options[0] not in {"cgroup", "cgroup2"}:
+        if not mark or not fields[4:] or not options or options[0] not in {"cgroup", "cgroup2"}:
             continue
         new = options[0] == "cgroup2"
         if not new and "memory" not in options[-1].split(","):
@@ -281,9 +285,9 @@ def _fields(path: Path) -> dict[str, int]:
     """Return the lines 'name number' or 'name: number unit' of a file."""
     found: dict[str, int] = {}
     for line in _lines(path):
-        words = line.split()
-        if len(words) >= 2 and words[1].isdecimal():
-            found[words[0].rstrip(":")] = int(words[1])
+        name, *rest = line.split() or [""]
+        if rest and rest[0].isdecimal():
+            found[name.rstrip(":")] = int(rest[0])
     return found
 
 

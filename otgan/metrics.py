@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from otgan.mistakes import WrongValueError
+
 __all__ = ["DEFAULT", "METRICS", "Metric", "Request", "parse"]
 
 
@@ -80,7 +82,7 @@ def parse(metrics: str | Iterable[str], estimator: str = "atoms") -> tuple[Reque
     names = metrics.split(",") if isinstance(metrics, str) else _listed(metrics)
     keys = dict.fromkeys(name.strip() for name in names)
     if not keys or not all(keys):
-        raise ValueError(
+        raise WrongValueError(
             f"metrics must name at least one distance, got {', '.join(names)[:40]!r}: {_known()}"
         )
     if not isinstance(estimator, str):
@@ -113,11 +115,11 @@ def _request(key: str, estimator: str) -> Request:
     if name not in METRICS:
         close = difflib.get_close_matches(name[:40], METRICS, n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
-        raise ValueError(f"unknown metric {name[:40]!r}{hint}: {_known()}")
+        raise WrongValueError(f"unknown metric {name[:40]!r}{hint}: {_known()}")
     metric = METRICS[name]
     if metric.kind == "transport":
         if colon:
-            raise ValueError(
+            raise WrongValueError(
                 f"the metric {name} needs no estimator, got {key[:60]!r}: those belong to js, kl and tv"
             )
         return Request(key, metric, None)

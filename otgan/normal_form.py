@@ -17,6 +17,7 @@ from torch import Tensor
 from otgan.costs.base import Cost
 from otgan.coupling import STEEPEST, Coupling, Solved, once
 from otgan.measure import Measure, Pair
+from otgan.mistakes import WrongValueError
 from otgan.rounding import UNIT
 
 __all__ = ["NormalForm", "Side"]
@@ -268,7 +269,7 @@ class Restored(Coupling):
     def barycenters(self) -> Tensor:
         """Mean of the points y that each point x is sent to; NaN where x has no weight."""
         if not self.form.cost.embedded:
-            raise ValueError(
+            raise WrongValueError(
                 f"a barycentric map needs points, which cost={self.form.cost.name!r} does not tell: use apply(y) / "
                 "apply(ones) with points of your own"
             )

@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from otgan.mistakes import WrongKindError, WrongValueError
+
 __all__ = [
     "WrongKindError",
     "check_backend",
@@ -36,10 +38,6 @@ __all__ = [
 
 _LONGEST = 60
 """Characters of a value that an error message shows."""
-
-
-class WrongKindError(TypeError, ValueError):
-    """An argument of another kind than expected: a TypeError, and a ValueError for those who catch only that."""
 
 
 _SHORT = reprlib.Repr()
@@ -96,7 +94,7 @@ def number(
     except OverflowError:
         found = math.inf
     if not (math.isfinite(found) and found > above and found >= least):
-        raise ValueError(f"{name} must be {expected}, got {shown(plain)}")
+        raise WrongValueError(f"{name} must be {expected}, got {shown(plain)}")
     return found
 
 
@@ -112,7 +110,7 @@ def whole_number(value: Any, name: str, expected: str, *, least: int = 1) -> int
     """
     found = number(value, name, expected)
     if found != int(found) or found < least:
-        raise ValueError(f"{name} must be {expected}, got {shown(value)}")
+        raise WrongValueError(f"{name} must be {expected}, got {shown(value)}")
     return int(value)
 
 
@@ -131,7 +129,7 @@ def one_of(value: Any, name: str, known: Iterable[str], expected: str = "") -> s
     if not isinstance(value, str):
         raise WrongKindError(f"{name} must be {expected}, got {shown(value)}")
     if value not in names:
-        raise ValueError(f"{name} must be {expected}, got {shown(value)}")
+        raise WrongValueError(f"{name} must be {expected}, got {shown(value)}")
     return value
 
 
@@ -197,7 +195,7 @@ def resolve_epsilon(epsilon: Any, blur: Any, p: float) -> Tensor | None:
     A blur is a length: ε = p · blur^p.
     """
     if epsilon is not None and blur is not None:
-        raise ValueError(
+        raise WrongValueError(
             f"give epsilon or blur, not both (got epsilon={shown(epsilon)}, blur={shown(blur)}); "
             "epsilon = p * blur**p"
         )
@@ -217,7 +215,7 @@ def _power_of_length(length: Any, name: str, p: float) -> Tensor:
     """p · length^p, which must not leave the range of float64."""
     power = p * _positive(length, name, "a length, in units of the samples") ** p
     if not bool((torch.isfinite(power) & (power >= torch.finfo(torch.float64).tiny)).all()):
-        raise ValueError(
+        raise WrongValueError(
             f"{name} must be a length whose power p * {name}**p is within the range of float64, got "
             f"{shown(length)} at p = {p:g}: divide the samples and {name} by a length of their own order"
         )
@@ -230,7 +228,7 @@ def _positive(value: Any, name: str, unit: str) -> Tensor:
     if isinstance(value, (list, tuple)):
         numbers = [number(item, name, expected, above=0) for item in value]
         if not numbers:
-            raise ValueError(f"{name} must be {expected}, got {shown(value)}")
+            raise WrongValueError(f"{name} must be {expected}, got {shown(value)}")
         return torch.tensor(numbers, dtype=torch.float64)
     if isinstance(value, (np.ndarray, Tensor)) and value.ndim == 1:
         tensor = _vector(value, name, expected)
@@ -239,7 +237,7 @@ def _positive(value: Any, name: str, unit: str) -> Tensor:
     wrong = ~(torch.isfinite(tensor) & (tensor > 0))
     if bool(wrong.any()) or tensor.numel() == 0:
         found = f"{tensor[wrong].flatten()[0].item()!r} among them" if tensor.numel() else "none"
-        raise ValueError(f"{name} must be {expected}, got {found}")
+        raise WrongValueError(f"{name} must be {expected}, got {found}")
     return tensor
 
 

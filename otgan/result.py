@@ -16,6 +16,7 @@ from torch import Tensor
 from otgan.coupling import Coupling
 from otgan.deadline import Deadline
 from otgan.form import Form, to_plain
+from otgan.mistakes import OtganError, WrongValueError
 from otgan.options import WrongKindError, shown, whole_number
 from otgan.rounding import outward
 
@@ -58,7 +59,7 @@ class ConvergenceWarning(UserWarning):
     """A solver stopped before the accuracy that was asked for; its result says how far it came."""
 
 
-class ConvergenceError(RuntimeError):
+class ConvergenceError(OtganError, RuntimeError):
     """A solver stopped before the accuracy that was asked for, under ``on_failure="raise"``."""
 
 
@@ -198,7 +199,7 @@ class Transport:
         expected = "1 (P v) or 0 (P transposed times v)"
         axis = whole_number(axis, "axis", expected, least=0)
         if axis > 1:
-            raise ValueError(f"axis must be {expected}, got {axis}")
+            raise WrongValueError(f"axis must be {expected}, got {axis}")
         coupling = self._coupling
         points = coupling.b if axis == 1 else coupling.a
         vectors = self._form.vectors(v, "y" if axis == 1 else "x", points)
@@ -272,7 +273,7 @@ class Transport:
     def to(self, device: Any = None, dtype: torch.dtype | None = None) -> Transport:
         """Hand results back on another device or in another floating-point type (torch input only)."""
         if self._form.numpy:
-            raise TypeError("to() moves torch results; this one came from NumPy input")
+            raise WrongKindError("to() moves torch results; this one came from NumPy input")
         form = replace(
             self._form,
             device=self._form.device if device is None else _device(device),
@@ -324,7 +325,7 @@ def _device(device: Any) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError):
         found = torch.device("meta")
     if found.type == "meta":
-        raise ValueError(f"device must be {expected}, got {shown(str(device))}")
+        raise WrongValueError(f"device must be {expected}, got {shown(str(device))}")
     return found
 
 
@@ -334,7 +335,7 @@ def _floating(dtype: Any) -> torch.dtype:
     if not isinstance(dtype, torch.dtype):
         raise WrongKindError(f"dtype must be {expected}, got {shown(dtype)}")
     if dtype not in {torch.float16, torch.bfloat16, torch.float32, torch.float64}:
-        raise ValueError(f"dtype must be {expected}, got {dtype}")
+        raise WrongValueError(f"dtype must be {expected}, got {dtype}")
     return dtype
 
 

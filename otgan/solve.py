@@ -9,6 +9,7 @@ from otgan.deadline import Deadline
 from otgan.entropic.problems import solve_cross
 from otgan.exact.coupling import EXACT_BACKENDS, solve_exact
 from otgan.form import Form, in_type
+from otgan.mistakes import WrongValueError
 from otgan.options import (
     WrongKindError,
     check_backend,
@@ -20,10 +21,12 @@ from otgan.options import (
 )
 from otgan.problem import EntropicProblem, Problem
 from otgan.result import Status, Transport, report_failures
+from otgan.spelling import answer_misspelt
 
 __all__ = ["transport"]
 
 
+@answer_misspelt
 def transport(
     x: Any,
     y: Any = None,
@@ -73,21 +76,26 @@ def transport(
     init : Transport, optional
         An entropic solution to start from, of the same or of other points of the same dimension.
     tol : float, optional
-        L1 error of the marginals to reach; 1e-6, or 1e-4 for float32 samples.
+        L1 error of the marginals to reach; 1e-6, or 1e-4 for float32 samples. Exact solvers end at the optimum and
+        ignore it.
     max_iter : int, optional
-        Passes over the kernel (exact: pivots) after which to stop.
+        Passes over the kernel after which to stop; a step that has begun adds about ten. Of the exact solvers
+        "simplex" alone has such a limit, on its pivots, beyond which it raises a SimplexError.
     time_limit : float, optional
         Seconds after which to stop. The result then has the status TIME_LIMIT and the best interval so far; exact
         problems fall back to a feasible plan. What has begun is finished: a pass over the costs, a factorization.
     backend : str, default "auto"
-        Entropic: "dense", "streamed", and with optional packages "triton", "geomloss", "flash". Exact: "line",
+        Entropic: "dense", "streamed", "geomloss", and with optional packages "triton", "flash". Exact: "line",
         "assignment", "simplex", "certified".
     on_failure : {"warn", "raise", "ignore"}
-        What happens where the solve stops before `tol`.
+        What happens where the solve stops before `tol`, or an exact one before the optimum at `time_limit`.
 
     Returns
     -------
     Transport
+        Its status is CONVERGED where an entropic solve is within `tol`, and where an exact one ended at an optimum
+        that its own potentials prove: an exact solver that does not get there for another reason than `time_limit`
+        raises.
 
     Raises
     ------
@@ -97,8 +105,12 @@ def transport(
         If the costs, or the value in the type of the samples, are beyond floating-point numbers.
     MemoryError
         If the problem cannot fit in memory with the backend asked for.
+    SimplexError
+        If an exact solver ends without an optimum, or beyond `max_iter` pivots.
+    ImportError
+        If the backend asked for needs a package that is not installed.
     ConvergenceError
-        If the solve stops before `tol` under ``on_failure="raise"``.
+        If the solve stops before `tol`, or an exact one at `time_limit`, under ``on_failure="raise"``.
 
     Examples
     --------
@@ -110,7 +122,7 @@ def transport(
     if epsilon is None and blur is None:
         for name, given in (("reach", reach), ("init", init)):
             if given is not None:
-                raise ValueError(f"{name} belongs to entropic problems: give epsilon or blur with it")
+                raise WrongValueError(f"{name} belongs to entropic problems: give epsilon or blur with it")
         check_on_failure(on_failure)
         problem = Problem.of(x, y, a, b, cost, p, power=2)
         return _solve_exactly(problem, tol, max_iter, time_limit, backend, on_failure)
@@ -172,7 +184,7 @@ def _entropic(init: Transport | None, reach: Any) -> Coupling | None:
             f"init must be an entropic solution returned by otgan.transport, got {shown(init)}: solve with epsilon first"
         )
     if reach is not None or not init._coupling.balanced:
-        raise ValueError("init starts balanced problems from balanced ones: leave out init or reach")
+        raise WrongValueError("init starts balanced problems from balanced ones: leave out init or reach")
     return init._coupling
 
 

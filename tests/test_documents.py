@@ -8,7 +8,28 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FENCE = re.compile(r"^```(?P<language>[a-z]*)")
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+    if not path.is_relative_to(ROOT / "docs" / "_build")
+    and not path.is_relative_to(ROOT / "docs" / "gallery")
+}
+WITHOUT = {
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "docs/guarantees.md",
+    "docs/index.md",
+    "docs/results.md",
+    "docs/papers/architectures.md",
+    "docs/papers/debiasing.md",
+    "docs/papers/gan_against_wgan.md",
+    "docs/papers/index.md",
+    "docs/papers/parallel_lines.md",
+    "docs/papers/regularized.md",
+    "docs/papers/value_surfaces.md",
+    "docs/papers/vegan.md",
+}
+"""Documents that show no example; all others show at least one."""
 
 
 def examples(text):
@@ -25,16 +46,42 @@ def examples(text):
     return "\n".join(lines) + "\n"
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_the_examples_of_a_document_print_what_it_says(path, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", sorted(DOCUMENTS.keys() - WITHOUT))
+def test_the_examples_of_a_document_print_what_it_says(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # what an example writes, it writes here
-    test = doctest.DocTestParser().get_doctest(
-        examples(path.read_text(encoding="utf-8")), {}, path.name, str(path), 0
-    )
+    text = DOCUMENTS[name]
+    test = doctest.DocTestParser().get_doctest(examples(text), {}, name, name, 0)
+    assert len(test.examples) == prompts(text) > 0
     report = []
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS, verbose=False)
     runner.run(test, out=report.append)
     assert not report, "".join(report)
+
+
+def prompts(text):
+    """How many examples a text shows, in whatever fence or none, those in shell fences excepted."""
+    return len(re.findall(r"^\s*>>> ", re.sub(r"^```sh$.*?^```$", "", text, flags=re.M | re.S), re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", sorted(WITHOUT))
+def test_a_document_that_is_not_run_shows_nothing_to_run(name):
+    assert prompts(DOCUMENTS[name]) == 0
+
+
+def test_examples_elsewhere_than_in_a_fence_that_is_run_are_found():
+    text = "```python\n>>> 1 + 1\n```\n\n>>> 2\n\n```sh\n>>> no\n```\n\n```pycon\n>>> 3\n3\n```\n"
+    assert prompts(text) == 3
+    assert len(doctest.DocTestParser().get_examples(examples(text))) == 1
+
+
+NAMED = re.compile(r"`((?:otgan|tests|benchmarks|docs|examples|\.ci)/[\w./-]*)`")
+"""Files and folders of the repository, as the documents name them."""
+
+
+def test_the_files_that_documents_name_are_there():
+    named = {(name, path) for name, text in DOCUMENTS.items() for path in NAMED.findall(text)}
+    assert len(named) > 20
+    assert {(name, path) for name, path in named if not (ROOT / path).exists()} == set()
 
 
 def test_a_wrong_example_is_found():

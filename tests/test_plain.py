@@ -41,6 +41,13 @@ def test_what_prints_is_kept(text):
     assert plain_lines(text) == text
 
 
+def test_json_keeps_true_names_and_has_no_infinity():
+    assert plain_json({"Größe": [1.5]}) == '{\n  "Größe": [\n    1.5\n  ]\n}'
+    for value in (float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            plain_json([value])
+
+
 @given(text=st.text(st.characters(codec=None)))
 def test_nothing_but_what_prints_comes_out(text):
     shown = plain(text)

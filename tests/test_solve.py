@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import otgan
+from otgan.exact.simplex import SimplexError
 from otgan.result import ConvergenceError
 from tests.check_transport import as_array, check_batch, check_transport, forms_of
 from tests.problems import cloud, known_problems, problem_id, simplex_weights
@@ -257,6 +258,20 @@ def test_dense_backend_that_cannot_fit_is_an_error(monkeypatch):
     with pytest.raises(MemoryError, match="'streamed'"):
         otgan.transport(cloud(100, 2), cloud(100, 2), epsilon=1, backend="dense")
     assert otgan.transport(cloud(100, 2), cloud(100, 2), epsilon=1).backend == "streamed"
+
+
+def test_exact_solvers_end_at_the_optimum_or_raise():
+    x, y = cloud(60, 3), cloud(50, 3, seed=1)
+    optimum = otgan.transport(x, y)
+    rough = otgan.transport(x, y, tol=1.5)
+    assert (rough.value, rough.marginal_error) == (optimum.value, optimum.marginal_error)
+    assert str(rough.status) == "CONVERGED"
+    for on_failure in ("warn", "raise", "ignore"):
+        with pytest.raises(SimplexError, match="max_iter"):
+            otgan.transport(x, y, max_iter=3, backend="simplex", on_failure=on_failure)
+    sorted_x, sorted_y = x[:, 0], y[:, 0]  # other solvers make no pivots that could be counted
+    for points, others in ((sorted_x, sorted_y), (x[:50], y)):
+        assert otgan.transport(points, others, max_iter=1).converged
 
 
 @pytest.mark.parametrize("on_failure", ["warn", "raise", "ignore"])

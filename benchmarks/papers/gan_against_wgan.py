@@ -122,21 +122,12 @@ def line_of_judges(seed: int, steps: int) -> dict[str, Judge]:
         slopes = gradient_norms(net, mix * x + (1 - mix) * y)
         return tell_apart(net) + 10 * (slopes - 1).square().mean()
 
-    def saturating(d: Tensor) -> Tensor:
-        return -softplus(d)
-
-    def non_saturating(d: Tensor) -> Tensor:
-        return softplus(-d)
-
-    def linear(f: Tensor) -> Tensor:
-        return -f
-
     found = {}
     marks = sorted({int(mark) for mark in np.geomspace(1, steps, 25)})
     for objective, bound, losses in (
-        (discriminate, None, {"saturating": saturating, "non-saturating": non_saturating}),
-        (tell_apart, 0.1, {"clipped critic": linear}),
-        (penalized, None, {"penalized critic": linear}),
+        (discriminate, None, {"saturating": _saturating, "non-saturating": _non_saturating}),
+        (tell_apart, 0.1, {"clipped critic": _linear}),
+        (penalized, None, {"penalized critic": _linear}),
     ):
         net, optimizer = judge_on(1, seed)
         seen: dict[str, list[float]] = {name: [] for name in losses}
@@ -144,9 +135,8 @@ def line_of_judges(seed: int, steps: int) -> dict[str, Judge]:
             descend(optimizer, objective(net))
             if bound is not None:
                 clip_weights(net, bound)
-            if step in marks:
-                for name, loss in losses.items():
-                    seen[name].append(float(derivative(net, loss, y).mean()))
+            for name, loss in losses.items() if step in marks else ():
+                seen[name].append(float(derivative(net, loss, y).mean()))
         with torch.no_grad():
             values = net(GRID)
             if objective is discriminate:
@@ -154,6 +144,18 @@ def line_of_judges(seed: int, steps: int) -> dict[str, Judge]:
         for name, loss in losses.items():
             found[name] = Judge(values.numpy(), marks, seen[name], float(derivative(net, loss, GRID).max()))
     return found
+
+
+def _saturating(d: Tensor) -> Tensor:
+    return -softplus(d)
+
+
+def _non_saturating(d: Tensor) -> Tensor:
+    return softplus(-d)
+
+
+def _linear(f: Tensor) -> Tensor:
+    return -f
 
 
 def derivative(net: nn.Module, loss: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:

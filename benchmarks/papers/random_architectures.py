@@ -62,12 +62,16 @@ class Outcome:
     modes: int
 
 
+MOST, ALL, NEAR = 6, 8, 0.25
+
 THRESHOLDS: dict[str, Callable[[Outcome], bool]] = {
     "W1 below half of the first": lambda found: found.after < found.before / 2,
-    "and at least 6 of 8 modes": lambda found: found.after < found.before / 2 and found.modes >= 6,
-    "W1 at most 0.25 and all 8 modes": lambda found: found.after <= 0.25 and found.modes == 8,
+    f"and at least {MOST} of {ALL} modes": lambda found: (
+        found.after < found.before / 2 and found.modes >= MOST
+    ),
+    f"W1 at most {NEAR} and all {ALL} modes": lambda found: found.after <= NEAR and found.modes == ALL,
 }
-JUDGED = "and at least 6 of 8 modes"
+JUDGED = f"and at least {MOST} of {ALL} modes"
 
 
 def draw(count: int) -> list[tuple[Architecture, Architecture]]:

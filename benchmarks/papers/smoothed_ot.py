@@ -24,6 +24,8 @@ from otgan.plot.palette import BLUE, GREEN, INK, ORANGE, SKY
 STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 COUNTS = (1, 2, 4, 8, 16, 32, 64, 125, 250, 500, 1000)
 ACCURACIES = (0.0, 0.001, 0.01, 0.1, 1.0)
+JUDGED = 0.01
+NEAR = 0.15
 CRITIC_STEPS = 3000
 N_DUAL = (1, 5, 25)
 SMALL: Mapping[str, Any] = {"batch": 128, "width": 64}
@@ -79,9 +81,9 @@ def gradient_errors(checks: Checks) -> dict[Kind, list[list[Approximation]]]:
         slopes = [duals.log_slope(run) for run in found[kind]]
         checks.add(
             f"log-log slope of gradient error against gap, {kind.name}",
-            "0.5 ± 0.15",
+            f"0.5 ± {NEAR}",
             slopes,
-            abs(statistics.median(slopes) - 0.5) <= 0.15,
+            abs(statistics.median(slopes) - 0.5) <= NEAR,
         )
     return found
 
@@ -121,7 +123,7 @@ def stationarity(checks: Checks) -> list[list[Descent]]:
         late = [run.late for run in runs]
         passes = statistics.fmean(run.passes for run in runs)
         name = f"the same, duals to a gap of {enough:g} ({passes:.0f} half-steps)"
-        if enough <= 0.01:
+        if enough <= JUDGED:
             name += ", over that of exact duals"
             checks.at_most(name, 1.5, [a / b for a, b in zip(late, exact, strict=True)])
         else:

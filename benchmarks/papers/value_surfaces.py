@@ -254,7 +254,7 @@ def small_critic(width: int, depth: int, seed: int) -> nn.Module:
 
 def weights_of(net: nn.Module) -> NDArray[np.float64]:
     """All entries of the weight matrices."""
-    return torch.cat([p.detach().flatten() for p in net.parameters() if p.ndim == 2]).double().numpy()
+    return torch.cat([p.detach().flatten() for p in net.parameters() if p.ndim > 1]).double().numpy()
 
 
 def at_the_bound(weights: NDArray[np.float64], bound: float) -> float:

@@ -1,7 +1,7 @@
 """The command ``otgan``: a thin shell over the functions, one file a command.
 
 Exit status: 0; 1 for what a file contains and for a run that fails; 2 for usage, unknown names included; 3 where
-``--strict`` asks for convergence and there is none; 130 on interruption. Data go to stdout, everything else to stderr.
+``--strict`` asks for convergence and there is none; 130 on interruption, 143 where SIGTERM ended a training. Data go to stdout, everything else to stderr.
 
 A command is a line in :data:`COMMANDS` and a module whose ``command`` is imported only when it is called, so that
 ``otgan --help`` imports nothing but click.

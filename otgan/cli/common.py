@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from otgan.mistakes import MistakeError, OtganError
 from otgan.plain import plain, plain_json, plain_lines
 
 __all__ = [
@@ -37,38 +38,41 @@ DPI = 150
 
 @contextlib.contextmanager
 def mistakes() -> Iterator[None]:
-    """Turn what data and solvers complain of into exit statuses: 2 for a name that means nothing, else 1.
+    """Turn what otgan itself complains of into exit statuses: 2 for a name that means nothing, else 1.
 
-    Numbers beyond what can be computed with, and memory that torch could not get, are such complaints too. An error of
-    any other kind is a bug and keeps its traceback.
+    Memory that could not be had, by whomever, is such a complaint too. Any other error, a ValueError of NumPy's
+    included, is a bug and keeps its traceback.
     """
     try:
         yield
-    except (ValueError, MemoryError, OverflowError, FloatingPointError, RuntimeError) as error:
+    except OtganError as error:
         from otgan.data import SpecError
-        from otgan.exact.simplex import SimplexError
 
         if isinstance(error, SpecError):
             raise click.UsageError(str(error), click.get_current_context()) from error
-        if isinstance(error, RuntimeError) and not isinstance(error, SimplexError):
-            if not _out_of_memory(error):
-                raise
-            raise click.ClickException(f"not enough memory: {str(error).splitlines()[0]}") from error
-        words = "not enough memory" if isinstance(error, MemoryError) else type(error).__name__
-        raise click.ClickException(str(error) or words) from error
+        raise click.ClickException(str(error)) from error
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
+        words = str(error).partition("\n")[0]
+        raise click.ClickException(f"not enough memory{words and f': {words}'}") from error
 
 
-def _out_of_memory(error: RuntimeError) -> bool:
-    """Whether an error of torch, whose kinds are few, says that memory could not be had."""
-    return type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+def _out_of_memory(error: MemoryError | RuntimeError) -> bool:
+    """Whether an error says that memory could not be had: torch has few kinds, and says so in a RuntimeError."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "can't allocate memory" in str(error)
+    )
 
 
 @contextlib.contextmanager
 def usage() -> Iterator[None]:
-    """Turn a ValueError about arguments alone into wrong usage."""
+    """Turn a mistake in arguments alone into wrong usage."""
     try:
         yield
-    except ValueError as error:
+    except MistakeError as error:
         raise click.UsageError(str(error), click.get_current_context()) from error
 
 
@@ -177,7 +181,7 @@ class _Size(click.ParamType):
 
         try:
             return parse(value)
-        except ValueError as error:
+        except MistakeError as error:
             raise click.BadParameter(str(error), ctx, param) from error
 
 

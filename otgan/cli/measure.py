@@ -12,9 +12,11 @@ import click
 
 from otgan.cli import common
 from otgan.metrics import DEFAULT, METRICS, parse
+from otgan.mistakes import MistakeError
 
 if TYPE_CHECKING:
     from otgan.data import Dataset
+    from otgan.report import Report
 
 __all__ = ["command"]
 
@@ -31,7 +33,7 @@ class _Metrics(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
             return tuple(request.key for request in parse(value))
-        except ValueError as error:
+        except MistakeError as error:
             raise click.BadParameter(str(error), ctx, param) from error
 
 
@@ -215,9 +217,19 @@ def command(
                 progress=sys.stderr.isatty(),
             )
         figure = None if plot is None else report.plot()
+    _show(report, inputs, as_json)
+    if figure is not None and plot is not None:
+        common.write(plot, functools.partial(figure.savefig, dpi=common.DPI))
+    if strict and not report.converged:
+        failed = ", ".join(name for name, each in report.distances.items() if not each.converged)
+        common.note(f"error: not converged: {failed}")
+        ctx.exit(_NOT_CONVERGED)
+
+
+def _show(report: Report, inputs: tuple[_Input, _Input], as_json: bool) -> None:
+    """Write a report on stdout, and on stderr what misleads in it."""
     if as_json:
-        described = {**report.to_dict(), "inputs": [each.to_dict() for each in inputs]}
-        common.say_json(described)
+        common.say_json({**report.to_dict(), "inputs": [each.to_dict() for each in inputs]})
     else:
         common.say(report.table())
         for sentence in report.warnings:
@@ -226,9 +238,3 @@ def command(
         common.note(
             "warning: A and B are one draw; --seed-b draws B anew (with --n, where the data are stored)"
         )
-    if figure is not None and plot is not None:
-        common.write(plot, functools.partial(figure.savefig, dpi=common.DPI))
-    if strict and not report.converged:
-        failed = ", ".join(name for name, each in report.distances.items() if not each.converged)
-        common.note(f"error: not converged: {failed}")
-        ctx.exit(_NOT_CONVERGED)

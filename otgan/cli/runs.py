@@ -23,7 +23,7 @@ def run_mistakes() -> Iterator[None]:
 
     A training that a signal ends has the status of that signal, 130 or 143.
     """
-    from otgan.gan.errors import Interrupted, OptionError, RunError, reason
+    from otgan.gan.errors import Interrupted, OptionError, reason
 
     try:
         with common.mistakes():
@@ -32,8 +32,6 @@ def run_mistakes() -> Iterator[None]:
         if isinstance(error.__cause__, OptionError):
             raise click.UsageError(error.message, click.get_current_context()) from error.__cause__
         raise
-    except RunError as error:
-        raise click.ClickException(str(error)) from error
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise click.ClickException(f"{where}{reason(error)}") from error

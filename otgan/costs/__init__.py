@@ -9,6 +9,7 @@ from typing import Any
 from otgan.costs.base import Cost
 from otgan.costs.custom import Custom
 from otgan.costs.euclidean import Euclidean
+from otgan.mistakes import WrongValueError
 from otgan.options import WrongKindError, check_power, shown
 
 __all__ = ["COSTS", "Cost", "Euclidean", "resolve"]
@@ -57,7 +58,7 @@ def resolve(cost: Any, p: Any, default: float) -> Cost:
     """
     if isinstance(cost, Cost):
         if p is not None and check_power(p) != cost.p:
-            raise ValueError(f"p must be left out where cost has its own, {cost.p:g}, got p={p}")
+            raise WrongValueError(f"p must be left out where cost has its own, {cost.p:g}, got p={p}")
         return cost
     expected = (
         f"a name ({', '.join(COSTS)}) or a function of blocks of points (k, d) and (l, d) that returns (k, l)"
@@ -67,7 +68,7 @@ def resolve(cost: Any, p: Any, default: float) -> Cost:
             close = difflib.get_close_matches(cost[:40].lower(), COSTS, n=1)
             name = _ELSEWHERE.get(cost.lower(), repr(close[0]) if close else None)
             hint = f" (did you mean {name}?)" if name else ""
-            raise ValueError(f"cost must be {expected}, got {shown(cost)}{hint}")
+            raise WrongValueError(f"cost must be {expected}, got {shown(cost)}{hint}")
         module, attribute = COSTS[cost].split(":")
         kind: Any = getattr(import_module(module), attribute)
         return _with_power(kind, {}, p, default)

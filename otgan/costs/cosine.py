@@ -11,6 +11,7 @@ from torch import Tensor
 from otgan.costs.base import Cost
 from otgan.costs.euclidean import squared_distances
 from otgan.measure import Pair
+from otgan.mistakes import WrongValueError
 from otgan.rounding import UNIT, CostError
 
 __all__ = ["Cosine"]
@@ -36,7 +37,7 @@ class Cosine(Cost):
             if bool(zero.any()):
                 where = zero.nonzero()[0].tolist()
                 problem = f" of problem {where[0]}" if both.batched else ""
-                raise ValueError(
+                raise WrongValueError(
                     f"{name} must hold no zero vectors for cost='cosine', as those have no direction, got one at "
                     f"sample {where[1]}{problem}: drop it, or shift the samples"
                 )

@@ -14,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from otgan.costs.base import Cost, Normal, power_of_two, tiles_of
 from otgan.coupling import Coupling, once
 from otgan.measure import Pair
+from otgan.mistakes import WrongValueError
 from otgan.options import WrongKindError, shown
 from otgan.rounding import UNIT, CostError
 
@@ -97,11 +98,11 @@ class Custom(Cost):
             values = found.detach().double()
         if values.shape != (len(x), len(y)):
             arrived = f"shape {tuple(values.shape)}" if values.ndim else shown(found)
-            raise ValueError(_expected(len(x), len(y), arrived))
+            raise WrongValueError(_expected(len(x), len(y), arrived))
         least, largest = (float(end) for end in torch.aminmax(values))
         rounding = _ROUNDED * torch.finfo(self.dtype).eps * largest
         if not (np.isfinite(least) and np.isfinite(largest)) or least < -rounding:
-            raise ValueError(_expected(len(x), len(y), f"{least:.6g} to {largest:.6g} among them"))
+            raise WrongValueError(_expected(len(x), len(y), f"{least:.6g} to {largest:.6g} among them"))
         return values.clamp_min_(0.0)
 
     def error(
@@ -128,7 +129,7 @@ class Custom(Cost):
         """Gradients by automatic differentiation, which must be numbers."""
         pulls = super().pull(x, y, mass, cost)
         if not all(bool(torch.isfinite(each).all()) for each in pulls):
-            raise ValueError(
+            raise WrongValueError(
                 "the derivative of the cost must be finite, got NaN or infinity: where points coincide, make it so, "
                 "as torch.cdist does, or add a little under roots"
             )

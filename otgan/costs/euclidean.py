@@ -16,6 +16,12 @@ from otgan.rounding import CostError
 
 __all__ = ["NEAR", "Euclidean", "cost_matrix", "products", "squared_distances"]
 
+_SQUARES = 2
+"""The power at which costs are squared distances, which products of matrices form."""
+
+_BATCH = 3
+"""Dimensions of a batch of points."""
+
 _DIRECT = 3
 """Up to this dimension exact squares are summed coordinate by coordinate."""
 
@@ -37,7 +43,7 @@ class Euclidean(Norm):
     @property
     def definite(self) -> bool:
         """Up to p = 2 (Schoenberg 1938)."""
-        return self.p <= 2
+        return self.p <= _SQUARES
 
     def length(self, difference: Tensor) -> Tensor:
         """‖v‖₂."""
@@ -58,7 +64,7 @@ class Euclidean(Norm):
         self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
     ) -> CostError:
         """That of :func:`cost_matrix` in float64."""
-        exact = exact or self.p != 2
+        exact = exact or self.p != _SQUARES
         if direct or (exact and x.shape[-1] <= _DIRECT):
             return self.error_of_differences(x, y)
         origin = self.origin(x, y) if origin is None else origin
@@ -73,7 +79,7 @@ class Euclidean(Norm):
 
     def mean(self, x: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
         """Mean cost of independent draws; for p = 2 it follows from the moments."""
-        if self.p != 2:
+        if self.p != _SQUARES:
             return super().mean(x, y, a, b)
         a, b = a / a.sum(-1, keepdim=True), b / b.sum(-1, keepdim=True)
         x, y = x.double(), y.double()
@@ -85,7 +91,7 @@ class Euclidean(Norm):
     @property
     def has_moments(self) -> bool:
         """For p = 2."""
-        return self.p == 2
+        return self.p == _SQUARES
 
     def rough_tiles(self, x: Tensor, y: Tensor, entries: int) -> Iterator[tuple[slice, Tensor]]:
         """Yield blocks as accurate as the expansion is in the type of the points."""
@@ -109,12 +115,12 @@ class Euclidean(Norm):
             return super().exponents(x, y, row, column, scale, dtype, direct)
         x, y = x.double(), y.double()
         origin = self.origin(x, y)
-        kind = _SquaredExponents if self.p == 2 else _PowerExponents
+        kind = _SquaredExponents if self.p == _SQUARES else _PowerExponents
         return kind(x - origin, y - origin, row, column, scale, dtype, self.p)
 
     def differentiable(self, x: Tensor, y: Tensor) -> Tensor:
         """For p = 2 an expansion; else from differences, of which coincident pairs take no part."""
-        if self.p == 2:
+        if self.p == _SQUARES:
             return x.square().sum(-1)[..., None] + y.square().sum(-1)[:, None] - 2 * x @ y.mT
         square = (x[:, :, None] - y[:, None]).square().sum(-1)
         apart = square > 0
@@ -122,16 +128,16 @@ class Euclidean(Norm):
 
     def smooth(self, x: Tensor, y: Tensor) -> Tensor:
         """Costs between points of shape (n, d) and (m, d), in their type, once differentiable at no more memory than n m."""
-        if self.p == 2:
+        if self.p == _SQUARES:
             return cost_matrix(x[None], y[None], 2)[0]
         return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist") ** self.p
 
     def pull(self, x: Tensor, y: Tensor, mass: Tensor, cost: Tensor) -> tuple[Tensor, Tensor]:
         """Σⱼ massᵢⱼ p ‖xᵢ − yⱼ‖^(p−2) (xᵢ − yⱼ), where a coincident pair pulls with no force; likewise in y."""
-        if self.p == 2:
+        if self.p == _SQUARES:
             return _pulled(x, y, mass)
         force = mass.mul_(_force(cost, self.p))
-        if self.p > 2:
+        if self.p > _SQUARES:
             return _pulled(x, y, force)
         # Below p = 2 the force grows without bound as two points come near, and with it the rounding of
         # x Σ force − force y: there the differences themselves are summed.
@@ -152,7 +158,7 @@ class Euclidean(Norm):
 
     def forces(self, x: Tensor, y: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
         """The formula of :meth:`pull`, written for a graph."""
-        if self.p == 2:
+        if self.p == _SQUARES:
             return _pulled(x, y, mass)
         difference = x[:, :, None] - y[:, None]
         square = difference.square().sum(-1)
@@ -255,7 +261,7 @@ def _factors(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 def _power(square: Tensor, p: float) -> Tensor:
     """r^p of squares r², overwriting them."""
-    if p == 2:
+    if p == _SQUARES:
         return square
     return square.sqrt_() if p == 1 else square.pow_(p / 2)
 
@@ -289,7 +295,7 @@ def _inner(x: Tensor, y: Tensor) -> Tensor:
     """
     if x.device.type != "cuda" or x.dtype != torch.float32:
         if (
-            x.ndim != 3
+            x.ndim != _BATCH
             or x.shape[0] > 1
             or (torch.is_grad_enabled() and (x.requires_grad or y.requires_grad))
         ):
@@ -301,7 +307,7 @@ def _inner(x: Tensor, y: Tensor) -> Tensor:
 
 def products(x: Tensor, y: Tensor, out: Tensor | None = None) -> Tensor:
     """x yᵀ for batches; one problem goes to the plain product, which is several times faster for few columns."""
-    if x.ndim < 3 or x.shape[0] > 1:
+    if x.ndim < _BATCH or x.shape[0] > 1:
         return torch.matmul(x, y.mT, out=out)
     if out is None:
         return torch.mm(x[0], y[0].T)[None]
@@ -323,4 +329,4 @@ def cost_matrix(
     origin: Tensor | None = None,
 ) -> Tensor:
     """Costs ‖xᵢ − yⱼ‖₂^p of shape (B, n, m); the options are those of :func:`squared_distances`."""
-    return _power(squared_distances(x, y, exact=exact or p != 2, direct=direct, origin=origin), p)
+    return _power(squared_distances(x, y, exact=exact or p != _SQUARES, direct=direct, origin=origin), p)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from otgan.costs.base import Cost
 from otgan.measure import Pair
+from otgan.mistakes import WrongValueError
 from otgan.rounding import UNIT, CostError
 
 __all__ = ["Haversine"]
@@ -38,14 +39,14 @@ class Haversine(Cost):
         """Check that samples are places in radians."""
         d = both.x.points.shape[2]
         if d != _COORDINATES:
-            raise ValueError(
+            raise WrongValueError(
                 f"cost='haversine' is between places (latitude, longitude) in radians, shape (n, 2), got d = {d}: "
                 "pass those two columns"
             )
         for name, side in (("x", both.x), ("y", both.y)):
             largest = float(side.points.detach()[..., 0].abs().max())
             if largest > math.pi / 2 + 1e-6:
-                raise ValueError(
+                raise WrongValueError(
                     f"{name} must hold latitudes between -pi/2 and pi/2 for cost='haversine', got {largest:.6g} among "
                     "them: convert degrees by np.deg2rad, and put latitudes first"
                 )

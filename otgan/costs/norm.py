@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from otgan.costs.base import Cost, Normal, power_of_two
+from otgan.mistakes import OutOfRangeError
 from otgan.rounding import CostError
 
 __all__ = ["Norm"]
@@ -115,7 +116,7 @@ def _check_range(unit: Tensor, spread: Tensor, p: float) -> None:
         return
     k = int(wrong.nonzero()[0])
     length = float(spread[k].log10() + unit[k].log10())
-    raise OverflowError(
+    raise OutOfRangeError(
         f"points about 1e{length:.0f} apart{f' (problem {k})' if len(wrong) > 1 else ''} have costs ‖x − y‖^{p:g} "
         "beyond the range of float64: divide the samples by a length of their own order first (otgan.emd, whose "
         "result is a length, does so by itself)"

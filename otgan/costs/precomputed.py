@@ -12,6 +12,7 @@ from torch.nn.functional import pad
 from otgan.costs.base import Cost, Normal, power_of_two
 from otgan.coupling import Coupling, once
 from otgan.measure import Measure, Pair, holds_tensors, is_list_of_matrices, tensor_of
+from otgan.mistakes import WrongValueError
 from otgan.options import WrongKindError, shown
 from otgan.rounding import CostError
 
@@ -60,14 +61,14 @@ class _Matrices:
             costs = tensor_of(value, name)
             batched = costs.ndim == _BATCH
             if costs.ndim not in {_MATRIX, _BATCH}:
-                raise ValueError(
+                raise WrongValueError(
                     f"{name} must be a matrix of costs, shape (n, m) or (B, n, m), or a list of matrices, for "
                     f"cost='precomputed', got shape {tuple(costs.shape)}"
                 )
             costs = costs if batched else costs[None]
             sizes = [(costs.shape[1], costs.shape[2])] * len(costs)
         if not sizes or min(min(size) for size in sizes) == 0:
-            raise ValueError(
+            raise WrongValueError(
                 f"{name} must hold at least one cost for each problem, got shape {tuple(costs.shape)}"
             )
         check_costs(costs, name)
@@ -78,12 +79,12 @@ def check_costs(costs: Tensor, what: str) -> None:
     """Raise where costs are not finite or below 0."""
     least, largest = torch.aminmax(costs.detach())
     if not bool(torch.isfinite(least) & torch.isfinite(largest)):
-        raise ValueError(
+        raise WrongValueError(
             f"{what} must hold finite costs, got {'NaN' if bool(least.isnan()) else 'an infinite one'}: to forbid a "
             "move, give it a cost far above all others"
         )
     if bool(least < 0):
-        raise ValueError(
+        raise WrongValueError(
             f"{what} must hold costs >= 0, got {float(least):.6g}: subtract the least cost, which moves the value of a "
             "balanced problem by as much"
         )
@@ -115,7 +116,7 @@ class Precomputed(Cost):
 
     def __post_init__(self) -> None:
         if self.p != 1:
-            raise ValueError(
+            raise WrongValueError(
                 f"p must be 1 for cost='precomputed', whose numbers are the costs themselves, got p={self.p:g}: raise "
                 "the matrix to that power and leave out p"
             )
@@ -127,7 +128,7 @@ class Precomputed(Cost):
     def pose(self, x: Any, y: Any, a: Any, b: Any, *, selves: bool = False) -> tuple[Pair, Cost]:
         """Read the matrix from x, or three of them where `selves` are needed too."""
         if y is not None:
-            raise ValueError(
+            raise WrongValueError(
                 f"y must be left out for cost='precomputed', as x holds the costs, got {shown(y)}: pass "
                 "transport(C, cost='precomputed') or sinkhorn_divergence((Cxy, Cxx, Cyy), cost='precomputed')"
             )
@@ -140,14 +141,14 @@ class Precomputed(Cost):
         if not isinstance(x, (tuple, list)):
             raise WrongKindError(f"x must be {expected}, got {shown(x)}")
         if len(x) != len(_TERMS):
-            raise ValueError(f"x must be {expected}, got {len(x)}")
+            raise WrongValueError(f"x must be {expected}, got {len(x)}")
         cross, *own = (_Matrices.read(part, name) for part, name in zip(x, _TERMS, strict=True))
         wanted = [[(size[axis], size[axis]) for size in cross.sizes] for axis in (0, 1)]
         if [each.sizes for each in own] != wanted or any(
             (each.numpy, each.batched) != (cross.numpy, cross.batched) for each in own
         ):
             shapes = [tuple(each.costs.shape[0 if each.batched else 1 :]) for each in (cross, *own)]
-            raise ValueError(f"x must be {expected}, all of one library, got shapes {shapes!s:.80}")
+            raise WrongValueError(f"x must be {expected}, all of one library, got shapes {shapes!s:.80}")
         return _numbered(cross, a, b), self._of(cross, (self._of(own[0]), self._of(own[1])))
 
     @property
@@ -187,7 +188,7 @@ class Precomputed(Cost):
         rows = x[..., 0].to(matrix.device, torch.int64)
         columns = y[..., 0].to(matrix.device, torch.int64) % matrix.shape[2]
         if int(rows.max()) >= matrix.shape[0] * matrix.shape[1]:
-            raise ValueError(
+            raise WrongValueError(
                 "a solution to start from must be of as many points where costs are precomputed: leave out init"
             )
         found = matrix.flatten(0, 1)[rows]

@@ -9,12 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from otgan.mistakes import MistakeError, NotInstalledError
 from otgan.plain import plain
 
 __all__ = ["DataError", "MissingPackageError", "SpecError"]
 
+_SHORT_VALUE = 60
+"""Characters up to which a message shows a wrong value."""
 
-class DataError(ValueError):
+
+class DataError(MistakeError, ValueError):
     """Data cannot be used; the message is one line that names the file and the trouble.
 
     What a file or another library brings into the message is shown in characters that print.
@@ -32,7 +36,7 @@ class SpecError(DataError):
     """
 
 
-class MissingPackageError(DataError, ImportError):
+class MissingPackageError(DataError, NotInstalledError):
     """An optional package is needed for this kind of file; the message names the extra that brings it."""
 
 
@@ -99,4 +103,8 @@ def shown(value: object) -> str:
     except Exception:  # somebody else's class
         words = ""
     kind = type(value).__name__
-    return f"{words} ({kind})" if 0 < len(words) <= 60 and "\n" not in words else f"a value of type {kind}"
+    return (
+        f"{words} ({kind})"
+        if 0 < len(words) <= _SHORT_VALUE and "\n" not in words
+        else f"a value of type {kind}"
+    )

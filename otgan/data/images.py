@@ -33,6 +33,12 @@ CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog
 # One record of a CIFAR-10 batch: the label, then 32 × 32 pixels of red, of green and of blue.
 _RECORD = 1 + 3 * 32 * 32
 
+_STACK = 3
+"""Dimensions of a stack of gray images."""
+
+_MAGIC = 4
+"""Bytes by which an IDX file begins: two zeros, the type, the number of dimensions."""
+
 # The third byte of an IDX file.
 _IDX_TYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(np.uint8),
@@ -46,7 +52,7 @@ _IDX_TYPES: dict[int, np.dtype[Any]] = {
 
 def is_idx(start: bytes) -> bool:
     """Whether a file that starts with these bytes may be an IDX file."""
-    return len(start) >= 4 and start[:2] == b"\0\0" and start[2] in _IDX_TYPES and start[3] > 0
+    return len(start) >= _MAGIC and start[:2] == b"\0\0" and start[2] in _IDX_TYPES and start[3] > 0
 
 
 def open_idx(path: Path) -> Source:
@@ -61,7 +67,7 @@ def open_idx(path: Path) -> Source:
 def open_mnist(images: Path, labels: Path, name: str) -> Source:
     """Open a split of MNIST from its two IDX files."""
     (image_shape, image_type), (label_shape, label_type) = _idx_header(images), _idx_header(labels)
-    if len(image_shape) != 3 or image_type != np.uint8:
+    if len(image_shape) != _STACK or image_type != np.uint8:
         raise DataError(f"{images}: expected images of bytes, found an array of shape {image_shape}")
     if label_shape != image_shape[:1] or label_type != np.uint8:
         raise DataError(f"{labels}: expected {image_shape[0]} labels, found an array of shape {label_shape}")

@@ -24,6 +24,9 @@ _GRAY = frozenset({"1", "L", "LA", "I", "I;16", "I;16B", "I;16L"})
 _DEEP = frozenset({"I", "I;16", "I;16B", "I;16L"})
 _COLORED = frozenset({"P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
 
+_OPAQUE, _DEEPEST = 2**8 - 1, 2**16 - 1
+"""The largest values of eight bits, which as transparency is none, and of sixteen."""
+
 
 def open_pictures(folder: Path) -> Source:
     """Open a folder of pictures of one size, in the order of their names.
@@ -47,7 +50,7 @@ def open_pictures(folder: Path) -> Source:
         return Stored(
             str(folder),
             pictures,
-            divisor=65535.0 if pictures.kind.deep else 255.0,
+            divisor=float(_DEEPEST if pictures.kind.deep else _OPAQUE),
             shape=pictures.shape[1:],
             labels=labels if classes else None,
             classes=classes,
@@ -133,11 +136,11 @@ class _Pictures:
         with self._opened(path) as picture:
             picture.load()
             may_be_transparent = picture.mode in {"LA", "PA", "RGBA"} or "transparency" in picture.info
-            if may_be_transparent and picture.convert("RGBA").getextrema()[3][0] < 255:
+            if may_be_transparent and picture.convert("RGBA").getextrema()[3][0] < _OPAQUE:
                 raise DataError(f"{path}: transparent pixels have no one value: flatten the picture first")
             if self.kind.deep:
                 values = np.asarray(picture)
-                if values.min() < 0 or values.max() > 65535:
+                if values.min() < 0 or values.max() > _DEEPEST:
                     raise DataError(f"{path}: pixels beyond 16 bits: save such images as .npy")
                 return values[None]
             values = np.asarray(picture.convert("RGB" if self.colored else "L"))

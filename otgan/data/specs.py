@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-import warnings
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from otgan.data.dataset import Dataset, Modes
-from otgan.data.errors import DataError, SpecError, as_text, first_line, is_whole, listed, shown
-from otgan.data.files import open_path
-from otgan.data.known import KNOWN, open_known
-from otgan.data.stored import Source, select_member
-from otgan.data.toy import TOYS, Toy, build, generate
+from otgan.data.errors import DataError, SpecError, as_text, is_whole, shown
+from otgan.data.naming import NAMES, Spec, is_column, reading, resolve, toy_of
+from otgan.data.stored import Source
+from otgan.data.toy import generate
+from otgan.spelling import answer_misspelt
 
 __all__ = ["NAMES", "check", "load", "load_weights", "modes", "open_spec", "open_splits"]
-
-Spec = str | os.PathLike[str]
-_T = TypeVar("_T")
-
-#: The built-in names.
-NAMES = (*KNOWN, *TOYS, "lines@0.5")
 
 
 def open_spec(
@@ -91,23 +80,24 @@ def open_spec(
         unpickled.
     """
     _check_options(n, seed, split, dtype)
-    source, label = _resolve(spec, data_dir, split)
+    source, label = resolve(spec, data_dir, split)
     if weights is not None:
         as_text(weights, "the weights", "'weights.npy' or the name of a column")
     if not isinstance(source, Source):
         data = generate(source, n, seed, split, dtype)
         return data if weights is None else replace(data, weights=load_weights(weights, len(data)))
-    in_column = weights is not None and _is_column(weights, source)
-    stored, carried = _reading(source.name, source.read), None
+    in_column = weights is not None and is_column(weights, source)
+    stored, carried = reading(source.name, source.read), None
     if weights is not None and in_column:
         column = os.fspath(weights)
         carried = _nonnegative(f"{source.name}#{column}", stored.column(column).draw(None, 0).points[:, 0])
         stored = stored.without_column(column)
     elif weights is not None:
         carried = load_weights(weights, stored.values.shape[0])
-    return _reading(source.name, lambda: stored.draw(n, seed, label=label, weights=carried, dtype=dtype))
+    return reading(source.name, lambda: stored.draw(n, seed, label=label, weights=carried, dtype=dtype))
 
 
+@answer_misspelt
 def load(
     spec: Spec,
     n: int | None = None,
@@ -146,10 +136,12 @@ def open_splits(
 
     Parameters
     ----------
-    spec, seed, data_dir, dtype
+    spec
         As for :func:`open_spec`.
     n, n_test : int, optional
         How many rows of each; all there are by default, 1000 of synthetic data.
+    seed, data_dir, dtype
+        As for :func:`open_spec`.
 
     Returns
     -------
@@ -162,7 +154,7 @@ def open_splits(
         As :func:`open_spec` does, and if there are not enough rows for both.
     """
     _check_options(n_test, seed, "test", dtype)
-    source, _ = _resolve(spec, data_dir, "train")
+    source, _ = resolve(spec, data_dir, "train")
     if not isinstance(source, Source) or "test" in source.splits:
         train = open_spec(spec, n, seed, data_dir=data_dir, dtype=dtype)
         return train, open_spec(spec, n_test, seed, data_dir=data_dir, split="test", dtype=dtype)
@@ -214,9 +206,9 @@ def check(
         As :func:`open_spec` would.
     """
     _check_options(None, 0, split, np.float64)
-    source, _ = _resolve(spec, data_dir, split)
+    source, _ = resolve(spec, data_dir, split)
     if weights is not None:
-        _is_column(weights, source)
+        is_column(weights, source)
 
 
 def modes(spec: Spec) -> Modes:
@@ -233,94 +225,12 @@ def modes(spec: Spec) -> Modes:
     >>> len(otgan.data.modes("8gaussians"))
     8
     """
-    toy = _toy(as_text(spec, "the name of a mixture", "'8gaussians'"))
+    toy = toy_of(as_text(spec, "the name of a mixture", "'8gaussians'"))
     if toy is None or toy.modes is None:
         raise SpecError(
             f"{os.fspath(spec)} is no mixture with known modes: those are 8gaussians, 25gaussians"
         )
     return toy.modes
-
-
-def _resolve(spec: Spec, data_dir: Spec | None, split: str) -> tuple[Toy | Source, str | None]:
-    """Return what a spec names, opened, and the class to take of it."""
-    if isinstance(spec, str) and not spec:
-        raise _unknown(spec)
-    text = as_text(spec, "data", "'8gaussians' or 'points.npy' (arrays need no loading)")
-    if isinstance(spec, str):
-        toy = _toy(text)
-        if toy is not None:
-            return toy, None
-        name, colon, label = text.partition(":")
-        if name in KNOWN:
-            if colon:  # known before the data are found
-                select_member(label, KNOWN[name], name, "class")
-            return _reading(name, lambda: open_known(name, data_dir, split)), label if colon else None
-    path, key, chosen = _parts(text)
-    source = _reading(path, lambda: open_path(Path(path), key, split))
-    if chosen is not None:
-        if not source.classes:
-            raise SpecError(f"{source.name} has no classes, so there is no class {chosen!r} to take")
-        select_member(chosen, source.classes, source.name, "class")
-    return source, chosen
-
-
-def _parts(text: str) -> tuple[str, str | None, str | None]:
-    """Return a path and the name of a member or of a class after it; a path that exists as it stands has neither."""
-    if os.path.exists(text):
-        return text, None, None
-    for mark in "#:":
-        path, found, name = text.rpartition(mark)
-        if found and os.path.exists(path):
-            return (path, name, None) if mark == "#" else (path, None, name)
-    raise _unknown(text)
-
-
-def _is_column(weights: Spec, source: Toy | Source) -> bool:
-    """Whether weights name a column of a table; a file that can be opened if not, or else an error."""
-    as_text(weights, "the weights", "'weights.npy' or the name of a column")
-    columns = source.columns if isinstance(source, Source) else ()
-    if os.fspath(weights) in columns:
-        return True
-    try:
-        _resolve(weights, None, "train")
-    except SpecError as error:
-        if not columns:
-            raise
-        raise SpecError(f"{error}; {source.name} has the columns {listed(columns)}") from error
-    return False
-
-
-def _toy(text: str) -> Toy | None:
-    """Return the distribution that a spec names, or None if it names something else."""
-    head, colon, mode = text.partition(":")
-    name, at, argument = head.partition("@")
-    if name not in {*TOYS, "lines"}:
-        return None
-    return build(name, argument if at else None, mode if colon else None)
-
-
-def _unknown(text: str) -> SpecError:
-    name = text.partition(":")[0].partition("@")[0]
-    close = difflib.get_close_matches(name, [known.partition("@")[0] for known in NAMES], n=1)
-    hint = f" (did you mean {close[0]!r}?)" if close else ""
-    return SpecError(f"no such file or built-in name: {text!r}{hint}; built-in names are {', '.join(NAMES)}")
-
-
-def _reading(name: str, act: Callable[[], _T]) -> _T:
-    """Do what touches a file, and give what the system says the form of our errors.
-
-    What other libraries warn of meanwhile is of the form of the file, at most: what is read is checked here.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return act()
-    except OSError as error:
-        raise DataError(f"{error.filename or name}: {error.strerror or first_line(error)}") from error
-    except (MemoryError, OverflowError) as error:  # the latter where a size is beyond what an address can be
-        raise DataError(
-            f"{name}: not enough memory to read it: draw fewer rows, or split the file"
-        ) from error
 
 
 def _nonnegative(name: str, weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -24,6 +24,11 @@ __all__ = ["Rows", "Source", "Stored", "check_fits", "check_numeric", "check_sha
 
 _CHANNELS = (1, 3, 4)
 
+_MOST_DIMENSIONS = 4
+"""Dimensions of an array of colored images."""
+
+_SINGLE = np.dtype(np.float32).itemsize
+
 _LITTLE = 2**20  # bytes that are not worth asking for: the answer takes longer than reading so much
 
 
@@ -179,7 +184,9 @@ class Stored:
         points = points.reshape(count, dim)
         if self.divisor != 1.0:
             points /= self.divisor
-        may_overflow = stored.dtype.kind == "f" or dtype.itemsize < 4  # float32 holds every whole number
+        may_overflow = (
+            stored.dtype.kind == "f" or dtype.itemsize < _SINGLE
+        )  # float32 holds every whole number
         if may_overflow and not np.isfinite(points).all():
             row, at = (int(k) for k in np.argwhere(~np.isfinite(points))[0])
             origin = row if isinstance(pool, slice) else int(pool[row])
@@ -207,14 +214,15 @@ def stack(name: str, values: NDArray[Any]) -> Stored:
     """
     check_numeric(name, values.dtype)
     check_shape(name, values.shape)
-    if values.ndim == 1:
-        return Stored(name, values[:, None])
-    if values.ndim == 2:
-        return Stored(name, values)
-    if values.ndim == 3:
-        values = values[:, None]
-    elif values.shape[1] not in _CHANNELS and values.shape[3] in _CHANNELS:
-        values = np.moveaxis(values, 3, 1)
+    match values.ndim:
+        case 1:
+            return Stored(name, values[:, None])
+        case 2:
+            return Stored(name, values)
+        case 3:
+            values = values[:, None]
+        case _ if values.shape[1] not in _CHANNELS and values.shape[3] in _CHANNELS:
+            values = np.moveaxis(values, 3, 1)
     c, h, w = values.shape[1:]
     return Stored(name, values, divisor=255.0 if values.dtype == np.uint8 else 1.0, shape=(c, h, w))
 
@@ -223,7 +231,7 @@ def check_shape(name: str, shape: tuple[int, ...]) -> None:
     """Refuse arrays that are not rows of numbers, or hold none."""
     if any(length >= 2**63 for length in shape):  # such numbers may have too many digits to be written
         raise DataError(f"{name}: its header claims a length beyond 2^63: damaged?")
-    if not 1 <= len(shape) <= 4:
+    if not 1 <= len(shape) <= _MOST_DIMENSIONS:
         raise DataError(
             f"{name}: an array of {len(shape)} dimensions {short(str(shape), 60)}: expected (n,), (n, d) or n images"
         )

@@ -23,6 +23,29 @@ def open_pt(path: Path, key: str | None) -> Source:
     Nothing but tensors in plain containers is read, by ``torch.load(weights_only=True)``. The archive is
     checked here; torch is imported when the tensor is read.
     """
+    _check_archive(path)
+
+    def read() -> Stored:
+        import torch
+
+        content = _loaded(path)
+        name = str(path)
+        if isinstance(content, dict):
+            chosen, content = _picked(path, content, key)
+            name = f"{path}#{chosen}"
+        elif key is not None:
+            raise SpecError(f"{path} has no array {key!r}: it holds one {type(content).__name__}")
+        if not isinstance(content, torch.Tensor):
+            raise DataError(
+                f"{path}: holds a {type(content).__name__}: expected a tensor, or a dict of tensors"
+            )
+        return stack(name, _to_numpy(content, name, path.stat().st_size))
+
+    return Source(str(path), read)
+
+
+def _check_archive(path: Path) -> None:
+    """Raise unless a file is an archive as torch.save writes it."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -38,41 +61,36 @@ def open_pt(path: Path, key: str | None) -> Source:
     if sum(member.file_size for member in members) > path.stat().st_size:
         raise DataError(f"{path}: its members claim more bytes than the file has: damaged?")
 
-    def read() -> Stored:
-        import torch
 
-        try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError as error:
-            raise DataError(
-                f"{path}: does not hold tensors alone, and Python objects are never unpickled: "
-                "save the tensor by itself, torch.save(tensor, path)"
-            ) from error
-        except MemoryError:
-            raise
-        except Exception as error:  # a damaged pickle can stop its parser anywhere
-            raise DataError(f"{path}: damaged: {first_line(error)}") from error
-        name = str(path)
-        if isinstance(content, dict):
-            found = [(_key(k), v) for k, v in content.items() if isinstance(v, torch.Tensor)]
-            tensors = dict(found)
-            if not tensors:
-                raise DataError(f"{path}: a dict without tensors: expected a tensor")
-            if len(tensors) < len(found):
-                raise DataError(
-                    f"{path}: two of its tensors have one name: {listed(tensors)}: rename them apart"
-                )
-            chosen = choose_key(path, key, list(tensors))
-            name, content = f"{path}#{chosen}", tensors[chosen]
-        elif key is not None:
-            raise SpecError(f"{path} has no array {key!r}: it holds one {type(content).__name__}")
-        if not isinstance(content, torch.Tensor):
-            raise DataError(
-                f"{path}: holds a {type(content).__name__}: expected a tensor, or a dict of tensors"
-            )
-        return stack(name, _to_numpy(content, name, path.stat().st_size))
+def _loaded(path: Path) -> Any:
+    """Return what torch's restricted loader makes of a file."""
+    import torch
 
-    return Source(str(path), read)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise DataError(
+            f"{path}: does not hold tensors alone, and Python objects are never unpickled: "
+            "save the tensor by itself, torch.save(tensor, path)"
+        ) from error
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged pickle can stop its parser anywhere
+        raise DataError(f"{path}: damaged: {first_line(error)}") from error
+
+
+def _picked(path: Path, content: dict[Any, Any], key: str | None) -> tuple[str, Any]:
+    """Return the name and the tensor that ``key`` picks from a dict, or the only one there is."""
+    import torch
+
+    found = [(_key(k), v) for k, v in content.items() if isinstance(v, torch.Tensor)]
+    tensors = dict(found)
+    if not tensors:
+        raise DataError(f"{path}: a dict without tensors: expected a tensor")
+    if len(tensors) < len(found):
+        raise DataError(f"{path}: two of its tensors have one name: {listed(tensors)}: rename them apart")
+    chosen = choose_key(path, key, list(tensors))
+    return chosen, tensors[chosen]
 
 
 def open_safetensors(path: Path, key: str | None) -> Source:

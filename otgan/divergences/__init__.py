@@ -2,8 +2,8 @@
 
 What an estimator makes of two sample sets is an object whose methods are the divergences that it offers:
 :class:`Cells` where samples are counted in common cells (`atoms`, `histogram`), :class:`Neighbors` where
-densities are compared by distances to nearest neighbors (`knn`). :func:`kl`, :func:`js` and :func:`tv` are
-one line each over them.
+densities are compared by distances to nearest neighbors (`knn`). :func:`kl`, :func:`js` and :func:`tv` name
+one and ask it.
 """
 
 from otgan.divergences.bins import histogram

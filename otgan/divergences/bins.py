@@ -13,6 +13,7 @@ from torch import Tensor
 
 from otgan.divergences.cells import Cells, gather
 from otgan.measure import Measure, Pair, tensor_of
+from otgan.mistakes import WrongValueError
 from otgan.options import WrongKindError, number, one_of, shown, whole_number
 
 __all__ = ["check_binning", "histogram"]
@@ -21,6 +22,9 @@ Array = NDArray[np.float64]
 
 _MOST = 2.0**52
 """More bins than this in one dimension could not be numbered exactly."""
+
+_MANY = 10
+"""Numbers that are too many to be shown in a message."""
 
 
 def histogram(pair: Pair, *, bins: Any = None, bin_width: Any = None, outside: str | None = None) -> Cells:
@@ -67,7 +71,7 @@ def histogram(pair: Pair, *, bins: Any = None, bin_width: Any = None, outside: s
         with np.errstate(over="ignore"):
             span = high - low
         if not np.isfinite(span).all():
-            raise ValueError(
+            raise WrongValueError(
                 "the range of the samples is infinite in float64: rescale them, or give bin edges"
             )
         counts = count((pooled - low) / np.where(span > 0, span, 1.0))
@@ -95,7 +99,7 @@ def check_binning(bins: Any, bin_width: Any, outside: Any) -> tuple[str | int | 
         As :func:`histogram`.
     """
     if (bins is None) == (bin_width is None):
-        raise ValueError(
+        raise WrongValueError(
             "estimator='histogram' needs exactly one of bins= (a number, edges, 'scott', 'fd' or 'sturges') "
             f"and bin_width= (a length), got {'neither' if bins is None else 'both'}"
         )
@@ -103,7 +107,7 @@ def check_binning(bins: Any, bin_width: Any, outside: Any) -> tuple[str | int | 
         one_of(outside, "outside", ("error", "overflow"))
     checked = None if bins is None else _bins(bins)
     if outside is not None and not isinstance(checked, list):
-        raise ValueError("outside= goes with bin edges only: all other bins hold every sample")
+        raise WrongValueError("outside= goes with bin edges only: all other bins hold every sample")
     return checked, None if bin_width is None else _lengths(bin_width)
 
 
@@ -116,7 +120,9 @@ def _bins(bins: Any) -> str | int | Edges:
     if np.ndim(bins) == 0 if isinstance(bins, (np.ndarray, np.generic, Tensor)) else isinstance(bins, Real):
         found = whole_number(bins, "bins", expected)
         if found > _MOST:
-            raise ValueError(f"bins must be at most 2**52, for more cannot be told apart, got {shown(bins)}")
+            raise WrongValueError(
+                f"bins must be at most 2**52, for more cannot be told apart, got {shown(bins)}"
+            )
         return found
     if not (isinstance(bins, (list, tuple, range, np.ndarray, Tensor)) or hasattr(bins, "to_numpy")):
         raise WrongKindError(f"bins must be {expected}, got {shown(bins)}")
@@ -127,10 +133,10 @@ def _bins(bins: Any) -> str | int | Edges:
 
 def _increasing(edges: Any) -> Array:
     found = tensor_of(edges, "bins").numpy(force=True).astype(np.float64)
-    if found.ndim != 1 or len(found) < 2 or not np.isfinite(found).all() or not (np.diff(found) > 0).all():
-        raise ValueError(
+    if found.ndim != 1 or len(found) <= 1 or not np.isfinite(found).all() or not (np.diff(found) > 0).all():
+        raise WrongValueError(
             "bins must be increasing, finite edges, at least two in a dimension, and one sequence or one a "
-            f"dimension, got {found.tolist() if found.size < 10 else f'{found.size} values'}"
+            f"dimension, got {found.tolist() if found.size < _MANY else f'{found.size} values'}"
         )
     return found
 
@@ -144,7 +150,7 @@ def _lengths(bin_width: Any) -> Array:
     else:
         found = np.array([number(bin_width, "bin_width", expected, above=0)])
     if found.size == 0 or not (np.isfinite(found).all() and (found > 0).all()):
-        raise ValueError(f"bin_width must be {expected}, got {shown(found.tolist())}")
+        raise WrongValueError(f"bin_width must be {expected}, got {shown(found.tolist())}")
     return found
 
 
@@ -155,7 +161,7 @@ def _support(m: Measure) -> NDArray[np.bool_]:
 
 def _widths(widths: Array, dims: int) -> Array:
     if len(widths) not in {1, dims}:
-        raise ValueError(
+        raise WrongValueError(
             f"bin_width must be one length or {dims} of them, one a dimension, got {len(widths)}"
         )
     return widths
@@ -165,7 +171,7 @@ def _multiples(points: Array, widths: Array) -> Array:
     with np.errstate(over="ignore"):
         keys = np.floor(points / widths)
     if np.abs(keys).max() > _MOST:
-        raise ValueError(
+        raise WrongValueError(
             f"bin_width is too small for samples as large as {np.abs(points).max():g}: their bins cannot be "
             "told apart in float64; center the samples or widen the bins"
         )
@@ -174,7 +180,7 @@ def _multiples(points: Array, widths: Array) -> Array:
 
 def _edges(edges: Edges, dims: int) -> Edges:
     if len(edges) not in {1, dims}:
-        raise ValueError(
+        raise WrongValueError(
             f"bins must give edges for each of the {dims} dimensions, got {len(edges)} sequences"
         )
     return edges * dims if len(edges) == 1 else edges
@@ -184,7 +190,7 @@ def _check_inside(points: Array, held: NDArray[np.bool_], edges: list[Array], na
     low, high = np.array([e[0] for e in edges]), np.array([e[-1] for e in edges])
     out = (((points < low) | (points > high)).any(-1) & held).sum()
     if out:
-        raise ValueError(
+        raise WrongValueError(
             f"{out} sample{'s' if out > 1 else ''} of {name} {'are' if out > 1 else 'is'} outside the bin edges: "
             "widen them, or pass outside='overflow' for open bins on either side"
         )
@@ -220,7 +226,7 @@ def _counter(bins: Any, *, weighted: bool) -> Rule:
     if not isinstance(bins, str):
         return lambda unit: np.full(unit.shape[1], float(bins))
     if weighted:
-        raise ValueError(
+        raise WrongValueError(
             f"bins={bins!r} finds bins for samples without weights only: give a number of bins, edges or bin_width="
         )
     width = _RULES[bins]

@@ -12,8 +12,10 @@ from otgan.divergences.cells import Cells, atoms
 from otgan.divergences.neighbors import Neighbors, knn
 from otgan.form import Form
 from otgan.measure import Pair, pair
+from otgan.mistakes import WrongValueError
 from otgan.normal_form import Side
 from otgan.options import WrongKindError, number, shown
+from otgan.spelling import answer_misspelt
 
 __all__ = ["ESTIMATORS", "OPTIONS", "estimate", "js", "kl", "tv"]
 
@@ -32,6 +34,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 """The options that each estimator takes."""
 
 
+@answer_misspelt
 def kl(
     x: Any,
     y: Any,
@@ -101,6 +104,7 @@ def kl(
     return _divergence("kl", x, y, a, b, estimator, options, unit=_unit(base))
 
 
+@answer_misspelt
 def js(
     x: Any,
     y: Any,
@@ -121,12 +125,14 @@ def js(
 
     Parameters
     ----------
-    x, y, a, b, base, bins, bin_width, outside, k
+    x, y, a, b
         As for :func:`otgan.kl`.
     estimator : {"atoms", "histogram", "knn"}
         As for :func:`otgan.kl`. "atoms" is log 2 between independent draws of densities, whichever they are.
         "knn" compares densities by the shares of both sets among neighbors, see `Neighbors.js`; it holds on
         manifolds and for repeated samples too, and no gradient passes through it.
+    base, bins, bin_width, outside, k
+        As for :func:`otgan.kl`.
 
     Returns
     -------
@@ -148,6 +154,7 @@ def js(
     return _divergence("js", x, y, a, b, estimator, options, unit=_unit(base))
 
 
+@answer_misspelt
 def tv(
     x: Any,
     y: Any,
@@ -163,11 +170,13 @@ def tv(
 
     Parameters
     ----------
-    x, y, a, b, bins, bin_width, outside
+    x, y, a, b
         As for :func:`otgan.kl`.
     estimator : {"atoms", "histogram"}
         As for :func:`otgan.kl`. "atoms" is 1 between independent draws of densities, whichever they are.
         Nearest neighbors give no sound estimate of it.
+    bins, bin_width, outside
+        As for :func:`otgan.kl`.
 
     Returns
     -------
@@ -213,13 +222,13 @@ def estimate(divergence: str, both: Pair, estimator: str, **options: Any) -> Cel
     if not isinstance(estimator, str):
         raise WrongKindError(f"estimator must be one of {names}, got {shown(estimator)}")
     if estimator not in ESTIMATORS[divergence]:
-        raise ValueError(f"{divergence} has no estimator {estimator[:40]!r}: it has {names}")
+        raise WrongValueError(f"{divergence} has no estimator {estimator[:40]!r}: it has {names}")
     both = Pair(Side.of(both.x).measure, Side.of(both.y).measure)
     given = {name: value for name, value in options.items() if value is not None}
     for name in given:
         if name not in OPTIONS[estimator]:
             owner = next(other for other, names in OPTIONS.items() if name in names)
-            raise ValueError(
+            raise WrongValueError(
                 f"{name}= is an option of estimator={owner!r}, but estimator={estimator!r} was asked for"
             )
     match estimator:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from otgan.costs.euclidean import squared_distances
 from otgan.measure import Pair
+from otgan.mistakes import WrongValueError
 from otgan.options import whole_number
 
 __all__ = ["Neighbors", "check_k", "knn"]
@@ -103,7 +104,7 @@ def knn(pair: Pair, *, k: int | None = None) -> Neighbors:
     """
     k = check_k(k)
     if pair.x.weighted or pair.y.weighted:
-        raise ValueError(
+        raise WrongValueError(
             "estimator='knn' takes samples without weights: use estimator='atoms' or 'histogram', or draw "
             "samples by their weights first"
         )
@@ -116,7 +117,7 @@ def knn(pair: Pair, *, k: int | None = None) -> Neighbors:
     ]
     least = min(len(points) for both in sides for points in both)
     if least < k + 1:
-        raise ValueError(
+        raise WrongValueError(
             f"k = {k} needs at least {k + 1} samples on each side, got {least}: give more, or a smaller k"
         )
     # Squares of very large or very small coordinates would leave the range of float64.
@@ -139,7 +140,7 @@ def _kl(x: Tensor, y: Tensor, k: int) -> Tensor:
     for squares, name in ((rho, "x"), (nu, "y")):
         zeros = int((squares == 0).sum())
         if zeros:
-            raise ValueError(
+            raise WrongValueError(
                 f"the k-nearest-neighbor KL compares densities, but {zeros} samples of x coincide with {k} or "
                 f"more {'other ' if name == 'x' else ''}samples of {name}: use estimator='atoms' or 'histogram' "
                 "for discrete data, drop repeated rows, or raise k above the number of repetitions"

@@ -8,6 +8,8 @@ factor of S preconditions them; S changes little near the solution, so one facto
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -68,8 +70,8 @@ class Newton:
             part.factor = self.factor[keep]
         return part
 
-    def step(self, it: Iterate, goal: float) -> None:
-        """Move an iterate, whose row sums are exact, by a Newton step with line search."""
+    def step(self, it: Iterate, goal: float, budget: float) -> None:
+        """Move an iterate, whose row sums are exact, by a Newton step with line search, in about `budget` passes."""
         column = it.b * it.ratio
         gap = it.b - column
         limit = _SLOW
@@ -81,7 +83,7 @@ class Newton:
         # The inner accuracy follows the error, which makes the convergence superlinear; the floor keeps the
         # last step from solving more than is asked for.
         forcing = torch.maximum(it.error.sqrt().clamp_max(0.1), 0.6 * goal / it.error).clamp_max(0.7)
-        direction, used = self._solve(it, column, gap, forcing, limit)
+        direction, used = self._solve(it, column, gap, forcing, min(limit, math.ceil(budget)))
         if self.factor is None:
             self.slow = self.slow or used >= _SLOW
         elif used > _STALE:

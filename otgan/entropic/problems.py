@@ -20,6 +20,7 @@ from otgan.entropic.symmetric import solve_symmetric
 from otgan.entropic.unbalanced import solve_unbalanced
 from otgan.geometry import BACKENDS, Geometry, make_geometry
 from otgan.measure import Measure, Pair
+from otgan.mistakes import OutOfRangeError, WrongValueError
 from otgan.normal_form import NormalForm, Restored
 from otgan.options import (
     check_backend,
@@ -105,13 +106,13 @@ class Settings:
             given = "epsilon" if epsilon is not None else "blur"
             strength = _spread(strength, points, given)
             if bool((strength / form.scale < _LEAST).any()):
-                raise OverflowError(
+                raise OutOfRangeError(
                     f"{given} is less than {_LEAST:.0e} of the costs, which float64 cannot tell from 0: raise it, or "
                     "leave it out of otgan.transport for exact transport"
                 )
         rho = None if rho is None else _spread(rho, points, "reach")
         if rho is not None and bool((rho / form.scale < _LEAST).any()):
-            raise OverflowError(
+            raise OutOfRangeError(
                 f"p * reach**p is less than {_LEAST:.0e} of the costs, which float64 cannot tell from 0: raise reach"
             )
         return cls(strength, rho, tol, limit, backend, deadline)
@@ -268,7 +269,7 @@ def _extended(init: Coupling, form: NormalForm, settings: Settings) -> Tensor:
     assert isinstance(init.inner, EntropicCoupling)
     before, old, y = init.form, init.inner, form.pair.y.points
     if before.unit.shape[0] != y.shape[0] or old.geometry.x.shape[2] != y.shape[2]:
-        raise ValueError(
+        raise WrongValueError(
             f"init must have the batch size and dimension of the problem, {(y.shape[0], y.shape[2])}, "
             f"got {(before.unit.shape[0], old.geometry.x.shape[2])}"
         )
@@ -295,5 +296,5 @@ def _spread(value: Tensor, x: Tensor, name: str) -> Tensor:
     value = value.to(x.device)
     if value.ndim == 1 and len(value) != len(x):
         expected = f"one number or one a problem ({len(x)})"
-        raise ValueError(f"{name} must be {expected}, got {len(value)}")
+        raise WrongValueError(f"{name} must be {expected}, got {len(value)}")
     return value.expand(len(x)).contiguous()

@@ -128,7 +128,7 @@ def solve(
     if f is None:
         f = _anchor(geometry, b, g)
     for level in levels(first, epsilon):
-        if deadline.passed:
+        if deadline.passed or count >= max_iter:
             break
         iterate = Iterate(geometry, a, b, level, f, g, _STAGE_TOL)
         budget = min(_STAGE_PASSES, max_iter - count)
@@ -272,7 +272,7 @@ def _stage(
             if plain == 0 and _plain_steps(before, iterate.error, goal) <= _SOON:
                 plain = 1
         else:
-            newton.step(iterate, goal)
+            newton.step(iterate, goal, budget - iterate.passes)
             if bool(((iterate.error > 0.9 * before) & ~done).any()):
                 plain = _PLAIN
 

@@ -25,6 +25,7 @@ from otgan.exact.sorted import solve_roughly
 from otgan.geometry import make_geometry
 from otgan.measure import Measure, Pair
 from otgan.memory import describe, free_memory
+from otgan.mistakes import NotInstalledError, TooLargeError, WrongValueError
 
 __all__ = ["EXACT_BACKENDS", "ExactCoupling", "solve_exact"]
 
@@ -299,14 +300,14 @@ def _choose(backend: str, n: int, m: int, d: int, cost: Cost, uniform: bool) -> 
         many = n * m >= _CERTIFIED * max(1, d / _WIDE) and (cost.p > 1 or d > _DEGENERATE)
         return "certified" if (many or not _fits(n, m)) and sparse_simplex_available() else "simplex"
     if backend == "line" and not (d == 1 and cost.sorts):
-        raise ValueError(
+        raise WrongValueError(
             f"backend 'line' sorts points on the line (d = 1) at costs of their differences, got d = {d} and "
             f"cost={cost.name!r}: use 'simplex'"
         )
     if backend == "assignment" and not uniform:
-        raise ValueError("backend 'assignment' needs n = m and no weights: use 'simplex'")
+        raise WrongValueError("backend 'assignment' needs n = m and no weights: use 'simplex'")
     if backend == "certified" and not sparse_simplex_available():
-        raise ImportError("backend 'certified' needs POT 0.9.7 or later: pip install -U pot")
+        raise NotInstalledError("backend 'certified' needs POT 0.9.7 or later: pip install -U pot")
     return backend
 
 
@@ -317,7 +318,7 @@ def _fits(n: int, m: int) -> bool:
 def _check_memory(n: int, m: int) -> None:
     if not _fits(n, m):
         need, free = _COPIES * 8 * n * m, free_memory(torch.device("cpu"))
-        raise MemoryError(
+        raise TooLargeError(
             f"an exact solve of {n} x {m} points on all costs needs about {describe(need)}, and {describe(free)} are "
             "free: use backend='auto', take fewer samples, or give epsilon (or blur), whose streamed solver needs "
             "O(n + m) memory and whose bounds enclose the exact cost"

@@ -15,6 +15,7 @@ import numpy as np
 
 from otgan.deadline import NEVER, Deadline
 from otgan.exact.arcs import Arcs, Floats, lasting
+from otgan.mistakes import OtganError
 
 __all__ = ["OutOfTimeError", "SimplexError", "check_result", "import_pot", "run_pot", "solve_simplex"]
 
@@ -36,7 +37,7 @@ _FRAMEWORKS = {"jax": "JAX", "cupy": "CUPY", "tensorflow": "TENSORFLOW"}
 """Array frameworks that POT imports if it finds them, and its names for them."""
 
 
-class SimplexError(RuntimeError):
+class SimplexError(OtganError, RuntimeError):
     """The network simplex did not end at an optimal plan."""
 
 

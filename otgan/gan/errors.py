@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 
+from otgan.mistakes import MistakeError, OtganError
+
 __all__ = ["DivergedError", "Interrupted", "OptionError", "RunError", "Terminated", "WriteError", "reason"]
 
 
-class OptionError(ValueError):
+class OptionError(MistakeError, ValueError):
     """A name or an option means nothing here; the message says what would."""
 
 
-class RunError(RuntimeError):
+class RunError(OtganError, RuntimeError):
     """A run cannot start, continue or be read: its folder, its files or its data are not what they must be."""
 
 

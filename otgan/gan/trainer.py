@@ -35,6 +35,7 @@ from otgan.gan.run import Run
 from otgan.gan.samples import Samples
 from otgan.gan.state import State
 from otgan.gan.systems import SYSTEMS, System
+from otgan.spelling import answer_misspelt
 
 __all__ = ["train"]
 
@@ -48,6 +49,7 @@ QUICK, FULL = 512, 2000
 _log = logging.getLogger("otgan")
 
 
+@answer_misspelt
 def train(
     system: str | System = "wgan-gp",
     data: Any = "8gaussians",

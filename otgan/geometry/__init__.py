@@ -11,6 +11,7 @@ import torch
 from otgan.costs import Cost
 from otgan.geometry.base import Geometry
 from otgan.memory import describe, free_memory
+from otgan.mistakes import NotInstalledError, TooLargeError
 
 __all__ = ["BACKENDS", "Geometry", "make_geometry"]
 
@@ -75,7 +76,7 @@ def make_geometry(
             kind = _imported(backend)
             backend = backend if kind.takes(rule) else fitting
     if backend == "dense" and need > free:
-        raise MemoryError(
+        raise TooLargeError(
             f"backend 'dense' needs about {describe(need)} for {x.shape[0]} problem(s) of {x.shape[1]} x {y.shape[1]} "
             f"points, and {describe(free)} are free: use backend='streamed' (or 'auto'), which needs O(n + m)"
         )
@@ -84,7 +85,7 @@ def make_geometry(
 
 def _imported(backend: str) -> type[Geometry]:
     if not _installed(backend):
-        raise ImportError(
+        raise NotInstalledError(
             f"backend {backend!r} needs the package {_NEEDS[backend].replace('_', '-')}, which is not installed: "
             f"pip install 'otgan[{backend}]' (Linux), or use backend='auto'"
         )

@@ -16,6 +16,7 @@ from otgan.costs import Cost, Euclidean
 from otgan.geometry.base import Kernel
 from otgan.geometry.streamed import StreamedGeometry
 from otgan.geometry.triton.device import require_device
+from otgan.mistakes import WrongValueError
 
 __all__ = ["FlashGeometry"]
 
@@ -57,7 +58,7 @@ class FlashGeometry(StreamedGeometry):
 
     def __init__(self, x: Tensor, y: Tensor, rule: Cost, direct: bool = False) -> None:
         if rule.p != _POWER:
-            raise ValueError(
+            raise WrongValueError(
                 f"backend 'flash' computes squared distances only, p = 2, got p={rule.p:g}: use 'auto'"
             )
         require_device(x.device, "flash")

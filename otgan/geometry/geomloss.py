@@ -17,6 +17,7 @@ from otgan.costs import Cost, Euclidean
 from otgan.costs.euclidean import cost_matrix
 from otgan.geometry.base import Geometry, Kernel
 from otgan.geometry.streamed import StreamedGeometry
+from otgan.mistakes import WrongValueError
 
 __all__ = ["GeomlossGeometry"]
 
@@ -47,7 +48,7 @@ class GeomlossGeometry(StreamedGeometry):
 
     def __init__(self, x: Tensor, y: Tensor, rule: Cost, direct: bool = False) -> None:
         if rule.p not in _POWERS:
-            raise ValueError(
+            raise WrongValueError(
                 f"backend 'geomloss' computes costs for p = 1 and p = 2, got p={rule.p:g}: use 'auto'"
             )
         super().__init__(x, y, rule, direct)

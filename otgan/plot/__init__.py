@@ -1,10 +1,10 @@
-"""Figures. The only package that knows matplotlib; no global state of it is read or written.
+"""Figures of reports and of lessons, by matplotlib, of which no global state is read or written.
 
 Every function draws what it is given on a new :class:`matplotlib.figure.Figure`, which notebooks show and whose
 ``savefig`` writes it.
 """
 
+from otgan.plot.border import report
 from otgan.plot.lines import parallel_lines
-from otgan.plot.reports import report
 
 __all__ = ["parallel_lines", "report"]

@@ -1,4 +1,4 @@
-"""The colors of all figures."""
+"""The colors of the figures, of the benchmarks' too."""
 
 from __future__ import annotations
 

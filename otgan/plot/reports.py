@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from otgan.options import WrongKindError, check_seed, shown, whole_number
+from otgan.options import check_seed, whole_number
 from otgan.plot.arcs import heaviest
 from otgan.plot.palette import GREEN, INK, SKY
 from otgan.plot.samples import in_the_plane, on_the_line
@@ -18,7 +18,7 @@ from otgan.report.text import UNCERTAINTY
 if TYPE_CHECKING:
     from otgan.report import Distance, Report
 
-__all__ = ["report"]
+__all__ = ["drawn"]
 
 _LABELS = {
     "js": "JS",
@@ -30,36 +30,15 @@ _LABELS = {
 
 _CEILINGS = {"js": math.log(2), "tv": 1.0}
 
+_NEAR = 0.15
+"""Share of the axis below which what is centered would stick out of it."""
 
-def report(found: Report, *, arcs: int = 150, points: int = 2000, seed: int = 0) -> Figure:
-    """Draw two sets of samples, the heaviest arcs of the plan between them, and their distances as bars.
+_SQUARED = 2
+"""The power p whose root has a sign of its own."""
 
-    Sets on the line are drawn as histograms that face each other, sets in more than two dimensions by the first two
-    principal axes of both together.
 
-    Parameters
-    ----------
-    found : otgan.Report
-    arcs : int
-        How many arcs of the plan to draw at most.
-    points : int
-        How many points of each set to draw at most.
-    seed : int
-        Which of more points, and of arcs of equal mass, are drawn.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is no report, or a number is no whole number in its range.
-    """
-    from otgan.report import Report
-
-    if not isinstance(found, Report):
-        raise WrongKindError(f"found must be a report made by otgan.compare, got {shown(found)}")
+def drawn(found: Report, arcs: int, points: int, seed: int) -> Figure:
+    """Return the figure of a report: the sets, at most so many of their points and arcs, and the distances."""
     arcs = whole_number(arcs, "arcs", "a whole number >= 0", least=0)
     points = whole_number(points, "points", "a whole number >= 1")
     seed = check_seed(seed)
@@ -68,14 +47,14 @@ def report(found: Report, *, arcs: int = 150, points: int = 2000, seed: int = 0)
         [each for each in found.distances.values() if (each.p is None) == divergent]
         for divergent in (False, True)
     ]
-    drawn = [family for family in families if family]
+    shown = [family for family in families if family]
     grid = figure.add_gridspec(
-        len(drawn), 2, width_ratios=(1.5, 1), height_ratios=[1.5 + len(family) for family in drawn]
+        len(shown), 2, width_ratios=(1.5, 1), height_ratios=[1.5 + len(family) for family in shown]
     )
     ax = figure.add_subplot(grid[:, 0])
     plan = heaviest(found, arcs, np.random.default_rng([seed, 0]))
     (on_the_line if found.d == 1 else in_the_plane)(ax, found, plan, points, seed)
-    for row, family in enumerate(drawn):
+    for row, family in enumerate(shown):
         _bars(figure.add_subplot(grid[row, 1]), family)
     return figure
 
@@ -83,67 +62,18 @@ def report(found: Report, *, arcs: int = 150, points: int = 2000, seed: int = 0)
 def _bars(ax: Axes, distances: list[Distance]) -> None:
     """Draw distances of one family as bars: transport as lengths, divergences against their ceilings."""
     transport = distances[0].p is not None
-    lengths = [_length(each) for each in distances]
-    finite = [value for value in lengths if math.isfinite(value)]
+    finite = [value for value in map(_length, distances) if math.isfinite(value)]
     floors = [each.noise_floor.larger for each in distances if each.noise_floor is not None]
     right = 1.3 * max([*finite, *floors, 0.0 if transport else 1.0]) or 1.0
-    for row, (each, length) in enumerate(zip(distances, lengths, strict=True)):
-        endless = math.isinf(length)
-        ax.barh(
-            row,
-            right if endless else length,
-            height=0.55,
-            color="white" if endless else GREEN if transport else SKY,
-            edgecolor=SKY if endless else "none",
-            hatch="////" if endless else None,
-            linewidth=0,
-            zorder=1,
-        )
-        if _whisker(each) is not None:
-            ax.errorbar(length, row, xerr=_whisker(each), color=INK, capsize=3, linewidth=1, zorder=3)
+    for row, each in enumerate(distances):
+        _bar(ax, row, each, right)
         if each.noise_floor is not None:
-            ax.plot(
-                [each.noise_floor.larger] * 2, [row - 0.36, row + 0.36], color=INK, linestyle=":", zorder=3
-            )
-            ax.annotate(
-                "noise floor",
-                (each.noise_floor.larger, row - 0.36),
-                xytext=(0, 2),
-                textcoords="offset points",
-                ha="center" if each.noise_floor.larger > 0.15 * right else "left",
-                va="bottom",
-                fontsize=8,
-                color=INK,
-            )
+            _floor(ax, row, each.noise_floor.larger, right)
         if each.metric in _CEILINGS:
-            ceiling = _CEILINGS[each.metric]
-            ax.plot([ceiling] * 2, [row - 0.36, row + 0.36], color=INK, linestyle="--", linewidth=1, zorder=3)
-        ax.annotate(
-            _caption(each),
-            (
-                right if endless else max(length + (_whisker(each) or 0.0), _CEILINGS.get(each.metric, 0.0)),
-                row,
-            ),
-            xytext=(-8 if endless else 8, 0),
-            textcoords="offset points",
-            ha="right" if endless else "left",
-            va="center",
-            fontsize=9,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5} if endless else None,
-        )
+            _mark(ax, row, _CEILINGS[each.metric], "--")
     ax.set_yticks(range(len(distances)), [_bar_label(each) for each in distances])
     ax.set(xlim=(min([*finite, 0.0]), right), ylim=(len(distances) - 0.4, -0.7))
-    if transport:
-        power = distances[0].p
-        root = "" if power == 1 else f" (roots of order {power:g})"
-        whiskers = any(_whisker(each) is not None for each in distances)
-        ax.set_xlabel(f"units of the samples{root}" + (f"\nwhiskers: {UNCERTAINTY}" if whiskers else ""))
-    else:
-        names = {each.metric for each in distances}
-        units = (
-            "nats" if "tv" not in names else "share of the mass" if names == {"tv"} else "nats (TV: a share)"
-        )
-        ax.set_xlabel(f"{units}; dashed: the ceiling" if names & _CEILINGS.keys() else units)
+    ax.set_xlabel((_units_of_transport if transport else _units_of_divergences)(distances))
     ax.set_title(
         "Transport: how far apart they are" if transport else "Divergence: how little they overlap",
         loc="left",
@@ -151,6 +81,70 @@ def _bars(ax: Axes, distances: list[Distance]) -> None:
     )
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(axis="y", length=0)
+
+
+def _bar(ax: Axes, row: int, each: Distance, right: float) -> None:
+    """Draw one distance as a bar with its value; an infinite one hatched, as far as the axis goes."""
+    length, whisker = _length(each), _whisker(each)
+    endless = math.isinf(length)
+    ax.barh(
+        row,
+        right if endless else length,
+        height=0.55,
+        color="white" if endless else SKY if each.p is None else GREEN,
+        edgecolor=SKY if endless else "none",
+        hatch="////" if endless else None,
+        linewidth=0,
+        zorder=1,
+    )
+    if whisker is not None:
+        ax.errorbar(length, row, xerr=whisker, color=INK, capsize=3, linewidth=1, zorder=3)
+    end = right if endless else max(length + (whisker or 0.0), _CEILINGS.get(each.metric, 0.0))
+    ax.annotate(
+        _caption(each),
+        (end, row),
+        xytext=(-8 if endless else 8, 0),
+        textcoords="offset points",
+        ha="right" if endless else "left",
+        va="center",
+        fontsize=9,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5} if endless else None,
+    )
+
+
+def _mark(ax: Axes, row: int, where: float, linestyle: str) -> None:
+    """Draw a line across a bar."""
+    ax.plot([where] * 2, [row - 0.36, row + 0.36], color=INK, linestyle=linestyle, linewidth=1, zorder=3)
+
+
+def _floor(ax: Axes, row: int, where: float, right: float) -> None:
+    """Draw the noise floor across a bar, its name to the right of it where it stands near the left end."""
+    _mark(ax, row, where, ":")
+    ax.annotate(
+        "noise floor",
+        (where, row - 0.36),
+        xytext=(0, 2),
+        textcoords="offset points",
+        ha="center" if where > _NEAR * right else "left",
+        va="bottom",
+        fontsize=8,
+        color=INK,
+    )
+
+
+def _units_of_transport(distances: list[Distance]) -> str:
+    """Return what the axis of distances of transport counts."""
+    power = distances[0].p
+    root = "" if power == 1 else f" (roots of order {power:g})"
+    whiskers = any(_whisker(each) is not None for each in distances)
+    return f"units of the samples{root}" + (f"\nwhiskers: {UNCERTAINTY}" if whiskers else "")
+
+
+def _units_of_divergences(distances: list[Distance]) -> str:
+    """Return what the axis of divergences counts."""
+    names = {each.metric for each in distances}
+    units = "nats" if "tv" not in names else "share of the mass" if names == {"tv"} else "nats (TV: a share)"
+    return f"{units}; dashed: the ceiling" if names & _CEILINGS.keys() else units
 
 
 def _length(each: Distance) -> float:
@@ -177,4 +171,4 @@ def _caption(each: Distance) -> str:
         return "∞"
     if each.metric == "emd" or each.p in {None, 1.0}:
         return f"{each.value:.4g}"
-    return f"√{each.value:.4g}" if each.p == 2 and each.value >= 0 else f"root of {each.value:.4g}"
+    return f"√{each.value:.4g}" if each.p == _SQUARED and each.value >= 0 else f"root of {each.value:.4g}"

@@ -19,13 +19,25 @@ if TYPE_CHECKING:
 
 __all__ = ["in_the_plane", "on_the_line"]
 
+_PLANE = 2
+"""Dimensions of paper."""
+
+_CROWDED = 500
+"""Points of a set above which they are drawn small, and the arcs over them."""
+
+_FEW_DIMENSIONS = 100
+"""Dimensions up to which principal axes are computed by a full decomposition."""
+
+_LONGEST_NAME = 32
+"""Characters of a set's name in the legend, the end of a longer one."""
+
 
 def in_the_plane(ax: Axes, found: Report, plan: Arcs | None, points: int, seed: int) -> None:
     """Draw the points of both sets, those of more than two dimensions by their principal axes, and the arcs."""
     rng = np.random.default_rng([seed, 1])
     x, y, axes = _projected(found)
     none = np.empty(0, dtype=np.int64)
-    crowded = max(len(x), len(y)) > 500
+    crowded = max(len(x), len(y)) > _CROWDED
     if plan is not None:
         segments = np.stack([x[plan.i], y[plan.j]], axis=1)
         ax.add_collection(
@@ -55,18 +67,18 @@ def in_the_plane(ax: Axes, found: Report, plan: Arcs | None, points: int, seed: 
 def _projected(found: Report) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[str, str]]:
     """Both sets in the plane, and what its axes are."""
     x, y = (side.points[0].double().numpy(force=True) for side in (found.x, found.y))
-    if found.d == 2:
+    if found.d == _PLANE:
         return x, y, ("first coordinate", "second coordinate")
     from sklearn.decomposition import PCA
 
     both = np.concatenate([x, y])
     # Samples that are all one point, or on one line, have no second axis: it is drawn at 0.
-    rank = min(2, len(both))
-    principal = PCA(rank, svd_solver="full" if found.d <= 100 else "randomized", random_state=0)
+    rank = min(_PLANE, len(both))
+    principal = PCA(rank, svd_solver="full" if found.d <= _FEW_DIMENSIONS else "randomized", random_state=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         plane = principal.fit_transform(both)
     shares = np.nan_to_num(principal.explained_variance_ratio_)
-    plane, shares = np.pad(plane, ((0, 0), (0, 2 - rank))), np.pad(shares, (0, 2 - rank))
+    plane, shares = np.pad(plane, ((0, 0), (0, _PLANE - rank))), np.pad(shares, (0, _PLANE - rank))
     first, second = (
         f"{which} principal axis ({100 * share:.2g} % of the variance)"
         for which, share in zip(("first", "second"), shares, strict=True)
@@ -131,5 +143,5 @@ def _chosen(size: int, limit: int, ends: NDArray[np.int64], rng: np.random.Gener
 def _of(name: str, drawn: int, size: int) -> str:
     """Words for a legend. A leading underscore would hide an entry, and dollars would be read as mathematics."""
     name = plain(name)
-    short = name if len(name) <= 32 else f"…{name[-31:]}"
+    short = name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
     return f"{f'{drawn} of ' if drawn < size else ''}{size} samples of {short}".replace("$", r"\$")

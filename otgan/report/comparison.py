@@ -19,6 +19,7 @@ import numpy as np
 import otgan
 from otgan.measure import Measure, Pair, pair
 from otgan.metrics import DEFAULT
+from otgan.mistakes import NoSuchNameError, WrongValueError
 from otgan.options import WrongKindError, flag, shown, whole_number
 from otgan.plain import plain as safe
 from otgan.report import text
@@ -27,6 +28,7 @@ from otgan.report.distance import Distance, measured, statistic
 from otgan.report.plan import Plan
 from otgan.report.uncertainty import noise_floor, permutation_null
 from otgan.result import ConvergenceError
+from otgan.spelling import answer_misspelt
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -105,7 +107,9 @@ class Report:
     def __getitem__(self, name: str) -> Distance:
         """Return the distance of that name; a KeyError says which there are."""
         if name not in list(self.distances):  # a list, so that no value is asked for its hash
-            raise KeyError(f"no distance {shown(name)} in this report: it has {', '.join(self.distances)}")
+            raise NoSuchNameError(
+                f"no distance {shown(name)} in this report: it has {', '.join(self.distances)}"
+            )
         return self.distances[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -186,11 +190,12 @@ class Report:
         -------
         matplotlib.figure.Figure
         """
-        from otgan import plot
+        from otgan.plot.reports import drawn
 
-        return plot.report(self, arcs=arcs, points=points, seed=seed)
+        return drawn(self, arcs, points, seed)
 
 
+@answer_misspelt
 def compare(
     x: Any,
     y: Any,
@@ -316,14 +321,14 @@ def _pair_of_names(names: Any) -> tuple[str, str]:
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
         raise WrongKindError(f"names must be {expected}, got {shown(names)}")
     if len(names) != 2:
-        raise ValueError(f"names must be {expected}, got {len(names)}")
+        raise WrongValueError(f"names must be {expected}, got {len(names)}")
     return names[0], names[1]
 
 
 def _single(both: Pair) -> Pair:
     """Return the pair with results as floats and arrays, whatever library it came from."""
     if both.batched:
-        raise ValueError(
+        raise WrongValueError(
             f"compare reports on one pair of sets, got a batch of {both.x.points.shape[0]}: call it for each, or "
             "otgan.emd, otgan.sinkhorn and their like for the numbers of a whole batch"
         )

@@ -15,6 +15,7 @@ from otgan.divergences.neighbors import check_k
 from otgan.entropic.problems import Settings
 from otgan.measure import Pair
 from otgan.metrics import DEFAULT, Request, parse
+from otgan.mistakes import WrongValueError
 from otgan.normal_form import NormalForm
 from otgan.options import (
     check_max_iter,
@@ -73,7 +74,9 @@ class Plan:
         strength = resolve_epsilon(epsilon, blur, p)
         if strength is not None and strength.ndim > 0:
             name = "epsilon" if epsilon is not None else "blur"
-            raise ValueError(f"{name} must be one number, as a report is of one problem, got {len(strength)}")
+            raise WrongValueError(
+                f"{name} must be one number, as a report is of one problem, got {len(strength)}"
+            )
         check_tol(tol, torch.float64)
         check_max_iter(max_iter)
         check_time_limit(time_limit)
@@ -86,12 +89,12 @@ class Plan:
     def check_weights(self, weighted: bool) -> None:
         """Raise a ValueError where samples have weights and something is to be measured that takes none."""
         if weighted and self.permutations:
-            raise ValueError(
+            raise WrongValueError(
                 "permutations split samples that are alike but for their places, and these have weights: "
                 "draw samples by their weights first, or leave permutations at 0"
             )
         if weighted and any(request.estimator == "knn" for request in self.requests):
-            raise ValueError(
+            raise WrongValueError(
                 "the estimator 'knn' takes samples without weights: use 'atoms' or 'histogram', or draw samples "
                 "by their weights first"
             )
@@ -127,7 +130,7 @@ def _check_estimators(requests: tuple[Request, ...], options: dict[str, Any]) ->
         known = ESTIMATORS[request.metric.name]
         if request.estimator not in known:
             names = ", ".join(map(repr, known))
-            raise ValueError(
+            raise WrongValueError(
                 f"{request.metric.name} has no estimator {request.estimator[:40]!r}: it has {names}; leave it out of "
                 f"metrics, or give it its own, '{request.metric.name}:{known[0]}'"
             )
@@ -135,12 +138,12 @@ def _check_estimators(requests: tuple[Request, ...], options: dict[str, Any]) ->
     for name in options:
         owner = next(estimator for estimator, names in OPTIONS.items() if name in names)
         if owner not in used:
-            raise ValueError(
+            raise WrongValueError(
                 f"{name} is an option of the estimator {owner!r}, which no metric here uses: "
                 f"ask for estimator={owner!r}, or for 'js:{owner}'"
             )
     if "histogram" in used and ("bins" in options) == ("bin_width" in options):
-        raise ValueError(
+        raise WrongValueError(
             "the estimator 'histogram' needs bins (a number, edges, 'scott', 'fd' or 'sturges') or bin_width "
             f"(a length), got {'both' if 'bins' in options else 'neither'}"
         )

@@ -527,6 +527,17 @@ def _lie(rng, content):
     return content[: at + place] + value.to_bytes(width, "little") + content[at + place + width :]
 
 
+def _spoil(rng, row):
+    """Give a row of a table a cell more, none, or another number."""
+    match rng.randrange(3):
+        case 0:
+            row.append("1")
+        case 1:
+            row.clear()
+        case _:
+            row[:1] = [rng.choice(_NUMBERS)]
+
+
 def _of_text(ending, delimiter):
     def make(rng):
         wide, high = rng.randrange(1, 5), rng.randrange(1, 8)
@@ -544,14 +555,7 @@ def _of_text(ending, delimiter):
                 ],
             )
         for _ in range(rng.choice((0, 0, 1, 2))):
-            row = rng.choice(rows)
-            match rng.randrange(3):
-                case 0:
-                    row.append("1")
-                case 1:
-                    row.clear()
-                case _:
-                    row[:1] = [rng.choice(_NUMBERS)]
+            _spoil(rng, rng.choice(rows))
         text = rng.choice(("\n", "\n", "\r\n", "\r")).join(delimiter.join(row) for row in rows) + rng.choice(
             ("", "\n", "\n\n", " ")
         )
@@ -1071,6 +1075,11 @@ def command_fault(found, folder):
         return None  # no system passes such an argument on
     except subprocess.TimeoutExpired:
         return f"more than {COMMAND_SECONDS:g} s"
+    return _complaint_of_command(ended, as_json)
+
+
+def _complaint_of_command(ended, as_json):
+    """Return what is wrong with how a command ended, or None."""
     out, err = ended.stdout.decode(errors="replace"), ended.stderr.decode(errors="replace")
     if _SONG in out + err:
         return "a program in the file was executed"

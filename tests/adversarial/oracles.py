@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -126,6 +127,40 @@ def transport_cost(x: Any, y: Any, a: Any, b: Any, p: float) -> Interval:
     return low, low + slack * unit
 
 
+def _nearest_open(
+    starts: list[int],
+    rows: list[int],
+    columns: list[int],
+    reduced: Callable[[int, int], int],
+    plan: dict[tuple[int, int], int],
+    open_: list[int],
+) -> tuple[int, dict[int, int], dict[int, int], dict[int, int], dict[int, int]]:
+    """Return the nearest open column by Dijkstra's algorithm, the distances found, and where each node is reached from."""
+    distance_x: dict[int, int] = dict.fromkeys(starts, 0)
+    distance_y: dict[int, int] = {}
+    from_y: dict[int, int] = {}
+    from_x: dict[int, int] = {}
+    done_x: set[int] = set()
+    done_y: set[int] = set()
+    while True:
+        best_x = min((i for i in distance_x if i not in done_x), key=distance_x.__getitem__, default=None)
+        best_y = min((j for j in distance_y if j not in done_y), key=distance_y.__getitem__, default=None)
+        if best_x is not None and (best_y is None or distance_x[best_x] <= distance_y[best_y]):
+            done_x.add(best_x)
+            for j in columns:
+                there = distance_x[best_x] + reduced(best_x, j)
+                if j not in distance_y or there < distance_y[j]:
+                    distance_y[j], from_x[j] = there, best_x
+            continue
+        assert best_y is not None
+        done_y.add(best_y)
+        if open_[best_y]:
+            return best_y, distance_x, distance_y, from_x, from_y
+        for i in rows:
+            if plan.get((i, best_y)) and (i not in distance_x or distance_y[best_y] < distance_x[i]):
+                distance_x[i], from_y[i] = distance_y[best_y], best_y  # a used arc has reduced cost 0
+
+
 def flow_cost(cost: list[list[int]], supply: list[int], demand: list[int]) -> int:
     """Return the minimum cost of sending integer supplies to integer demands.
 
@@ -140,32 +175,14 @@ def flow_cost(cost: list[list[int]], supply: list[int], demand: list[int]) -> in
     f, g = [0] * n, [0] * m  # reduced costs C − f − g stay nonnegative
     for j in columns:
         g[j] = min(cost[i][j] for i in rows)
+
+    def reduced(i: int, j: int) -> int:
+        return cost[i][j] - f[i] - g[j]
+
     while any(rest):
-        distance_x: dict[int, int] = {i: 0 for i in rows if rest[i]}
-        distance_y: dict[int, int] = {}
-        from_y: dict[int, int] = {}
-        from_x: dict[int, int] = {}
-        done_x: set[int] = set()
-        done_y: set[int] = set()
-        while True:
-            best_x = min((i for i in distance_x if i not in done_x), key=distance_x.__getitem__, default=None)
-            best_y = min((j for j in distance_y if j not in done_y), key=distance_y.__getitem__, default=None)
-            if best_x is not None and (best_y is None or distance_x[best_x] <= distance_y[best_y]):
-                done_x.add(best_x)
-                base = distance_x[best_x] - f[best_x]
-                row = cost[best_x]
-                for j in columns:
-                    there = base + row[j] - g[j]
-                    if j not in distance_y or there < distance_y[j]:
-                        distance_y[j], from_x[j] = there, best_x
-                continue
-            assert best_y is not None
-            done_y.add(best_y)
-            if open_[best_y]:
-                break
-            for i in rows:
-                if plan.get((i, best_y)) and (i not in distance_x or distance_y[best_y] < distance_x[i]):
-                    distance_x[i], from_y[i] = distance_y[best_y], best_y  # a used arc has reduced cost 0
+        best_y, distance_x, distance_y, from_x, from_y = _nearest_open(
+            [i for i in rows if rest[i]], rows, columns, reduced, plan, open_
+        )
         reach = distance_y[best_y]
         for i in rows:
             f[i] += reach - min(reach, distance_x.get(i, reach))

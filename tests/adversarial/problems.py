@@ -335,18 +335,7 @@ def _options(rng: Rng, made: Case, p: float, tame: bool) -> dict[str, Any]:
     if function == "emd":
         return options
     if function == "exact":
-        backends = ["auto", "auto", "simplex"]
-        if made.x[0].shape[1] == 1:
-            backends.append("line")
-        if (
-            made.a is None
-            and made.b is None
-            and all(len(u) == len(v) for u, v in zip(made.x, made.y, strict=True))
-        ):
-            backends.append("assignment")
-        if count <= 16:
-            backends.append("certified")
-        return {**options, "backend": str(rng.choice(backends))}
+        return {**options, "backend": _exact_backend(rng, made)}
     mean = mean_costs(made.x, made.y, made.a, made.b, p)
     mean = np.where(mean > 0, mean, 1)
     powers = (
@@ -376,11 +365,28 @@ def _options(rng: Rng, made: Case, p: float, tame: bool) -> dict[str, Any]:
                 float
             )
         options["reach"] = np.clip(length, tiny, top)
+    return {**options, **_way(rng, made, p)}
+
+
+def _exact_backend(rng: Rng, made: Case) -> str:
+    backends = ["auto", "auto", "simplex"]
+    if made.x[0].shape[1] == 1:
+        backends.append("line")
+    sizes = zip(made.x, made.y, strict=True)
+    if made.a is None and made.b is None and all(len(u) == len(v) for u, v in sizes):
+        backends.append("assignment")
+    if len(made) <= 16:
+        backends.append("certified")
+    return str(rng.choice(backends))
+
+
+def _way(rng: Rng, made: Case, p: float) -> dict[str, Any]:
+    """Return how an entropic problem is to be solved, and how far."""
     backends = ["auto", "dense", "dense", "streamed", "streamed"]
     if p in {1, 2} and rng.random() < 0.3:
         backends = ["geomloss"]  # which has no other costs
-    options["backend"] = str(rng.choice(backends))
-    options["max_iter"] = int(rng.choice([300, 1000])) if count > 16 else 2000
+    options: dict[str, Any] = {"backend": str(rng.choice(backends))}
+    options["max_iter"] = int(rng.choice([300, 1000])) if len(made) > 16 else 2000
     if made.gradient and made.dtype == "float64":
         options["tol"] = 1e-9
     elif rng.random() < 0.3:

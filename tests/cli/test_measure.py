@@ -13,6 +13,7 @@ from otgan.cli.measure import command
 from otgan.data import load
 from otgan.divergences import ESTIMATORS
 from otgan.memory import _budget
+from otgan.mistakes import OutOfRangeError, WrongValueError
 from otgan.plain import plain
 
 
@@ -359,11 +360,11 @@ def test_coordinates_beyond_what_can_be_computed_with(otgan, files, metrics, siz
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (OverflowError("the costs of these points are beyond float64"), "beyond float64"),
-        (OverflowError(), "OverflowError"),
+        (OutOfRangeError("the costs of these points are beyond float64"), "beyond float64"),
         (MemoryError(), "not enough memory"),
+        (MemoryError("Unable to allocate 3 GiB\nfor an array"), "not enough memory: Unable to allocate 3 GiB"),
         (RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: 8 bytes\nin f()"), "not enough memory"),
-        (ValueError("a\x1b[2J\nb"), r"a\x1b[2J b"),
+        (WrongValueError("a\x1b[2J\nb"), r"a\x1b[2J b"),
     ],
 )  # fmt: skip
 def test_whatever_solvers_complain_of_is_one_line(otgan, files, monkeypatch, error, words):

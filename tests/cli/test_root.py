@@ -8,7 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 import otgan as package
+from otgan import mistakes
 from otgan.cli import COMMANDS, main, root
+from otgan.data import DataError
+from otgan.exact.simplex import SimplexError
+from otgan.result import ConvergenceError
 
 HEAVY = "{'numpy', 'torch', 'scipy', 'sklearn', 'matplotlib', 'ot', 'pandas'}"
 
@@ -83,12 +87,68 @@ def test_interruption_is_status_130(otgan, monkeypatch):
     assert (ended.status, ended.out, ended.err.strip()) == (130, "", "otgan: interrupted")
 
 
-def test_a_bug_keeps_its_traceback(monkeypatch):
-    def broken(*_, **__):
-        raise ZeroDivisionError
+BUGS = [
+    ZeroDivisionError,
+    ValueError,
+    TypeError,
+    KeyError,
+    OverflowError,
+    FloatingPointError,
+    RuntimeError,
+    ImportError,
+    AssertionError,
+]
 
-    monkeypatch.setattr("otgan.teach.parallel_lines.table", broken)
-    assert isinstance(CliRunner().invoke(root, ["lines"]).exception, ZeroDivisionError)
+
+@pytest.mark.parametrize("kind", BUGS)
+@pytest.mark.parametrize(
+    ("arguments", "broken"),
+    [
+        (("lines",), "otgan.teach.parallel_lines.table"),
+        (("measure", "lines@0", "lines@1"), "otgan.report.comparison.pair"),
+        (("measure", "lines@0", "lines@1"), "otgan.data.open_spec"),
+        (("measure", "lines@0", "lines@1"), "otgan.report.Plan.of"),
+        (("data", "info", "lines@0"), "otgan.data.open_spec"),
+        (("data", "list"), "otgan.data.check"),
+        (("train", "wgan"), "otgan.gan.trainer.train"),
+        (("evaluate", "nowhere"), "otgan.gan.run.Run.load"),
+        (("sample", "nowhere", "--out", "a.npy"), "otgan.gan.run.Run.load"),
+    ],
+)
+def test_a_bug_keeps_its_traceback(kind, arguments, broken, monkeypatch, tmp_path):
+    def raises(*_, **__):
+        raise kind("a bug")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(broken, raises)
+    error = CliRunner().invoke(root, arguments).exception
+    assert type(error) is kind
+    assert error.args == ("a bug",)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        mistakes.WrongValueError,
+        mistakes.WrongKindError,
+        mistakes.NoSuchNameError,
+        mistakes.OutOfRangeError,
+        mistakes.TooLargeError,
+        mistakes.NotInstalledError,
+        mistakes.UnsupportedError,
+        SimplexError,
+        ConvergenceError,
+        DataError,
+    ],
+)
+def test_what_otgan_complains_of_is_one_line(kind, otgan, monkeypatch):
+    def raises(*_, **__):
+        raise kind("expected this, got that")
+
+    monkeypatch.setattr("otgan.report.comparison.pair", raises)
+    ended = otgan("measure", "lines@0", "lines@1")
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err == "otgan: error: expected this, got that\n"
 
 
 def test_a_reader_that_goes_away_is_no_error():

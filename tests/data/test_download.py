@@ -11,8 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from otgan.data import DataError, SpecError, download, fetch, load
-from otgan.data.download import DOWNLOADS, FetchError, RemoteFile
+from otgan.data import DataError, SpecError, fetch, load, transfer
+from otgan.data.download import DOWNLOADS
+from otgan.data.transfer import FetchError, RemoteFile
 
 
 class Server(ThreadingHTTPServer):
@@ -235,7 +236,7 @@ def test_a_server_that_is_not_there(tmp_path, nobody):
 def test_a_server_that_falls_silent(server, tmp_path, monkeypatch):
     quiet = threading.Event()
     monkeypatch.setattr(Handler, "do_GET", lambda handler: quiet.wait(10))
-    monkeypatch.setattr(download, "_TIMEOUT", 0.05)
+    monkeypatch.setattr(transfer, "_TIMEOUT", 0.05)
     try:
         with pytest.raises(FetchError, match=r"no answer within 0\.05 s"):
             fetch("mnist", tmp_path, mirror=server.url)
@@ -259,7 +260,7 @@ def test_more_than_is_expected_is_not_taken(mnist, server, tmp_path):
 def test_without_a_size_there_is_a_ceiling(server, tmp_path, monkeypatch):
     unknown = replace(DOWNLOADS["cifar10"].files[0], nbytes=0)
     assert unknown.most == 2**30
-    monkeypatch.setattr(download, "_CEILING", 10**6)
+    monkeypatch.setattr(transfer, "_CEILING", 10**6)
     monkeypatch.setitem(DOWNLOADS, "cifar10", replace(DOWNLOADS["cifar10"], files=(unknown,)))
     server.contents["/cifar10/cifar-10-binary.tar.gz"] = b""
     server.failures["/cifar10/cifar-10-binary.tar.gz"] = "endless"

@@ -223,14 +223,15 @@ def test_a_tolerance_below_rounding_ends_with_an_honest_status():
     assert 1e-18 < t.marginal_error < 1e-12
 
 
-@pytest.mark.parametrize("max_iter", [1, 2, 7, 30])
-def test_max_iter_is_kept_to(max_iter):
+@pytest.mark.parametrize("relative", [1e-4, 1e-6])
+@pytest.mark.parametrize("max_iter", [1, 2, 7, 30, 100, 400])
+def test_max_iter_is_kept_to(max_iter, relative):
     x, y, a, b = pair_of(40, 40, 2)
     with pytest.warns(otgan.ConvergenceWarning, match="max_iter"):
-        t = otgan.transport(x, y, a, b, epsilon=1e-4 * mean_cost(x, y), max_iter=max_iter)
+        t = otgan.transport(x, y, a, b, epsilon=relative * mean_cost(x, y), max_iter=max_iter)
     assert t.status is otgan.Status.MAX_ITER
-    # One pass to check the result comes on top, and a Newton step is finished once begun.
-    assert t.iterations <= max_iter + 1 + newton._LIMIT
+    # On top come the first look at each of the two last stages, the line search of a Newton step, and the check.
+    assert max_iter <= t.iterations <= max_iter + 12
     assert np.isfinite(t.value)
     check_transport(t, x, y, a, b, rtol=1e-8)
 
@@ -335,9 +336,21 @@ def test_large_float32_kernels_are_refined_for_small_tolerances():
 def test_systems_too_large_to_factorize_are_solved_all_the_same(monkeypatch):
     x, y, a, b = pair_of(60, 50, 8)
     options = {"epsilon": 1e-3 * mean_cost(x, y), "tol": 1e-8}
+    factors, factorize = [], newton._factorize
+
+    def counted(*arguments):
+        factors.append(factorize(*arguments))
+        return factors[-1]
+
+    monkeypatch.setattr(newton, "_factorize", counted)
     expected = otgan.transport(x, y, a, b, **options)
+    assert any(factor is not None for factor in factors)  # the problem is one of those that need a factor
+    factors.clear()
     monkeypatch.setattr(newton, "_LARGEST", 0)
     t = otgan.transport(x, y, a, b, **options)
+    assert not factors
+    assert t.iterations > expected.iterations
+    assert t.converged
     assert t.value == pytest.approx(expected.value, rel=1e-9)
 
 

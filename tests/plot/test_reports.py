@@ -108,8 +108,16 @@ def test_draws_many_dimensions_by_two_principal_axes(rng):
 
 @pytest.mark.parametrize("d", [1, 2, 3])
 def test_draws_points_that_all_coincide(d):
-    drawn(otgan.compare(np.ones((1, d)), np.ones((1, d))).plot())
-    drawn(otgan.compare(np.ones((5, d)), np.ones((4, d))).plot())
+    for n, m in ((1, 1), (5, 4)):
+        panels = drawn(otgan.compare(np.ones((n, d)), np.ones((m, d))).plot())
+        assert panels.keys() == {"The two sets", "Transport", "Divergence"}
+        for ax in panels.values():
+            assert np.isfinite([*ax.get_xlim(), *ax.get_ylim()]).all()
+        assert bars(panels["Transport"])["EM"] == 0
+        assert [text.get_text() for text in panels["The two sets"].get_legend().get_texts()] == [
+            f"{n} samples of x",
+            f"{m} samples of y",
+        ]
 
 
 def test_draws_sets_on_the_line_as_histograms_of_their_mass(rng):

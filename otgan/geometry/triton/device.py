@@ -8,6 +8,8 @@ import torch
 import triton
 from triton.runtime.interpreter import InterpretedFunction
 
+from otgan.mistakes import WrongValueError
+
 __all__ = ["INTERPRETED", "require_device"]
 
 
@@ -24,7 +26,7 @@ def require_device(device: torch.device, backend: str = "triton") -> None:
     """Raise unless tensors on this device can be handed to the kernels of a backend."""
     if device.type == "cuda" or INTERPRETED:
         return
-    raise ValueError(
+    raise WrongValueError(
         f"backend {backend!r} needs samples on a CUDA device, got {device}: move them with .to('cuda'), take "
         "backend='dense' or 'streamed', or set TRITON_INTERPRET=1 before triton is imported, which runs the kernels "
         "on the CPU, slowly, for tests"
