@@ -121,7 +121,7 @@ class Measure:
             # Dividing by the largest first keeps the total finite for weights near the ends of the range.
             largest = raw.detach().amax(1, keepdim=True)
             scaled = raw / largest
-            total = scaled.sum(1, keepdim=True)
+            total = _total(scaled)[:, None]
             mass = (total * largest)[:, 0]
             full = scaled / total
             given = raw.detach()
@@ -434,6 +434,24 @@ def _in_double(x: Tensor) -> Tensor:
         return x.double()
     found: Tensor = _InDouble.apply(x)
     return found
+
+
+def _total(weights: Tensor) -> Tensor:
+    """Sum weights of at most 1, of shape (B, n), to the same bits wherever among them zeros stand.
+
+    A solver branches on numbers, so that a total that differs in its last bit may cost it another pass, and give
+    potentials that differ by as much as `tol` allows. Cut at fixed bits, weights sum without any rounding.
+    """
+    total = torch.zeros_like(weights[:, 0])
+    parts = []
+    for bit in (26, 52, 78):
+        cut = 1.5 * 2.0 ** (52 - bit)  # beside it float64 has no room for what is below 2^-bit
+        high = (weights + cut) - cut
+        parts.append(high.sum(1))
+        weights = weights - high
+    for part in reversed(parts):
+        total = total + part
+    return total
 
 
 def _weights(
