@@ -18,6 +18,12 @@ from otgan.options import WrongKindError, shown
 
 __all__ = ["Measure", "Pair", "pair", "tensor_of"]
 
+_CUTS = (1.5 * 2.0**26, 1.5, 1.5 * 2.0**-26)
+"""Numbers beside which float64 has no room for what is below 2⁻²⁶, 2⁻⁵² and 2⁻⁷⁸."""
+
+_IN_CACHE = 2**14
+"""Weights that are summed at a time."""
+
 
 @dataclass(frozen=True, eq=False)
 class Measure:
@@ -442,16 +448,14 @@ def _total(weights: Tensor) -> Tensor:
     A solver branches on numbers, so that a total that differs in its last bit may cost it another pass, and give
     potentials that differ by as much as `tol` allows. Cut at fixed bits, weights sum without any rounding.
     """
-    total = torch.zeros_like(weights[:, 0])
-    parts = []
-    for bit in (26, 52, 78):
-        cut = 1.5 * 2.0 ** (52 - bit)  # beside it float64 has no room for what is below 2^-bit
-        high = (weights + cut) - cut
-        parts.append(high.sum(1))
-        weights = weights - high
-    for part in reversed(parts):
-        total = total + part
-    return total
+    sums = [torch.zeros_like(weights[:, 0])] * len(_CUTS)
+    for block in weights.split(_IN_CACHE, 1):
+        rest = block
+        for k, cut in enumerate(_CUTS):
+            high = (rest + cut).sub_(cut)
+            sums[k] = sums[k] + high.sum(1)
+            rest = rest - high
+    return sums[2] + sums[1] + sums[0]
 
 
 def _weights(
