@@ -501,3 +501,52 @@ def test_masks_change_potentials_no_more_than_values(backend: str) -> None:
         assert masked.iterations == alone.iterations
         np.testing.assert_allclose(np.delete(masked.f, at), alone.f, rtol=0, atol=1e-12 * np.abs(alone.f).max())
         np.testing.assert_allclose(masked.g, alone.g, rtol=0, atol=1e-12 * np.abs(alone.g).max())
+
+
+def no_nan(t: otgan.Transport) -> bool:
+    """Whether all that a solution says is finite."""
+    names = ("value", "value_linear", "distance", "lower", "upper", "marginal_error", "f", "g", "plan")
+    return all(np.isfinite(np.asarray(getattr(t, name))).all() for name in names)
+
+
+@pytest.mark.parametrize("backend", ["dense", "streamed"])
+def test_an_epsilon_below_the_rounding_of_potentials(backend: str) -> None:
+    x = [0.1697093927138698, -0.14750638278763795, -0.08882072003619446]
+    y = [0.000989699854294276, -0.0014631740894847755, 1000000.0009525042, 2000000.000532393]
+    b = [8.291231298049689e-07, 0.567606219156082, 4.149469806775777e-15, 5.138912438236526e-10]
+    t = quiet(otgan.transport, x, y, None, b, p=1.5, blur=1.4e-8, backend=backend, max_iter=300)
+    assert no_nan(t)
+    # Below the rounding of costs of 1e9 no plan can be told from another, and no number of passes helps.
+    assert t.status is otgan.Status.NONFINITE
+    assert (t.plan >= 0).all()
+    assert t.value <= t.upper
+    assert t.lower <= t.upper <= t.lower * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("backend", ["dense", "streamed"])
+@pytest.mark.parametrize("reach", [None, 1e-3, 1e3])
+@pytest.mark.parametrize("relative", [1e-16, 1e-25, 1e-100])
+def test_no_nan_at_epsilons_that_float64_cannot_tell_from_0(
+    relative: float, reach: float | None, backend: str
+) -> None:
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        p = float(rng.choice([1, 1.5, 2, 3]))
+        n, m = (int(k) for k in rng.integers(1, 6, 2))
+        x, y = rng.standard_normal((n, 2)), rng.standard_normal((m, 2))
+        x[0] *= 10.0 ** rng.integers(0, 9)
+        y[0] *= 10.0 ** rng.integers(0, 9)
+        a, b = 10.0 ** rng.uniform(-12, 0, n), 10.0 ** rng.uniform(-12, 0, m)
+        epsilon = relative * float((np.linalg.norm(x[:, None] - y, axis=2) ** p).mean())
+        options = {"p": p, "epsilon": epsilon, "reach": reach, "backend": backend, "max_iter": 20}
+        leaves = [torch.tensor(v, requires_grad=True) for v in (x, y, a, b)]
+        try:
+            t = quiet(otgan.transport, *leaves, **options)
+        except OverflowError:  # ε or ρ below 1e-150 of the costs
+            continue
+        assert no_nan(t.detach())
+        assert t.value.item() <= t.upper.item() * (1 + 1e-9) or reach is not None
+        assert all(torch.isfinite(g).all() for g in torch.autograd.grad(t.value, leaves))
+        value = quiet(otgan.sinkhorn_divergence, x, y, a, b, **options)
+        assert math.isfinite(value)
+        assert value >= 0 or p > 2 or reach is not None
