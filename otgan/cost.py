@@ -8,7 +8,7 @@ from torch import Tensor
 from otgan.memory import empty
 from otgan.rounding import CostError
 
-__all__ = ["NEAR", "cost_error", "cost_matrix", "mean_cost", "origin_of", "squared_distances"]
+__all__ = ["MANY", "NEAR", "cost_error", "cost_matrix", "mean_cost", "origin_of", "squared_distances"]
 
 _DIRECT = 3
 """Up to this dimension exact squares are summed coordinate by coordinate."""
@@ -16,7 +16,7 @@ _DIRECT = 3
 NEAR = 1e-4
 """Share of ‖x‖² + ‖y‖² below which an exact square is recomputed from differences, in float64."""
 
-_MANY = 0.05
+MANY = 0.05
 """Share of the entries from which on recomputing all of them is faster."""
 
 _TILE = 2**20
@@ -63,7 +63,7 @@ def squared_distances(
     if exact:
         few = NEAR if x.dtype == torch.float64 else 1e-3
         near = square <= few * (norm_x + norm_y.mT)
-        if int(near.sum()) > _MANY * near.numel():
+        if int(near.sum()) > MANY * near.numel():
             return squared_distances(x, y, direct=True)
         for part in zip(
             *(index.split(2**22 // x.shape[-1] + 1) for index in near.nonzero(as_tuple=True)), strict=True

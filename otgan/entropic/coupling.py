@@ -136,7 +136,8 @@ class EntropicCoupling(Coupling):
         """By how much the rounding of costs and potentials may change the marginal error, shape (B,).
 
         An entry of the plan has its exponent from fᵢ, gⱼ and Cᵢⱼ, whose errors belong to either point: costs where mass
-        goes are as large as the potentials. By convexity the errors of both marginals sum to what is returned.
+        goes are as large as the potentials. By convexity the errors of both marginals sum to what is returned: NaN where the
+        plan was lost to rounding.
         """
         epsilon, f, g, a, b = self._state()
         error = self.geometry.cost_error
@@ -144,7 +145,7 @@ class EntropicCoupling(Coupling):
         for values, weights, absolute in ((f, a, error.x), (g, b, error.y)):
             exponent = ((4 * UNIT + error.relative) * values.abs() + absolute) / epsilon[:, None]
             total = total + (weights * torch.expm1(2 * exponent)).masked_fill(weights == 0, 0.0).sum(1)
-        return total.masked_fill(self.lost, torch.inf)
+        return total.masked_fill(self.lost, torch.nan)
 
     def pull(self) -> tuple[Tensor, Tensor]:
         """Gradients of the value in x and y."""

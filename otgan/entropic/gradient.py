@@ -48,13 +48,15 @@ def second_order_gradients(
     plan = _plan(x, y, a, b, f, g, epsilon, p)
     if p == 2:
         force = 2 * plan
-    else:
-        square = _squares(x, y)
-        apart = square > 0
-        force = torch.where(apart, plan * p * torch.where(apart, square, 1.0) ** (p / 2 - 1), 0.0)
-    in_x = x * force.sum(2, keepdim=True) - force @ y
-    in_y = y * force.sum(1)[..., None] - force.mT @ x
-    return in_x, in_y, f, g
+        in_x = x * force.sum(2, keepdim=True) - force @ y
+        in_y = y * force.sum(1)[..., None] - force.mT @ x
+        return in_x, in_y, f, g
+    square = _squares(x, y)
+    apart = square > 0
+    force = torch.where(apart, plan * p * torch.where(apart, square, 1.0) ** (p / 2 - 1), 0.0)
+    # The force between near points is large, and would bring out the rounding of x Σ force − force y.
+    pull = force[..., None] * (x[:, :, None] - y[:, None])
+    return pull.sum(2), -pull.sum(1), f, g
 
 
 def _squares(x: Tensor, y: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from otgan.cost import cost_error, cost_matrix, mean_cost, origin_of
+from otgan.cost import MANY, NEAR, cost_error, cost_matrix, mean_cost, origin_of
 from otgan.rounding import CostError
 
 __all__ = ["LOG2E", "Geometry", "Kernel", "log_sum_exp", "rows_per_tile"]
@@ -289,13 +289,55 @@ class Geometry(ABC):
         x, y = self.x.double(), self.y.double()
         pull_x, pull_y = torch.zeros_like(x), torch.zeros_like(y)
         for rows, plan, cost in self.plan_tiles(epsilon, f, g, a, b):
-            force = plan if self.p == 2 else plan.mul_(_force(cost, self.p))
-            pull_x[:, rows] = 2 * (x[:, rows] * force.sum(2, keepdim=True) - force @ y)
-            pull_y += 2 * (y * force.sum(1)[..., None] - force.mT @ x[:, rows])
+            pulls = _pulls(x[:, rows], y, plan, cost, self.p)
+            pull_x[:, rows] = pulls[0]
+            pull_y += pulls[1]
         return pull_x, pull_y
 
 
+def _pulls(x: Tensor, y: Tensor, plan: Tensor, cost: Tensor, p: float) -> tuple[Tensor, Tensor]:
+    """Sums of force (x − y) over y and over x, shapes (B, n, d) and (B, m, d), overwriting the plan.
+
+    Below p = 2 the force grows without bound as two points come near, and with it the rounding of x Σ force − force y:
+    there the differences themselves are summed.
+    """
+    if p >= 2:
+        return _pulls_by_product(x, y, plan if p == 2 else plan.mul_(_force(cost, p)))
+    k, i, j = _near(x, y, cost, p)
+    if len(k) > MANY * cost.numel():
+        return _pulls_by_coordinate(x, y, plan.mul_(_force(cost, p).masked_fill_(cost == 0, 0.0)))
+    some = cost[k, i, j]
+    force = plan[k, i, j] * _force(some, p).masked_fill_(some == 0, 0.0)
+    pulls = 2 * force[:, None] * (x[k, i] - y[k, j])
+    rest = plan.mul_(_force(cost, p))
+    rest[k, i, j] = 0.0
+    in_x, in_y = _pulls_by_product(x, y, rest)
+    return in_x.index_put_((k, i), pulls, accumulate=True), in_y.index_put_((k, j), -pulls, accumulate=True)
+
+
+def _near(x: Tensor, y: Tensor, cost: Tensor, p: float) -> tuple[Tensor, ...]:
+    """Indices (problem, x, y) of the pairs that are nearer than a share of their coordinates."""
+    squares = [side.square().sum(2) for side in (x, y)]
+    most = (NEAR * (squares[0].amax(1) + squares[1].amax(1))) ** (p / 2)
+    close = cost[:0] if bool((cost.amin((1, 2)) > most).all()) else cost <= most[:, None, None]
+    k, i, j = close.nonzero(as_tuple=True)
+    near = cost[k, i, j] <= (NEAR * (squares[0][k, i] + squares[1][k, j])) ** (p / 2)
+    return k[near], i[near], j[near]
+
+
+def _pulls_by_product(x: Tensor, y: Tensor, force: Tensor) -> tuple[Tensor, Tensor]:
+    in_x = 2 * (x * force.sum(2, keepdim=True) - force @ y)
+    return in_x, 2 * (y * force.sum(1)[..., None] - force.mT @ x)
+
+
+def _pulls_by_coordinate(x: Tensor, y: Tensor, force: Tensor) -> tuple[Tensor, Tensor]:
+    in_x, in_y = torch.empty_like(x), torch.empty_like(y)
+    for k in range(x.shape[2]):
+        pull = (x[..., :, None, k] - y[..., None, :, k]).mul_(force).mul_(2)
+        in_x[..., k], in_y[..., k] = pull.sum(2), -pull.sum(1)
+    return in_x, in_y
+
+
 def _force(cost: Tensor, p: float) -> Tensor:
-    """Half the derivative of C = r^p by r², (p/2) r^(p−2), and 0 at r = 0."""
-    force = (cost.reciprocal() if p == 1 else cost.pow((p - 2) / p)).mul_(p / 2)
-    return force.masked_fill_(cost == 0, 0.0)
+    """Half the derivative of C = r^p by r², (p/2) r^(p−2): infinite at r = 0 below p = 2."""
+    return (cost.reciprocal() if p == 1 else cost.pow((p - 2) / p)).mul_(p / 2)

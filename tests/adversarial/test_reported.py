@@ -550,3 +550,32 @@ def test_no_nan_at_epsilons_that_float64_cannot_tell_from_0(
         value = quiet(otgan.sinkhorn_divergence, x, y, a, b, **options)
         assert math.isfinite(value)
         assert value >= 0 or p > 2 or reach is not None
+
+
+@pytest.mark.parametrize("apart", [1e-4, 1e-8, 1e-12, 1e-15, 2.0**-52])
+@pytest.mark.parametrize("p", [1, 1.3, 1.5, 2, 3])
+@pytest.mark.parametrize("case", ["few", "many", "beside an outlier", "few of many"])
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_gradients_between_points_that_nearly_coincide(
+    create_graph: bool, case: str, p: float, apart: float
+) -> None:
+    rng = np.random.default_rng(int(10 * p))
+    n = 40 if case == "few of many" else 5
+    x = np.full((n, 3), 1.0) if case == "many" else rng.standard_normal((n, 3))
+    y = x + apart * rng.integers(1, 9, x.shape)
+    if case == "few of many":
+        y[3:] = rng.standard_normal((n - 3, 3))
+    if case == "beside an outlier":
+        x[0], y[0] = 1e4, 1e4 + 1
+    leaves = [torch.tensor(v, requires_grad=True) for v in (x, y)]
+    t = otgan.transport(*leaves, p=p, epsilon=0.3, tol=1e-9)
+    gradients = torch.autograd.grad(t.value, leaves, create_graph=create_graph)
+    # Σⱼ Pᵢⱼ p r^(p−2) (xᵢ − yⱼ), in long double.
+    difference = (x.astype(np.longdouble)[:, None] - y)[..., None]
+    r = np.sqrt(np.square(difference).sum(2))
+    shares = p * r ** (p - 2) * t.detach().plan.numpy()[..., None]
+    pull = (shares[:, :, None] * difference)[..., 0]
+    size = float((shares * r).sum())  # what the lengths of all forces sum to
+    for found, expected in zip(gradients, (pull.sum(1), -pull.sum(0)), strict=True):
+        rounding = 1e-13 * (size if p < 2 else np.abs(x).max() ** (p - 1))
+        np.testing.assert_allclose(found.detach().numpy(), expected.astype(float), rtol=0, atol=rounding)
