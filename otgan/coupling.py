@@ -34,7 +34,7 @@ class Coupling(ABC):
     error : Tensor, shape (B,)
         L1 error of both marginals.
     rounding : Tensor, shape (B,)
-        By how much the rounding of costs and potentials may change that error.
+        By how much the rounding of costs and potentials may change that error; NaN where it left nothing of the plan.
     iterations : Tensor, shape (B,)
     epsilon : Tensor, shape (B,), or None
         None where the problem is exact.

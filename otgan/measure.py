@@ -19,6 +19,12 @@ from otgan.options import WrongKindError, shown
 
 __all__ = ["Measure", "Pair", "holds_tensors", "is_list_of_matrices", "pair", "tensor_of"]
 
+_CUTS = (1.5 * 2.0**26, 1.5, 1.5 * 2.0**-26)
+"""Numbers beside which float64 has no room for what is below 2⁻²⁶, 2⁻⁵² and 2⁻⁷⁸."""
+
+_IN_CACHE = 2**14
+"""Weights that are summed at a time."""
+
 
 @dataclass(frozen=True, eq=False)
 class Measure:
@@ -122,7 +128,7 @@ class Measure:
             # Dividing by the largest first keeps the total finite for weights near the ends of the range.
             largest = raw.detach().amax(1, keepdim=True)
             scaled = raw / largest
-            total = scaled.sum(1, keepdim=True)
+            total = _total(scaled)[:, None]
             mass = (total * largest)[:, 0]
             full = scaled / total
             given = raw.detach()
@@ -441,6 +447,22 @@ def _in_double(x: Tensor) -> Tensor:
         return x.double()
     found: Tensor = _InDouble.apply(x)
     return found
+
+
+def _total(weights: Tensor) -> Tensor:
+    """Sum weights of at most 1, of shape (B, n), to the same bits wherever among them zeros stand.
+
+    A solver branches on numbers, so that a total that differs in its last bit may cost it another pass, and give
+    potentials that differ by as much as `tol` allows. Cut at fixed bits, weights sum without any rounding.
+    """
+    sums = [torch.zeros_like(weights[:, 0])] * len(_CUTS)
+    for block in weights.split(_IN_CACHE, 1):
+        rest = block
+        for k, cut in enumerate(_CUTS):
+            high = (rest + cut).sub_(cut)
+            sums[k] = sums[k] + high.sum(1)
+            rest = rest - high
+    return sums[2] + sums[1] + sums[0]
 
 
 def _weights(

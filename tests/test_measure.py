@@ -1,5 +1,6 @@
 """The border: what comes in, in whatever form, and what is refused, with words that say what to do."""
 
+import math
 import re
 import warnings
 
@@ -202,6 +203,24 @@ def test_float32_weights_are_normalized_in_float64():
     weights = torch.full((10_000,), 1e-4, dtype=torch.float32)
     m = Measure.of(torch.zeros(10_000, 1), weights)
     assert m.weights.sum().item() == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-300, 1e300])
+def test_weights_of_zero_change_no_bit_of_the_others(size):
+    rng = np.random.default_rng(0)
+    for n in range(1, 80):
+        w = size * 10.0 ** rng.uniform(-16, 0, n)
+        zeros = rng.integers(0, n + 1, rng.integers(1, 2 * n + 1))
+        mixed = np.insert(w, zeros, 0.0)
+        alone, masked = (Measure.of(np.zeros(len(v)), v) for v in (w, mixed))
+        assert masked.weights[0, mixed > 0].tolist() == alone.weights[0].tolist()
+        assert masked.mass.tolist() == alone.mass.tolist()
+
+
+@pytest.mark.parametrize("n", [3, 1000, 300_000])
+def test_totals_are_accurate(n):
+    w = 10.0 ** np.random.default_rng(n).uniform(-20, 0, n)
+    assert Measure.of(np.zeros(n), w).mass.item() == pytest.approx(math.fsum(w), rel=1e-15)
 
 
 def test_masks_are_weights():

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from otgan.coupling import Solved, center
 from otgan.entropic.gradient import second_order_gradients
+from otgan.entropic.legible import legible
 from otgan.entropic.solver import Solution
 from otgan.exact.coupling import solve_exact
 from otgan.exact.simplex import SimplexError
@@ -47,13 +48,35 @@ class EntropicCoupling(Solved):
         self.geometry, self.a, self.b, self.epsilon, self.rho = geometry, a, b, epsilon, rho
         self.balanced, self.backend, self.p = rho is None, geometry.name, geometry.rule.p
         self.excess, self.error, self.iterations = solution.excess, solution.error, solution.iterations
+        f, g = center(solution.f, solution.g, a, b) if rho is None else (solution.f, solution.g)
+        self.f, self.g, self.lost = legible(geometry, a, b, epsilon, f, g, balanced=rho is None)
+        unknown = self.lost | ~torch.isfinite(self.excess + self.error)
+        if bool(unknown.any()):
+            self._measure(unknown)
         if rho is None:
-            self.f, self.g = center(solution.f, solution.g, a, b)
-            self.value = (a * self.f).sum(1) + (b * self.g).sum(1) - epsilon * solution.excess
+            self.value = (a * self.f).sum(1) + (b * self.g).sum(1) - epsilon * self.excess
         else:
-            self.f, self.g = solution.f, solution.g
             gains = [(w * torch.expm1(-h / rho[:, None])).sum(1) for w, h in ((a, self.f), (b, self.g))]
-            self.value = -rho * (gains[0] + gains[1]) - epsilon * solution.excess
+            self.value = -rho * (gains[0] + gains[1]) - epsilon * self.excess
+
+    def _measure(self, which: Tensor) -> None:
+        """Compute the mass and the error anew where they are not those of these potentials."""
+        epsilon, f, g, a, b = self._state()
+        row_sums, column_sums = self.geometry.marginals(epsilon, f, g, a, b)
+        excess = row_sums.sum(1) - a.sum(1) * b.sum(1)
+        error = (row_sums - a).abs().sum(1) + (column_sums - b).abs().sum(1)
+        if self.rho is not None:
+            scale, rho = epsilon[:, None], self.rho[:, None]
+            there = (
+                self.geometry.softmin(epsilon, h + scale * w.log(), k) for h, w, k in ((g, b, 1), (f, a, 0))
+            )
+            moved = [
+                (rho / (rho + scale) * new - old).abs().masked_fill(w == 0, 0.0).amax(1)
+                for new, old, w in zip(there, (f, g), (a, b), strict=True)
+            ]
+            error = torch.maximum(*moved) / epsilon
+        self.excess = torch.where(which, excess, self.excess)
+        self.error = torch.where(which, error, self.error)
 
     def raised(self, g: Tensor, tol: float, where: Tensor) -> EntropicCoupling:
         """Return the coupling with potentials grown from g in those problems `where` their dual value is higher.
@@ -117,7 +140,8 @@ class EntropicCoupling(Solved):
         """By how much the rounding of costs and potentials may change the marginal error, shape (B,).
 
         An entry of the plan has its exponent from fᵢ, gⱼ and Cᵢⱼ, whose errors belong to either point: costs where mass
-        goes are as large as the potentials. By convexity the errors of both marginals sum to what is returned.
+        goes are as large as the potentials. By convexity the errors of both marginals sum to what is returned: NaN where the
+        plan was lost to rounding.
         """
         epsilon, f, g, a, b = self._state()
         error = self.geometry.cost_error
@@ -125,7 +149,7 @@ class EntropicCoupling(Solved):
         for values, weights, absolute in ((f, a, error.x), (g, b, error.y)):
             exponent = ((4 * UNIT + error.relative) * values.abs() + absolute) / epsilon[:, None]
             total = total + (weights * torch.expm1(2 * exponent)).masked_fill(weights == 0, 0.0).sum(1)
-        return total
+        return total.masked_fill(self.lost, torch.nan)
 
     def pull(self) -> tuple[Tensor, Tensor]:
         """Gradients of the value in x and y."""

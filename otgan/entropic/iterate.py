@@ -127,6 +127,7 @@ class Iterate:
         self._absorb(*self.potentials())
 
     def potentials(self) -> tuple[Tensor, Tensor]:
-        """The potentials f and g."""
-        scale = self.epsilon[:, None]
-        return self.f + scale * self.u.log(), self.g + scale * self.v.log()
+        """The potentials f and g; the absorbed ones where a scaling is broken."""
+        scale, broken = self.epsilon[:, None], self.broken()[:, None]
+        u, v = self.u.masked_fill(broken, 1.0), self.v.masked_fill(broken, 1.0)
+        return self.f + scale * u.log(), self.g + scale * v.log()

@@ -207,7 +207,7 @@ def _drain(
         to, (f, g) = index[active[leave]], iterate.potentials()
         left.f[to], left.g[to] = f[leave], g[leave]
         left.excess[to] = torch.linalg.vecdot(iterate.b, iterate.ratio - 1)[leave]
-        left.error[to] = iterate.error[leave]
+        left.error[to] = iterate.error.masked_fill(iterate.broken(), torch.inf)[leave]
         taken[active[leave]] = iterate.passes
         if bool(leave.all()):
             return taken

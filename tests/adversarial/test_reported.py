@@ -481,3 +481,103 @@ def test_a_detached_result_holds_no_graph() -> None:
     x = torch.randn(4, 2, generator=torch.Generator().manual_seed(0), requires_grad=True)
     t = otgan.transport(2 * x, torch.zeros(3, 2), epsilon=0.5).detach()
     assert not t._coupling.form.x.whole.points.requires_grad
+
+
+# What the campaign of an hour found.
+
+
+@pytest.mark.parametrize("backend", ["dense", "streamed"])
+def test_masks_change_potentials_no_more_than_values(backend: str) -> None:
+    # A mask that changed the last bit of the others' weights cost a solve another step here and there, and gave
+    # potentials that differ by what tol allows.
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        n, m = (int(k) for k in rng.integers(5, 15, 2))
+        x, y, a = rng.standard_normal((n, 2)), rng.standard_normal((m, 2)), rng.uniform(0.1, 1, n)
+        at = int(rng.integers(0, n + 1))
+        options = {"p": 1.5, "epsilon": 2e-3, "backend": backend}
+        alone = otgan.transport(x, y, a, **options)
+        masked = otgan.transport(np.insert(x, at, 1e200, axis=0), y, np.insert(a, at, 0.0), **options)
+        assert masked.iterations == alone.iterations
+        np.testing.assert_allclose(
+            np.delete(masked.f, at), alone.f, rtol=0, atol=1e-12 * np.abs(alone.f).max()
+        )
+        np.testing.assert_allclose(masked.g, alone.g, rtol=0, atol=1e-12 * np.abs(alone.g).max())
+
+
+def no_nan(t: otgan.Transport) -> bool:
+    """Whether all that a solution says is finite."""
+    names = ("value", "value_linear", "distance", "lower", "upper", "marginal_error", "f", "g", "plan")
+    return all(np.isfinite(np.asarray(getattr(t, name))).all() for name in names)
+
+
+@pytest.mark.parametrize("backend", ["dense", "streamed"])
+def test_an_epsilon_below_the_rounding_of_potentials(backend: str) -> None:
+    x = [0.1697093927138698, -0.14750638278763795, -0.08882072003619446]
+    y = [0.000989699854294276, -0.0014631740894847755, 1000000.0009525042, 2000000.000532393]
+    b = [8.291231298049689e-07, 0.567606219156082, 4.149469806775777e-15, 5.138912438236526e-10]
+    t = quiet(otgan.transport, x, y, None, b, p=1.5, blur=1.4e-8, backend=backend, max_iter=300)
+    assert no_nan(t)
+    # Below the rounding of costs of 1e9 no plan can be told from another, and no number of passes helps.
+    assert t.status is otgan.Status.NONFINITE
+    assert (t.plan >= 0).all()
+    assert t.value <= t.upper
+    assert t.lower <= t.upper <= t.lower * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("backend", ["dense", "streamed"])
+@pytest.mark.parametrize("reach", [None, 1e-3, 1e3])
+@pytest.mark.parametrize("relative", [1e-16, 1e-25, 1e-100])
+def test_no_nan_at_epsilons_that_float64_cannot_tell_from_0(
+    relative: float, reach: float | None, backend: str
+) -> None:
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        p = float(rng.choice([1, 1.5, 2, 3]))
+        n, m = (int(k) for k in rng.integers(1, 6, 2))
+        x, y = rng.standard_normal((n, 2)), rng.standard_normal((m, 2))
+        x[0] *= 10.0 ** rng.integers(0, 9)
+        y[0] *= 10.0 ** rng.integers(0, 9)
+        a, b = 10.0 ** rng.uniform(-12, 0, n), 10.0 ** rng.uniform(-12, 0, m)
+        epsilon = relative * float((np.linalg.norm(x[:, None] - y, axis=2) ** p).mean())
+        options = {"p": p, "epsilon": epsilon, "reach": reach, "backend": backend, "max_iter": 20}
+        leaves = [torch.tensor(v, requires_grad=True) for v in (x, y, a, b)]
+        try:
+            t = quiet(otgan.transport, *leaves, **options)
+        except OverflowError:  # ε or ρ below 1e-150 of the costs
+            continue
+        assert no_nan(t.detach())
+        assert t.value.item() <= t.upper.item() * (1 + 1e-9) or reach is not None
+        assert all(torch.isfinite(g).all() for g in torch.autograd.grad(t.value, leaves))
+        value = quiet(otgan.sinkhorn_divergence, x, y, a, b, **options)
+        assert math.isfinite(value)
+        assert value >= 0 or p > 2 or reach is not None
+
+
+@pytest.mark.parametrize("apart", [1e-4, 1e-8, 1e-12, 1e-15, 2.0**-52])
+@pytest.mark.parametrize("p", [1, 1.3, 1.5, 2, 3])
+@pytest.mark.parametrize("case", ["few", "many", "beside an outlier", "few of many"])
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_gradients_between_points_that_nearly_coincide(
+    create_graph: bool, case: str, p: float, apart: float
+) -> None:
+    rng = np.random.default_rng(int(10 * p))
+    n = 40 if case == "few of many" else 5
+    x = np.full((n, 3), 1.0) if case == "many" else rng.standard_normal((n, 3))
+    y = x + apart * rng.integers(1, 9, x.shape)
+    if case == "few of many":
+        y[3:] = rng.standard_normal((n - 3, 3))
+    if case == "beside an outlier":
+        x[0], y[0] = 1e4, 1e4 + 1
+    leaves = [torch.tensor(v, requires_grad=True) for v in (x, y)]
+    t = otgan.transport(*leaves, p=p, epsilon=0.3, tol=1e-9)
+    gradients = torch.autograd.grad(t.value, leaves, create_graph=create_graph)
+    # Σⱼ Pᵢⱼ p r^(p−2) (xᵢ − yⱼ), in long double.
+    difference = (x.astype(np.longdouble)[:, None] - y)[..., None]
+    r = np.sqrt(np.square(difference).sum(2))
+    shares = p * r ** (p - 2) * t.detach().plan.numpy()[..., None]
+    pull = (shares[:, :, None] * difference)[..., 0]
+    size = float((shares * r).sum())  # what the lengths of all forces sum to
+    for found, expected in zip(gradients, (pull.sum(1), -pull.sum(0)), strict=True):
+        rounding = 1e-13 * (size if p < 2 else np.abs(x).max() ** (p - 1))
+        np.testing.assert_allclose(found.detach().numpy(), expected.astype(float), rtol=0, atol=rounding)

@@ -46,7 +46,7 @@ def test_one_cluster_is_left_as_it_is():
 def test_each_problem_of_a_batch_has_its_own_clusters():
     (far_x, far_y), (near_x, near_y) = _clusters(1e3), _clusters(1.0)
     x, y = torch.cat([near_x, far_x]), torch.cat([near_y, far_y])
-    geometry = make_geometry("dense", x, y, 2.0, direct=True)
+    geometry = make_geometry("dense", x, y, Euclidean(2.0), direct=True)
     a = torch.full((2, 9), 1 / 9, dtype=torch.float64)
     t = otgan.transport(x, y, epsilon=0.1, tol=1e-10)
     f, g = t.f.clone(), t.g.clone()
@@ -62,7 +62,7 @@ def test_each_problem_of_a_batch_has_its_own_clusters():
 
 def test_clusters_are_not_looked_for_among_more_costs_than_that(monkeypatch):
     x, y = _clusters(1e3)
-    geometry = make_geometry("dense", x, y, 2.0, direct=True)
+    geometry = make_geometry("dense", x, y, Euclidean(2.0), direct=True)
     a = torch.full((1, 9), 1 / 9, dtype=torch.float64)
     epsilon, zero = torch.tensor([0.1], dtype=torch.float64), torch.zeros(1, 9, dtype=torch.float64)
     f = torch.cat([zero[:, :5], zero[:, 5:] + 1e5], 1)
