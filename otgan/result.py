@@ -78,7 +78,8 @@ def statuses(
     error = torch.stack([term.error for term in terms]).amax(0)
     rounding = torch.stack([term.rounding for term in terms]).amax(0)
     finite = torch.isfinite(error) & torch.isfinite(torch.stack([term.value for term in terms]).sum(0))
-    finite &= (error <= tol) | ~torch.isnan(rounding)  # of a plan that is lost to rounding passes find no more
+    # A plan that is lost to rounding is not found by more passes.
+    finite &= (error <= tol) | ~torch.isnan(rounding)
     short = Status.TIME_LIMIT if deadline is not None and deadline.passed else Status.MAX_ITER
     return tuple(
         Status.NONFINITE

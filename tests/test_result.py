@@ -123,7 +123,9 @@ def test_statuses_tell_convergence_limits_and_overflow():
     )
     expected = (Status.CONVERGED, Status.MAX_ITER, Status.NONFINITE, Status.NONFINITE, Status.UNCERTIFIED)
     assert statuses([solved], 1e-6) == expected
-    lost = SimpleNamespace(error=solved.error[:2], value=solved.value[:2], rounding=torch.full((2,), torch.nan))
+    lost = SimpleNamespace(
+        error=solved.error[:2], value=solved.value[:2], rounding=torch.full((2,), torch.nan)
+    )
     assert statuses([lost], 1e-6) == (Status.UNCERTIFIED, Status.NONFINITE)
     assert statuses([solved], 1e-6, Deadline(0.0))[1] is Status.TIME_LIMIT
     assert statuses([solved], 1e-6, Deadline(0.0))[0] is Status.CONVERGED

@@ -67,11 +67,10 @@ class EntropicCoupling(Coupling):
         error = (row_sums - a).abs().sum(1) + (column_sums - b).abs().sum(1)
         if self.rho is not None:
             scale, rho = epsilon[:, None], self.rho[:, None]
-            there = (self.geometry.softmin(epsilon, h + scale * w.log(), k) for h, w, k in ((g, b, 1), (f, a, 0)))
-            moved = [
-                (rho / (rho + scale) * new - old).abs().masked_fill(w == 0, 0.0).amax(1)
-                for new, old, w in zip(there, (f, g), (a, b), strict=True)
-            ]
+            moved = []
+            for old, own, other, weights, axis in ((f, a, g, b, 1), (g, b, f, a, 0)):
+                new = self.geometry.softmin(epsilon, other + scale * weights.log(), axis)
+                moved.append((rho / (rho + scale) * new - old).abs().masked_fill(own == 0, 0.0).amax(1))
             error = torch.maximum(*moved) / epsilon
         self.excess = torch.where(which, excess, self.excess)
         self.error = torch.where(which, error, self.error)

@@ -499,7 +499,9 @@ def test_masks_change_potentials_no_more_than_values(backend: str) -> None:
         alone = otgan.transport(x, y, a, **options)
         masked = otgan.transport(np.insert(x, at, 1e200, axis=0), y, np.insert(a, at, 0.0), **options)
         assert masked.iterations == alone.iterations
-        np.testing.assert_allclose(np.delete(masked.f, at), alone.f, rtol=0, atol=1e-12 * np.abs(alone.f).max())
+        np.testing.assert_allclose(
+            np.delete(masked.f, at), alone.f, rtol=0, atol=1e-12 * np.abs(alone.f).max()
+        )
         np.testing.assert_allclose(masked.g, alone.g, rtol=0, atol=1e-12 * np.abs(alone.g).max())
 
 
@@ -579,3 +581,26 @@ def test_gradients_between_points_that_nearly_coincide(
     for found, expected in zip(gradients, (pull.sum(1), -pull.sum(0)), strict=True):
         rounding = 1e-13 * (size if p < 2 else np.abs(x).max() ** (p - 1))
         np.testing.assert_allclose(found.detach().numpy(), expected.astype(float), rtol=0, atol=rounding)
+
+
+@pytest.mark.parametrize("n", [1, 3, 6, 7, 49])
+def test_unbalanced_problems_of_one_place_are_known(n: int) -> None:
+    # Masses A and B at one place: ρ log t/A + ρ log t/B + ε log t/AB = 0. Weights 1/n do not sum to 1 exactly, and the
+    # optimum is as much above 0 as the square of what is missing.
+    p, epsilon, reach = 1.5, 0.008343900770243102, 0.014397600054123692
+    value = otgan.sinkhorn(np.zeros((1, 2)), np.zeros((n, 2)), p=p, epsilon=epsilon, reach=reach)
+    assert abs(value) <= (p * reach**p + epsilon) * (n + 16) ** 2 * 2.0**-106
+    A, B, rho = 0.7, 1.9, p * reach**p
+    value = otgan.sinkhorn(
+        np.zeros((1, 2)),
+        np.zeros((n, 2)),
+        [A],
+        np.full(n, B / n),
+        p=p,
+        epsilon=epsilon,
+        reach=reach,
+        tol=1e-12,
+    )
+    t = math.exp((rho * math.log(A * B) + epsilon * math.log(A * B)) / (2 * rho + epsilon))
+    expected = sum(w * (t * math.log(t / m) - t + m) for w, m in ((rho, A), (rho, B), (epsilon, A * B)))
+    assert value == pytest.approx(expected, rel=1e-9)
