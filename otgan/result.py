@@ -44,7 +44,10 @@ class Status(enum.Enum):
         "the marginal error is within tol, but the rounding of costs this large, beside epsilon or the others, is not: "
         "raise epsilon or tol, or leave out the points that are far; lower and upper hold"
     )
-    NONFINITE = "the potentials left the floating-point range: raise epsilon, scale the points, or pass float64 samples"
+    NONFINITE = (
+        "the potentials left the floating-point range, or their rounding left nothing of the plan: raise epsilon, scale the "
+        "points, or pass float64 samples"
+    )
 
     def __str__(self) -> str:
         return self.name

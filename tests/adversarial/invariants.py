@@ -549,7 +549,14 @@ def _rounding(case: Case, q: Prepared, solved: Entropic | None, size: Long) -> L
         terms = (q.a * np.abs(solved.f)).sum(1) + (q.b * np.abs(solved.g)).sum(1)
         total = total + 8 * (q.C.shape[1] + q.C.shape[2]) * unit * terms
     if q.rho is not None:
-        total = total + share * q.rho * (q.a.sum(1) + q.b.sum(1)) * np.minimum(1, q.largest / q.rho)
+        masses = q.a.sum(1) + q.b.sum(1)
+        total = total + share * q.rho * masses * np.minimum(1, q.largest / q.rho)
+        # Weights 1/n, and those of the call over their total, are known to δ relative. A plan that is optimal for some
+        # weights costs with others, aᵢ (1 + δᵢ), at most ρ Σ aᵢ (δᵢ − log(1 + δᵢ)) <= ρ Σ aᵢ δᵢ² more than the terms of
+        # first order, and likewise of ε: so much an optimum of 0 may really be.
+        assert q.epsilon is not None
+        known = (q.C.shape[1] + q.C.shape[2] + 8) * np.longdouble(2.0**-53)
+        total = total + (q.rho + q.epsilon) * (masses + q.a.sum(1) * q.b.sum(1)) * known**2
     return total + float(np.finfo(case.dtype).tiny)
 
 
