@@ -218,7 +218,6 @@ TESTED_IN = {
     "data/stored": "data/test_dataset.py",
     "data/transfer": "data/test_download.py",
     "deadline": "test_solve.py",
-    "entropic/annealing": "entropic/test_solver.py",
     "entropic/coupling": "entropic/test_solver.py",
     "entropic/iterate": "entropic/test_solver.py",
     "entropic/newton": "entropic/test_solver.py",
