@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from otgan.distances import metric_of
+from otgan.distances.words import listed
 from otgan.options import WrongKindError, check_seed, shown, whole_number
 from otgan.plot.arcs import heaviest
 from otgan.plot.palette import GREEN, INK, SKY
@@ -20,15 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["report"]
 
-_LABELS = {
-    "js": "JS",
-    "kl": "KL",
-    "tv": "TV",
-    "sinkhorn": "Sinkhorn",
-    "sinkhorn_divergence": "Sinkhorn\ndivergence",
-}
-
-_CEILINGS = {"js": math.log(2), "tv": 1.0}
+_LABEL = 12
+"""Characters from which on the name of a bar is broken into lines."""
 
 
 def report(found: Report, *, arcs: int = 150, points: int = 2000, seed: int = 0) -> Figure:
@@ -65,7 +62,7 @@ def report(found: Report, *, arcs: int = 150, points: int = 2000, seed: int = 0)
     seed = check_seed(seed)
     figure = Figure(figsize=(11, 5.4), layout="constrained")
     families = [
-        [each for each in found.distances.values() if (each.p is None) == divergent]
+        [each for each in found.distances.values() if (_power(each) == 0) == divergent]
         for divergent in (False, True)
     ]
     drawn = [family for family in families if family]
@@ -81,12 +78,13 @@ def report(found: Report, *, arcs: int = 150, points: int = 2000, seed: int = 0)
 
 
 def _bars(ax: Axes, distances: list[Distance]) -> None:
-    """Draw distances of one family as bars: transport as lengths, divergences against their ceilings."""
-    transport = distances[0].p is not None
+    """Draw distances of one family as bars: those that are lengths as such, the others against their ceilings."""
+    transport = _power(distances[0]) != 0
     lengths = [_length(each) for each in distances]
     finite = [value for value in lengths if math.isfinite(value)]
     floors = [each.noise_floor.larger for each in distances if each.noise_floor is not None]
-    right = 1.3 * max([*finite, *floors, 0.0 if transport else 1.0]) or 1.0
+    ceilings = [value for value in map(_ceiling, distances) if math.isfinite(value)]
+    right = 1.3 * max([*finite, *floors, *ceilings, 0.0 if transport else 1.0]) or 1.0
     for row, (each, length) in enumerate(zip(distances, lengths, strict=True)):
         endless = math.isinf(length)
         ax.barh(
@@ -115,13 +113,15 @@ def _bars(ax: Axes, distances: list[Distance]) -> None:
                 fontsize=8,
                 color=INK,
             )
-        if each.metric in _CEILINGS:
-            ceiling = _CEILINGS[each.metric]
+        ceiling = _ceiling(each)
+        if math.isfinite(ceiling):
             ax.plot([ceiling] * 2, [row - 0.36, row + 0.36], color=INK, linestyle="--", linewidth=1, zorder=3)
         ax.annotate(
             _caption(each),
             (
-                right if endless else max(length + (_whisker(each) or 0.0), _CEILINGS.get(each.metric, 0.0)),
+                right
+                if endless
+                else max(length + (_whisker(each) or 0.0), ceiling if math.isfinite(ceiling) else 0.0),
                 row,
             ),
             xytext=(-8 if endless else 8, 0),
@@ -133,17 +133,7 @@ def _bars(ax: Axes, distances: list[Distance]) -> None:
         )
     ax.set_yticks(range(len(distances)), [_bar_label(each) for each in distances])
     ax.set(xlim=(min([*finite, 0.0]), right), ylim=(len(distances) - 0.4, -0.7))
-    if transport:
-        power = distances[0].p
-        root = "" if power == 1 else f" (roots of order {power:g})"
-        whiskers = any(_whisker(each) is not None for each in distances)
-        ax.set_xlabel(f"units of the samples{root}" + (f"\nwhiskers: {UNCERTAINTY}" if whiskers else ""))
-    else:
-        names = {each.metric for each in distances}
-        units = (
-            "nats" if "tv" not in names else "share of the mass" if names == {"tv"} else "nats (TV: a share)"
-        )
-        ax.set_xlabel(f"{units}; dashed: the ceiling" if names & _CEILINGS.keys() else units)
+    ax.set_xlabel(_axis(distances))
     ax.set_title(
         "Transport: how far apart they are" if transport else "Divergence: how little they overlap",
         loc="left",
@@ -153,28 +143,55 @@ def _bars(ax: Axes, distances: list[Distance]) -> None:
     ax.tick_params(axis="y", length=0)
 
 
+def _axis(distances: list[Distance]) -> str:
+    """Return in what the bars of one family are measured."""
+    if _power(distances[0]) == 0:
+        by_unit: dict[str, list[str]] = {}
+        for each in distances:
+            by_unit.setdefault(each.unit or "no unit", []).append(each.title)
+        first, *rest = by_unit
+        others = ", ".join(f"{listed(by_unit[unit])}: {unit}" for unit in rest)
+        units = f"{first} ({others})" if others else first
+        bounded = any(math.isfinite(_ceiling(each)) for each in distances)
+        return f"{units}; dashed: the ceiling" if bounded else units
+    order = max(_power(each) for each in distances)
+    root = "" if order == 1 else f" (roots of order {order:g})"
+    whiskers = any(_whisker(each) is not None for each in distances)
+    return f"units of the samples{root}" + (f"\nwhiskers: {UNCERTAINTY}" if whiskers else "")
+
+
+def _ceiling(each: Distance) -> float:
+    return metric_of(each.metric).ceiling
+
+
+def _power(each: Distance) -> float:
+    return metric_of(each.metric).power(each.p)
+
+
 def _length(each: Distance) -> float:
-    """A value as the length of its bar: the costs of transport, lengths to the power p, by their roots."""
-    if each.p is None or each.metric == "emd":
+    """A value as the length of its bar: powers of lengths by their roots."""
+    power = _power(each)
+    if power in {0, 1}:
         return each.value
-    return math.copysign(abs(each.value) ** (1 / each.p), each.value)
+    return math.copysign(abs(each.value) ** (1 / power), each.value)
 
 
 def _whisker(each: Distance) -> float | None:
     """Return the standard error of the length of a bar; None where it is not known."""
-    return each.standard_error if each.metric == "emd" or each.p == 1 else None
+    return each.standard_error if _power(each) == 1 else None
 
 
 def _bar_label(each: Distance) -> str:
-    if each.metric == "emd":
-        return "EM" if each.p == 1 else f"$W_{{{each.p:g}}}$"
-    plain = each.estimator in {"atoms", "entropic", "debiased"}
-    return _LABELS[each.metric] if plain else f"{_LABELS[each.metric]}\n{each.estimator}"
+    words = textwrap.fill(each.title, _LABEL, break_long_words=False)
+    words = re.sub(r"(\w)_([\w.]+)", r"$\1_{\2}$", words)
+    plain = each.estimator not in metric_of(each.metric).estimators[1:]
+    return words if plain else f"{words}\n{each.estimator}"
 
 
 def _caption(each: Distance) -> str:
     if math.isinf(each.value):
         return "∞"
-    if each.metric == "emd" or each.p in {None, 1.0}:
+    power = _power(each)
+    if power in {0, 1}:
         return f"{each.value:.4g}"
-    return f"√{each.value:.4g}" if each.p == 2 and each.value >= 0 else f"root of {each.value:.4g}"
+    return f"√{each.value:.4g}" if power == 2 and each.value >= 0 else f"root of {each.value:.4g}"

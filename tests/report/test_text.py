@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import otgan
-from otgan.report.text import WIDTH, _rounded, number, wrapped
+from otgan.distances.words import number
+from otgan.report.text import WIDTH, _rounded, wrapped
 
 EVERYTHING = ("emd", "js", "js:knn", "js:histogram", "kl:knn", "kl", "tv", "sinkhorn", "sinkhorn_divergence")
 

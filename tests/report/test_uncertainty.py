@@ -5,8 +5,9 @@ import pytest
 import torch
 
 import otgan
+from otgan.distances.sampling import standard_error
 from otgan.measure import pair
-from otgan.report.uncertainty import noise_floor, permutation_null, standard_error
+from otgan.report.uncertainty import noise_floor, permutation_null
 
 
 def mean_shift(both):

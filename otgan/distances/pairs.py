@@ -1,0 +1,102 @@
+"""Means over all pairs of points of a function of their distance, in tiles: a matrix n × m is never held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from otgan.coupling import once
+from otgan.distances.scaled import distances
+
+__all__ = ["mean_over_pairs", "tiles"]
+
+_TILE = 2**20
+"""Entries that are formed in passing."""
+
+Function = Callable[[Tensor], Tensor]
+
+
+def mean_over_pairs(
+    x: Tensor, y: Tensor, a: Tensor, b: Tensor, function: Function, *, distinct: bool = False
+) -> Tensor:
+    """Σᵢⱼ aᵢ bⱼ function(‖xᵢ − yⱼ‖) of each problem, shape (B,), differentiable once in points and weights.
+
+    At coincident points the derivative of the distance is taken as 0.
+
+    Parameters
+    ----------
+    x, y : Tensor, shapes (B, n, d) and (B, m, d), float64
+    a, b : Tensor, shapes (B, n) and (B, m)
+    function : callable
+        Of distances, (B, k, m), differentiable.
+    distinct : bool
+        Leave out the pairs of one place in both lists, i = j.
+    """
+    found: Tensor = _Mean.apply(x, y, a, b, function, distinct)
+    return found
+
+
+def tiles(x: Tensor, y: Tensor) -> Iterator[slice]:
+    """Rows of x that together with all of y make a tile."""
+    rows = max(1, _TILE // max(1, x.shape[0] * y.shape[1]))
+    return (slice(start, min(start + rows, x.shape[1])) for start in range(0, x.shape[1], rows))
+
+
+def _left_out(values: Tensor, rows: slice) -> Tensor:
+    """Replace by 0 what belongs to one place in both lists."""
+    i = torch.arange(rows.start, rows.stop, device=values.device)
+    same = i[:, None] == torch.arange(values.shape[2], device=values.device)
+    return torch.where(same, 0.0, values)
+
+
+class _Mean(torch.autograd.Function):
+    """The mean, whose slopes in the weights are sums over the other side, and in the points a second visit of all pairs."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, y: Tensor, a: Tensor, b: Tensor, function: Function, distinct: bool
+    ) -> Tensor:
+        f, g = torch.empty_like(a), torch.zeros_like(b)
+        for rows in tiles(x, y):
+            values = function(distances(x[:, rows], y))
+            values = _left_out(values, rows) if distinct else values
+            f[:, rows] = (values @ b[..., None])[..., 0]
+            g += (a[:, None, rows] @ values)[:, 0]
+        ctx.save_for_backward(x, y, a, b, f, g)
+        ctx.function, ctx.distinct = function, distinct
+        return (a * f).sum(1)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Any, ...]:
+        x, y, a, b, f, g = ctx.saved_tensors
+        found: list[Tensor | None] = [None, None, upstream[:, None] * f, upstream[:, None] * g]
+        if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
+            held = x.detach(), y.detach(), a.detach(), b.detach()
+            found[:2] = _forces(*held, upstream.detach(), ctx.function, ctx.distinct)
+        if torch.is_grad_enabled():  # create_graph=True
+            found = [None if each is None else once(each, x, y, a, b) for each in found]
+        return (
+            *(each if need else None for each, need in zip(found, ctx.needs_input_grad, strict=False)),
+            None,
+            None,
+        )
+
+
+def _forces(
+    x: Tensor, y: Tensor, a: Tensor, b: Tensor, upstream: Tensor, function: Function, distinct: bool
+) -> list[Tensor | None]:
+    """Gradients in the points, tile by tile."""
+    in_x, in_y = torch.empty_like(x), torch.zeros_like(y)
+    for rows in tiles(x, y):
+        with torch.enable_grad():
+            here, there = x[:, rows].clone().requires_grad_(), y.clone().requires_grad_()
+            # Distances from differences: they have the slope 0, not NaN, between coincident points.
+            values = function(torch.cdist(here, there, compute_mode="donot_use_mm_for_euclid_dist"))
+            values = _left_out(values, rows) if distinct else values
+            total = (upstream[:, None, None] * a[:, rows, None] * values * b[:, None]).sum()
+        in_x[:, rows], in_there = torch.autograd.grad(total, (here, there))
+        in_y += in_there
+    return [in_x, in_y]
