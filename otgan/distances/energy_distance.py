@@ -82,6 +82,10 @@ class _Energy(Metric):
         del p
         return "Energy distance"
 
+    def label(self, p: float | None) -> str:
+        del p
+        return "Energy"
+
     def unit(self, p: float | None) -> str:
         del p
         return "units of the samples"

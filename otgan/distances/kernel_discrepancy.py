@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -139,8 +140,11 @@ def _of_two(weights: Tensor) -> Tensor:
 
 # ---- the median of the pooled distances ---------------------------------------------------------------------------
 
-_ONCE = 2**22
-"""Pairs up to which their distances are sorted at once."""
+_ONCE = 2**23
+"""Distances that are held and sorted at once."""
+
+_GUESS = 2**22
+"""Coordinates of differences from which a first guess is made."""
 
 _BITS = 16
 """Bits by which the rank of a distance is narrowed down in one visit of all pairs."""
@@ -165,11 +169,46 @@ def _median_of(points: Tensor) -> Tensor:
         if not len(apart):
             return points.new_ones(())
         return 0.5 * (apart[(len(apart) - 1) // 2] + apart[len(apart) // 2])
-    count = sum(len(part) for part in _apart(points))
+    return _between(points, *_bracket(points))
+
+
+def _bracket(points: Tensor) -> tuple[float, float]:
+    """Guess, from some of the pairs, two distances that the median is between."""
+    n, d = points.shape[1:]
+    some, other = np.random.default_rng(0).integers(0, n, (2, _GUESS // d + 1))
+    apart = torch.linalg.vector_norm(points[0, some] - points[0, other], dim=1)
+    apart = apart[apart > 0].sort().values
+    if not len(apart):
+        return 0.0, 0.0
+    margin = 3 * math.isqrt(len(apart))  # six standard deviations
+    middle = len(apart) // 2
+    return float(apart[max(0, middle - margin)]), float(apart[min(len(apart) - 1, middle + margin)])
+
+
+def _between(points: Tensor, low: float, high: float) -> Tensor:
+    """Median, if those distances that are between the two can be held and it is among them; else by ranks of bits."""
+    below, count, held, kept = 0, 0, 0, []
+    for part in _apart(points):
+        count += len(part)
+        below += int((part < low).sum())
+        inside = part[(part >= low) & (part <= high)]
+        held += len(inside)
+        if held <= _ONCE:
+            kept.append(inside)
     if not count:
         return points.new_ones(())
-    low, high = (_ranked(points, rank) for rank in ((count - 1) // 2, count // 2))
-    return 0.5 * (low + high)
+    ranks = (count - 1) // 2, count // 2
+    if held <= _ONCE and below <= ranks[0] and ranks[1] < below + held:
+        found = torch.cat(kept).sort().values
+        return 0.5 * (found[ranks[0] - below] + found[ranks[1] - below])
+    lower = _ranked(points, ranks[0])
+    upto = sum(int((part <= lower).sum()) for part in _apart(points))
+    if ranks[1] < upto:
+        return lower
+    return 0.5 * (
+        lower
+        + torch.stack([part[part > lower].min() for part in _apart(points) if (part > lower).any()]).min()
+    )
 
 
 def _apart(points: Tensor) -> Any:
@@ -225,7 +264,7 @@ class _KernelDiscrepancy(Metric):
         return _mmd(both, **terms.options)
 
     def how(self, terms: Terms) -> str:
-        return f"{terms.options['kernel']}, {'biased' if terms.options['biased'] else 'unbiased'}"
+        return "biased" if terms.options["biased"] else "unbiased"
 
     def measured(self, both: Pair, terms: Terms) -> Distance:
         found = super().measured(both, terms)
@@ -237,7 +276,8 @@ class _KernelDiscrepancy(Metric):
 
     def certificate(self, distance: Distance) -> str:
         assert distance.options is not None
-        return f"summed: all pairs, bandwidth {number(distance.options['bandwidth'], 3)}"
+        kernel, bandwidth = distance.options["kernel"], distance.options["bandwidth"]
+        return f"{kernel}, bandwidth {number(bandwidth, 3)}"
 
 
 METRIC = _KernelDiscrepancy(mmd)

@@ -84,11 +84,14 @@ class Option:
         TypeError, ValueError
             If it stands for none of this kind.
         """
-        words = {"true": True, "false": False, "none": None}
-        value: Any = words.get(text.lower(), text) if self.kind != "word" or text.lower() == "none" else text
-        if isinstance(value, str) and self.kind in {"positive", "count", "seed"}:
+        value: Any = text
+        if self.default is None and text.lower() == "none":
+            value = None
+        elif self.kind == "flag":
+            value = {"true": True, "false": False}.get(text.lower(), text)
+        elif self.kind != "word":
             with contextlib.suppress(ValueError):  # it is refused for what it is
-                value = float(value) if self.kind == "positive" else int(value)
+                value = float(text) if self.kind == "positive" else int(text)
         return self.check(value, name)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from otgan.cost import NEAR
 from otgan.coupling import once
 from otgan.distances.scaled import distances
 
@@ -15,6 +16,9 @@ __all__ = ["mean_over_pairs", "tiles"]
 
 _TILE = 2**20
 """Entries that are formed in passing."""
+
+_FEW = 8
+"""Up to this dimension forces are summed coordinate by coordinate."""
 
 Function = Callable[[Tensor], Tensor]
 
@@ -89,14 +93,36 @@ def _forces(
     x: Tensor, y: Tensor, a: Tensor, b: Tensor, upstream: Tensor, function: Function, distinct: bool
 ) -> list[Tensor | None]:
     """Gradients in the points, tile by tile."""
-    in_x, in_y = torch.empty_like(x), torch.zeros_like(y)
+    in_x, in_y = torch.zeros_like(x), torch.zeros_like(y)
     for rows in tiles(x, y):
+        apart = distances(x[:, rows], y)
         with torch.enable_grad():
-            here, there = x[:, rows].clone().requires_grad_(), y.clone().requires_grad_()
-            # Distances from differences: they have the slope 0, not NaN, between coincident points.
-            values = function(torch.cdist(here, there, compute_mode="donot_use_mm_for_euclid_dist"))
+            values = function(apart.requires_grad_())
             values = _left_out(values, rows) if distinct else values
             total = (upstream[:, None, None] * a[:, rows, None] * values * b[:, None]).sum()
-        in_x[:, rows], in_there = torch.autograd.grad(total, (here, there))
-        in_y += in_there
+        (slopes,) = torch.autograd.grad(total, apart)
+        _push(x[:, rows], y, slopes, apart.detach(), in_x[:, rows], in_y)
     return [in_x, in_y]
+
+
+def _push(x: Tensor, y: Tensor, slopes: Tensor, apart: Tensor, in_x: Tensor, in_y: Tensor) -> None:
+    """Add to the gradients in the points what the slopes in their distances make of them: 0 at coincident points."""
+    coincide = apart == 0
+    apart = torch.where(coincide, 1.0, apart)
+    if x.shape[2] <= _FEW:
+        for k in range(x.shape[2]):
+            force = slopes * ((x[:, :, None, k] - y[:, None, :, k]) / apart)
+            in_x[..., k] += force.sum(2)
+            in_y[..., k] -= force.sum(1)
+        return
+    # x Σ w − Σ w y loses the digits of points that are near beside how large they are: these are visited one by one.
+    size = x.square().sum(2)[:, :, None] + y.square().sum(2)[:, None]
+    near = (apart.square() <= NEAR * size) & ~coincide
+    weights = torch.where(coincide | near, 0.0, slopes) / apart
+    in_x += weights.sum(2, keepdim=True) * x - weights @ y
+    in_y += weights.sum(1)[..., None] * y - weights.mT @ x
+    for part in near.nonzero().split(2**22 // x.shape[2] + 1):
+        batch, i, j = part.unbind(1)
+        force = (slopes / apart)[batch, i, j, None] * (x[batch, i] - y[batch, j])
+        in_x.index_put_((batch, i), force, accumulate=True)
+        in_y.index_put_((batch, j), -force, accumulate=True)

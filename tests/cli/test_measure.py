@@ -108,6 +108,25 @@ def test_options_reach_the_functions(otgan, files):
     assert value("kl", "--estimator", "knn", "--k", 4) == package.kl(x, y, estimator="knn", k=4)
 
 
+def test_an_option_of_one_metric_reaches_it_alone(otgan, files):
+    x, y = np.load(files / "a.npy"), np.load(files / "b.npy")
+    options = (
+        "--option",
+        "mmd.kernel=imq",
+        "--option",
+        "mmd.bandwidth=0.5",
+        "--option",
+        "sliced.projections=30",
+    )
+    plain = report(otgan("measure", "a.npy", "b.npy", "--metrics", "mmd,sliced", "--json", *options))[
+        "distances"
+    ]
+    assert plain["mmd"]["value"] == pytest.approx(package.mmd(x, y, kernel="imq", bandwidth=0.5), rel=1e-12)
+    assert plain["mmd"]["options"] == {"kernel": "imq", "bandwidth": 0.5, "biased": False}
+    assert plain["sliced"]["value"] == pytest.approx(package.sliced(x, y, p=1, projections=30), rel=1e-12)
+    assert plain["sliced"]["monte_carlo_error"] > 0
+
+
 def test_permutations_give_p_values(otgan, files):
     plain = report(otgan("measure", "a.npy", "b.npy", "--metrics", "emd", "--permutations", 9, "--json"))
     assert plain["distances"]["emd"]["null"]["permutations"] == 9

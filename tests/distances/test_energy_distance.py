@@ -31,8 +31,8 @@ def test_it_is_twice_geomlosss(d):
     a, b = torch.from_numpy(simplex_weights(20)), torch.from_numpy(simplex_weights(15))
     theirs = geomloss.SamplesLoss("energy", backend="tensorized")(a, x, b, y)
     assert otgan.energy(x, y, a, b).item() == pytest.approx(
-        2 * theirs.item(), rel=1e-5
-    )  # its √ is of r² + 1e-8
+        2 * theirs.item(), abs=1e-4
+    )  # to it all are 1e-4 apart
 
 
 @pytest.mark.parametrize("d", [1, 3, 40])
@@ -92,7 +92,7 @@ def test_the_ends_of_the_range(size):
 
 def test_a_distance_beyond_the_range_is_an_error():
     with pytest.raises(OverflowError, match="beyond the range of float64"):
-        otgan.energy([-1.7e308, 0.0], [1.7e308, 0.0])
+        otgan.energy([-1.7e308], [1.7e308])
     with pytest.raises(OverflowError, match="beyond the range of float32"):
         otgan.energy(torch.tensor([-3e38]), torch.tensor([3e38]))
 

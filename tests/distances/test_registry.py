@@ -211,7 +211,7 @@ def test_it_is_symmetric_where_it_says_so(name, sets):
     if metric_of(name).symmetric:
         assert back == pytest.approx(there, rel=1e-6, abs=1e-12)
     else:  # on one support, so that both ways are finite
-        there, back = call(name, x, x, A, A[::-1]), call(name, x, x, A[::-1], A)
+        there, back = call(name, x, x, A, A**2), call(name, x, x, A**2, A)
         assert back != pytest.approx(there, rel=1e-6)
 
 
