@@ -100,11 +100,11 @@ class _Energy(Metric):
 
     def how(self, terms: Terms) -> str:
         del terms
-        return "V-statistic"
+        return "all pairs"
 
     def certificate(self, distance: Distance) -> str:
         del distance
-        return "summed: all pairs"
+        return "summed"
 
 
 METRIC = _Energy(energy)

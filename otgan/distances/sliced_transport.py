@@ -258,11 +258,7 @@ class _Sliced(Metric):
         assert distance.options is not None
         if distance.monte_carlo_error == 0:
             return "line: exact"
-        error = (
-            ""
-            if distance.monte_carlo_error is None
-            else f", ± {number(distance.monte_carlo_error, 2)} by their draw"
-        )
+        error = "" if distance.monte_carlo_error is None else f": ± {number(distance.monte_carlo_error, 2)}"
         return f"{distance.options['projections']} directions{error}"
 
 
