@@ -10,6 +10,7 @@ from sphinx_gallery.sorting import FileNameSortKey
 
 import otgan
 from otgan.cli import root
+from otgan.distances import METRICS, metric_of
 
 project = "otgan"
 author = "The otgan developers"
@@ -83,6 +84,40 @@ def write_helps(app):
     )
 
 
+def metrics():
+    """Return the page of the metrics, as the registry has them: what each is, and a link to its function."""
+    rows = [("Function", "Symbol", "Unit", "Range", "Symmetric", "Its own options")]
+    for metric in map(metric_of, METRICS):
+        floor, ceiling = (f"{end:.4g}".replace("inf", "∞") for end in (metric.floor, metric.ceiling))
+        rows.append(
+            (
+                f":func:`otgan.{metric.name}`",
+                metric.symbol,
+                metric.unit(2 if metric.uses_p else None) or "none",
+                f"{floor} to {ceiling}",
+                "yes" if metric.symmetric else "no",
+                ", ".join(option.name for option in metric.options) or "none",
+            )
+        )
+    table = "\n".join("   * - " + "\n     - ".join(row) for row in rows)
+    title = "The distances between two sets of samples"
+    return (
+        f"{title}\n{'=' * len(title)}\n\n.. currentmodule:: otgan\n\n"
+        "All of them are measured by :func:`otgan.compare` and by the command ``otgan measure``. "
+        "Units are those at p = 2, where there is a power.\n\n"
+        f".. list-table::\n   :header-rows: 1\n\n{table}\n\n"
+        f".. autosummary::\n   :toctree: .\n   :nosignatures:\n\n   " + "\n   ".join(METRICS) + "\n"
+    )
+
+
+def write_metrics(app, config):
+    """Write the page of the metrics before the pages are looked for."""
+    path = Path(app.srcdir) / "api" / "generated" / "metrics.rst"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(metrics(), encoding="utf-8")
+
+
 def setup(app):
     """Connect the above to the build."""
+    app.connect("config-inited", write_metrics)
     app.connect("builder-inited", write_helps)

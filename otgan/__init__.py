@@ -5,43 +5,38 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from otgan.distances import METRICS, metric_of
+
 if TYPE_CHECKING:  # for type checkers and editors, which do not follow __getattr__
     from otgan import data as data
     from otgan import gan as gan
     from otgan import memory as memory
     from otgan import plot as plot
     from otgan import teach as teach
-    from otgan.distances import emd, sinkhorn, sinkhorn_divergence
-    from otgan.divergences import js, kl, tv
-    from otgan.loss import SinkhornLoss
-    from otgan.measure import Measure
-    from otgan.report import Report, compare
-    from otgan.result import ConvergenceWarning, Status, Transport
-    from otgan.solve import transport
+    from otgan.distances.debiased import sinkhorn_divergence as sinkhorn_divergence
+    from otgan.distances.earth_mover import emd as emd
+    from otgan.distances.energy_distance import energy as energy
+    from otgan.distances.entropic import sinkhorn as sinkhorn
+    from otgan.distances.gaussian_transport import bures as bures
+    from otgan.distances.jensen_shannon import js as js
+    from otgan.distances.kernel_discrepancy import mmd as mmd
+    from otgan.distances.kullback_leibler import kl as kl
+    from otgan.distances.sliced_transport import sliced as sliced
+    from otgan.distances.total_variation import tv as tv
+    from otgan.loss import SinkhornLoss as SinkhornLoss
+    from otgan.measure import Measure as Measure
+    from otgan.report import Report as Report
+    from otgan.report import compare as compare
+    from otgan.result import ConvergenceWarning as ConvergenceWarning
+    from otgan.result import Status as Status
+    from otgan.result import Transport as Transport
+    from otgan.solve import transport as transport
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "ConvergenceWarning",
-    "Measure",
-    "Report",
-    "SinkhornLoss",
-    "Status",
-    "Transport",
-    "__version__",
-    "compare",
-    "emd",
-    "js",
-    "kl",
-    "sinkhorn",
-    "sinkhorn_divergence",
-    "transport",
-    "tv",
-]
-
-# Where each public name lives. They are imported on first use, so that `import otgan` stays light:
-# it loads neither torch nor POT nor matplotlib. No module bears the name of a public function: importing
-# `otgan.x` binds the attribute `x` of the package to the module, which would hide the function.
+# Where each public name lives, but the metrics, which have a registry of their own. They are imported on first use, so
+# that `import otgan` stays light: it loads neither torch nor POT nor matplotlib. No module bears the name of a public
+# function: importing `otgan.x` binds the attribute `x` of the package to the module, which would hide the function.
 _HOME = {
     "ConvergenceWarning": "otgan.result",
     "Measure": "otgan.measure",
@@ -50,18 +45,18 @@ _HOME = {
     "Status": "otgan.result",
     "Transport": "otgan.result",
     "compare": "otgan.report",
-    "emd": "otgan.distances",
-    "js": "otgan.divergences",
-    "kl": "otgan.divergences",
-    "sinkhorn": "otgan.distances",
-    "sinkhorn_divergence": "otgan.distances",
     "transport": "otgan.solve",
-    "tv": "otgan.divergences",
 }
 _SUBPACKAGES = ("data", "gan", "memory", "plot", "teach")
 
+__all__ = ["__version__"]
+__all__ += list(_HOME)
+__all__ += list(METRICS)
+
 
 def __getattr__(name: str) -> Any:
+    if name in METRICS:
+        return metric_of(name).function
     if name in _HOME:
         return getattr(importlib.import_module(_HOME[name]), name)
     if name in _SUBPACKAGES:

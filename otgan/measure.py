@@ -366,7 +366,8 @@ def _from_numpy(value: Any, name: str) -> Tensor:
     # Long doubles and foreign byte orders are unknown to torch, so everything becomes native float64.
     with np.errstate(over="ignore"):  # long doubles beyond float64 are found to be infinite below
         array = np.asarray(array, dtype=np.float64, order="C")
-    return torch.from_numpy(array if array.flags.writeable else array.copy())
+    usable = array.flags.writeable and min(array.strides, default=0) >= 0  # of one entry they may be negative
+    return torch.from_numpy(array if usable else array.copy())
 
 
 def _plainly(kind: Any) -> str:

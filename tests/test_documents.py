@@ -1,10 +1,13 @@
 """The examples in the documents are run, and print what the documents say."""
 
+import ast
 import doctest
 import re
 from pathlib import Path
 
 import pytest
+
+from otgan.distances import METRICS, metric_of
 
 ROOT = Path(__file__).parent.parent
 FENCE = re.compile(r"^```(?P<language>[a-z]*)")
@@ -89,3 +92,16 @@ def test_a_wrong_example_is_found():
     test = doctest.DocTestParser().get_doctest(examples(text), {}, "wrong", "wrong", 0)
     assert [(example.lineno, example.want) for example in test.examples] == [(2, "3\n")]
     assert doctest.DocTestRunner(verbose=False).run(test, out=lambda text: None).failed == 1
+
+
+def test_the_page_of_the_metrics_is_written_from_the_registry():
+    """The configuration of the pages is read without Sphinx: of it only the functions are needed here."""
+    tree = ast.parse((ROOT / "docs" / "conf.py").read_text(encoding="utf-8"))
+    (function,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "metrics")
+    names = {"METRICS": METRICS, "metric_of": metric_of}
+    exec(compile(ast.Module([function], []), "conf.py", "exec"), names)
+    page = names["metrics"]()
+    for name in METRICS:
+        assert f":func:`otgan.{name}`" in page
+        assert f"\n   {name}\n" in page
+    assert "api/generated/metrics" in (ROOT / "docs" / "api.rst").read_text(encoding="utf-8")

@@ -501,3 +501,13 @@ def test_every_form_gives_the_same_number(function):
         )
         assert half.dtype == torch.float32
         assert half.item() == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_regression_arrays_that_run_backwards(n):
+    # Of one entry an array counts as contiguous whatever its strides are, and torch takes no negative ones.
+    x, a = np.arange(2.0 * n).reshape(n, 2)[::-1, ::-1], np.arange(1.0, n + 1)[::-1]
+    measure = Measure.of(x, a)
+    assert measure.points[0].tolist() == x.tolist()
+    assert measure.weights[0].tolist() == (a / a.sum()).tolist()
+    assert Measure.of(np.array([[3.0]])[::-1, ::-1]).points.tolist() == [[[3.0]]]

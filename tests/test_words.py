@@ -24,6 +24,8 @@ import otgan
 import otgan.plot
 import otgan.teach
 from otgan.cli import root
+from otgan.distances import METRICS as REGISTRY
+from otgan.distances import metric_of
 from otgan.measure import Measure
 from otgan.teach import parallel_lines
 
@@ -288,6 +290,24 @@ METRICS = wrong(
     {"empty": [], "empty word": "", "other": "wasserstein", "blank": "emd,,js", "long": "x" * 9999}
     | {"an estimator for transport": "emd:knn", "no such estimator": "js:kde"},
 )
+OWN = wrong(
+    {
+        "number": 3,
+        "word": "mmd",
+        "list": [("mmd", {})],
+        "object": object(),
+        "hostile": Hostile(),
+        "flag": True,
+    }
+    | {"no options": {"mmd": 3}, "a number as a metric": {3: {}}, "a number as an option": {"mmd": {3: 1}}}
+    | {"kind": {"mmd": {"bandwidth": "wide"}}},
+    {"no metric": {"nonsense": {}}, "no option": {"mmd": {"nonsense": 1}}, "none": {"emd": {"p": 1}}}
+    | {
+        "value": {"mmd": {"kernel": "nonsense"}},
+        "not measured": {"sliced": {"seed": 1}},
+        "long": {"x" * 9999: {}},
+    },
+)
 SEED = whole(least=0)
 GENERATOR_SEED = SEED | wrong({"old generator": np.random.RandomState(0), "None": None}, {})
 INIT = wrong(
@@ -343,7 +363,7 @@ def options_of_estimators(name):
 
 def options_of_reports(name):
     named = {"metrics": "js"} if name in {*BINNED, "k", "estimator"} else {"metrics": "emd"}
-    return named | options_of_estimators(name)
+    return {"metrics": "mmd"} if name == "options" else named | options_of_estimators(name)
 
 
 def with_epsilon(name):
@@ -435,6 +455,7 @@ FUNCTIONS = {
             **{name: SOLVER[name] for name in ("epsilon", "blur", "tol", "max_iter", "time_limit")},
             **{name: ESTIMATED[name] for name in ("estimator", "bins", "bin_width", "outside", "k")},
             "metrics": METRICS,
+            "options": OWN,
             "permutations": PERMUTATIONS,
             "seed": GENERATOR_SEED,
             "names": NAMES,
@@ -539,6 +560,32 @@ FUNCTIONS = {
         lambda _, value: otgan.plot.parallel_lines(value),
         {"table": wrong({"None": None, "number": 5, "report": REPORT, "word": "table", "array": X}, {})},
     ),
+}
+
+KINDS = {
+    "word": word(),
+    "positive": one_positive(),
+    "count": whole(),
+    "seed": SEED,
+    "flag": FLAG,
+}
+
+
+def arguments_of(metric):
+    """The arguments of a metric's function, as the metric declares them, with wrong values of their kinds."""
+    own = {
+        each.name: KINDS[each.kind]
+        if each.default is None or each.kind in {"word", "flag"}
+        else or_none(KINDS[each.kind])
+        for each in metric.options
+    }
+    return {**SETS, **({"p": POWER} if metric.uses_p else {}), **own}
+
+
+FUNCTIONS |= {
+    name: (metric_of(name).function, with_sets(metric_of(name).function), arguments_of(metric_of(name)))
+    for name in REGISTRY
+    if name not in FUNCTIONS
 }
 
 GIVEN = {("Measure.of", "points"): "x", ("Measure.of", "weights"): "a", ("compare", "metrics"): "metrics?"}
@@ -677,6 +724,27 @@ NO_LENGTH = ("x", "-1", "0", "nan", "inf", "1e400", "", "1,2")
 OPTIONS = {
     "measure": {
         "metrics": ("x", "", "emd,,js", "emd:knn", "js:kde"),
+        "option": (
+            "",
+            *[
+                "x",
+                "mmd.kernel",
+                "=1",
+                "mmd=1",
+                "nonsense.k=1",
+                "mmd.nonsense=1",
+                "mmd.kernel=x",
+                "emd.p=1",
+                "mmd.bandwidth=1",
+            ],
+            *[
+                "mmd.bandwidth=x",
+                "mmd.bandwidth=-1",
+                "mmd.biased=2",
+                "sliced.seed=1.5",
+                "sliced.projections=0",
+            ],
+        ),
         "n": (*NO_COUNT, "0"),
         "seed": NO_COUNT,
         "seed_b": NO_COUNT,

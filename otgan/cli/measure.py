@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from otgan.cli import common
-from otgan.metrics import DEFAULT, METRICS, parse
+from otgan.costs import COSTS
+from otgan.distances import DEFAULT, METRICS, metric_of
+from otgan.distances.request import keys_of
 from otgan.mistakes import MistakeError
 
 if TYPE_CHECKING:
@@ -32,9 +34,28 @@ class _Metrics(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
-            return tuple(request.key for request in parse(value))
+            return keys_of(value)
         except MistakeError as error:
             raise click.BadParameter(str(error), ctx, param) from error
+
+
+class _Own(click.ParamType):
+    """An option that one metric has for itself."""
+
+    name = "option"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, tuple):
+            return value
+        place, equals, text = value.partition("=")
+        metric, dot, name = place.partition(".")
+        if not (equals and dot and name) or metric not in METRICS:
+            raise click.BadParameter(
+                f"{value[:60]!r} is no option of a metric, METRIC.NAME=VALUE with one of {', '.join(METRICS)}",
+                ctx,
+                param,
+            )
+        return metric, name, text
 
 
 class _Bins(click.ParamType):
@@ -78,6 +99,14 @@ class _Input:
         return {"spec": self.spec, "n": self.n, "seed": self.seed, "weights": self.weights}
 
 
+def _read(own: tuple[tuple[str, str, str], ...]) -> dict[str, dict[str, Any]]:
+    """Return the options of single metrics, by the metric."""
+    given: dict[str, dict[str, str]] = {}
+    for metric, name, text in own:
+        given.setdefault(metric, {})[name] = text
+    return {metric: metric_of(metric).read(texts) for metric, texts in given.items()}
+
+
 @click.command(
     epilog="A and B are built-in names (digits, mnist, cifar10, 8gaussians, 25gaussians, swissroll, lines@0.5), with "
     "a class after a colon (mnist:3), or files: .npy .npz .csv .tsv .parquet .pt .safetensors, IDX, CIFAR-10 batches, "
@@ -91,7 +120,14 @@ class _Input:
     default=",".join(DEFAULT),
     show_default=True,
     metavar="NAMES",
-    help=f"Some of {', '.join(METRICS)}, separated by commas. A divergence may name its estimator: js:knn.",
+    help=f"Some of {', '.join(METRICS)}, separated by commas. A divergence may name its estimator, NAME:knn.",
+)
+@click.option(
+    "--option",
+    type=_Own(),
+    multiple=True,
+    metavar="METRIC.NAME=VALUE",
+    help="An option that one metric has for itself, a keyword of its function; may be given several times.",
 )
 @click.option(
     "--n",
@@ -102,6 +138,13 @@ class _Input:
 @common.seed
 @click.option(
     "--seed-b", type=click.IntRange(0), metavar="S", help="The seed of B, where it is not that of A."
+)
+@click.option(
+    "--cost",
+    type=click.Choice([name for name in COSTS if name != "precomputed"]),
+    default="euclidean",
+    show_default=True,
+    help="The distance between two samples; haversine: latitude, longitude in radians.",
 )
 @click.option(
     "--p",
@@ -140,7 +183,7 @@ class _Input:
     type=click.Choice(["atoms", "histogram", "knn"]),
     default="atoms",
     show_default=True,
-    help="Of js, kl and tv where they name none. histogram needs --bins or --bin-width.",
+    help="Of divergences that name none. histogram needs --bins or --bin-width.",
 )
 @click.option(
     "--bins", type=_Bins(), metavar="N|RULE", help=f"Bins in each dimension, or {', '.join(_RULES)}."
@@ -181,6 +224,7 @@ def command(
     as_json: bool,
     plot: Path | None,
     strict: bool,
+    option: tuple[tuple[str, str, str], ...],
     **options: Any,
 ) -> None:
     """Measure how far apart the samples A and B are, by several distances.
@@ -197,12 +241,13 @@ def command(
             each.check()
     with common.quiet_stdout():
         from otgan.memory import limit
-        from otgan.report import Plan, compare
+        from otgan.report import MeasurementSpec, compare
 
         if memory is not None:  # from here on: what torch itself has just taken is not the user's
             ctx.with_resource(limit(memory))
         with common.usage():
-            Plan.of(**options).check_weights(weights_a is not None or weights_b is not None)
+            options["options"] = _read(option)
+            MeasurementSpec.of(**options).check_weights(weights_a is not None or weights_b is not None)
         with common.mistakes():
             with common.silenced():
                 first, second = (each.read() for each in inputs)

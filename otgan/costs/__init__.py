@@ -1,18 +1,19 @@
-"""Costs: what it takes to move a unit of mass from a point to another, one file each."""
+"""Costs: what it takes to move a unit of mass from a point to another, one file each.
+
+Imports nothing heavy: the command reads the names first.
+"""
 
 from __future__ import annotations
 
 import difflib
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from otgan.costs.base import Cost
-from otgan.costs.custom import Custom
-from otgan.costs.euclidean import Euclidean
-from otgan.mistakes import WrongValueError
-from otgan.options import WrongKindError, check_power, shown
+if TYPE_CHECKING:
+    from otgan.costs.base import Cost as Cost
+    from otgan.costs.euclidean import Euclidean as Euclidean
 
-__all__ = ["COSTS", "Cost", "Euclidean", "resolve"]
+__all__ = ["COSTS", "resolve"]
 
 COSTS = {
     "euclidean": "otgan.costs.euclidean:Euclidean",
@@ -39,6 +40,9 @@ _ELSEWHERE = {
 """What other libraries call these."""
 
 
+_CLASSES = {"Cost": "otgan.costs.base:Cost", "Euclidean": COSTS["euclidean"]}
+
+
 def resolve(cost: Any, p: Any, default: float) -> Cost:
     """Return the cost that a call asks for.
 
@@ -56,6 +60,11 @@ def resolve(cost: Any, p: Any, default: float) -> Cost:
     TypeError, ValueError
         If there is no such cost, or p is no power that it takes.
     """
+    from otgan.costs.base import Cost
+    from otgan.costs.custom import Custom
+    from otgan.mistakes import WrongKindError, WrongValueError
+    from otgan.options import check_power, shown
+
     if isinstance(cost, Cost):
         if p is not None and check_power(p) != cost.p:
             raise WrongValueError(f"p must be left out where cost has its own, {cost.p:g}, got p={p}")
@@ -69,15 +78,22 @@ def resolve(cost: Any, p: Any, default: float) -> Cost:
             name = _ELSEWHERE.get(cost.lower(), repr(close[0]) if close else None)
             hint = f" (did you mean {name}?)" if name else ""
             raise WrongValueError(f"cost must be {expected}, got {shown(cost)}{hint}")
-        module, attribute = COSTS[cost].split(":")
-        kind: Any = getattr(import_module(module), attribute)
-        return _with_power(kind, {}, p, default)
-    if callable(cost) and not isinstance(cost, type):
-        return _with_power(Custom, {"function": cost}, p, default)
-    raise WrongKindError(f"cost must be {expected}, got {shown(cost)}")
-
-
-def _with_power(kind: Any, options: dict[str, Any], p: Any, default: float) -> Cost:
+        kind, options = _imported(COSTS[cost]), {}
+    elif callable(cost) and not isinstance(cost, type):
+        kind, options = Custom, {"function": cost}
+    else:
+        raise WrongKindError(f"cost must be {expected}, got {shown(cost)}")
     own = default if kind.power is None else kind.power
     found: Cost = kind(own if p is None else check_power(p), **options)
     return found
+
+
+def _imported(place: str) -> Any:
+    module, attribute = place.split(":")
+    return getattr(import_module(module), attribute)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _CLASSES:
+        return _imported(_CLASSES[name])
+    raise AttributeError(f"module 'otgan.costs' has no attribute {name!r}")

@@ -70,6 +70,9 @@ class Cost(ABC):
     metric: ClassVar[str]
     """The distance d, as formulas show it."""
 
+    unit_of_distance: ClassVar[str] = "units of the cost"
+    """What d is measured in, in words."""
+
     sorts: ClassVar[bool] = False
     """Whether on the line C is a convex function of x − y, so that sorting solves it."""
 

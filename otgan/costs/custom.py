@@ -49,6 +49,8 @@ class Custom(Cost):
     device : torch.device
     unit : float
         What values are divided by, in normal form.
+    fitted : bool
+        Whether it is known what the caller gave.
     """
 
     function: Callable[[Any, Any], Any] = field(kw_only=True)
@@ -56,14 +58,17 @@ class Custom(Cost):
     dtype: torch.dtype = torch.float64
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     unit: float = 1.0
+    fitted: bool = False
     name = "custom"
     metric = "cost(x, y)"
     power = 1.0
     symmetric = False
 
     def fit(self, both: Pair) -> Self:
-        """Take down what the function is to be given."""
-        return replace(self, numpy=both.numpy, dtype=both.x.points.dtype, device=both.x.device)
+        """Take down what the function is to be given; what is known already stays."""
+        if self.fitted:
+            return self
+        return replace(self, numpy=both.numpy, dtype=both.x.points.dtype, device=both.x.device, fitted=True)
 
     def normal(self, x: Tensor, y: Tensor, *, rooted: bool) -> Normal:
         """Divide the values by one power of two for all problems, near the largest of some rows."""

@@ -29,6 +29,7 @@ class Haversine(Cost):
 
     name = "haversine"
     metric = "angle(x, y)"
+    unit_of_distance = "radians"
 
     @property
     def definite(self) -> bool:

@@ -26,6 +26,7 @@ class Norm(Cost):
     """A power of a norm of the difference, ‖x − y‖^p with p >= 1."""
 
     sorts = True
+    unit_of_distance = "units of the samples"
 
     @abstractmethod
     def length(self, difference: Tensor) -> Tensor:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from otgan.distances import metric_of
+from otgan.distances.words import listed
 from otgan.options import check_seed, whole_number
 from otgan.plot.arcs import heaviest
 from otgan.plot.palette import GREEN, INK, SKY
@@ -20,15 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["drawn"]
 
-_LABELS = {
-    "js": "JS",
-    "kl": "KL",
-    "tv": "TV",
-    "sinkhorn": "Sinkhorn",
-    "sinkhorn_divergence": "Sinkhorn\ndivergence",
-}
-
-_CEILINGS = {"js": math.log(2), "tv": 1.0}
+_LABEL = 12
+"""Characters from which on the name of a bar is broken into lines."""
 
 _NEAR = 0.15
 """Share of the axis below which what is centered would stick out of it."""
@@ -44,7 +41,7 @@ def drawn(found: Report, arcs: int, points: int, seed: int) -> Figure:
     seed = check_seed(seed)
     figure = Figure(figsize=(11, 5.4), layout="constrained")
     families = [
-        [each for each in found.distances.values() if (each.p is None) == divergent]
+        [each for each in found.distances.values() if (_power(each) == 0) == divergent]
         for divergent in (False, True)
     ]
     shown = [family for family in families if family]
@@ -60,20 +57,21 @@ def drawn(found: Report, arcs: int, points: int, seed: int) -> Figure:
 
 
 def _bars(ax: Axes, distances: list[Distance]) -> None:
-    """Draw distances of one family as bars: transport as lengths, divergences against their ceilings."""
-    transport = distances[0].p is not None
+    """Draw distances of one family as bars: those that are lengths as such, the others against their ceilings."""
+    transport = _power(distances[0]) != 0
     finite = [value for value in map(_length, distances) if math.isfinite(value)]
     floors = [each.noise_floor.larger for each in distances if each.noise_floor is not None]
-    right = 1.3 * max([*finite, *floors, 0.0 if transport else 1.0]) or 1.0
+    ceilings = [value for value in map(_ceiling, distances) if math.isfinite(value)]
+    right = 1.3 * max([*finite, *floors, *ceilings, 0.0 if transport else 1.0]) or 1.0
     for row, each in enumerate(distances):
         _bar(ax, row, each, right)
         if each.noise_floor is not None:
             _floor(ax, row, each.noise_floor.larger, right)
-        if each.metric in _CEILINGS:
-            _mark(ax, row, _CEILINGS[each.metric], "--")
+        if math.isfinite(_ceiling(each)):
+            _mark(ax, row, _ceiling(each), "--")
     ax.set_yticks(range(len(distances)), [_bar_label(each) for each in distances])
     ax.set(xlim=(min([*finite, 0.0]), right), ylim=(len(distances) - 0.4, -0.7))
-    ax.set_xlabel((_units_of_transport if transport else _units_of_divergences)(distances))
+    ax.set_xlabel(_axis(distances))
     ax.set_title(
         "Transport: how far apart they are" if transport else "Divergence: how little they overlap",
         loc="left",
@@ -91,7 +89,7 @@ def _bar(ax: Axes, row: int, each: Distance, right: float) -> None:
         row,
         right if endless else length,
         height=0.55,
-        color="white" if endless else SKY if each.p is None else GREEN,
+        color="white" if endless else SKY if _power(each) == 0 else GREEN,
         edgecolor=SKY if endless else "none",
         hatch="////" if endless else None,
         linewidth=0,
@@ -99,7 +97,8 @@ def _bar(ax: Axes, row: int, each: Distance, right: float) -> None:
     )
     if whisker is not None:
         ax.errorbar(length, row, xerr=whisker, color=INK, capsize=3, linewidth=1, zorder=3)
-    end = right if endless else max(length + (whisker or 0.0), _CEILINGS.get(each.metric, 0.0))
+    ceiling = _ceiling(each) if math.isfinite(_ceiling(each)) else 0.0
+    end = right if endless else max(length + (whisker or 0.0), ceiling)
     ax.annotate(
         _caption(each),
         (end, row),
@@ -132,43 +131,55 @@ def _floor(ax: Axes, row: int, where: float, right: float) -> None:
     )
 
 
-def _units_of_transport(distances: list[Distance]) -> str:
-    """Return what the axis of distances of transport counts."""
-    power = distances[0].p
-    root = "" if power == 1 else f" (roots of order {power:g})"
+def _axis(distances: list[Distance]) -> str:
+    """Return in what the bars of one family are measured."""
+    if _power(distances[0]) == 0:
+        by_unit: dict[str, list[str]] = {}
+        for each in distances:
+            by_unit.setdefault(each.unit or "no unit", []).append(each.title)
+        first, *rest = by_unit
+        others = ", ".join(f"{listed(by_unit[unit])}: {unit}" for unit in rest)
+        units = f"{first} ({others})" if others else first
+        bounded = any(math.isfinite(_ceiling(each)) for each in distances)
+        return f"{units}; dashed: the ceiling" if bounded else units
+    order = max(_power(each) for each in distances)
+    root = "" if order == 1 else f" (roots of order {order:g})"
     whiskers = any(_whisker(each) is not None for each in distances)
     return f"units of the samples{root}" + (f"\nwhiskers: {UNCERTAINTY}" if whiskers else "")
 
 
-def _units_of_divergences(distances: list[Distance]) -> str:
-    """Return what the axis of divergences counts."""
-    names = {each.metric for each in distances}
-    units = "nats" if "tv" not in names else "share of the mass" if names == {"tv"} else "nats (TV: a share)"
-    return f"{units}; dashed: the ceiling" if names & _CEILINGS.keys() else units
+def _ceiling(each: Distance) -> float:
+    return metric_of(each.metric).ceiling
+
+
+def _power(each: Distance) -> float:
+    return metric_of(each.metric).power(each.p)
 
 
 def _length(each: Distance) -> float:
-    """A value as the length of its bar: the costs of transport, lengths to the power p, by their roots."""
-    if each.p is None or each.metric == "emd":
+    """A value as the length of its bar: powers of lengths by their roots."""
+    power = _power(each)
+    if power in {0, 1}:
         return each.value
-    return math.copysign(abs(each.value) ** (1 / each.p), each.value)
+    return math.copysign(abs(each.value) ** (1 / power), each.value)
 
 
 def _whisker(each: Distance) -> float | None:
     """Return the standard error of the length of a bar; None where it is not known."""
-    return each.standard_error if each.metric == "emd" or each.p == 1 else None
+    return each.standard_error if _power(each) == 1 else None
 
 
 def _bar_label(each: Distance) -> str:
-    if each.metric == "emd":
-        return "EM" if each.p == 1 else f"$W_{{{each.p:g}}}$"
-    plain = each.estimator in {"atoms", "entropic", "debiased"}
-    return _LABELS[each.metric] if plain else f"{_LABELS[each.metric]}\n{each.estimator}"
+    words = textwrap.fill(each.title, _LABEL, break_long_words=False)
+    words = re.sub(r"(\w)_([\w.]+)", r"$\1_{\2}$", words)
+    plain = each.estimator not in metric_of(each.metric).estimators[1:]
+    return words if plain else f"{words}\n{each.estimator}"
 
 
 def _caption(each: Distance) -> str:
     if math.isinf(each.value):
         return "∞"
-    if each.metric == "emd" or each.p in {None, 1.0}:
+    power = _power(each)
+    if power in {0, 1}:
         return f"{each.value:.4g}"
-    return f"√{each.value:.4g}" if each.p == _SQUARED and each.value >= 0 else f"root of {each.value:.4g}"
+    return f"√{each.value:.4g}" if power == _SQUARED and each.value >= 0 else f"root of {each.value:.4g}"

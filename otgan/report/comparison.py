@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import math
 import platform
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import metadata
@@ -17,15 +18,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import otgan
+from otgan.distances import DEFAULT
+from otgan.distances.distance import Distance
+from otgan.distances.findings import Findings
+from otgan.distances.request import Request
+from otgan.distances.spec import MeasurementSpec
+from otgan.distances.words import number
 from otgan.measure import Measure, Pair, pair
-from otgan.metrics import DEFAULT
 from otgan.mistakes import NoSuchNameError, WrongValueError
 from otgan.options import WrongKindError, flag, shown, whole_number
 from otgan.plain import plain as safe
 from otgan.report import text
-from otgan.report.caveats import Findings, caveats
-from otgan.report.distance import Distance, measured, statistic
-from otgan.report.plan import Plan
+from otgan.report.caveats import caveats
 from otgan.report.uncertainty import noise_floor, permutation_null
 from otgan.result import ConvergenceError
 from otgan.spelling import answer_misspelt
@@ -137,7 +141,7 @@ class Report:
         return "\n".join([self.table(), "", *words]) if words else self.table()
 
     def __repr__(self) -> str:
-        values = ", ".join(f"{name}={text.number(each.value)}" for name, each in self.distances.items())
+        values = ", ".join(f"{name}={number(each.value)}" for name, each in self.distances.items())
         return f"Report({values}, {len(self.warnings)} warning{'' if len(self.warnings) == 1 else 's'})"
 
     def to_dict(self) -> dict[str, Any]:
@@ -203,7 +207,8 @@ def compare(
     b: Any = None,
     *,
     metrics: str | Iterable[str] = DEFAULT,
-    p: float = 1,
+    cost: Any = "euclidean",
+    p: float | None = None,
     epsilon: float | None = None,
     blur: float | None = None,
     tol: float | None = None,
@@ -214,6 +219,7 @@ def compare(
     bin_width: Any = None,
     outside: str | None = None,
     k: int | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
     permutations: int = 0,
     seed: int | np.random.Generator = 0,
     names: tuple[str, str] = ("x", "y"),
@@ -228,10 +234,12 @@ def compare(
     a, b : array-like, optional
         Weights, uniform if omitted; each side is normalized to total 1.
     metrics : iterable of str, or names separated by commas
-        Some of "emd", "js", "kl", "tv", "sinkhorn", "sinkhorn_divergence". A divergence may name its own
-        estimator, as in "js:knn", so that several stand side by side.
+        Functions of :mod:`otgan` between two sets, all of :data:`otgan.distances.METRICS`. A divergence may name its
+        own estimator, as in "js:knn", so that several stand side by side.
+    cost : str or callable, default "euclidean"
+        The ground distance of the transport distances, as for :func:`otgan.transport`; not "precomputed".
     p : float, default 1
-        Power of the ground cost ‖x − y‖₂^p of the transport distances. The earth mover's distance is p = 1.
+        Power of the ground distance. The earth mover's distance is p = 1.
     epsilon, blur, tol, max_iter
         Of the entropic distances, as for :func:`otgan.sinkhorn`.
     time_limit : float, optional
@@ -239,6 +247,8 @@ def compare(
         noise floor and no p-value where one of theirs does not end in time; a warning says so.
     estimator, bins, bin_width, outside, k
         Of the divergences, as for :func:`otgan.kl`.
+    options : mapping of mappings, optional
+        Options that a metric has for itself, by its name, as in ``{"mmd": {"kernel": "laplacian"}}``.
     permutations : int, default 0
         How many times to split the pooled samples at random and measure again, for a p-value and for what each
         distance would be between draws of one population. As many times the work; 99 are of use, 999 are ample.
@@ -273,8 +283,9 @@ def compare(
     the supports are disjoint: TV is at its ceiling and says nothing about how far apart the sets are
     """
     start = time.perf_counter()
-    plan = Plan.of(
+    spec = MeasurementSpec.of(
         metrics,
+        cost=cost,
         p=p,
         epsilon=epsilon,
         blur=blur,
@@ -286,19 +297,27 @@ def compare(
         bin_width=bin_width,
         outside=outside,
         k=k,
+        options=options,
         permutations=permutations,
     )
     rng = _generator(seed)
     names = _pair_of_names(names)
     progress = flag(progress, "progress")
-    both = _single(pair(x, y, a, b))
-    plan.check_weights(both.x.weighted or both.y.weighted)
-    distances, unfinished = _measure(plan, both, rng, progress)
+    given = pair(x, y, a, b)
+    spec = spec.fit(given)
+    both = _single(given)
+    spec.check_weights(both.x.weighted or both.y.weighted)
+    distances, unfinished = _measure(spec, both, rng, progress)
     return Report(
         names=names,
         warnings=(
             *caveats(
-                Findings(both, (safe(names[0]), safe(names[1])), {each.name: each for each in distances})
+                Findings(
+                    both,
+                    (safe(names[0]), safe(names[1])),
+                    {each.name: each for each in distances},
+                    spec.cost,
+                )
             ),
             *unfinished,
         ),
@@ -346,41 +365,53 @@ def _single(both: Pair) -> Pair:
 
 
 def _measure(
-    plan: Plan, both: Pair, rng: np.random.Generator, progress: bool
+    spec: MeasurementSpec, both: Pair, rng: np.random.Generator, progress: bool
 ) -> tuple[tuple[Distance, ...], tuple[str, ...]]:
     """Measure every distance; and say in words what there was no time for."""
-    halving, *splitting = rng.spawn(1 + len(plan.requests))
-    distances, unfinished = [], []
-    with _bar(len(plan.requests) * (1 + plan.permutations), progress) as bar:
-        for request, stream in zip(plan.requests, splitting, strict=True):
+    halving, *splitting = rng.spawn(1 + len(spec.requests))
+    found, unfinished = [], []
+    with _bar(len(spec.requests) * (1 + spec.permutations), progress) as bar:
+        for request, stream in zip(spec.requests, splitting, strict=True):
             bar.set_description(request.key)
-            each = measured(request, both, plan)
+            each = request.metric.measured(both, spec.terms(request))
             bar.update()
-            again = statistic(request, plan)
-            exact = request.metric.name == "emd"
-            if (
-                exact and not each.converged
-            ):  # a bound in place of a distance, which nothing can be held against
-                unfinished.append(_unfinished("noise floor and no p-value", plan))
-                distances.append(each)
-                continue
-            try:
-                if exact:
-                    each = replace(each, noise_floor=noise_floor(both, again, halving))
-            except ConvergenceError:
-                unfinished.append(_unfinished("noise floor", plan))
-            try:
-                if plan.permutations:
-                    null = permutation_null(both, again, each.value, plan.permutations, stream, bar.update)
-                    each = replace(each, null=null)
-            except ConvergenceError:
-                unfinished.append(_unfinished("p-value", plan))
-            distances.append(each)
-    return tuple(distances), tuple(unfinished)
+            # Every metric sees the same halves: what is measured beside it does not change its noise floor.
+            streams = copy.deepcopy(halving), stream
+            each, wanting = _with_uncertainty(request, each, spec, both, streams, bar.update)
+            found.append(each)
+            if wanting:
+                unfinished.append(
+                    f"{each.title} has no {wanting} for want of time: raise time_limit, here {spec.time_limit:g} s"
+                )
+    return tuple(found), tuple(unfinished)
 
 
-def _unfinished(what: str, plan: Plan) -> str:
-    return f"EM has no {what} for want of time: raise time_limit, here {plan.time_limit:g} s"
+def _with_uncertainty(
+    request: Request,
+    each: Distance,
+    spec: MeasurementSpec,
+    both: Pair,
+    streams: tuple[np.random.Generator, np.random.Generator],
+    tick: Callable[[], object],
+) -> tuple[Distance, str]:
+    """Add the noise floor and what permutations say; and return what there was no time for, in words."""
+    metric, statistic = request.metric, request.metric.statistic(spec.terms(request))
+    wanted = [
+        name for name, due in (("noise floor", metric.noise_floor), ("p-value", spec.permutations > 0)) if due
+    ]
+    if not metric.comparable(each):
+        return each, " and no ".join(wanted)
+    wanting = []
+    for name in wanted:
+        try:
+            if name == "noise floor":
+                each = replace(each, noise_floor=noise_floor(both, statistic, streams[0]))
+            else:
+                null = permutation_null(both, statistic, each.value, spec.permutations, streams[1], tick)
+                each = replace(each, null=null)
+        except ConvergenceError:
+            wanting.append(name)
+    return each, " and no ".join(wanting)
 
 
 @contextlib.contextmanager

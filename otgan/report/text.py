@@ -6,8 +6,10 @@ import math
 import textwrap
 from collections.abc import Iterable, Sequence
 
+from otgan.distances import metric_of
+from otgan.distances.distance import Distance
+from otgan.distances.words import number
 from otgan.plain import plain
-from otgan.report.distance import Distance
 
 __all__ = [
     "UNCERTAINTY",
@@ -16,9 +18,7 @@ __all__ = [
     "heading",
     "intervals",
     "null_table",
-    "number",
     "table",
-    "title",
     "wrapped",
 ]
 
@@ -30,31 +30,6 @@ UNCERTAINTY = "one standard error, bias excluded"
 
 _NAME = 30
 """Columns that the name of a set may take."""
-
-_TITLES = {
-    "emd": "EM",
-    "js": "JS",
-    "kl": "KL",
-    "tv": "TV",
-    "sinkhorn": "Sinkhorn",
-    "sinkhorn_divergence": "Sinkhorn divergence",
-}
-
-
-def number(value: float | None, digits: int = 6) -> str:
-    """Return a number with that many significant digits; ∞ for infinity."""
-    if value is None:
-        return "–"
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    return f"{value:.{digits}g}"
-
-
-def title(distance: Distance) -> str:
-    """Return what a distance is called in words."""
-    if distance.metric == "emd" and distance.p != 1:
-        return f"W_{distance.p:g}"
-    return _TITLES[distance.metric]
 
 
 def heading(names: tuple[str, str], sizes: tuple[int, int], dimension: int) -> str:
@@ -96,12 +71,12 @@ def intervals(distances: Iterable[Distance], names: tuple[str, str]) -> list[str
         if each.noise_floor is not None:
             floor = each.noise_floor
             lines.append(
-                f"{title(each)} noise floor: two random halves of {plain(names[0])} are {number(floor.x, 4)} apart, "
+                f"{each.title} noise floor: two random halves of {plain(names[0])} are {number(floor.x, 4)} apart, "
                 f"of {plain(names[1])} {number(floor.y, 4)}"
             )
         if each.epsilon is not None and each.lower is not None and each.upper is not None:
             lines.append(
-                f"{title(each)} certifies that {each.bounded} is between {_rounded(each.lower, down=True)} "
+                f"{each.title} certifies that {each.bounded} is between {_rounded(each.lower, down=True)} "
                 f"and {_rounded(each.upper)}"
             )
     return lines
@@ -141,17 +116,7 @@ def wrapped(sentence: str, mark: str) -> str:
 
 
 def _label(each: Distance) -> str:
-    match each.metric:
-        case "emd":
-            return f"EM (W_{each.p:g})" if each.p == 1 else f"W_{each.p:g}"
-        case "sinkhorn":
-            return "Sinkhorn OT_ε"
-        case "sinkhorn_divergence":
-            return "Sinkhorn S_ε"
-        case "tv":
-            return "TV"
-        case _:
-            return f"{title(each)} (nats)"
+    return metric_of(each.metric).label(each.p)
 
 
 def _estimator(each: Distance) -> str:
@@ -159,15 +124,7 @@ def _estimator(each: Distance) -> str:
 
 
 def _certificate(each: Distance) -> str:
-    if each.marginal_error is not None:
-        trouble = "" if each.converged else f"{each.status}, "
-        gap = f"gap {number(each.gap, 1)}, " if each.metric == "emd" else ""
-        return f"{each.backend}: {trouble}{gap}marginals {number(each.marginal_error, 1)}"
-    if each.support is not None:
-        held = each.support
-        what = "points" if each.estimator == "atoms" else "bins"
-        return f"counted: {held.shared} of {held.x + held.y - held.shared} {what} shared"
-    return "none: an estimate"
+    return metric_of(each.metric).certificate(each)
 
 
 def _rounded(bound: float, *, down: bool = False) -> str:

@@ -21,8 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otgan.data.toy import Lines
-from otgan.distances import emd
-from otgan.divergences import js, kl, tv
+from otgan.distances import emd, js, kl, tv
 from otgan.options import WrongKindError, check_seed, number, one_of, shown, whole_number
 
 __all__ = ["DISTANCES", "THETAS", "WAYS", "Row", "Table", "closed_form", "draw", "gradient", "table"]

@@ -11,7 +11,7 @@ import pytest
 import otgan as package
 from otgan.cli.measure import command
 from otgan.data import load
-from otgan.divergences import ESTIMATORS
+from otgan.divergences import OPTIONS
 from otgan.memory import _budget
 from otgan.mistakes import OutOfRangeError, WrongValueError
 from otgan.plain import plain
@@ -107,6 +107,25 @@ def test_options_reach_the_functions(otgan, files):
     )
     assert value("tv:histogram", "--bin-width", 0.5) == package.tv(x, y, estimator="histogram", bin_width=0.5)
     assert value("kl", "--estimator", "knn", "--k", 4) == package.kl(x, y, estimator="knn", k=4)
+
+
+def test_an_option_of_one_metric_reaches_it_alone(otgan, files):
+    x, y = np.load(files / "a.npy"), np.load(files / "b.npy")
+    options = (
+        "--option",
+        "mmd.kernel=imq",
+        "--option",
+        "mmd.bandwidth=0.5",
+        "--option",
+        "sliced.projections=30",
+    )
+    plain = report(otgan("measure", "a.npy", "b.npy", "--metrics", "mmd,sliced", "--json", *options))[
+        "distances"
+    ]
+    assert plain["mmd"]["value"] == pytest.approx(package.mmd(x, y, kernel="imq", bandwidth=0.5), rel=1e-12)
+    assert plain["mmd"]["options"] == {"kernel": "imq", "bandwidth": 0.5, "biased": False}
+    assert plain["sliced"]["value"] == pytest.approx(package.sliced(x, y, p=1, projections=30), rel=1e-12)
+    assert plain["sliced"]["monte_carlo_error"] > 0
 
 
 def test_permutations_give_p_values(otgan, files):
@@ -269,8 +288,7 @@ def test_what_libraries_print_goes_to_stderr(otgan, files, monkeypatch):
 
 def test_the_choices_are_those_of_the_library():
     options = {parameter.name: parameter for parameter in command.params}
-    known = {name for names in ESTIMATORS.values() for name in names}
-    assert set(options["estimator"].type.choices) == known
+    assert set(options["estimator"].type.choices) == set(OPTIONS)
 
 
 def test_mnist_agrees_with_pot(otgan, mnist_dir):

@@ -182,3 +182,15 @@ def test_draws_the_same_figure_for_the_same_seed(rng):
 def test_pyplot_is_never_imported():
     code = "import sys, otgan.plot; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_bars_say_in_what_they_are_measured_and_where_they_end(rng):
+    x, y = rng.normal(size=(20, 2)), rng.normal(size=(20, 2)) + 1
+    ax = drawn(otgan.compare(x, y, metrics="js,mmd,tv").plot())["Divergence"]
+    assert ax.get_xlabel() == "nats (MMD²: no unit, TV: share of the mass); dashed: the ceiling"
+    ends = [line.get_xdata()[0] for line in ax.get_lines() if line.get_linestyle() == "--"]
+    assert ends == [math.log(2), 2.0, 1.0]
+    assert ax.get_xlim()[1] > 2
+    ax = drawn(otgan.compare(x, y, metrics="emd,sliced,energy,sinkhorn_divergence", p=2).plot())["Transport"]
+    assert list(bars(ax)) == ["$W_{2}$", "Sliced $W_{2}$", "Energy distance", "Sinkhorn divergence"]
+    assert ax.get_xlabel().startswith("units of the samples (roots of order 2)")

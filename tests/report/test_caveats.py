@@ -146,3 +146,25 @@ def test_sentences_are_whole(name):
     for sentence in said(NEAR, NEAR + 0.1, names=(name, "y"), permutations=3, metrics="emd,js,sinkhorn"):
         assert sentence == " ".join(sentence.split())
         assert not sentence.endswith(".")
+
+
+def test_every_metric_with_a_noise_floor_is_held_against_it(rng):
+    words = said(NEAR, rng.normal(size=(40, 2)), metrics="energy,mmd,sliced,bures")
+    for title in ("Energy distance", "Sliced W_1", "Bures W_2"):
+        assert has(words, f"{title} is within its noise")
+    assert not has(words, "few in")
+
+
+def test_words_of_one_stage_stand_together(rng):
+    x, y = rng.normal(size=(30, 20)), rng.normal(size=(30, 20)) + 0.1
+    words = said(x, y, np.ones(30), 2 * np.ones(30), metrics="kl,emd,sinkhorn", epsilon=1e-3, max_iter=1)
+    order = [
+        next(k for k, sentence in enumerate(words) if part in sentence)
+        for part in (
+            "did not converge",
+            "the weights of x total",
+            "the supports are disjoint",
+            "are few in 20",
+        )
+    ]
+    assert order == sorted(order)

@@ -2,9 +2,8 @@
 
 import pytest
 
-from otgan.divergences import ESTIMATORS
 from otgan.measure import pair
-from otgan.report import Plan
+from otgan.report import MeasurementSpec
 
 
 @pytest.mark.parametrize(
@@ -32,7 +31,7 @@ from otgan.report import Plan
 )
 def test_what_cannot_be_measured_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        Plan.of(**options)
+        MeasurementSpec.of(**options)
 
 
 @pytest.mark.parametrize(
@@ -43,15 +42,16 @@ def test_what_cannot_be_measured_is_refused(options, message):
     ],
 )
 def test_what_takes_no_weights_is_refused_where_there_are_some(options, message):
-    plan = Plan.of(**options)
-    plan.check_weights(False)
+    spec = MeasurementSpec.of(**options)
+    spec.check_weights(False)
     with pytest.raises(ValueError, match=message):
-        plan.check_weights(True)
+        spec.check_weights(True)
 
 
 def test_every_estimator_gets_its_own_options_only():
-    plan = Plan.of("js:histogram,js:knn,js", bins=7, k=2)
-    assert {name: plan.divergence_options(name) for name in ESTIMATORS["js"]} == {
+    spec = MeasurementSpec.of("js:histogram,js:knn,js", bins=7, k=2)
+    terms = [spec.terms(request) for request in spec.requests]
+    assert {each.estimator: each.options for each in terms} == {
         "atoms": {},
         "histogram": {"bins": 7},
         "knn": {"k": 2},
@@ -60,6 +60,11 @@ def test_every_estimator_gets_its_own_options_only():
 
 def test_epsilon_is_a_twentieth_of_the_mean_cost_unless_it_is_given():
     both = pair([0.0, 0.0], [10.0, 30.0])
-    assert float(Plan.of().settings(both).epsilon) == pytest.approx(1.0)
-    assert float(Plan.of(epsilon=0.3).settings(both).epsilon) == pytest.approx(0.3)
-    assert float(Plan.of(blur=0.3, p=2).settings(both).epsilon) == pytest.approx(2 * 0.3**2)
+
+    def epsilon(**options):
+        spec = MeasurementSpec.of("sinkhorn", **options)
+        return float(spec.terms(spec.requests[0]).settings(both).epsilon)
+
+    assert epsilon() == pytest.approx(1.0)
+    assert epsilon(epsilon=0.3) == pytest.approx(0.3)
+    assert epsilon(blur=0.3, p=2) == pytest.approx(2 * 0.3**2)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import otgan
-from otgan.divergences import ESTIMATORS, Cells, Neighbors, estimate
+from otgan.distances import METRICS, metric_of
+from otgan.divergences import Cells, Neighbors, estimate
 from otgan.measure import pair
 
 X, Y = np.arange(8.0), np.arange(4.0, 12.0) + 0.25 * (np.arange(8) % 2)
@@ -67,10 +68,10 @@ def test_samples_are_never_binned_unasked():
 
 def test_an_estimate_serves_every_divergence_that_has_it():
     both = pair(X, Y)
-    for name, estimators in ESTIMATORS.items():
-        for estimator in estimators:
+    for name in METRICS:
+        for estimator in metric_of(name).estimators:
             options = {"bins": 3} if estimator == "histogram" else {}
-            found = estimate(name, both, estimator, **options)
+            found = estimate(both, estimator, **options)
             assert isinstance(found, Neighbors if estimator == "knn" else Cells)
             expected = getattr(otgan, name)(X, Y, estimator=estimator, **options)
             assert getattr(found, name)().tolist() == [expected]

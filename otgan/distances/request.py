@@ -1,47 +1,18 @@
-"""The distances that reports and the command know by name. Imports nothing heavy: the command reads it first."""
+"""Names of metrics as they are asked for. Imports nothing heavy: the command reads them first."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from otgan.distances import METRICS, known, metric_of
 from otgan.mistakes import WrongValueError
 
-__all__ = ["DEFAULT", "METRICS", "Metric", "Request", "parse"]
+if TYPE_CHECKING:
+    from otgan.distances.metric import Metric
 
-
-@dataclass(frozen=True)
-class Metric:
-    """A distance with a name.
-
-    Attributes
-    ----------
-    name : str
-        The function of :mod:`otgan` that computes it.
-    kind : {"transport", "divergence"}
-        Transport compares where samples are; a divergence compares how much mass is in the same places, as
-        found by an estimator.
-    """
-
-    name: str
-    kind: str
-
-
-METRICS = {
-    metric.name: metric
-    for metric in (
-        Metric("emd", "transport"),
-        Metric("js", "divergence"),
-        Metric("kl", "divergence"),
-        Metric("tv", "divergence"),
-        Metric("sinkhorn", "transport"),
-        Metric("sinkhorn_divergence", "transport"),
-    )
-}
-
-DEFAULT = ("emd", "js", "kl", "tv", "sinkhorn")
-"""What is measured where nothing is asked for."""
+__all__ = ["Request", "keys_of", "parse"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +25,7 @@ class Request:
         As it was asked for: ``"js"`` or ``"js:histogram"``. The key of its entry in a report.
     metric : Metric
     estimator : str or None
-        The estimator of a divergence; None for transport.
+        The estimator of a divergence; None where the metric has none.
     """
 
     key: str
@@ -62,8 +33,33 @@ class Request:
     estimator: str | None
 
 
+def keys_of(metrics: str | Iterable[str]) -> tuple[str, ...]:
+    """Read names of metrics, given one by one or separated by commas, each perhaps with an estimator.
+
+    Loads no metric: whether one has that estimator is not looked at.
+
+    Raises
+    ------
+    TypeError
+        If they are no names.
+    ValueError
+        If there is no such metric, or none at all.
+    """
+    names = metrics.split(",") if isinstance(metrics, str) else _listed(metrics)
+    keys = tuple(dict.fromkeys(name.strip() for name in names))
+    if not keys or not all(keys):
+        raise WrongValueError(
+            f"metrics must name at least one distance, got {', '.join(names)[:40]!r}: known are {', '.join(METRICS)}"
+        )
+    for key in keys:
+        name = key.partition(":")[0]
+        if name not in METRICS:
+            raise WrongValueError(f"unknown metric {known(name)}")
+    return keys
+
+
 def parse(metrics: str | Iterable[str], estimator: str = "atoms") -> tuple[Request, ...]:
-    """Read names of distances, given one by one or separated by commas.
+    """Read names of metrics, given one by one or separated by commas.
 
     A divergence may name its estimator, ``"js:histogram"``; otherwise it has that of the second argument.
 
@@ -72,19 +68,14 @@ def parse(metrics: str | Iterable[str], estimator: str = "atoms") -> tuple[Reque
     TypeError
         If the metrics or the estimator are no names.
     ValueError
-        If there is no such metric, none at all, or transport is given an estimator.
+        If there is no such metric, none at all, or one that needs no estimator is given one.
 
     Examples
     --------
     >>> [request.estimator for request in parse("emd,js,js:knn")]
     [None, 'atoms', 'knn']
     """
-    names = metrics.split(",") if isinstance(metrics, str) else _listed(metrics)
-    keys = dict.fromkeys(name.strip() for name in names)
-    if not keys or not all(keys):
-        raise WrongValueError(
-            f"metrics must name at least one distance, got {', '.join(names)[:40]!r}: {_known()}"
-        )
+    keys = keys_of(metrics)
     if not isinstance(estimator, str):
         raise _wrong_kind("estimator", "the name of an estimator of the divergences", estimator)
     return tuple(_request(key, estimator) for key in keys)
@@ -112,19 +103,12 @@ def _wrong_kind(name: str, expected: str, value: object, where: str = "") -> Typ
 
 def _request(key: str, estimator: str) -> Request:
     name, colon, own = key.partition(":")
-    if name not in METRICS:
-        close = difflib.get_close_matches(name[:40], METRICS, n=1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
-        raise WrongValueError(f"unknown metric {name[:40]!r}{hint}: {_known()}")
-    metric = METRICS[name]
-    if metric.kind == "transport":
-        if colon:
-            raise WrongValueError(
-                f"the metric {name} needs no estimator, got {key[:60]!r}: those belong to js, kl and tv"
-            )
-        return Request(key, metric, None)
-    return Request(key, metric, own if colon else estimator)
-
-
-def _known() -> str:
-    return f"known are {', '.join(METRICS)}"
+    metric = metric_of(name)
+    if metric.estimators:
+        return Request(key, metric, own if colon else estimator)
+    if colon:
+        estimated = ", ".join(each for each in METRICS if metric_of(each).estimators)
+        raise WrongValueError(
+            f"the metric {name} needs no estimator, got {key[:60]!r} in metrics: those belong to {estimated}"
+        )
+    return Request(key, metric, None)

@@ -9,9 +9,7 @@ import torch
 
 import otgan
 from otgan.measure import pair
-from otgan.metrics import parse
-from otgan.report import Plan, Support
-from otgan.report.distance import measured, statistic
+from otgan.report import MeasurementSpec, Support
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(40, 3)), RNG.normal(size=(30, 3)) + 0.7
@@ -83,8 +81,9 @@ def test_estimators_stand_side_by_side():
 
 @pytest.mark.parametrize("name", ["emd", "js", "kl", "tv", "sinkhorn", "sinkhorn_divergence", "kl:knn"])
 def test_the_value_alone_is_the_value(name):
-    request, plan, both = parse(name)[0], Plan.of(name), pair(X, Y)
-    assert statistic(request, plan)(both) == pytest.approx(measured(request, both, plan).value, rel=1e-9)
+    spec, both = MeasurementSpec.of(name), pair(X, Y)
+    metric, terms = spec.requests[0].metric, spec.terms(spec.requests[0])
+    assert metric.statistic(terms)(both) == pytest.approx(metric.measured(both, terms).value, rel=1e-9)
 
 
 def test_a_solve_that_is_cut_short_says_so_and_its_bounds_hold():

@@ -1,0 +1,162 @@
+"""The earth mover's distance, exact, and its powers: the Wasserstein distances W_p."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from otgan.deadline import Deadline
+from otgan.distances.distance import Distance
+from otgan.distances.metric import Metric, arrays_of
+from otgan.distances.sampling import rooted, standard_error
+from otgan.distances.terms import Terms
+from otgan.distances.words import number
+from otgan.exact.coupling import solve_exact
+from otgan.exact.simplex import import_pot
+from otgan.measure import Pair
+from otgan.mistakes import OutOfRangeError
+from otgan.options import check_time_limit
+from otgan.problem import Problem
+from otgan.result import ConvergenceError, Status, root
+from otgan.solve import transport
+from otgan.spelling import answer_misspelt
+
+__all__ = ["METRIC", "emd"]
+
+
+@answer_misspelt
+def emd(
+    x: Any,
+    y: Any = None,
+    a: Any = None,
+    b: Any = None,
+    *,
+    cost: Any = "euclidean",
+    p: float | None = None,
+    time_limit: float | None = None,
+) -> Any:
+    """Exact Wasserstein distance W_p = (min ⟨P, C⟩)^(1/p) with C = d(x, y)^p; the earth mover's distance at p = 1.
+
+    Points on the line are sorted; small unweighted sets of equal size are assigned; everything else is solved by
+    POT's network simplex in float64, its result checked against its own dual: on all costs where they are few, and on
+    those that suffice, proved over all, where they are many.
+
+    Parameters
+    ----------
+    x, y : array-like
+        Samples of shape (n, d) and (m, d), or (n,) and (m,) on the line; batches as for :func:`otgan.transport`.
+    a, b : array-like, optional
+        Weights, uniform if omitted; each side is normalized to total 1.
+    cost : str or callable, default "euclidean"
+        The distance d, as for :func:`otgan.transport`.
+    p : float, default 1
+        Power of the distance, p >= 1.
+    time_limit : float, optional
+        Seconds after which to give up.
+
+    Returns
+    -------
+    float, ndarray of B, or Tensor
+        In the units of the distance d, which for a norm are those of the samples. A tensor carries gradients in points and weights (envelope theorem); at
+        coincident points and at distance 0 they are 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the input is not what is expected.
+    MemoryError
+        If the costs do not fit in memory.
+    OverflowError
+        If the differences that carry the distance vanish in float64 beside far larger ones.
+    ConvergenceError
+        If time ends first; it says between which bounds the distance is. A partial cost is never returned.
+    SimplexError
+        If the solver ends without an optimum.
+
+    Examples
+    --------
+    >>> import otgan
+    >>> otgan.emd([0.0, 1.0], [1.0, 3.0])
+    1.5
+    """
+    deadline = Deadline.after(check_time_limit(time_limit))
+    problem = Problem.of(x, y, a, b, cost, p, power=1, rooted=True)
+    form, power = problem.form, problem.cost.p
+    inner = solve_exact(form.pair, form.cost, deadline=deadline)
+    if not all(arcs.optimal for arcs in inner.arcs):
+        k = next(k for k, arcs in enumerate(inner.arcs) if not arcs.optimal)
+        lower, upper = (float(form.length[k]) * bound ** (1 / power) for bound in inner.interval(k))
+        which = f"problem {k} was" if problem.pair.batched else "the problem was"
+        raise ConvergenceError(
+            f"{which} not solved within time_limit={time_limit:g} s; its distance is between about {lower:.6g} and "
+            f"{upper:.6g}: raise time_limit, or use otgan.transport, which returns those bounds"
+        )
+    if bool(inner.lost.any()):
+        raise OutOfRangeError(
+            "points that carry the distance are so near, beside others so far away, that their differences vanish in "
+            "float64: leave out, or compare apart, the points that are far"
+        )
+    value = problem.value(form.restore(inner))
+    return problem.scalar(form.length * root(value, power))
+
+
+class _EarthMover(Metric):
+    symbol = "W_p"
+    uses_p = uses_cost = True
+    noise_floor = True
+    suffers_dimension = True
+
+    def title(self, p: float | None) -> str:
+        return "EM" if p == 1 else f"W_{p:g}"
+
+    def label(self, p: float | None) -> str:
+        return "EM (W_1)" if p == 1 else f"W_{p:g}"
+
+    def unit(self, p: float | None) -> str:
+        del p
+        return "units of the samples"
+
+    def power(self, p: float | None) -> float:
+        del p
+        return 1.0
+
+    def statistic(self, terms: Terms) -> Callable[[Pair], float]:
+        return lambda both: float(emd(both.x, both.y, cost=terms.cost, time_limit=terms.time_limit))
+
+    def measured(self, both: Pair, terms: Terms) -> Distance:
+        p = terms.p
+        if both.x.points.shape[-1] > 1:
+            import_pot()  # seconds in a fresh process, which are not the solver's
+        start = time.perf_counter()
+        solved = transport(both.x, both.y, cost=terms.cost, time_limit=terms.time_limit, on_failure="ignore")
+        lower, upper = solved.lower, solved.upper
+        seconds = time.perf_counter() - start
+        assert isinstance(solved.status, Status)
+        error = standard_error(solved.f, solved.g, *arrays_of(both.x.weights, both.y.weights))
+        return self.distance(
+            terms,
+            solved.distance,
+            "exact",
+            seconds,
+            status=solved.status,
+            lower=max(lower, 0.0) ** (1 / p),
+            upper=max(upper, 0.0) ** (1 / p),
+            bounded=f"W_{p:g}",
+            marginal_error=solved.marginal_error,
+            iterations=solved.iterations,
+            backend=solved.backend,
+            standard_error=rooted(error, solved.value, p),
+            transport=solved,
+        )
+
+    def certificate(self, distance: Distance) -> str:
+        trouble = "" if distance.converged else f"{distance.status}, "
+        gap = f"gap {number(distance.gap, 1)}, "
+        return f"{distance.backend}: {trouble}{gap}marginals {number(distance.marginal_error, 1)}"
+
+    def comparable(self, distance: Distance) -> bool:
+        return distance.converged
+
+
+METRIC = _EarthMover(emd)

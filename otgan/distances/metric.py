@@ -1,0 +1,299 @@
+"""What a metric is: a function of two measures, and everything that is known about it.
+
+Reports, figures and the command ask the metric; none of them knows one by its name. A metric is one file with the public
+function and a :class:`Metric` of it, and one line in :data:`otgan.distances.METRICS`. Of a number that comes from the
+samples in one go it needs no more than the attributes and :meth:`Metric.evaluate`; a solver's also says what certifies
+its result, in :meth:`Metric.measured`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from otgan.distances.distance import Distance
+from otgan.distances.findings import Caveat
+from otgan.distances.sampling import standard_error
+from otgan.distances.terms import Terms
+from otgan.measure import Measure, Pair
+from otgan.mistakes import WrongValueError
+from otgan.options import WrongKindError, check_seed, flag, number, one_of, shown, whole_number
+
+__all__ = ["Metric", "Option", "arrays_of"]
+
+
+_LENGTH = "units of the samples"
+"""What Euclidean distances are measured in; another distance has units of its own."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of one metric alone, which its function takes as a keyword.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"word", "positive", "count", "seed", "flag"}
+        A word among `choices`, a number above 0, a whole number >= 1 or >= 0, True or False.
+    default : Any
+        None may be given again where it is the default.
+    choices : tuple of str
+    meaning : str
+        What the errors say that it is, beside its kind.
+    """
+
+    name: str
+    kind: Literal["word", "positive", "count", "seed", "flag"]
+    default: Any
+    choices: tuple[str, ...] = ()
+    meaning: str = ""
+
+    def check(self, value: Any, name: str | None = None) -> Any:
+        """Return the value as it is computed with.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is none of this kind.
+        """
+        name = self.name if name is None else name
+        if value is None and self.default is None:
+            return None
+        what = f" ({self.meaning})" if self.meaning else ""
+        what += ", or None" if self.default is None else ""
+        match self.kind:
+            case "word":
+                return one_of(value, name, self.choices)
+            case "positive":
+                return number(value, name, f"a positive number{what}", above=0)
+            case "count":
+                return whole_number(value, name, f"a whole number >= 1{what}")
+            case "seed":
+                return check_seed(value, name)
+            case "flag":
+                return flag(value, name)
+
+    def read(self, text: str, name: str | None = None) -> Any:
+        """Return the value that a text stands for, as the command is given it.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it stands for none of this kind.
+        """
+        value: Any = text
+        if self.default is None and text.lower() == "none":
+            value = None
+        elif self.kind == "flag":
+            value = {"true": True, "false": False}.get(text.lower(), text)
+        elif self.kind != "word":
+            with contextlib.suppress(ValueError):  # it is refused for what it is
+                value = float(text) if self.kind == "positive" else int(text)
+        return self.check(value, name)
+
+
+class Metric(ABC):
+    """A distance between two measures, with everything that is known about it.
+
+    Larger is farther apart, for every metric: a p-value counts the splits that are at least as far.
+
+    Parameters
+    ----------
+    function : callable
+        The public function, whose name is that of the metric.
+
+    Attributes
+    ----------
+    symbol : str
+        As formulas write it.
+    uses_p : bool
+        Whether it depends on the power p of the distance between points.
+    uses_cost : bool
+        Whether it depends on which distance between points that is.
+    symmetric : bool
+        Whether x and y may be exchanged.
+    higher_is_better : bool
+        Whether sets that agree better have a larger value.
+    vanishes : bool
+        Whether it is 0 between equal sets, up to rounding.
+    floor, ceiling : float
+        Between which it is; estimates may leave that range.
+    by_lengths : bool
+        Whether it sees the samples by the distances between them, so that one coordinate may decide it.
+    noise_floor : bool
+        Whether reports measure it between halves of either set too: for what two draws of one population are not 0.
+    suffers_dimension : bool
+        Whether that hardly falls with the number of samples where they are few for their dimension.
+    estimators : tuple of str
+        Those that it has, the plain one first; none where nothing has to be estimated.
+    options : tuple of Option
+        Those of its own.
+    caveats : tuple of Caveat
+        Where its numbers mislead.
+    """
+
+    symbol: str
+    uses_p: bool = False
+    uses_cost: bool = False
+    symmetric: bool = True
+    higher_is_better: bool = False
+    vanishes: bool = True
+    floor: float = 0.0
+    ceiling: float = math.inf
+    by_lengths: bool = True
+    noise_floor: bool = False
+    suffers_dimension: bool = False
+    estimators: tuple[str, ...] = ()
+    options: tuple[Option, ...] = ()
+    caveats: tuple[Caveat, ...] = ()
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.name: str = function.__name__
+
+    def __repr__(self) -> str:
+        return f"<metric {self.name}>"
+
+    # ---- what it is called, and in what it is measured ----
+
+    @abstractmethod
+    def title(self, p: float | None) -> str:
+        """What it is called in words, for a power p of the distance between points."""
+
+    def label(self, p: float | None) -> str:
+        """What it is called in a table."""
+        return self.title(p)
+
+    @abstractmethod
+    def unit(self, p: float | None) -> str:
+        """In what it is measured, in words; empty where it has no unit."""
+
+    @abstractmethod
+    def power(self, p: float | None) -> float:
+        """Of which power of a length it is: sets twice as large have 2^power times the value. 0 for no length."""
+
+    # ---- how it is measured ----
+
+    def evaluate(self, both: Pair, terms: Terms) -> Tensor:
+        """Return the value alone, shape (B,), with gradients."""
+        raise NotImplementedError(f"{self!r} has neither evaluate, nor measured and statistic")
+
+    def statistic(self, terms: Terms) -> Callable[[Pair], float]:
+        """Return the value alone as a function of two measures, for when it is needed many times."""
+
+        def value(both: Pair) -> float:
+            with torch.no_grad():
+                return float(self.evaluate(both, terms))
+
+        return value
+
+    def measured(self, both: Pair, terms: Terms) -> Distance:
+        """Measure the distance between two measures, with what certifies it."""
+        start = time.perf_counter()
+        sides = [replace(side, weights=side.weights.detach().requires_grad_()) for side in (both.x, both.y)]
+        with torch.enable_grad():
+            value = self.evaluate(Pair(*sides), terms)
+        seconds = time.perf_counter() - start
+        found = float(value.detach())
+        return self.distance(
+            terms,
+            found,
+            self.how(terms),
+            seconds,
+            options=dict(terms.options) if self.options else None,
+            standard_error=self._standard_error(value, *sides) if found != 0 else None,
+        )
+
+    def how(self, terms: Terms) -> str:
+        """Return what a report calls the way in which it was found."""
+        return "direct" if terms.estimator is None else terms.estimator
+
+    def certificate(self, distance: Distance) -> str:
+        """Return what certifies a number, for a table."""
+        del distance
+        return "none: it is computed as it is defined"
+
+    def comparable(self, distance: Distance) -> bool:
+        """Whether values of other samples can be held against this one: not where a bound stands in its place."""
+        del distance
+        return True
+
+    def takes_weights(self, estimator: str | None) -> bool:
+        """Whether samples may have weights."""
+        del estimator
+        return True
+
+    def distance(
+        self,
+        terms: Terms,
+        value: float,
+        estimator: str,
+        seconds: float,
+        **known: Any,
+    ) -> Distance:
+        """Return a value as one of this metric."""
+        p = terms.p if self.uses_p else None
+        cost = terms.cost if self.uses_cost else None
+        unit = self.unit(p) if cost is None else self.unit(p).replace(_LENGTH, cost.unit_of_distance)
+        name = None if cost is None else cost.name
+        return Distance(
+            terms.key, self.name, self.title(p), value, unit, estimator, seconds, p=p, cost=name, **known
+        )
+
+    def _standard_error(self, value: Tensor, x: Measure, y: Measure) -> float | None:
+        f, g = torch.autograd.grad(value.sum(), (x.weights, y.weights))
+        error = standard_error(*arrays_of(f, g, x.weights, y.weights))
+        return error if math.isfinite(error) else None
+
+    # ---- its options ----
+
+    def chosen(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return all options of its own, checked, those that are not given at their defaults.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it has no such option, or a value is none.
+        """
+        return {
+            name: option.check(given[name], f"options[{self.name!r}][{name!r}]")
+            if name in given
+            else option.default
+            for name, option in self._known(given).items()
+        }
+
+    def read(self, given: Mapping[str, str]) -> dict[str, Any]:
+        """Return the options that texts stand for, as the command is given them.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it has no such option, or a text stands for no value of it.
+        """
+        known = self._known(given)
+        return {name: known[name].read(text, f"option {self.name}.{name}") for name, text in given.items()}
+
+    def _known(self, given: Mapping[str, Any]) -> dict[str, Option]:
+        known = {option.name: option for option in self.options}
+        for name in given:
+            if not isinstance(name, str):
+                raise WrongKindError(
+                    f"options[{self.name!r}] must have names of options as keys, got {shown(name)}"
+                )
+            if name not in known:
+                those = f"it has {', '.join(known)}" if known else "it has none of its own"
+                raise WrongValueError(f"{self.name} has no option {name[:40]!r} for options: {those}")
+        return known
+
+
+def arrays_of(*tensors: Tensor) -> list[Any]:
+    """Return what belongs to the first problem as NumPy arrays of float64."""
+    return [tensor.detach()[0].double().numpy(force=True) for tensor in tensors]

@@ -1,0 +1,65 @@
+"""Samples in their own units, for what is computed from them in one go: no far or tiny number is ever squared.
+
+Unlike a solver's normal form this one is differentiable. It is the one place in which a metric meets the costs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from otgan.costs import Euclidean
+from otgan.form import in_type
+from otgan.measure import Measure, Pair
+from otgan.mistakes import OutOfRangeError
+from otgan.normal_form import NormalForm, Side
+
+__all__ = ["distances", "in_units", "lengths"]
+
+
+def in_units(both: Pair) -> tuple[Pair, Tensor]:
+    """Return two measures without their points of weight 0, in float64, with coordinates of order one.
+
+    Parameters
+    ----------
+    both : Pair
+
+    Returns
+    -------
+    pair : Pair
+        With the graph of what was given.
+    unit : Tensor, shape (B,), float64
+        The power of two that the coordinates were divided by.
+    """
+    form = NormalForm.of(both, Euclidean(1.0), rooted=True)
+
+    def scaled(side: Measure) -> Measure:
+        inside = Side.of(side).in_units(form.unit, form.x.origin).measure
+        return replace(inside, points=inside.points.double())
+
+    return Pair(scaled(both.x), scaled(both.y)), form.unit
+
+
+def lengths(value: Tensor, unit: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return lengths in the units of the samples, shape (B,).
+
+    Raises
+    ------
+    OverflowError
+        If they are beyond the type of the samples.
+    """
+    found = value * unit
+    in_type(found.detach(), dtype)
+    if not bool(torch.isfinite(found.detach()).all()):
+        raise OutOfRangeError(
+            "points are so far apart that their distance is beyond the range of float64: divide the samples by a length "
+            "of their own order first"
+        )
+    return found
+
+
+def distances(x: Tensor, y: Tensor) -> Tensor:
+    """Euclidean distances of shape (B, n, m), to full accuracy, without gradients."""
+    return Euclidean(1.0).block(x, y)

@@ -1,0 +1,63 @@
+"""The terms of one measurement: everything that one metric is measured with, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from otgan.costs import Cost
+from otgan.entropic.problems import Settings
+from otgan.measure import Pair
+from otgan.normal_form import NormalForm
+
+__all__ = ["Terms"]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What one metric is measured with.
+
+    Attributes
+    ----------
+    key : str
+        What the distance is called in the report.
+    cost : Cost
+        What it costs to move, of the metrics that ask for it.
+    epsilon, blur, tol, max_iter, time_limit
+        Of the metrics that solve something.
+    estimator : str or None
+        One of the metric's own; None where it has none.
+    options : dict
+        Those of the estimator that were given; or all of the metric's own, with their defaults.
+    """
+
+    key: str
+    cost: Cost
+    epsilon: float | None
+    blur: float | None
+    tol: float | None
+    max_iter: int | None
+    time_limit: float | None
+    estimator: str | None
+    options: dict[str, Any]
+
+    @property
+    def p(self) -> float:
+        """The power of the distance between points."""
+        return self.cost.p
+
+    def entropic_options(self) -> dict[str, Any]:
+        """What the entropic functions are called with."""
+        return {
+            "cost": self.cost,
+            "epsilon": self.epsilon,
+            "blur": self.blur,
+            "tol": self.tol,
+            "max_iter": self.max_iter,
+            "time_limit": self.time_limit,
+        }
+
+    def settings(self, both: Pair) -> Settings:
+        """Return what the entropic problems between two measures are solved with."""
+        options = self.entropic_options()
+        return Settings.of(NormalForm.of(both, options.pop("cost")), reach=None, backend="auto", **options)
