@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["DivergedError", "Interrupted", "OptionError", "RunError", "Terminated", "WriteError", "reason"]
+__all__ = [
+    "DamagedError",
+    "DivergedError",
+    "Interrupted",
+    "OptionError",
+    "RunError",
+    "Terminated",
+    "WriteError",
+    "reason",
+]
 
 
 class OptionError(ValueError):
@@ -17,6 +26,10 @@ class RunError(RuntimeError):
 
 class WriteError(RunError):
     """A file of a run cannot be written: the disk is full, or read-only, or fails."""
+
+
+class DamagedError(RunError):
+    """A file of a run is not as it was written."""
 
 
 class DivergedError(RunError):

@@ -11,10 +11,11 @@ import torch
 from torch import nn
 
 import otgan.data
-from otgan.gan import DivergedError, OptionError, Run, RunError, checkpoint, train
+from otgan.gan import DivergedError, OptionError, Run, RunError, train
 from otgan.gan.systems import SYSTEMS
-from otgan.gan.systems.autoencoding import Autoencoder
+from otgan.gan.systems.autoencoder import Autoencoder
 from otgan.gan.systems.wgan import WGAN
+from otgan.gan.training import checkpoint
 
 SMALL = {"batch": 32, "width": 16, "depth": 2}
 

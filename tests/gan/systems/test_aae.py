@@ -3,10 +3,10 @@ import math
 import pytest
 import torch
 
-from otgan.gan.samples import Samples
-from otgan.gan.state import State
+from otgan.gan.datasets.training_data import TrainingData
 from otgan.gan.systems.aae import AAE
 from otgan.gan.systems.wae import WAEGAN
+from otgan.gan.training.state import State
 
 CPU = torch.device("cpu")
 
@@ -18,7 +18,7 @@ def test_it_is_penalized_transport_exactly(data, encoder):
     variance, shared = 0.37, {"batch": 16, "latent": 3, "width": 12, "depth": 1, "encoder": encoder}
     aae = AAE(**shared, variance=variance)
     pot = WAEGAN(**shared, penalty=2 * variance)
-    state = State.start(aae, Samples.of(data, 0), 0, CPU)
+    state = State.start(aae, TrainingData.of(data, 0), 0, CPU)
     nets = {name: net.double() for name, net in state.nets.items()}
     x = state.batches.real().double()
     noise = aae.encoder_noise(len(x), state.batches.rng).double()
@@ -40,7 +40,7 @@ def test_it_is_penalized_transport_exactly(data, encoder):
 
 
 def test_training_lowers_the_reconstruction_and_keeps_the_likelihoods_apart():
-    samples = Samples.of("digits", 0)
+    samples = TrainingData.of("digits", 0)
     for options in ({}, {"likelihood": "bernoulli"}, {"learn_variance": True, "encoder": "gaussian"}):
         system = AAE(batch=32, latent=4, width=16, depth=1, critic_width=16, variance=0.1, **options)
         state = State.start(system, samples, 0, CPU)

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
-from otgan.gan.batches import Batches
+from otgan.gan.datasets.batches import Batches
+from otgan.gan.datasets.training_data import TrainingData
 from otgan.gan.networks import Space, critic, initialize
-from otgan.gan.samples import Samples
-from otgan.gan.state import State
 from otgan.gan.systems.base import adam, descend
 from otgan.gan.systems.gan import GAN
+from otgan.gan.training.state import State
 
 CPU = torch.device("cpu")
 
@@ -48,7 +48,7 @@ def test_saturating_gradient_vanishes_where_the_discriminator_is_sure(sure):
 @pytest.mark.parametrize("saturating", [False, True])
 def test_step_descends_the_loss_that_it_names(saturating):
     system = GAN(batch=16, width=8, depth=1, saturating=saturating, lr=1e-3)
-    state = State.start(system, Samples.of("8gaussians", 0), 0, CPU)
+    state = State.start(system, TrainingData.of("8gaussians", 0), 0, CPU)
     terms = system.step(state.nets, state.optimizers, state.batches)
     assert list(terms) == ["js", "critic_loss", "generator_loss"]
     assert all(value.ndim == 0 and not value.requires_grad for value in terms.values())
@@ -59,10 +59,10 @@ def test_step_descends_the_loss_that_it_names(saturating):
 
 def test_each_optimizer_moves_its_own_network_alone():
     system = GAN(batch=16, width=8, depth=1)
-    state = State.start(system, Samples.of("8gaussians", 0), 0, CPU)
+    state = State.start(system, TrainingData.of("8gaussians", 0), 0, CPU)
     system.step(state.nets, state.optimizers, state.batches)
     frozen = GAN(batch=16, width=8, depth=1, n_critic=1, lr=0.0)
-    other = State.start(frozen, Samples.of("8gaussians", 0), 0, CPU)
+    other = State.start(frozen, TrainingData.of("8gaussians", 0), 0, CPU)
     before = [p.clone() for net in other.nets.values() for p in net.parameters()]
     frozen.step(other.nets, other.optimizers, other.batches)
     after = [p for net in other.nets.values() for p in net.parameters()]

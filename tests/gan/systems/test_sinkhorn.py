@@ -2,10 +2,10 @@ import pytest
 import torch
 
 import otgan
+from otgan.gan.datasets.training_data import TrainingData
 from otgan.gan.errors import OptionError
-from otgan.gan.samples import Samples
-from otgan.gan.state import State
 from otgan.gan.systems.sinkhorn import Sinkhorn
+from otgan.gan.training.state import State
 
 CPU = torch.device("cpu")
 SMALL = {"batch": 24, "latent": 2, "width": 16, "depth": 1, "prior": "normal", "epsilon": 0.3, "tol": 1e-6}
@@ -13,7 +13,7 @@ SMALL = {"batch": 24, "latent": 2, "width": 16, "depth": 1, "prior": "normal", "
 
 @pytest.fixture(scope="module")
 def samples():
-    return Samples.of("8gaussians", 0)
+    return TrainingData.of("8gaussians", 0)
 
 
 def start(samples, **options):

@@ -4,11 +4,11 @@ import torch
 from scipy.optimize import linprog
 
 import otgan
+from otgan.gan.datasets.training_data import TrainingData
 from otgan.gan.errors import OptionError
-from otgan.gan.mmd import mmd
-from otgan.gan.samples import Samples
-from otgan.gan.state import State
+from otgan.gan.losses.mmd import mmd
 from otgan.gan.systems.wae import WAEGAN, WAEMMD
+from otgan.gan.training.state import State
 from tests.proofs import enclosure
 
 CPU = torch.device("cpu")
@@ -17,7 +17,7 @@ SMALL = {"batch": 24, "latent": 2, "width": 16, "depth": 1}
 
 @pytest.fixture(scope="module")
 def samples():
-    return Samples.of("8gaussians", 0)
+    return TrainingData.of("8gaussians", 0)
 
 
 def test_paper_defaults():

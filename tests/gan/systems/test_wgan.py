@@ -4,9 +4,9 @@ from torch.optim import RMSprop
 
 import otgan.data
 from otgan.gan import train
-from otgan.gan.samples import Samples
-from otgan.gan.state import State
+from otgan.gan.datasets.training_data import TrainingData
 from otgan.gan.systems.wgan import WGAN
+from otgan.gan.training.state import State
 
 CPU = torch.device("cpu")
 
@@ -18,7 +18,7 @@ def test_paper_defaults():
 
 def test_clip_holds_after_every_step_and_no_momentum_is_used():
     system = WGAN(batch=32, width=16, clip=0.02, lr=1e-2, n_critic=2)
-    state = State.start(system, Samples.of("8gaussians", 0), 0, CPU)
+    state = State.start(system, TrainingData.of("8gaussians", 0), 0, CPU)
     optimizer = state.optimizers["critic"]
     assert isinstance(optimizer, RMSprop)
     assert optimizer.param_groups[0]["momentum"] == 0
@@ -35,7 +35,7 @@ def test_clip_holds_after_every_step_and_no_momentum_is_used():
 
 def test_the_generator_meets_a_clipped_critic_and_is_not_clipped():
     system = WGAN(batch=32, width=16, clip=0.01, lr=1e-2, n_critic=1)
-    state = State.start(system, Samples.of("8gaussians", 0), 0, CPU)
+    state = State.start(system, TrainingData.of("8gaussians", 0), 0, CPU)
     seen = []
     state.nets["critic"].register_forward_hook(
         lambda net, *_: seen.append(max(float(p.detach().abs().max()) for p in net.parameters()))

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 import otgan
-from otgan.gan.batches import Batches
+from otgan.gan.datasets.batches import Batches
 from otgan.gan.networks import Space, critic, initialize
 from otgan.gan.systems.wgan_gp import WGANGP, gradient_norms
 
