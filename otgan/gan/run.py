@@ -17,10 +17,9 @@ from torch import Tensor, nn
 from otgan.gan import arguments
 from otgan.gan.datasets.scaling import Scaling
 from otgan.gan.datasets.training_data import DataDescription, TrainingData, check_held_out, digest
-from otgan.gan.errors import OptionError, RunError
-from otgan.gan.evaluation import reconstruction
+from otgan.gan.errors import RunError
+from otgan.gan.evaluation import export, reconstruction
 from otgan.gan.evaluation.judge import Judge
-from otgan.gan.files import write_whole
 from otgan.gan.model import Model
 from otgan.gan.networks import Space
 from otgan.gan.systems import System
@@ -200,20 +199,8 @@ class Run:
         WriteError
             If the system refuses.
         """
-        path = Path(arguments.path("path", path))
-        if path.suffix.lower() not in {".npy", ".csv", ".png"}:
-            raise OptionError(f"samples are written as .npy, .csv or .png, not as {path.name!r}")
-        samples = self.sample(n, seed)
-        if path.suffix.lower() == ".npy":
-            write_whole(path, lambda file: np.save(file, samples))
-        elif path.suffix.lower() == ".csv":
-            write_whole(
-                path, lambda file: np.savetxt(file, samples.reshape(len(samples), -1), "%.9g", delimiter=",")
-            )
-        else:
-            from otgan.gan.evaluation import figures  # matplotlib takes long to import
-
-            figures.sample_picture(path, samples, None if samples.ndim == 4 else self.real_samples())
+        write = export.writer(Path(arguments.path("path", path)))
+        write(self.sample(n, seed), self.real_samples)
 
     def evaluate(
         self,
@@ -261,12 +248,7 @@ class Run:
         if source is None:
             raise RunError("this run was trained on an array: say what to evaluate it against")
         data = TrainingData.of(source, self.seed, data_dir, name="against")
-        if data.space != self.space:
-            raise RunError(
-                f"this run makes samples of shape {self.space.shape}, and cannot be compared with {data.train.name}, "
-                f"whose samples have shape {data.space.shape}: name data of its own shape"
-            )
-        judge = Judge(data.train, data.held_out)
+        judge = Judge.for_space(self.space, data)
         if against is None:
             if self.data.digest != digest(data.train, data.held_out):
                 _log.warning(

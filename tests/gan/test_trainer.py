@@ -16,6 +16,7 @@ from otgan.gan.systems import SYSTEMS
 from otgan.gan.systems.autoencoder import Autoencoder
 from otgan.gan.systems.wgan import WGAN
 from otgan.gan.training import checkpoint
+from tests.gan.runs import assert_same, without_times
 
 SMALL = {"batch": 32, "width": 16, "depth": 2}
 
@@ -30,25 +31,6 @@ def points(tmp_path_factory):
 
 def weights(folder):
     return checkpoint.latest(folder)
-
-
-def assert_same(one, other):
-    assert type(one) is type(other)
-    if isinstance(one, dict):
-        assert one.keys() == other.keys()
-        for key in one:
-            assert_same(one[key], other[key])
-    elif isinstance(one, list):
-        for a, b in zip(one, other, strict=True):
-            assert_same(a, b)
-    elif isinstance(one, torch.Tensor):
-        assert torch.equal(one, other)
-    else:
-        assert one == other
-
-
-def without_times(history):
-    return [{key: value for key, value in row.items() if key not in {"seconds", "took"}} for row in history]
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 
 from otgan.data import Dataset, Modes
 from otgan.distances import emd
+from otgan.gan.datasets.training_data import TrainingData
+from otgan.gan.errors import RunError
 from otgan.gan.evaluation.classifier import Classifier
 from otgan.gan.evaluation.fidelity import class_tv, frechet, kernel_distance, neighborhoods
+from otgan.gan.networks import Space
 
 __all__ = ["Judge", "mode_coverage"]
 
@@ -39,6 +42,22 @@ class Judge:
         self._floors: dict[int, dict[str, Any]] = {}
         self._gaussian: dict[int, float] = {}
         self._real: dict[int, Rows] = {}
+
+    @classmethod
+    def for_space(cls, space: Space, data: TrainingData) -> Judge:
+        """Make the judge of samples from a space by data that are not those of its run.
+
+        Raises
+        ------
+        RunError
+            If the data are of another shape.
+        """
+        if data.space != space:
+            raise RunError(
+                f"this run makes samples of shape {space.shape}, and cannot be compared with {data.train.name}, "
+                f"whose samples have shape {data.space.shape}: name data of its own shape"
+            )
+        return cls(data.train, data.held_out)
 
     def real_samples(self) -> Rows:
         """Return the held-out samples, of shape (n, d), or (n, C, H, W) for images."""

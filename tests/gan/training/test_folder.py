@@ -14,7 +14,7 @@ from otgan.gan.errors import WriteError
 from otgan.gan.files import write_whole
 from otgan.gan.training import checkpoint
 from otgan.gan.training.folder import Folder
-from tests.gan.test_trainer import assert_same, without_times
+from tests.gan.runs import assert_same, without_times
 
 SMALL = {"batch": 16, "width": 8, "depth": 1, "latent": 2}
 EVERY = {"save_every": 10, "evaluate_every": 15}

@@ -16,7 +16,7 @@ from otgan.gan.errors import Interrupted, Terminated
 from otgan.gan.systems.wgan import WGAN
 from otgan.gan.training import checkpoint
 from otgan.gan.training.interrupts import Interrupts
-from tests.gan.test_trainer import assert_same, without_times
+from tests.gan.runs import assert_same, without_times
 
 SMALL = {"batch": 16, "width": 8, "depth": 1, "latent": 2, "decay": 9}
 ENDINGS = {signal.SIGINT: Interrupted, signal.SIGTERM: Terminated}
