@@ -48,13 +48,6 @@ class Run:
     history : list of dict
         The rows of ``metrics.jsonl``.
     folder : Folder or None
-    system : System
-    space : Space
-        The shape of a sample.
-    step : int
-        Generator updates so far.
-    networks : dict of str to nn.Module
-        The moving averages, in evaluation mode; at least "generator".
     """
 
     model: Model
@@ -293,7 +286,7 @@ class Run:
 
     @property
     def networks(self) -> dict[str, nn.Module]:
-        """The moving averages of the networks."""
+        """The moving averages of the networks, in evaluation mode; at least "generator"."""
         return self.model.networks
 
     @property

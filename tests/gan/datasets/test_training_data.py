@@ -7,11 +7,10 @@ import scipy.sparse
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-import otgan.data
 from otgan.data import DataError, Dataset
-from otgan.gan.datasets.arrays import array_of, narrow, rows_of
-from otgan.gan.datasets.training_data import TrainingData
-from otgan.gan.errors import OptionError, RunError
+from otgan.gan.datasets.training_data import TrainingData, as_tensor, digest
+from otgan.gan.errors import RunError
+from otgan.gan.networks import Space
 
 ROWS = np.random.default_rng(0).normal(size=(60, 2))
 TENSOR = torch.from_numpy(ROWS)
@@ -21,30 +20,6 @@ def with_one(value):
     rows = ROWS.copy()
     rows[2, 1] = value
     return rows
-
-
-@pytest.mark.parametrize(
-    "held",
-    [
-        ROWS.tolist(),
-        pd.DataFrame(ROWS),
-        pd.DataFrame(ROWS).astype("Float64"),
-        np.asmatrix(ROWS),
-        np.ma.masked_array(ROWS),
-        TENSOR,
-        list(TENSOR),
-        TENSOR.clone().requires_grad_(),
-        torch.complex(ROWS_IMAGINARY := torch.zeros_like(TENSOR), -TENSOR).conj().imag,
-    ],
-    ids=["list", "frame", "nullable", "matrix", "unmasked", "tensor", "tensors", "grad", "negative view"],
-)
-def test_what_holds_numbers_is_an_array_of_them(held):
-    assert np.array_equal(np.asarray(array_of("data", held), np.float64), ROWS)
-
-
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float8_e4m3fn])
-def test_types_that_numpy_has_not_are_widened(dtype):
-    assert np.array_equal(array_of("data", TENSOR.to(dtype)), TENSOR.to(dtype).float().numpy())
 
 
 @pytest.mark.parametrize(
@@ -102,23 +77,6 @@ def test_files_are_told_the_number_that_single_precision_does_not_hold(tmp_path)
     assert TrainingData.of(tmp_path / "constant.npy", 0).space.shape == (3,)
 
 
-def test_single_precision_is_that_of_the_readers():
-    """Bytes of images become the same numbers by way of float64, so that runs of before go on."""
-    images = np.arange(256, dtype=np.uint8).reshape(4, 8, 8)
-    direct = otgan.data.stored.stack("images", images).draw(None, 0, dtype=np.float32)
-    wide = otgan.data.stored.stack("images", images).draw(None, 0, dtype=np.float64)
-    assert np.array_equal(narrow(wide).points, direct.points)
-    kept = np.full((4, 1), 1e-40)
-    kept[0] = 0
-    assert narrow(Dataset("d", kept.astype(np.float32))).points.dtype == np.float32
-
-
-def test_rows_for_a_run_are_finite_and_held_by_single_precision():
-    for wrong in (with_one(np.nan), with_one(1e200), ROWS.astype(complex), "rows", None, [[1], [1, 2]]):
-        with pytest.raises(OptionError, match=r"^x "):
-            rows_of("x", wrong)
-
-
 def test_a_single_sample_held_out_is_too_few_for_codes():
     from otgan.gan import train
 
@@ -127,3 +85,21 @@ def test_a_single_sample_held_out_is_too_few_for_codes():
         train("vae", ROWS[:6], 2, options=small)
     with pytest.raises(RunError, match="1 sample held out is too few to judge codes by"):
         train("vae", ROWS, 2, options=small).evaluate(ROWS[:4])
+
+
+def test_a_description_tells_data_apart():
+    data, same = TrainingData.of(ROWS, 0), TrainingData.of(ROWS.copy(), 0)
+    found = data.describe()
+    assert (found.spec, found.shape, found.train, found.held_out) == (None, (2,), 48, 12)
+    assert same.describe() == found
+    assert TrainingData.of(with_one(5.0), 0).describe().digest != found.digest
+    assert TrainingData.of(ROWS, 1).describe().digest != found.digest  # others are held out
+    assert digest(data.train, data.held_out) != digest(data.held_out, data.train)
+
+
+def test_tensors_have_the_shape_of_a_sample():
+    points = np.arange(24.0).reshape(3, 8)
+    found = as_tensor(points, Space((2, 2, 2)))
+    assert found.shape == (3, 2, 2, 2)
+    assert found.dtype == torch.float32
+    assert np.array_equal(found.numpy().reshape(3, 8), points)

@@ -5,7 +5,6 @@ import torch
 from torch import nn
 
 from otgan.gan.datasets.training_data import TrainingData
-from otgan.gan.networks import NoiseFed, initialize, mlp
 from otgan.gan.networks.likelihoods import gaussian_log_prob
 from otgan.gan.systems.avb import AVB, standardize
 from otgan.gan.systems.base import descend
@@ -93,17 +92,6 @@ def test_adaptive_contrast_adds_up_to_the_log_ratio():
     assert torch.allclose(found, expected, atol=1e-10)
     alone = nets["critic"](x, z / (1 + x.square()).sqrt())
     assert not torch.allclose(alone, expected, atol=0.1)
-
-
-def test_moments_of_an_implicit_posterior_are_those_of_its_codes():
-    encoder = NoiseFed(nn.Linear(3, 4 * 2), mlp(5, 5 * 2, width=16, depth=1), 2)
-    initialize(encoder, torch.Generator().manual_seed(0), CPU)
-    rng = torch.Generator().manual_seed(1)
-    x, noise = normal(rng, 6, 3), normal(rng, 400, 5)
-    codes = torch.stack([encoder(row.expand(400, 3), noise) for row in x])
-    mean, variance = encoder.moments(x, noise)
-    assert torch.allclose(mean, codes.mean(1), atol=1e-5)
-    assert torch.allclose(variance, codes.var(1, correction=0), rtol=1e-4, atol=1e-6)
 
 
 def test_gradient_of_the_bound_takes_the_moments_as_constants():
