@@ -23,9 +23,9 @@ from otgan.gan.datasets.training_data import TrainingData, as_tensor
 from otgan.gan.evaluation.judge import Judge
 from otgan.gan.run import Run
 from otgan.gan.systems.base import System
-from otgan.gan.trainer import choose_system
 from otgan.gan.training.loop import fit
 from otgan.gan.training.records import Records
+from otgan.gan.training.request import choose_system
 from otgan.gan.training.settings import Schedule
 from otgan.gan.training.state import State
 

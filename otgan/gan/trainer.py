@@ -7,38 +7,35 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 from tqdm import tqdm
 
-from otgan.gan import arguments
 from otgan.gan.datasets.training_data import TrainingData
 from otgan.gan.errors import (
     DivergedError,
     Interrupted,
-    OptionError,
     RunError,
     Terminated,
     WriteError,
     reason,
 )
 from otgan.gan.evaluation.judge import Judge
-from otgan.gan.networks import Space
 from otgan.gan.run import Run
-from otgan.gan.systems import SYSTEMS, System
+from otgan.gan.systems import System
 from otgan.gan.training import checkpoint
 from otgan.gan.training.folder import Folder
 from otgan.gan.training.history import history_of
 from otgan.gan.training.interrupts import Interrupts
 from otgan.gan.training.loop import fit, stopped
 from otgan.gan.training.records import Records
+from otgan.gan.training.request import Request, choose_system
 from otgan.gan.training.settings import STEPS, Schedule, Settings
 from otgan.gan.training.state import State
 
-__all__ = ["choose_system", "train"]
+__all__ = ["train"]
 
 _log = logging.getLogger("otgan")
 
@@ -126,7 +123,7 @@ def train(
     >>> run.sample(5).shape
     (5, 2)
     """
-    given = Arguments.checked(
+    request = Request.checked(
         system=system,
         data=data,
         steps=steps,
@@ -145,7 +142,7 @@ def train(
     try:
         with contextlib.ExitStack() as stack:
             interrupts = stack.enter_context(Interrupts())
-            run = _trained(given, interrupts, stack)
+            run = _trained(request, interrupts, stack)
         if interrupts.received:
             raise stopped(interrupts, run)
     except (Interrupted, Terminated) as error:
@@ -154,79 +151,33 @@ def train(
     return run
 
 
-@dataclass(frozen=True)
-class Arguments:
-    """What :func:`train` was given, each of the type that it must have."""
-
-    system: str | System
-    data: Any
-    steps: int | None
-    seed: int
-    out: str | None
-    resume: bool
-    options: dict[str, Any]
-    modules: dict[str, nn.Module]
-    device: torch.device
-    save_every: int | None
-    evaluate_every: int | None
-    data_dir: str | None
-    progress: bool
-    tensorboard: bool
-
-    @classmethod
-    def checked(cls, **given: Any) -> Arguments:
-        """Check each by itself, and those that need each other.
-
-        Raises
-        ------
-        OptionError
-            Naming the first that cannot be.
-        """
-        for name in ("resume", "progress", "tensorboard"):
-            given[name] = arguments.flag(name, given[name])
-        given["seed"] = arguments.seed(given["seed"])
-        for name in ("out", "data_dir"):
-            given[name] = None if given[name] is None else arguments.path(name, given[name])
-        for name in ("steps", "save_every", "evaluate_every"):
-            given[name] = None if given[name] is None else arguments.whole(name, given[name])
-        given["options"] = arguments.mapping("options", given["options"], "{'batch': 64}")
-        given["modules"] = arguments.modules(given["modules"])
-        given["device"] = arguments.device(given["device"])
-        if given["out"] is None and given["resume"]:
-            raise OptionError("to resume, name the folder of the run: out")
-        if given["out"] is None and given["tensorboard"]:
-            raise OptionError("TensorBoard's files need a folder: out")
-        check_system(given["system"], given["options"])
-        return cls(**given)
-
-
-def _trained(given: Arguments, interrupts: Interrupts, stack: contextlib.ExitStack) -> Run:
+def _trained(request: Request, interrupts: Interrupts, stack: contextlib.ExitStack) -> Run:
     """Gather what a training needs, and train; the stack closes what was opened."""
-    data = TrainingData.of(given.data, given.seed, given.data_dir)
-    system = choose_system(given.system, data.space, given.options)
-    steps = system.steps.get(data.space.kind, STEPS) if given.steps is None else given.steps
-    state = State.start(system, data, given.seed, given.device, given.modules)
-    folder = None if given.out is None else Folder(given.out)
+    data = TrainingData.of(request.data, request.seed, request.data_dir)
+    system = choose_system(request.system, data.space, request.options)
+    steps = system.steps.get(data.space.kind, STEPS) if request.steps is None else request.steps
+    state = State.start(system, data, request.seed, request.device, request.modules)
+    folder = None if request.out is None else Folder(request.out)
     if folder is not None:
         stack.enter_context(folder.held())
-    before = folder.settings() if folder is not None and given.resume and folder.holds_run() else None
+    before = folder.settings() if folder is not None and request.resume and folder.holds_run() else None
     schedule = Schedule.choose(
-        steps, given.save_every, given.evaluate_every, None if before is None else before.schedule
+        steps, request.save_every, request.evaluate_every, None if before is None else before.schedule
     )
     description = data.describe()
-    settings = Settings.of(system, description, given.seed, given.modules, given.device, schedule)
+    settings = Settings.of(system, description, request.seed, request.modules, request.device, schedule)
     history, pending = _settle(folder, settings, before, state)
-    if given.resume:
+    if request.resume:
         _log.info("resumed at step %d", state.step)
 
-    records = Records(folder, system.estimate, history, tensorboard=given.tensorboard, pending=pending)
+    records = Records(folder, system.estimate, history, tensorboard=request.tensorboard, pending=pending)
     stack.enter_context(contextlib.closing(records))
     model, judge = state.model(system, data.space), Judge(data.train, data.held_out)
-    run = Run(model, description, given.seed, records.history, folder, judge)
-    if given.progress:
+    run = Run(model, description, request.seed, records.history, folder, judge)
+    if request.progress:
         tqdm.write(str(settings), file=sys.stderr)
     bar = stack.enter_context(
-        tqdm(total=max(steps, state.step), initial=state.step, unit="step", disable=not given.progress)
+        tqdm(total=max(steps, state.step), initial=state.step, unit="step", disable=not request.progress)
     )
     with _last_checkpoint_named(folder):
         interrupts.wait()
@@ -290,22 +241,3 @@ def _last_checkpoint_named(folder: Folder | None) -> Iterator[None]:
 def _kept(folder: Folder | None) -> str:
     kept = [] if folder is None else checkpoint.saved(folder.path)
     return str(kept[-1]) if kept else "none"
-
-
-def check_system(system: str | System, options: Mapping[str, Any]) -> None:
-    """Refuse what is no system, before the data are opened."""
-    if isinstance(system, System):
-        if options:
-            raise OptionError("give options to the system itself, or name the system")
-    elif not isinstance(system, str):
-        raise OptionError(
-            f"system must be one of {', '.join(SYSTEMS)}, or a System that was made, got {arguments.shown(system)}"
-        )
-    elif system not in SYSTEMS:
-        raise OptionError(f"no system {system!r}; there are {', '.join(SYSTEMS)}")
-
-
-def choose_system(system: str | System, space: Space, options: Mapping[str, Any] | None) -> System:
-    """Return the system of that name with the defaults for the data, or the one given."""
-    check_system(system, options or {})
-    return system if isinstance(system, System) else SYSTEMS[system].for_data(space.kind, options)

@@ -283,6 +283,22 @@ def test_bad_input_is_named(arguments, error, message, tmp_path, points):
     assert not (tmp_path / "run").exists()
 
 
+def test_all_settings_are_shown_where_progress_is(points, capsys):
+    train("gan", points, 2, 7, options=SMALL)
+    assert capsys.readouterr().err == ""
+    train("gan", points, 2, 7, options=SMALL, progress=True)
+    shown = capsys.readouterr().err.splitlines()
+    for line in (
+        "system = gan",
+        "seed = 7",
+        "batch = 32",
+        "steps = 2",
+        "training_samples = 240",
+        "lr = 0.0001",
+    ):
+        assert line in shown
+
+
 def test_a_system_of_ones_own_hyperparameters(points):
     run = train(WGAN(batch=16, width=8, depth=1, clip=0.5), points, 2)
     assert run.system.clip == 0.5

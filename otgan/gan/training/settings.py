@@ -19,6 +19,7 @@ import otgan
 from otgan.gan.datasets.training_data import DataDescription
 from otgan.gan.errors import RunError
 from otgan.gan.systems import System
+from otgan.plain import plain
 
 __all__ = ["Schedule", "Settings"]
 
@@ -150,7 +151,7 @@ class Settings:
         }
 
     def __str__(self) -> str:
-        return "\n".join(f"{name} = {value}" for name, value in self.flat().items())
+        return "\n".join(plain(f"{name} = {value}") for name, value in self.flat().items())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of ``config.json``."""

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from otgan.gan import Run, RunError, train
+from otgan.gan.datasets.training_data import DataDescription
 from otgan.gan.errors import WriteError
 from otgan.gan.files import write_whole
 from otgan.gan.training import checkpoint
 from otgan.gan.training.folder import Folder
+from otgan.gan.training.settings import Schedule, Settings
 from tests.gan.runs import assert_same, without_times
 
 SMALL = {"batch": 16, "width": 8, "depth": 1, "latent": 2}
@@ -269,12 +271,10 @@ def test_a_configuration_of_before_there_were_checksums_is_read(half, run_folder
 
 def test_a_name_that_is_no_text_is_written_and_read(tmp_path):
     folder = Folder(tmp_path)
-    data = {"spec": "\udcff.npy", "shape": [2], "train": 1, "held_out": 1, "digest": ""}
-    config = dict.fromkeys(("log_every", "save_every", "evaluate_every", "steps"), 1)
-    config |= {"system": "gan", "options": {}, "data": data, "seed": 0, "modules": [], "device": "cpu"}
-    config |= {"versions": {}}
-    folder.write_config(config)
-    assert folder.config()["data"]["spec"] == "\udcff.npy"
+    data = DataDescription("\udcff.npy", (2,), 1, 1, "")
+    settings = Settings("gan", {}, data, 0, (), "cpu", Schedule(1), {})
+    folder.write_settings(settings)
+    assert folder.settings() == settings
 
 
 @pytest.mark.parametrize("key", ["nets", "averages", "optimizers", "batches", "scaling"])

@@ -5,7 +5,6 @@ import torch
 
 from otgan.gan.errors import DivergedError, OptionError
 from otgan.gan.training.folder import Folder
-from otgan.gan.training.history import read_metrics
 from otgan.gan.training.records import Records
 
 
@@ -38,13 +37,22 @@ def test_rows_are_lines_and_a_resumed_file_holds_the_history_alone(tmp_path):
         records.add(terms(1.0, step))
         records.flush(step)
     records.close()
-    with folder.metrics_file.open("a") as file:
-        file.write('{"step": 40, "lo')
-    assert [row["step"] for row in read_metrics(folder.metrics_file)] == [10, 20, 30]
-    resumed = Records(folder, None, read_metrics(folder.metrics_file, upto=20))
+    resumed = Records(folder, None, records.history[:2])
     resumed.write({"step": 25})
     resumed.close()
     assert [json.loads(line)["step"] for line in folder.metrics_file.read_text().splitlines()] == [10, 20, 25]
+
+
+def test_terms_in_no_row_yet_go_on_where_they_were():
+    records = Records(None, "wasserstein")
+    for value in (1.0, 2.0):
+        records.add(terms(value, value))
+    state = records.state_dict()
+    again = Records(None, "wasserstein", pending=state["pending"])
+    for each in (records, again):
+        each.add(terms(9.0, 9.0))
+    assert again.flush(3) == records.flush(3) == {"step": 3, "wasserstein": 2.0, "loss": 4.0}
+    assert "pending" not in records.state_dict()
 
 
 def test_tensorboard_needs_a_folder():
