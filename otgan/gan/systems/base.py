@@ -32,6 +32,9 @@ class System(ABC):
     ``presets`` holds, apart, what the library does differently by default, by the kind of data: "points", "small"
     images and "images"; :meth:`for_data` applies it.
 
+    The types of the fields say what they may be, see :mod:`otgan.gan.systems.fields`; of another type than those a field
+    is the system's own to check. :attr:`encoding` and :attr:`likelihood_bound` say what it can do beyond sampling.
+
     A system has no state. Its step reads like its paper's algorithm box, and is handed the networks and optimizers
     that :meth:`networks` and :meth:`optimizers` made.
 

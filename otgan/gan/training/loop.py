@@ -58,7 +58,8 @@ def fit(
 ) -> None:
     """Step to the end of the schedule, writing down and evaluating on the way, a checkpoint being the last thing done.
 
-    Nothing between two rows waits for the device, and nothing draws a random number that the training would miss.
+    Nothing here draws a random number that the training would miss. Terms stay on the device until a row is written; what
+    a step of the system waits for is its own, and the moving averages read their count from the device.
 
     Parameters
     ----------

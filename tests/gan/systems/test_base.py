@@ -1,14 +1,17 @@
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.optim import SGD
 
 from otgan.gan.datasets.batches import Batches
+from otgan.gan.datasets.training_data import TrainingData
 from otgan.gan.networks import Kind, Prior
 from otgan.gan.systems import SYSTEMS
 from otgan.gan.systems.base import adam, descend, fake, generate
 from otgan.gan.systems.vae import VAE
 from otgan.gan.systems.wgan import WGAN
+from otgan.gan.training.state import State
 
 
 def test_a_descent_moves_and_reaches_the_parameters_of_its_optimizer_alone():
@@ -56,3 +59,16 @@ def test_a_negative_estimate_is_doubted_and_no_other():
     for recent in ([], [{"wasserstein": -1.0}, {"wasserstein": 0.1}], [{"step": 3}]):
         assert WGAN().doubt(recent) is None
     assert VAE().doubt([{"elbo": -5.0}]) is None
+
+
+@pytest.mark.parametrize("name", [name for name in SYSTEMS if hasattr(SYSTEMS[name], "n_critic")])
+def test_rivals_are_updated_as_often_as_wanted(name):
+    """Each of their updates takes a mini-batch of its own."""
+    more = {"features": 3} if hasattr(SYSTEMS[name], "features") else {}
+    data, taken = TrainingData.of(np.random.default_rng(0).normal(size=(200, 2)), 0), []
+    for n_critic in (1, 4):
+        system = SYSTEMS[name].for_data("points", {"batch": 8, "width": 4, "n_critic": n_critic, **more})
+        state = State.start(system, data, 0, torch.device("cpu"))
+        system.step(state.nets, state.optimizers, state.batches)
+        taken.append(state.batches.position // 8)
+    assert taken[1] - taken[0] == 3

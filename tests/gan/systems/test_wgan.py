@@ -1,6 +1,7 @@
+import pytest
 import torch
 from scipy.stats import spearmanr
-from torch.optim import RMSprop
+from torch.optim import SGD, RMSprop
 
 import otgan.data
 from otgan.gan import train
@@ -43,6 +44,34 @@ def test_the_generator_meets_a_clipped_critic_and_is_not_clipped():
     system.step(state.nets, state.optimizers, state.batches)
     assert seen[-1] <= 0.01  # the last evaluation of a step is the generator's
     assert max(float(p.detach().abs().max()) for p in state.nets["generator"].parameters()) > 0.01
+
+
+def test_a_step_is_that_of_algorithm_1():
+    """Written out with the same batches and plain gradients."""
+    system, rate = WGAN(batch=8, latent=2, width=6, depth=1, n_critic=2, clip=0.3), 0.05
+    data = TrainingData.of("swissroll", 0)
+    state, other = (State.start(system, data, 0, CPU) for _ in range(2))
+    optimizers = {name: SGD(net.parameters(), lr=rate) for name, net in state.nets.items()}
+    terms = system.step(state.nets, optimizers, state.batches)
+    f, generator, batches = other.nets["critic"], other.nets["generator"], other.batches
+
+    def descend(net, loss, bound):
+        slopes = torch.autograd.grad(loss, list(net.parameters()))
+        with torch.no_grad():
+            for parameter, slope in zip(net.parameters(), slopes, strict=True):
+                parameter.copy_((parameter - rate * slope).clamp(-bound, bound))
+
+    for _ in range(2):
+        x, y = batches.real(), generator(batches.noise()).detach()
+        gap = f(x).mean() - f(y).mean()
+        descend(f, -gap, 0.3)
+    loss = -f(generator(batches.noise())).mean()
+    descend(generator, loss, float("inf"))
+    for name in state.nets:
+        for a, b in zip(state.nets[name].parameters(), other.nets[name].parameters(), strict=True):
+            assert torch.allclose(a, b, atol=1e-6)
+    assert float(terms["wasserstein"]) == pytest.approx(float(gap.detach()), rel=1e-4, abs=1e-6)
+    assert float(terms["generator_loss"]) == pytest.approx(float(loss.detach()), rel=1e-4, abs=1e-6)
 
 
 def test_loss_follows_quality():
