@@ -59,6 +59,9 @@ def test_the_adversary_learns_to_tell_codes_from_the_prior(samples):
     ]
     after = [p for name in ("generator", "encoder") for p in state.nets[name].parameters()]
     assert sum(values[-10:]) > sum(values[:10]) + 1
+    # It is the prior's draws that it takes for those of the prior.
+    z, code = state.batches.noise(), state.nets["encoder"](state.batches.real())
+    assert state.nets["critic"](z).mean() > state.nets["critic"](code).mean() + 0.5
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
