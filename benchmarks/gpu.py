@@ -332,7 +332,7 @@ def large_row(n: int, d: int, share: float, tol: float, plan: Plan, watch: Watch
 
 def training(plan: Plan, watch: Watch) -> list[tuple[Cell, ...]]:
     """Measure a step of the `sinkhorn` system on images of 28 times 28 pixels, and the loss with its gradient in it."""
-    from otgan.gan.batches import Batches
+    from otgan.gan.datasets.batches import Batches
     from otgan.gan.networks import Space
     from otgan.gan.systems.sinkhorn import Sinkhorn
 

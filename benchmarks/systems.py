@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.papers import figures
 from benchmarks.record import Cell, record
 from otgan.gan import SYSTEMS, Run
-from otgan.gan.figures import image_grid
+from otgan.gan.evaluation.figures import image_grid
 from otgan.plot.palette import BLUE
 
 SHOWN = ("gan", "wgan", "wgan-gp", "smoothed-ot", "smoothed-ot:duals=nets", "sinkhorn")

@@ -19,12 +19,15 @@ import otgan
 from benchmarks.record import record
 from benchmarks.timing import add_options, clock, now, prepare
 from otgan.data.errors import DataError
-from otgan.gan.records import Records
+from otgan.gan.datasets.training_data import TrainingData, as_tensor
+from otgan.gan.evaluation.judge import Judge
 from otgan.gan.run import Run
-from otgan.gan.samples import Samples, as_tensor
-from otgan.gan.state import State
 from otgan.gan.systems.base import System
-from otgan.gan.trainer import choose_system, fit
+from otgan.gan.training.loop import fit
+from otgan.gan.training.records import Records
+from otgan.gan.training.request import choose_system
+from otgan.gan.training.settings import Schedule
+from otgan.gan.training.state import State
 
 SYSTEMS = ("gan", "wgan", "wgan-gp", "smoothed-ot", "sinkhorn")
 
@@ -42,25 +45,27 @@ class Timed(Records):
         self.times.append(now())
 
 
-def ours(system: System, samples: Samples, rounds: int, steps: int) -> Iterator[list[float]]:
+def ours(system: System, samples: TrainingData, rounds: int, steps: int) -> Iterator[list[float]]:
     """Yield the seconds of each of some steps of the trainer's own loop, round after round."""
     state = State.start(system, samples, 0, torch.device("cpu"))
     records = Timed(system.estimate)
-    run = Run.of(state, system, samples, 0, records.history, None)
+    run = Run(
+        state.model(system, samples.space),
+        samples.describe(),
+        0,
+        records.history,
+        None,
+        Judge(samples.train, samples.held_out),
+    )
+    never = 10**9
     for number in range(rounds):
-        never = 10**9
-        config = {
-            "steps": (number + 1) * steps,
-            "log_every": 20,
-            "save_every": never,
-            "evaluate_every": never,
-        }
+        schedule = Schedule((number + 1) * steps, save_every=never, evaluate_every=never)
         records.times.clear()
-        fit(state, run, records, tqdm(disable=True), config)
+        fit(state, run, records, tqdm(disable=True), schedule)
         yield differences(records.times)
 
 
-def plain(system: Any, samples: Samples, rounds: int, steps: int) -> Iterator[list[float]]:
+def plain(system: Any, samples: TrainingData, rounds: int, steps: int) -> Iterator[list[float]]:
     """Yield the same of the loop that one would write by hand, without averages, records or checkpoints."""
     state = State.start(system, samples, 0, torch.device("cpu"))
     nets = copy.deepcopy(state.nets)
@@ -233,7 +238,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         cases.append(("mnist", {"batch": 64, "network": "dcgan"}, 6))
     for data, options, steps in cases:
         try:
-            samples = Samples.of(data, 0)
+            samples = TrainingData.of(data, 0)
         except DataError as error:
             print(f"without {data}: {error}")
             continue

@@ -16,8 +16,8 @@ import otgan.gan
 from benchmarks.papers import figures
 from benchmarks.papers.checks import SEEDS, command, evaluations, options, verdict
 from benchmarks.record import Cell, record
-from otgan.gan.batches import seeded
 from otgan.gan.networks import Space, generator, initialize
+from otgan.gan.streams import seeded
 
 NAME = "architectures"
 DIGITS = Space((1, 8, 8))

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 import otgan
 import otgan.gan
 from otgan.gan import Run
-from otgan.gan.batches import Batches, seeded
-from otgan.gan.likelihoods import gaussian_log_prob
-from otgan.gan.networks import Space, critic, initialize
+from otgan.gan.datasets.batches import Batches
+from otgan.gan.networks import Prior, Space, critic, initialize
+from otgan.gan.networks.likelihoods import gaussian_log_prob
+from otgan.gan.streams import seeded
 from otgan.gan.systems.aae import AAE
 from otgan.gan.systems.wae import WAEGAN
 from otgan.gan.systems.wgan_gp import WGANGP
@@ -77,8 +78,8 @@ def enclose(run: Run, seed: int, steps: int, n: int = 1000) -> Bracket:
     net = initialize(critic(Space((2,)), "mlp", width=64, depth=3), seeded(CPU, seed), CPU)
     optimizer = system.optimizers({"critic": net})["critic"]
     size = min(256, len(x))
-    real = Batches(torch.from_numpy(x), size, 2, "normal", seed)
-    made = Batches(torch.from_numpy(y), size, 2, "normal", seed + 1)
+    real = Batches(torch.from_numpy(x), size, 2, Prior.NORMAL, seed)
+    made = Batches(torch.from_numpy(y), size, 2, Prior.NORMAL, seed + 1)
     for _ in range(steps):
         system.critic_step(net, optimizer, real, made.real())
     lower = critic_bound(net, torch.from_numpy(x), torch.from_numpy(y))

@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter
 from benchmarks.papers.checks import Checks, last, run_checks
 from benchmarks.papers.figures import row, save
 from otgan.data import DataError
-from otgan.gan.figures import image_grid
+from otgan.gan.evaluation.figures import image_grid
 
 SYSTEMS = ("vae", "wae-mmd", "wae-gan")
 SHARED: Mapping[str, Any] = {

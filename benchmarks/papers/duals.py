@@ -12,9 +12,10 @@ from torch import Tensor
 
 import otgan
 import otgan.data
-from otgan.gan.batches import seeded
+from otgan.gan.losses.ground_cost import ground_cost
+from otgan.gan.losses.regularizers import KL, Regularizer
 from otgan.gan.networks import Space, critic, initialize
-from otgan.gan.regularized import KL, Regularizer, ground_cost
+from otgan.gan.streams import seeded
 from otgan.gan.systems.base import adam, descend
 
 STRENGTH = 0.3

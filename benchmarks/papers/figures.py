@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from otgan.gan.figures import image_grid
+from otgan.gan.evaluation.figures import image_grid
 from otgan.plot.palette import BLUE, GREEN, INK, ORANGE, SKY
 from otgan.teach.parallel_lines import Table
 

@@ -15,13 +15,13 @@ import otgan.data
 from benchmarks.papers import figures
 from benchmarks.papers.checks import SEEDS, Checks, evaluations, last, loss_and_quality, run_checks
 from otgan.gan import Run
-from otgan.gan.batches import seeded
+from otgan.gan.datasets.training_data import TrainingData
 from otgan.gan.networks import Space, critic, initialize
-from otgan.gan.samples import Samples
-from otgan.gan.state import State
+from otgan.gan.streams import seeded
 from otgan.gan.systems.base import adam, descend
 from otgan.gan.systems.wgan import WGAN, clip_weights
 from otgan.gan.systems.wgan_gp import gradient_norms
+from otgan.gan.training.state import State
 
 CPU = torch.device("cpu")
 GRID = torch.linspace(-4, 4, 401)[:, None]
@@ -189,7 +189,7 @@ def js_on_lines(seed: int, steps: int) -> float:
 def largest_weight(seed: int, steps: int) -> float:
     """The largest weight or bias of a WGAN's critic after any of its first steps."""
     system = WGAN.for_data("points")
-    state = State.start(system, Samples.of("8gaussians", seed), seed, CPU)
+    state = State.start(system, TrainingData.of("8gaussians", seed), seed, CPU)
     sizes = []
     for _ in range(steps):
         system.step(state.nets, state.optimizers, state.batches)

@@ -17,8 +17,8 @@ from benchmarks.papers.checks import command, evaluations, options, verdict
 from benchmarks.record import Cell, record
 from otgan.data.toy import build, generate
 from otgan.gan import DivergedError
-from otgan.gan.batches import seeded
 from otgan.gan.networks import ACTIVATIONS, Space, critic, generator, initialize
+from otgan.gan.streams import seeded
 
 NAME = "random-architectures"
 COUNT = 24

@@ -18,7 +18,7 @@ from benchmarks.papers.checks import SEEDS, Checks, evaluations, last, run_check
 from benchmarks.papers.duals import Approximation, Descent
 from benchmarks.papers.figures import row, save
 from otgan.gan import Run
-from otgan.gan.regularized import KL, REGULARIZERS, Regularizer, SquaredNorm
+from otgan.gan.losses.regularizers import KL, REGULARIZERS, Regularizer, SquaredNorm
 from otgan.plot.palette import BLUE, GREEN, INK, ORANGE, SKY
 
 STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)

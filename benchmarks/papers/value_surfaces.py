@@ -20,8 +20,9 @@ import otgan.data
 from benchmarks.papers import figures
 from benchmarks.papers.checks import Checks, run_checks
 from otgan.data.toy import build
-from otgan.gan.batches import Batches, seeded
-from otgan.gan.networks import Space, critic, initialize
+from otgan.gan.datasets.batches import Batches
+from otgan.gan.networks import Prior, Space, critic, initialize
+from otgan.gan.streams import seeded
 from otgan.gan.systems.base import adam, descend
 from otgan.gan.systems.wgan import clip_weights
 from otgan.gan.systems.wgan_gp import WGANGP, gradient_norms
@@ -229,7 +230,7 @@ def slope(norms: Sequence[float]) -> float:
 
 def train(net: nn.Module, optimizer: Optimizer, rule: Rule, data: str, seed: int, steps: int) -> Batches:
     """Train a critic between data and data with noise, clipped or penalized; return the stream it learned from."""
-    batches = Batches(_tensor(otgan.data.load(data, 16384, seed=seed)), 256, 2, "normal", seed)
+    batches = Batches(_tensor(otgan.data.load(data, 16384, seed=seed)), 256, 2, Prior.NORMAL, seed)
     system = WGANGP(batch=256)
     for _ in range(steps):
         if rule is None:

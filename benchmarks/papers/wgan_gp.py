@@ -9,8 +9,9 @@ import torch
 
 import otgan
 from benchmarks.papers.checks import SEEDS, Checks, last, run_checks
-from otgan.gan.batches import Batches, seeded
-from otgan.gan.networks import Space, critic, initialize
+from otgan.gan.datasets.batches import Batches
+from otgan.gan.networks import Prior, Space, critic, initialize
+from otgan.gan.streams import seeded
 from otgan.gan.systems.wgan_gp import WGANGP
 
 CPU = torch.device("cpu")
@@ -40,7 +41,7 @@ def frozen_generator(seed: int, steps: int) -> tuple[float, float]:
     fake = (0.5 * rng.normal(size=(256, 2)) + np.array([2.0, 0.5])).astype(np.float32)
     exact = otgan.emd(real.astype(float), fake.astype(float))
     system = WGANGP(batch=256, width=64, depth=2, lr=2e-3)
-    batches = Batches(torch.from_numpy(real), 256, 2, "normal", seed)
+    batches = Batches(torch.from_numpy(real), 256, 2, Prior.NORMAL, seed)
     net = initialize(critic(Space((2,)), "mlp", width=64, depth=2), seeded(CPU, seed), CPU)
     optimizer = system.optimizers({"critic": net})["critic"]
     rows = [system.critic_step(net, optimizer, batches, torch.from_numpy(fake)) for _ in range(steps)]

@@ -8,11 +8,20 @@ import click
 
 from otgan.cli import common
 from otgan.cli.runs import on_stderr, run_mistakes, show
+from otgan.gan.registry import CLASSES
 
 __all__ = ["command"]
 
 
-@click.command("train", short_help="Train a generative model.")
+_NAMES = list(CLASSES)
+_HELP = f"""Train SYSTEM and evaluate it: {", ".join(_NAMES[:-1])} or {_NAMES[-1]}.
+
+The folder receives config.json, metrics.jsonl, the last two checkpoints, samples/, curves.png and evaluation.json;
+of systems with an encoder reconstructions/ and traversals/ too.
+"""
+
+
+@click.command("train", short_help="Train a generative model.", help=_HELP)
 @click.argument("system")
 @click.option(
     "--data", default="8gaussians", show_default=True, help="A name or path, as for `otgan measure`."
@@ -67,11 +76,7 @@ def command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Train SYSTEM and evaluate it: gan, wgan, wgan-gp, smoothed-ot, sinkhorn, wae-gan, wae-mmd, aae, vae or avb.
-
-    The folder receives config.json, metrics.jsonl, the last two checkpoints, samples/, curves.png and evaluation.json;
-    of systems with an encoder, the last five, reconstructions/ and traversals/ too.
-    """
+    """Train SYSTEM and evaluate it."""
     folder = out or Path("runs") / f"{system}-{_file_name(data)}-seed{seed}"
     with run_mistakes(), on_stderr():
         from otgan.data import check

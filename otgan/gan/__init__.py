@@ -7,7 +7,10 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
+
+from otgan.gan import moved
 
 # Imported on first use, as in the package above: the commands are checked before torch is loaded.
 _HOME = {
@@ -23,9 +26,14 @@ _HOME = {
 __all__ = ["SYSTEMS", "DivergedError", "OptionError", "Run", "RunError", "System", "train"]
 
 
+moved.install(__name__)
+
+
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(importlib.import_module(_HOME[name]), name)
+    if name in moved.MOVED:
+        return sys.modules[f"{__name__}.{name}"]
     raise AttributeError(f"module 'otgan.gan' has no attribute {name!r}")
 
 

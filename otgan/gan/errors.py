@@ -6,7 +6,16 @@ import os
 
 from otgan.mistakes import MistakeError, OtganError
 
-__all__ = ["DivergedError", "Interrupted", "OptionError", "RunError", "Terminated", "WriteError", "reason"]
+__all__ = [
+    "DamagedError",
+    "DivergedError",
+    "Interrupted",
+    "OptionError",
+    "RunError",
+    "Terminated",
+    "WriteError",
+    "reason",
+]
 
 
 class OptionError(MistakeError, ValueError):
@@ -19,6 +28,10 @@ class RunError(OtganError, RuntimeError):
 
 class WriteError(RunError):
     """A file of a run cannot be written: the disk is full, or read-only, or fails."""
+
+
+class DamagedError(RunError):
+    """A file of a run is not as it was written."""
 
 
 class DivergedError(RunError):

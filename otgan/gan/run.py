@@ -1,10 +1,11 @@
-"""A trained model: what `train` returns, and what a folder of a run is read back as."""
+"""A training run: what `train` returns, and what a folder of a run is read back as."""
 
 from __future__ import annotations
 
 import logging
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,92 +14,52 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from otgan.data.stored import check_fits
-from otgan.gan import arguments, checkpoint
-from otgan.gan.batches import draw_noise, seeded
-from otgan.gan.errors import DivergedError, OptionError, RunError, reason
-from otgan.gan.evaluate import Judge
-from otgan.gan.folder import Folder, write_whole
+from otgan.gan import arguments
+from otgan.gan.datasets.scaling import Scaling
+from otgan.gan.datasets.training_data import DataDescription, TrainingData, check_held_out, digest
+from otgan.gan.errors import RunError
+from otgan.gan.evaluation import export, reconstruction
+from otgan.gan.evaluation.judge import Judge
+from otgan.gan.model import Model
 from otgan.gan.networks import Space
-from otgan.gan.reconstruction import examine
-from otgan.gan.records import history_of
-from otgan.gan.samples import Samples, Scaling, as_tensor, check_held_out, digest, rows_of
-from otgan.gan.state import State, blank_networks
-from otgan.gan.systems import SYSTEMS, System
-from otgan.gan.systems.autoencoding import Autoencoder
+from otgan.gan.systems import System
+from otgan.gan.systems.capabilities import Encoding
+from otgan.gan.training import checkpoint
+from otgan.gan.training.averages import load_model
+from otgan.gan.training.folder import Folder
+from otgan.gan.training.history import history_of
 
 __all__ = ["Run"]
-
-_CHUNK = 1000
-_TRAVERSED = 16
 
 _log = logging.getLogger("otgan")
 
 
+@dataclass(eq=False, repr=False)
 class Run:
-    """A training run: its system, its networks' moving averages, its history.
+    """A training run: a model, where it comes from, and its history.
 
     Attributes
     ----------
-    system : System
-    space : Space
-        The shape of a sample.
-    step : int
-        Generator updates so far.
+    model : Model
+        The system with the moving averages of its networks, and the data's shape and units.
+    data : DataDescription
+        What it was trained on.
     seed : int
-    networks : dict of str to nn.Module
-        The moving averages, in evaluation mode; at least "generator".
     history : list of dict
         The rows of ``metrics.jsonl``.
     folder : Folder or None
     """
 
-    def __init__(
-        self,
-        system: System,
-        space: Space,
-        scaling: Scaling,
-        networks: dict[str, nn.Module],
-        *,
-        step: int,
-        seed: int,
-        history: list[dict[str, Any]],
-        spec: str | None,
-        folder: Folder | None,
-        judge: Judge | None = None,
-        digest: str | None = None,
-    ) -> None:
-        self.system, self.space, self.scaling, self.networks = system, space, scaling, networks
-        self.step, self.seed, self.history, self.folder = step, seed, history, folder
-        self._spec, self._judge, self._digest = spec, judge, digest
+    model: Model
+    data: DataDescription
+    seed: int
+    history: list[dict[str, Any]]
+    folder: Folder | None = None
+    own_judge: Judge | None = None
 
     def __repr__(self) -> str:
         where = "" if self.folder is None else f", {str(self.folder.path)!r}"
         return f"Run({self.system.name!r}, shape {self.space.shape}, step {self.step}{where})"
-
-    @classmethod
-    def of(
-        cls,
-        state: State,
-        system: System,
-        samples: Samples,
-        seed: int,
-        history: list[dict[str, Any]],
-        folder: Folder | None,
-    ) -> Run:
-        """Look at a run in training: networks and history are those of the training itself."""
-        return cls(
-            system,
-            samples.space,
-            state.scaling,
-            {name: average.module for name, average in state.averages.items()},
-            step=state.step,
-            seed=seed,
-            history=history,
-            spec=samples.spec,
-            folder=folder,
-            judge=Judge(samples.train, samples.held_out),
-        )
 
     @classmethod
     def load(
@@ -125,56 +86,14 @@ class Run:
         """
         place = Folder(arguments.path("folder", folder))
         own, where = arguments.modules(modules), arguments.device("cpu" if device is None else device)
-        config = place.config()
+        settings = place.settings()
         found = checkpoint.newest(place.path)
         if found is None:
             raise RunError(f"{place.path} has no checkpoint yet: resume the run")
-        try:
-            system = SYSTEMS[config["system"]].for_data("", config["options"])
-        except (KeyError, OptionError) as error:
-            raise RunError(
-                f"{place.config_file} names a system that there is not here: {reason(error)}"
-            ) from error
-        space = Space(tuple(config["data"]["shape"]))
-        made = blank_networks(system, space)
-        if unknown := sorted(set(own) - set(made)):
-            raise OptionError(f"{system.name} has no network {unknown[0]!r}; it has {', '.join(made)}")
-        missing = [name for name in config["modules"] if name in system.averaged and name not in own]
-        if missing:
-            raise RunError(f"{place.path} was trained with a {missing[0]} of your own: pass it in modules")
-        networks = {}
-        for name in system.averaged:
-            try:
-                weights = {
-                    key.removeprefix("module."): value
-                    for key, value in found.state["averages"][name].items()
-                    if key.startswith("module.")
-                }
-                if name not in own:
-                    _check_weights(made[name], weights)
-                network = own.get(name) or made[name].to_empty(device="cpu")
-                network.load_state_dict(weights)
-            except Exception as error:  # whatever a checkpoint of something else happens to hold
-                raise RunError(f"{place.path}: its {name} does not fit: {reason(error)}") from error
-            networks[name] = network.to(where).eval().requires_grad_(False)
-        try:
-            scaling = Scaling.read(found.state["scaling"])
-        except Exception as error:
-            raise RunError(f"{place.path}: its units cannot be read: {reason(error)}") from error
-        return cls(
-            system,
-            space,
-            scaling,
-            networks,
-            step=found.state["step"],
-            seed=config["seed"],
-            history=history_of(found, place.metrics_file)[0],
-            spec=config["data"]["spec"],
-            folder=place,
-            digest=config["data"]["digest"],
-        )
+        model = load_model(settings, found.state, own, where, place.path)
+        history = history_of(found, place.metrics_file)[0]
+        return cls(model, settings.data, settings.seed, history, place)
 
-    @torch.no_grad()
     def sample(self, n: int, seed: int | None = None) -> NDArray[np.float32]:
         """Draw samples from the generator's moving average.
 
@@ -189,17 +108,8 @@ class Run:
         ndarray of float32, shape (n, d), or (n, C, H, W) for images
             In the units of the data.
         """
-        n = arguments.whole("the number of samples", n)
-        seed = None if seed is None else arguments.seed(seed)
-        check_fits(4 * n * self.space.dim, f"{n} samples")
-        rng = seeded(self.device, self.seed, 3) if seed is None else seeded(self.device, seed, 4)
-        if seed is None:
-            rng.seed()
-        sizes = [min(_CHUNK, n - start) for start in range(0, n, _CHUNK)]
-        noise = (draw_noise(size, self.system.latent, self.system.prior, rng) for size in sizes)
-        return np.concatenate([self._decoded(codes) for codes in noise])
+        return self.model.sample(n, seed)
 
-    @torch.no_grad()
     def encode(self, x: ArrayLike | Tensor, seed: int | None = None) -> NDArray[np.float32]:
         """Return the code of each sample: the mean of Q(z|x), or of an implicit encoder a draw, always the same.
 
@@ -219,22 +129,8 @@ class Run:
         OptionError
             If the system has no encoder, or x has another shape than the data.
         """
-        system = self.autoencoder()
-        seed = None if seed is None else arguments.seed(seed)
-        rng = None if seed is None else seeded(self.device, seed, 8)
-        parts = []
-        for part in self.in_units(x).split(_CHUNK):
-            if rng is None:
-                codes = system.code(self.networks, part)
-            else:
-                codes = system.encode(self.networks, part, system.encoder_noise(len(part), rng))
-            parts.append(codes.float().cpu().numpy())
-        found = np.concatenate(parts)
-        if not np.isfinite(found).all():
-            raise DivergedError(f"step {self.step}: the encoder makes codes that are not finite")
-        return found
+        return self.model.encode(x, seed)
 
-    @torch.no_grad()
     def decode(self, z: ArrayLike | Tensor) -> NDArray[np.float32]:
         """Return what the generator makes of codes, or of any latent vectors.
 
@@ -252,12 +148,7 @@ class Run:
         OptionError
             If z has another shape.
         """
-        codes = torch.from_numpy(rows_of("z", z)).to(self.device)
-        if codes.ndim != 2 or codes.shape[1] != self.system.latent or not codes.numel():
-            raise OptionError(
-                f"codes must have the shape (n, {self.system.latent}), got {tuple(codes.shape)}"
-            )
-        return np.concatenate([self._decoded(part) for part in codes.split(_CHUNK)])
+        return self.model.decode(z)
 
     def reconstruct(self, x: ArrayLike | Tensor, seed: int | None = None) -> NDArray[np.float32]:
         """Encode samples and decode their codes.
@@ -272,7 +163,7 @@ class Run:
         ndarray of float32, shape (n, d), or (n, C, H, W) for images
             In the units of the data.
         """
-        return self.decode(self.encode(x, seed))
+        return self.model.reconstruct(x, seed)
 
     def traverse(self, x: ArrayLike | Tensor, steps: int = 9, reach: float = 2.0) -> NDArray[np.float32]:
         """Decode the code of a sample while one of its coordinates after the other crosses the prior.
@@ -289,55 +180,7 @@ class Run:
         ndarray of float32, shape (k, steps, d), or (k, steps, C, H, W) for images
             For the first k coordinates of the code, 16 at most; the others stay as x has them.
         """
-        steps, reach = arguments.whole("steps", steps), arguments.real("reach", reach)
-        self.autoencoder()
-        row = rows_of("x", x)
-        if row.shape not in (self.space.shape, (self.space.dim,)):
-            raise OptionError(f"x must be one sample of shape {self.space.shape}, got the shape {row.shape}")
-        check_fits(4 * _TRAVERSED * steps * self.space.dim, f"{steps} steps of a traversal")
-        code = self.encode(row[None])[0]
-        middle, deviation = (0.0, 1.0) if self.system.prior == "normal" else (0.5, 12**-0.5)
-        places = middle + deviation * np.linspace(-reach, reach, steps)
-        k = min(len(code), _TRAVERSED)
-        codes = np.tile(code, (k, steps, 1))
-        codes[np.arange(k), :, np.arange(k)] = places
-        return self.decode(codes.reshape(k * steps, -1)).reshape(k, steps, *self.space.shape)
-
-    def autoencoder(self) -> Autoencoder:
-        """Return the system as one with an encoder.
-
-        Raises
-        ------
-        OptionError
-            If it has none.
-        """
-        if not isinstance(self.system, Autoencoder):
-            having = [name for name, system in SYSTEMS.items() if issubclass(system, Autoencoder)]
-            raise OptionError(f"{self.system.name} has no encoder; {', '.join(having)} have one")
-        return self.system
-
-    @property
-    def device(self) -> torch.device:
-        """Where the networks are."""
-        return next((p.device for p in self.networks["generator"].parameters()), torch.device("cpu"))
-
-    def _decoded(self, codes: Tensor) -> NDArray[np.float32]:
-        decoded: NDArray[np.float32] = (
-            self.scaling.to_data(self.networks["generator"](codes).float()).cpu().numpy()
-        )
-        if not np.isfinite(decoded).all():
-            raise DivergedError(f"step {self.step}: the generator makes samples that are not finite")
-        return decoded
-
-    def in_units(self, x: ArrayLike | Tensor) -> Tensor:
-        """Return samples in the units of the networks, n of the shape of ``space``."""
-        rows = rows_of("x", x)
-        shape = self.space.shape
-        if not rows.size or rows.shape[1:] not in (shape, (self.space.dim,)):
-            raise OptionError(
-                f"samples must have the shape (n, {str(shape)[1:-1].rstrip(',')}), got {rows.shape}"
-            )
-        return self.scaling.to_units(as_tensor(rows, self.space)).to(self.device)
+        return self.model.traverse(x, steps, reach)
 
     def write_samples(self, path: str | os.PathLike[str], n: int, seed: int | None = None) -> None:
         """Draw samples into a file: .npy in the shape of :meth:`sample`, .csv with a row each, .png as a picture.
@@ -349,20 +192,8 @@ class Run:
         WriteError
             If the system refuses.
         """
-        path = Path(arguments.path("path", path))
-        if path.suffix.lower() not in {".npy", ".csv", ".png"}:
-            raise OptionError(f"samples are written as .npy, .csv or .png, not as {path.name!r}")
-        samples = self.sample(n, seed)
-        if path.suffix.lower() == ".npy":
-            write_whole(path, lambda file: np.save(file, samples))
-        elif path.suffix.lower() == ".csv":
-            write_whole(
-                path, lambda file: np.savetxt(file, samples.reshape(len(samples), -1), "%.9g", delimiter=",")
-            )
-        else:
-            from otgan.gan import figures  # matplotlib takes long to import
-
-            figures.sample_picture(path, samples, None if samples.ndim == 4 else self.real_samples())
+        write = export.writer(Path(arguments.path("path", path)))
+        write(self.sample(n, seed), self.real_samples)
 
     def evaluate(
         self,
@@ -386,51 +217,84 @@ class Run:
         Returns
         -------
         dict
-            See :class:`otgan.gan.evaluate.Judge`; with ``step``, and for systems with an encoder what
-            :func:`otgan.gan.reconstruction.examine` finds.
+            See :class:`otgan.gan.evaluation.judge.Judge`; with ``step``, and for systems with an encoder what
+            :func:`otgan.gan.evaluation.reconstruction.evaluate` finds.
         """
         n, seed = arguments.whole("n", n, 2), arguments.seed(seed)
         data_dir = None if data_dir is None else arguments.path("data_dir", data_dir)
         judge = self.judge(against, data_dir=data_dir)
         n = judge.size(n)
-        if isinstance(self.system, Autoencoder):
+        encodes = self.system.encoding is not None
+        if encodes:
             check_held_out(n)
         found = {"step": self.step, **judge(self.sample(n, seed=seed))}
-        if isinstance(self.system, Autoencoder):
-            found |= examine(self, judge.train.points, judge.held_out.points[:n], seed)
+        if encodes:
+            held_out = judge.held_out.points[:n]
+            found |= reconstruction.evaluate(self.model, judge.train.points, held_out, seed)
         return found
 
     def judge(self, against: Any = None, *, data_dir: str | os.PathLike[str] | None = None) -> Judge:
         """Make the judge of :meth:`evaluate`, or return the one that there is."""
-        if against is None and self._judge is not None:
-            return self._judge
-        data = self._spec if against is None else against
-        if data is None:
+        if against is None and self.own_judge is not None:
+            return self.own_judge
+        source = self.data.spec if against is None else against
+        if source is None:
             raise RunError("this run was trained on an array: say what to evaluate it against")
-        samples = Samples.of(data, self.seed, data_dir, name="against")
-        if samples.space != self.space:
-            raise RunError(
-                f"this run makes samples of shape {self.space.shape}, and cannot be compared with {samples.train.name}, "
-                f"whose samples have shape {samples.space.shape}: name data of its own shape"
-            )
-        if against is None and self._digest not in {None, digest(samples.train, samples.held_out)}:
-            _log.warning(
-                "%s holds other samples than this run was trained on: what is held out now may have been trained on",
-                data,
-            )
-        judge = Judge(samples.train, samples.held_out)
+        data = TrainingData.of(source, self.seed, data_dir, name="against")
+        judge = Judge.for_space(self.space, data)
         if against is None:
-            self._judge = judge
+            if self.data.digest != digest(data.train, data.held_out):
+                _log.warning(
+                    "%s holds other samples than this run was trained on: what is held out now may have been trained on",
+                    source,
+                )
+            self.own_judge = judge
         return judge
 
     def real_samples(self) -> NDArray[np.float32]:
         """Return held-out samples, in the shape of :meth:`sample`."""
-        points = self.judge().held_out.points
-        return points.reshape(len(points), *self.space.shape)
+        return self.judge().real_samples()
 
+    def in_units(self, x: ArrayLike | Tensor) -> Tensor:
+        """Return samples in the units of the networks, n of the shape of ``space``."""
+        return self.model.in_units(x)
 
-def _check_weights(network: nn.Module, weights: Mapping[str, Any]) -> None:
-    """Refuse weights of other shapes before memory is asked for."""
-    for key, value in network.state_dict().items():
-        if key in weights and tuple(weights[key].shape) != tuple(value.shape):
-            raise ValueError(f"{key} has the shape {tuple(weights[key].shape)}, not {tuple(value.shape)}")
+    def autoencoder(self) -> Encoding:
+        """Return the system as one with an encoder.
+
+        Raises
+        ------
+        OptionError
+            If it has none.
+        """
+        return self.model.encoding()
+
+    @property
+    def system(self) -> System:
+        """The system, with its hyperparameters."""
+        return self.model.system
+
+    @property
+    def space(self) -> Space:
+        """The shape of a sample."""
+        return self.model.space
+
+    @property
+    def scaling(self) -> Scaling:
+        """The units that the networks work in."""
+        return self.model.scaling
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """The moving averages of the networks, in evaluation mode; at least "generator"."""
+        return self.model.networks
+
+    @property
+    def step(self) -> int:
+        """Generator updates so far."""
+        return self.model.step
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return self.model.device

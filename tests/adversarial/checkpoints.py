@@ -116,7 +116,7 @@ def _use(folder, system, data):
 
 def _state(folder, system, data):
     """Return what a run ended with: every number of its checkpoint, as text, and its rows without their times."""
-    from otgan.gan import checkpoint
+    from otgan.gan.training import checkpoint
 
     found = checkpoint.newest(Path(folder))
     rows = [json.loads(line) for line in (Path(folder) / "metrics.jsonl").read_bytes().splitlines()]
@@ -188,7 +188,7 @@ def _inside(work, arguments, answer, prepare):
 
 
 _IMPORTED = (
-    *("otgan.gan.trainer", "otgan.gan.figures", "otgan.gan.evaluate", "torch._dynamo"),
+    *("otgan.gan.trainer", "otgan.gan.evaluation.figures", "otgan.gan.evaluation.judge", "torch._dynamo"),
     "matplotlib.backends.backend_agg",
 )
 """What every process needs, imported once in the one that they are forked from."""
@@ -661,7 +661,7 @@ def _die(call: str, nth: int) -> None:
 
 def _tear(nth: int, share: float) -> None:
     """Have the nth checkpoint be written as far as a share of its bytes, and the process killed."""
-    from otgan.gan import checkpoint
+    from otgan.gan.training import checkpoint
 
     real, left = checkpoint.write_whole, [nth]
 
@@ -739,7 +739,7 @@ def _limit(size: int) -> None:
 
 def _pause(gate: str, nth: int) -> None:
     """Have the process wait, after it wrote its nth checkpoint, until there is a file of that name."""
-    from otgan.gan import checkpoint
+    from otgan.gan.training import checkpoint
 
     real, left = checkpoint.save, [nth]
 

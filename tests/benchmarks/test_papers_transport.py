@@ -13,7 +13,8 @@ from benchmarks.papers import autoencoders, blur, duals, sinkhorn, smoothed_ot, 
 from benchmarks.papers.checks import Checks
 from benchmarks.papers.encoders import Discrete, gan_discrepancy, relaxed, total_variation
 from otgan.data import DataError, open_spec
-from otgan.gan.regularized import KL, SquaredNorm, ground_cost
+from otgan.gan.losses.ground_cost import ground_cost
+from otgan.gan.losses.regularizers import KL, SquaredNorm
 
 
 @pytest.fixture(scope="module")

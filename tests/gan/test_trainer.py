@@ -11,10 +11,12 @@ import torch
 from torch import nn
 
 import otgan.data
-from otgan.gan import DivergedError, OptionError, Run, RunError, checkpoint, train
+from otgan.gan import DivergedError, OptionError, Run, RunError, train
 from otgan.gan.systems import SYSTEMS
-from otgan.gan.systems.autoencoding import Autoencoder
+from otgan.gan.systems.autoencoder import Autoencoder
 from otgan.gan.systems.wgan import WGAN
+from otgan.gan.training import checkpoint
+from tests.gan.runs import assert_same, without_times
 
 SMALL = {"batch": 32, "width": 16, "depth": 2}
 
@@ -29,25 +31,6 @@ def points(tmp_path_factory):
 
 def weights(folder):
     return checkpoint.latest(folder)
-
-
-def assert_same(one, other):
-    assert type(one) is type(other)
-    if isinstance(one, dict):
-        assert one.keys() == other.keys()
-        for key in one:
-            assert_same(one[key], other[key])
-    elif isinstance(one, list):
-        for a, b in zip(one, other, strict=True):
-            assert_same(a, b)
-    elif isinstance(one, torch.Tensor):
-        assert torch.equal(one, other)
-    else:
-        assert one == other
-
-
-def without_times(history):
-    return [{key: value for key, value in row.items() if key not in {"seconds", "took"}} for row in history]
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -298,6 +281,22 @@ def test_bad_input_is_named(arguments, error, message, tmp_path, points):
     with pytest.raises(error, match=message):
         train(**{"system": "gan", "data": points, "steps": 3, "out": tmp_path / "run", **arguments})
     assert not (tmp_path / "run").exists()
+
+
+def test_all_settings_are_shown_where_progress_is(points, capsys):
+    train("gan", points, 2, 7, options=SMALL)
+    assert capsys.readouterr().err == ""
+    train("gan", points, 2, 7, options=SMALL, progress=True)
+    shown = capsys.readouterr().err.splitlines()
+    for line in (
+        "system = gan",
+        "seed = 7",
+        "batch = 32",
+        "steps = 2",
+        "training_samples = 240",
+        "lr = 0.0001",
+    ):
+        assert line in shown
 
 
 def test_a_system_of_ones_own_hyperparameters(points):

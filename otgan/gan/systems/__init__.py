@@ -1,20 +1,19 @@
-"""The systems by name: one file each, and one line here."""
+"""The systems: one file each, and one line in :mod:`otgan.gan.registry`."""
 
 from __future__ import annotations
 
-from otgan.gan.systems.aae import AAE
-from otgan.gan.systems.avb import AVB
+import importlib
+
+from otgan.gan.registry import CLASSES
 from otgan.gan.systems.base import System
-from otgan.gan.systems.gan import GAN
-from otgan.gan.systems.sinkhorn import Sinkhorn
-from otgan.gan.systems.smoothed_ot import SmoothedOT
-from otgan.gan.systems.vae import VAE
-from otgan.gan.systems.wae import WAEGAN, WAEMMD
-from otgan.gan.systems.wgan import WGAN
-from otgan.gan.systems.wgan_gp import WGANGP
 
 __all__ = ["SYSTEMS", "System"]
 
-SYSTEMS: dict[str, type[System]] = {
-    system.name: system for system in (GAN, WGAN, WGANGP, SmoothedOT, Sinkhorn, WAEGAN, WAEMMD, AAE, VAE, AVB)
-}
+
+def _loaded(place: str) -> type[System]:
+    module, _, name = place.rpartition(".")
+    found: type[System] = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    return found
+
+
+SYSTEMS: dict[str, type[System]] = {name: _loaded(place) for name, place in CLASSES.items()}

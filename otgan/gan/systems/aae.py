@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from otgan.gan.batches import Batches
-from otgan.gan.systems.autoencoding import Decoder, LatentAdversary
+from otgan.gan.datasets.batches import Batches
+from otgan.gan.systems.autoencoder import Decoder, LatentAdversary
 from otgan.gan.systems.base import Networks, Optimizers, Terms, descend
 
 __all__ = ["AAE"]

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 from torch.optim import Optimizer
 
-from otgan.gan.batches import Batches
+from otgan.gan.datasets.batches import Batches
 from otgan.gan.networks import Joint, Space, encoder, mlp
-from otgan.gan.systems.autoencoding import Variational
+from otgan.gan.systems.autoencoder import Encoder, Variational
 from otgan.gan.systems.base import Networks, Optimizers, Terms, adam, descend
+from otgan.gan.systems.fields import Count, Rate
 
 __all__ = ["AVB"]
 
@@ -45,7 +46,7 @@ class AVB(Variational):
     name: ClassVar[str] = "avb"
     estimate: ClassVar[str | None] = "elbo"
     averaged: ClassVar[tuple[str, ...]] = ("generator", "encoder", "likelihood", "critic")
-    encoders: ClassVar[tuple[str, ...]] = ("implicit",)
+    encoders: ClassVar[tuple[Encoder, ...]] = (Encoder.IMPLICIT,)
     steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 4000, "images": 3000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {
@@ -67,21 +68,21 @@ class AVB(Variational):
         "images": {"batch": 64, "latent": 8, "width": 32, "variance": 0.02, "learn_variance": True},
     }
 
-    batch: int = 100
-    latent: int = 32
-    encoder: str = "implicit"
+    batch: Count = 100
+    latent: Count = 32
+    encoder: Encoder = Encoder.IMPLICIT
     adaptive: bool = True
-    contrast_noise: int = 256
-    critic_width: int = 512
-    critic_depth: int = 3
-    n_critic: int = 1
-    lr_critic: float = 1e-3
+    contrast_noise: Count = 256
+    critic_width: Count = 512
+    critic_depth: Count = 3
+    n_critic: Count = 1
+    lr_critic: Rate = 1e-3
 
     def networks(self, space: Space) -> dict[str, nn.Module]:
         """Make generator, encoder, likelihood and the discriminator of pairs."""
         body = encoder(
             space,
-            self._network(space),
+            self.network,
             outputs=self.critic_width,
             width=self.width,
             depth=min(self.depth, 2),

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import typing
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from otgan.gan.arguments import shown
-from otgan.gan.batches import PRIORS, Batches
+from otgan.gan.datasets.batches import Batches
 from otgan.gan.errors import OptionError
-from otgan.gan.networks import ACTIVATIONS, NETWORKS, Space, critic, generator
+from otgan.gan.networks import Activation, Architecture, Prior, Space, critic, generator
+from otgan.gan.systems.capabilities import Encoding, LikelihoodBound, Networks
+from otgan.gan.systems.fields import Count, Share, Updates, checked
 
-__all__ = ["Networks", "Optimizers", "System", "Terms", "adam", "descend"]
+__all__ = ["Networks", "Optimizers", "System", "Terms", "adam", "descend", "fake", "generate"]
 
-Networks = Mapping[str, nn.Module]
 Optimizers = Mapping[str, Optimizer]
 Terms = dict[str, Tensor]
 
@@ -34,6 +31,9 @@ class System(ABC):
 
     ``presets`` holds, apart, what the library does differently by default, by the kind of data: "points", "small"
     images and "images"; :meth:`for_data` applies it.
+
+    The types of the fields say what they may be, see :mod:`otgan.gan.systems.fields`; of another type than those a field
+    is the system's own to check. :attr:`encoding` and :attr:`likelihood_bound` say what it can do beyond sampling.
 
     A system has no state. Its step reads like its paper's algorithm box, and is handed the networks and optimizers
     that :meth:`networks` and :meth:`optimizers` made.
@@ -70,29 +70,22 @@ class System(ABC):
     averaged: ClassVar[tuple[str, ...]] = ("generator",)
     """The networks whose moving average a run samples from."""
 
-    batch: int = 64
-    latent: int = 128
-    prior: str = "normal"
-    network: str = "auto"
-    width: int = 512
-    depth: int = 3
-    activation: str = "relu"
+    batch: Count = 64
+    latent: Count = 128
+    prior: Prior = Prior.NORMAL
+    network: Architecture = Architecture.AUTO
+    width: Count = 512
+    depth: Count = 3
+    activation: Activation = Activation.RELU
     norm: bool = True
-    ema: float = 0.999
-    decay: int = 0
+    ema: Share = 0.999
+    decay: Updates = 0
 
     def __post_init__(self) -> None:
-        types = typing.get_type_hints(type(self))
+        hints = typing.get_type_hints(type(self), include_extras=True)
         for field in dataclasses.fields(self):
-            value = _typed(field.name, getattr(self, field.name), types[field.name])
+            value = checked(field.name, getattr(self, field.name), hints[field.name])
             object.__setattr__(self, field.name, value)
-            _check_range(field.name, value)
-        if self.activation not in ACTIVATIONS:
-            raise OptionError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {self.activation!r}")
-        if self.prior not in PRIORS:
-            raise OptionError(f"prior must be one of {', '.join(PRIORS)}, got {self.prior!r}")
-        if self.network not in ("auto", *NETWORKS):
-            raise OptionError(f"network must be one of auto, {', '.join(NETWORKS)}, got {self.network!r}")
 
     @classmethod
     def for_data(cls, kind: str, options: Mapping[str, Any] | None = None) -> Self:
@@ -109,6 +102,26 @@ class System(ABC):
             if name not in known:
                 raise OptionError(f"{cls.name} has no option {name!r}; it has {', '.join(sorted(known))}")
         return cls(**{**cls.presets.get(kind, {}), **given})
+
+    @property
+    def encoding(self) -> Encoding | None:
+        """How samples become codes; None of a system without an encoder."""
+        return None
+
+    @property
+    def likelihood_bound(self) -> LikelihoodBound | None:
+        """How the likelihood of samples is bounded; None of a system without a bound."""
+        return None
+
+    def doubt(self, recent: Sequence[Mapping[str, Any]]) -> str | None:
+        """Return what is wrong with the terms of recent rows, if something is: words for a warning.
+
+        An estimate of W₁ that stays negative is none.
+        """
+        estimates = [row.get("wasserstein", 0) for row in recent]
+        if self.estimate == "wasserstein" and estimates and max(estimates) < 0:
+            return "the Wasserstein estimate is negative: the critic has not learned"
+        return None
 
     def networks(self, space: Space) -> dict[str, nn.Module]:
         """Make the networks, unfilled, by name."""
@@ -132,7 +145,7 @@ class System(ABC):
         """Make this system's generator for the data."""
         return generator(
             space,
-            self._network(space),
+            self.network,
             latent=self.latent,
             width=self.width,
             depth=self.depth,
@@ -144,18 +157,13 @@ class System(ABC):
         """Make this system's critic for the data."""
         return critic(
             space,
-            self._network(space),
+            self.network,
             width=self.width,
             depth=self.depth,
             activation=self.activation,
             norm=norm,
             outputs=outputs,
         )
-
-    def _network(self, space: Space) -> str:
-        if self.network != "auto":
-            return self.network
-        return "dcgan" if space.kind == "images" else "mlp"
 
 
 def adam(nets: nn.Module | Iterable[nn.Module], lr: float, betas: tuple[float, float]) -> Adam:
@@ -188,86 +196,3 @@ def generate(nets: Networks, batches: Batches) -> Tensor:
     """Draw a mini-batch from the generator, in full precision, differentiable in its parameters."""
     samples: Tensor = nets["generator"](batches.noise())
     return samples.float()
-
-
-def _typed(name: str, value: Any, wanted: Any) -> Any:
-    """Return an option's value in the type of its field; text is what the command line gives."""
-    choices = typing.get_args(wanted) or (wanted,)
-    if value is None or (isinstance(value, str) and value == "none"):
-        if type(None) in choices:
-            return None
-        if value is None or str not in choices:
-            raise OptionError(f"option {name} needs a value")
-    base = next(choice for choice in choices if choice is not type(None))
-    convert = _BY_TYPE.get(base)
-    if convert is None:  # of a system of the user's own, which checks it itself
-        return value
-    try:
-        return convert(value)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise OptionError(f"option {name} takes {base.__name__}, got {shown(value)}") from error
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (Real, str)):
-        raise TypeError
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError
-    return number
-
-
-def _integer(value: Any) -> int:
-    number = _number(value)
-    if not number.is_integer():
-        raise ValueError
-    return int(value) if isinstance(value, Integral) else int(number)
-
-
-def _truth(value: Any) -> bool:
-    if isinstance(value, str):
-        return {"true": True, "false": False, "1": True, "0": False}[value.lower()]
-    if isinstance(value, (bool, np.bool_)) or (isinstance(value, Integral) and value in {0, 1}):
-        return bool(value)
-    raise TypeError
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-_BY_TYPE: dict[Any, Callable[[Any], Any]] = {int: _integer, float: _number, bool: _truth, str: _text}
-
-_LARGEST = 1e30
-"""Far beyond what an option can mean, and still a number in single precision."""
-_NOT_NEGATIVE = {"lr", "lr_critic", "lr_dual", "lr_features", "enough", "penalty"}
-"""A rate of 0 keeps a network as it is."""
-_POSITIVE = {"clip", "tol", "power", "variance"}
-_COUNTS = {
-    *("batch", "latent", "width", "depth", "noise", "basis", "critic_width", "critic_depth"),
-    *("n_critic", "n_dual", "contrast_noise"),
-}
-"""The fields of the library's systems whose range follows from what their names mean in all of them."""
-
-
-def _check_range(name: str, value: Any) -> None:
-    if value is None:
-        return
-    if name in _COUNTS and value < 1:
-        raise OptionError(f"{name} must be at least 1, got {value}")
-    if name in _COUNTS | {"features", "decay"} and value >= 2**31:
-        raise OptionError(f"{name} must be less than 2147483648, got {value}")
-    if isinstance(value, float) and abs(value) > _LARGEST:
-        raise OptionError(f"{name} must be between -{_LARGEST:g} and {_LARGEST:g}, got {value}")
-    if name == "decay" and value < 0:
-        raise OptionError(f"decay must be a number of updates, or 0 for none, got {value}")
-    if name == "features" and value < 0:
-        raise OptionError(f"features must be a number of features, or 0 for none, got {value}")
-    if name in {"ema", "beta1", "beta2"} and not 0 <= value < 1:
-        raise OptionError(f"{name} must be in [0, 1), got {value}")
-    if name in _NOT_NEGATIVE and value < 0:
-        raise OptionError(f"{name} must not be negative, got {value}")
-    if name in _POSITIVE and not value > 0:
-        raise OptionError(f"{name} must be a positive number, got {value}")

@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 from torch.nn.functional import softplus
 from torch.optim import Optimizer
 
-from otgan.gan.batches import Batches
+from otgan.gan.datasets.batches import Batches
 from otgan.gan.networks import Space
 from otgan.gan.systems.base import Networks, Optimizers, System, Terms, adam, descend, fake, generate
+from otgan.gan.systems.fields import Count, Rate, Share
 
 __all__ = ["GAN"]
 
@@ -44,10 +45,10 @@ class GAN(System):
     }
 
     saturating: bool = False
-    n_critic: int = 1
-    lr: float = 2e-4
-    beta1: float = 0.5
-    beta2: float = 0.999
+    n_critic: Count = 1
+    lr: Rate = 2e-4
+    beta1: Share = 0.5
+    beta2: Share = 0.999
 
     def networks(self, space: Space) -> dict[str, Any]:
         """Make generator and discriminator; this discriminator may be normalized over the batch, as DCGAN's is."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, ClassVar
 
 import torch
@@ -11,15 +12,23 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from otgan.distances import sinkhorn, sinkhorn_divergence
-from otgan.gan.batches import Batches
-from otgan.gan.errors import OptionError
-from otgan.gan.networks import Space
+from otgan.gan.datasets.batches import Batches
+from otgan.gan.networks import Activation, Prior, Space
 from otgan.gan.systems.base import Networks, Optimizers, System, Terms, adam, descend, fake, generate
 from otgan.gan.systems.features import embed
+from otgan.gan.systems.fields import Count, CountOrNone, Positive, Rate, Share
 
-__all__ = ["Sinkhorn"]
+__all__ = ["Form", "Sinkhorn"]
 
 Draw = Callable[[Networks, Batches], Tensor]
+
+
+class Form(StrEnum):
+    """The forms of the divergence."""
+
+    DEBIASED = "debiased"
+    BIASED = "biased"
+    TWO_BATCH = "two-batch"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,30 +87,22 @@ class Sinkhorn(System):
         },
     }
 
-    batch: int = 300
-    latent: int = 2
-    prior: str = "uniform"
-    network: str = "auto"
-    width: int = 500
-    depth: int = 2
-    activation: str = "softplus"
-    epsilon: float = 1.0
-    power: float = 2.0
-    form: str = "debiased"
-    features: int = 0
-    n_critic: int = 1
-    lr: float = 1e-3
-    lr_features: float = 1e-4
-    beta1: float = 0.5
-    beta2: float = 0.9
-    tol: float = 1e-3
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.form not in {"debiased", "biased", "two-batch"}:
-            raise OptionError(f"form must be one of debiased, biased, two-batch, got {self.form!r}")
-        if not self.epsilon > 0:
-            raise OptionError(f"epsilon must be a positive number, got {self.epsilon}")
+    batch: Count = 300
+    latent: Count = 2
+    prior: Prior = Prior.UNIFORM
+    width: Count = 500
+    depth: Count = 2
+    activation: Activation = Activation.SOFTPLUS
+    epsilon: Positive = 1.0
+    power: Positive = 2.0
+    form: Form = Form.DEBIASED
+    features: CountOrNone = 0
+    n_critic: Count = 1
+    lr: Rate = 1e-3
+    lr_features: Rate = 1e-4
+    beta1: Share = 0.5
+    beta2: Share = 0.9
+    tol: Positive = 1e-3
 
     def networks(self, space: Space) -> dict[str, nn.Module]:
         """Make the generator, and the features where they are wanted."""
@@ -128,9 +129,9 @@ class Sinkhorn(System):
     def divergence(self, nets: Networks, batches: Batches, draw: Draw = generate) -> Tensor:
         """The divergence between fresh batches, differentiable in the features and in what `draw` keeps the graph of."""
         x, y = embed(nets, batches.real()), embed(nets, draw(nets, batches))
-        if self.form == "biased":
+        if self.form is Form.BIASED:
             return sinkhorn(x, y, p=self.power, epsilon=self.epsilon, tol=self.tol)
-        if self.form == "debiased":
+        if self.form is Form.DEBIASED:
             return sinkhorn_divergence(x, y, p=self.power, epsilon=self.epsilon, tol=self.tol)
         x2, y2 = embed(nets, batches.real()), embed(nets, draw(nets, batches))
         left, right = torch.stack([x, x, x2, x2, x, y]), torch.stack([y, y2, y, y2, x2, y2])

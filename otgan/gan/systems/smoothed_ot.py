@@ -9,22 +9,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from otgan.gan.batches import Batches
+from otgan.gan.datasets.batches import Batches
 from otgan.gan.errors import OptionError
-from otgan.gan.networks import Space
-from otgan.gan.regularized import REGULARIZERS, Regularizer, ground_cost, round_density
+from otgan.gan.losses.ground_cost import ground_cost
+from otgan.gan.losses.regularizer import Regularizer, round_density
+from otgan.gan.losses.regularizers import REGULARIZERS
+from otgan.gan.networks import Kind, Space
 from otgan.gan.systems.base import Networks, Optimizers, System, Terms, adam, descend, fake, generate
 from otgan.gan.systems.features import embed
+from otgan.gan.systems.fields import Choice, Count, CountOrNone, Positive, Rate, Share
 
-__all__ = ["DUALS", "SmoothedOT"]
+__all__ = ["Duals", "SmoothedOT"]
 
-DUALS = ("nets", "sinkhorn", "semidual")
+
+class Duals(StrEnum):
+    """Where the potentials come from."""
+
+    NETS = "nets"
+    SINKHORN = "sinkhorn"
+    SEMIDUAL = "semidual"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,30 +97,24 @@ class SmoothedOT(System):
     by_nets: ClassVar[Mapping[str, Any]] = {"width": 128, "strength": 0.2, "lr": 3e-4, "lr_dual": 2e-3}
     """What else is different on points where networks hold the potentials: they must keep up with the generator."""
 
-    regularizer: str = "kl"
+    regularizer: Annotated[str, Choice(REGULARIZERS)] = "kl"
     strength: float = 0.05
-    power: float = 2.0
-    duals: str = "sinkhorn"
-    n_dual: int = 5
-    enough: float | None = None
+    power: Positive = 2.0
+    duals: Duals = Duals.SINKHORN
+    n_dual: Count = 5
+    enough: Rate | None = None
     half_step: bool = True
     attached: bool = False
-    features: int = 0
-    lr: float = 1e-3
-    lr_dual: float = 1e-3
-    beta1: float = 0.5
-    beta2: float = 0.9
-    tol: float = 1e-3
+    features: CountOrNone = 0
+    lr: Rate = 1e-3
+    lr_dual: Rate = 1e-3
+    beta1: Share = 0.5
+    beta2: Share = 0.9
+    tol: Positive = 1e-3
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.regularizer not in REGULARIZERS:
-            raise OptionError(
-                f"regularizer must be one of {', '.join(REGULARIZERS)}, got {self.regularizer!r}"
-            )
-        if self.duals not in DUALS:
-            raise OptionError(f"duals must be one of {', '.join(DUALS)}, got {self.duals!r}")
-        if self.attached and self.duals != "nets":
+        if self.attached and self.duals is not Duals.NETS:
             raise OptionError("attached is a baseline for duals=nets")
         self.smoothing()  # its strength is checked there
 
@@ -119,7 +123,7 @@ class SmoothedOT(System):
         """Make the system with the library's defaults for a kind of data and of duals, and options of one's own."""
         given = dict(options or {})
         duals = given.get("duals", cls.duals)
-        if kind == "points" and isinstance(duals, str) and duals != "sinkhorn":
+        if kind == Kind.POINTS and isinstance(duals, str) and duals != Duals.SINKHORN:
             given = {**cls.by_nets, **given}
         return super().for_data(kind, given)
 
@@ -130,9 +134,9 @@ class SmoothedOT(System):
     def networks(self, space: Space) -> dict[str, nn.Module]:
         """Make the generator, and φ, ψ and h where they are wanted."""
         nets = {"generator": self.make_generator(space)}
-        if self.duals != "sinkhorn":
+        if self.duals is not Duals.SINKHORN:
             nets["phi"] = self.make_critic(space)
-        if self.duals == "nets":
+        if self.duals is Duals.NETS:
             nets["psi"] = self.make_critic(space)
         if self.features:
             nets["features"] = self.make_critic(space, outputs=self.features)
@@ -180,10 +184,10 @@ class SmoothedOT(System):
 
     def potentials(self, nets: Networks, x: Tensor, y: Tensor, cost: Tensor) -> tuple[Tensor, Tensor]:
         """φ at x and ψ at y."""
-        if self.duals == "sinkhorn":
+        if self.duals is Duals.SINKHORN:
             with torch.no_grad():
                 return self.smoothing().solve(embed(nets, x), embed(nets, y), self.power, self.tol)
         phi = nets["phi"](x).float().flatten()
-        if self.duals == "semidual":
+        if self.duals is Duals.SEMIDUAL:
             return phi, self.smoothing().half_step(phi, cost)
         return phi, nets["psi"](y).float().flatten()

@@ -8,9 +8,11 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from otgan.gan.batches import Batches
-from otgan.gan.systems.autoencoding import Variational
+from otgan.gan.datasets.batches import Batches
+from otgan.gan.networks import Activation
+from otgan.gan.systems.autoencoder import Encoder, Variational
 from otgan.gan.systems.base import Networks, Optimizers, Terms, descend
+from otgan.gan.systems.fields import Count, Share
 
 __all__ = ["VAE"]
 
@@ -24,7 +26,7 @@ class VAE(Variational):
 
     name: ClassVar[str] = "vae"
     estimate: ClassVar[str | None] = "elbo"
-    encoders: ClassVar[tuple[str, ...]] = ("gaussian",)
+    encoders: ClassVar[tuple[Encoder, ...]] = (Encoder.GAUSSIAN,)
     steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 2000, "images": 3000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {
@@ -41,13 +43,13 @@ class VAE(Variational):
         "images": {"batch": 64, "latent": 8, "width": 32, "variance": 0.02, "learn_variance": True},
     }
 
-    batch: int = 100
-    latent: int = 20
-    width: int = 500
-    depth: int = 1
-    activation: str = "tanh"
-    encoder: str = "gaussian"
-    beta1: float = 0.9
+    batch: Count = 100
+    latent: Count = 20
+    width: Count = 500
+    depth: Count = 1
+    activation: Activation = Activation.TANH
+    encoder: Encoder = Encoder.GAUSSIAN
+    beta1: Share = 0.9
 
     def step(self, nets: Networks, optimizers: Optimizers, batches: Batches) -> Terms:
         """One ascent of the bound, with one code for each sample."""

@@ -14,11 +14,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from otgan.gan.batches import Batches
-from otgan.gan.errors import OptionError
-from otgan.gan.mmd import mmd
-from otgan.gan.systems.autoencoding import Autoencoder, LatentAdversary
+from otgan.gan.datasets.batches import Batches
+from otgan.gan.losses.mmd import mmd
+from otgan.gan.systems.autoencoder import Autoencoder, LatentAdversary
 from otgan.gan.systems.base import Networks, Optimizers, Terms, descend
+from otgan.gan.systems.fields import Positive
 
 __all__ = ["WAEGAN", "WAEMMD", "PenalizedOT"]
 
@@ -39,14 +39,8 @@ class PenalizedOT(Autoencoder):
         c = ‖x − y‖₂^power, summed over coordinates, never halved.
     """
 
-    penalty: float = 10.0
-    power: float = 2.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("penalty", "power"):
-            if not getattr(self, name) > 0:
-                raise OptionError(f"{name} must be a positive number, got {getattr(self, name)}")
+    penalty: Positive = 10.0
+    power: Positive = 2.0
 
     def cost(self, x: Tensor, y: Tensor) -> Tensor:
         """E c(x, y) over the pairs of a mini-batch."""
@@ -115,5 +109,5 @@ class WAEMMD(PenalizedOT):
     }
 
     def discrepancy(self, nets: Networks, code: Tensor, z: Tensor) -> Tensor:
-        """MMD² under the inverse multiquadratic kernel, see :func:`otgan.gan.mmd.mmd`."""
+        """MMD² under the inverse multiquadratic kernel, see :func:`otgan.gan.losses.mmd.mmd`."""
         return mmd(code, z, 2 * self.latent * self.prior_variance)

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 from torch.optim import Optimizer, RMSprop
 
-from otgan.gan.batches import Batches
+from otgan.gan.datasets.batches import Batches
 from otgan.gan.systems.base import Networks, Optimizers, System, Terms, descend, fake, generate
+from otgan.gan.systems.fields import Count, Positive, Rate
 
 __all__ = ["WGAN"]
 
@@ -41,9 +42,9 @@ class WGAN(System):
         "images": {"latent": 64, "width": 32},
     }
 
-    clip: float = 0.01
-    n_critic: int = 5
-    lr: float = 5e-5
+    clip: Positive = 0.01
+    n_critic: Count = 5
+    lr: Rate = 5e-5
 
     def optimizers(self, nets: Networks) -> dict[str, Optimizer]:
         """RMSProp for both."""

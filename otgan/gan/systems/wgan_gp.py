@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from otgan.gan.batches import Batches
+from otgan.gan.datasets.batches import Batches
 from otgan.gan.systems.base import Networks, Optimizers, System, Terms, adam, descend, fake, generate
+from otgan.gan.systems.fields import Count, Rate, Share
 
 __all__ = ["WGANGP", "gradient_norms"]
 
@@ -59,11 +60,11 @@ class WGANGP(System):
         },
     }
 
-    penalty: float = 10.0
-    n_critic: int = 5
-    lr: float = 1e-4
-    beta1: float = 0.0
-    beta2: float = 0.9
+    penalty: Rate = 10.0
+    n_critic: Count = 5
+    lr: Rate = 1e-4
+    beta1: Share = 0.0
+    beta2: Share = 0.9
 
     def optimizers(self, nets: Networks) -> dict[str, Optimizer]:
         """Adam for both."""

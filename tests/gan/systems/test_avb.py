@@ -4,13 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from otgan.gan.likelihoods import gaussian_log_prob
-from otgan.gan.networks import NoiseFed, initialize, mlp
-from otgan.gan.samples import Samples
-from otgan.gan.state import State
+from otgan.gan.datasets.training_data import TrainingData
+from otgan.gan.networks.likelihoods import gaussian_log_prob
 from otgan.gan.systems.avb import AVB, standardize
 from otgan.gan.systems.base import descend
 from otgan.gan.systems.vae import VAE
+from otgan.gan.training.state import State
 
 CPU = torch.device("cpu")
 
@@ -43,7 +42,7 @@ def test_discriminator_recovers_the_log_ratio_of_a_gaussian_posterior(adaptive):
         adaptive=adaptive,
     )
     points = torch.randn(4096, 1, generator=torch.Generator().manual_seed(0)).numpy()
-    state = State.start(system, Samples.of(points, 0), 0, CPU, {"encoder": GaussianPosterior()})
+    state = State.start(system, TrainingData.of(points, 0), 0, CPU, {"encoder": GaussianPosterior()})
     nets, rng = state.nets, state.batches.rng
     for step in range(800 if not adaptive else 20):
         if step == 600:
@@ -95,20 +94,9 @@ def test_adaptive_contrast_adds_up_to_the_log_ratio():
     assert not torch.allclose(alone, expected, atol=0.1)
 
 
-def test_moments_of_an_implicit_posterior_are_those_of_its_codes():
-    encoder = NoiseFed(nn.Linear(3, 4 * 2), mlp(5, 5 * 2, width=16, depth=1), 2)
-    initialize(encoder, torch.Generator().manual_seed(0), CPU)
-    rng = torch.Generator().manual_seed(1)
-    x, noise = normal(rng, 6, 3), normal(rng, 400, 5)
-    codes = torch.stack([encoder(row.expand(400, 3), noise) for row in x])
-    mean, variance = encoder.moments(x, noise)
-    assert torch.allclose(mean, codes.mean(1), atol=1e-5)
-    assert torch.allclose(variance, codes.var(1, correction=0), rtol=1e-4, atol=1e-6)
-
-
 def test_gradient_of_the_bound_takes_the_moments_as_constants():
     system = AVB(batch=16, latent=2, width=12, depth=1, critic_width=12, critic_depth=1)
-    state = State.start(system, Samples.of("8gaussians", 0), 0, CPU)
+    state = State.start(system, TrainingData.of("8gaussians", 0), 0, CPU)
     x = state.batches.real()
     code, (mean, log_variance) = system.draw(state.nets, x, state.batches)
     assert code.requires_grad
@@ -133,7 +121,7 @@ def test_two_codes_for_a_sample_are_both_found_by_avb_and_not_by_a_gaussian():
     shared = {"batch": 128, "latent": 1, "width": 32, "depth": 2, "activation": "relu", "variance": 0.04}
     rng = torch.Generator().manual_seed(0)
     points = normal(rng, 4096, 1).abs() - 0.8 + 0.2 * normal(rng, 4096, 1)
-    samples = Samples.of(points.numpy(), 0)
+    samples = TrainingData.of(points.numpy(), 0)
     x = torch.full((1000, 1), 0.7)
     found = {}
     for system in (

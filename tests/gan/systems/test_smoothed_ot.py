@@ -3,10 +3,10 @@ import itertools
 import pytest
 import torch
 
+from otgan.gan.datasets.training_data import TrainingData
 from otgan.gan.errors import OptionError
-from otgan.gan.samples import Samples
-from otgan.gan.state import State
-from otgan.gan.systems.smoothed_ot import DUALS, SmoothedOT
+from otgan.gan.systems.smoothed_ot import Duals, SmoothedOT
+from otgan.gan.training.state import State
 
 CPU = torch.device("cpu")
 SMALL = {"batch": 24, "latent": 2, "width": 16, "depth": 1, "strength": 0.2}
@@ -14,7 +14,7 @@ SMALL = {"batch": 24, "latent": 2, "width": 16, "depth": 1, "strength": 0.2}
 
 @pytest.fixture(scope="module")
 def samples():
-    return Samples.of("8gaussians", 0)
+    return TrainingData.of("8gaussians", 0)
 
 
 def start(samples, **options):
@@ -22,7 +22,7 @@ def start(samples, **options):
     return system, State.start(system, samples, 0, CPU)
 
 
-@pytest.mark.parametrize(("duals", "regularizer"), [*itertools.product(DUALS, ["kl", "l2"])])
+@pytest.mark.parametrize(("duals", "regularizer"), [*itertools.product(Duals, ["kl", "l2"])])
 @pytest.mark.parametrize("features", [0, 4])
 def test_step_reports_a_lower_bound_and_what_it_lacks(samples, duals, regularizer, features):
     system, state = start(samples, duals=duals, regularizer=regularizer, features=features)

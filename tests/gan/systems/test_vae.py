@@ -6,11 +6,11 @@ import torch
 from torch import nn
 from torch.distributions import Independent, Normal, kl_divergence
 
+from otgan.gan.datasets.training_data import TrainingData
 from otgan.gan.errors import OptionError
-from otgan.gan.likelihoods import Gaussian
-from otgan.gan.samples import Samples
-from otgan.gan.state import State
+from otgan.gan.networks.likelihoods import Gaussian
 from otgan.gan.systems.vae import VAE
+from otgan.gan.training.state import State
 
 CPU = torch.device("cpu")
 
@@ -106,7 +106,7 @@ def test_on_linear_gaussian_data_ascent_nears_the_likelihood_of_ppca_and_never_e
 
 def test_parts_of_the_bound_are_those_of_torch():
     system = VAE(batch=16, latent=3, width=12, variance=0.2)
-    state = State.start(system, Samples.of("digits", 0), 0, CPU)
+    state = State.start(system, TrainingData.of("digits", 0), 0, CPU)
     x = state.batches.real()
     noise = system.encoder_noise(len(x), state.batches.rng)
     log_p, kl = system.bound(state.nets, x, noise)
@@ -125,7 +125,7 @@ def test_parts_of_the_bound_are_those_of_torch():
 )
 def test_training_raises_the_bound(options):
     system = VAE(batch=32, latent=4, width=32, **options)
-    state = State.start(system, Samples.of("digits", 0), 0, CPU)
+    state = State.start(system, TrainingData.of("digits", 0), 0, CPU)
     terms = [system.step(state.nets, state.optimizers, state.batches) for _ in range(100)]
     assert list(terms[0]) == ["elbo", "reconstruction", "kl"]
     assert sum(float(t["elbo"]) for t in terms[-10:]) > sum(float(t["elbo"]) for t in terms[:10])

@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
 import torch
-from scipy.optimize import linprog
+from scipy.optimize import linear_sum_assignment
+from torch import nn
 
 import otgan
+from otgan.gan.datasets.training_data import TrainingData
 from otgan.gan.errors import OptionError
-from otgan.gan.mmd import mmd
-from otgan.gan.samples import Samples
-from otgan.gan.state import State
+from otgan.gan.losses.mmd import mmd
 from otgan.gan.systems.wae import WAEGAN, WAEMMD
-from tests.proofs import enclosure
+from otgan.gan.training.state import State
 
 CPU = torch.device("cpu")
 SMALL = {"batch": 24, "latent": 2, "width": 16, "depth": 1}
@@ -17,7 +17,7 @@ SMALL = {"batch": 24, "latent": 2, "width": 16, "depth": 1}
 
 @pytest.fixture(scope="module")
 def samples():
-    return Samples.of("8gaussians", 0)
+    return TrainingData.of("8gaussians", 0)
 
 
 def test_paper_defaults():
@@ -59,65 +59,87 @@ def test_the_adversary_learns_to_tell_codes_from_the_prior(samples):
     ]
     after = [p for name in ("generator", "encoder") for p in state.nets[name].parameters()]
     assert sum(values[-10:]) > sum(values[:10]) + 1
+    # It is the prior's draws that it takes for those of the prior.
+    z, code = state.batches.noise(), state.nets["encoder"](state.batches.real())
+    assert state.nets["critic"](z).mean() > state.nets["critic"](code).mean() + 0.5
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+class Table(nn.Module):
+    """A deterministic encoder that is free at each of its samples: a code for each row, in their order."""
+
+    def __init__(self, codes):
+        super().__init__()
+        self.codes = nn.Parameter(codes.clone())
+
+    def forward(self, x):
+        assert len(x) == len(self.codes)
+        return self.codes
+
+
+class Still:
+    """Batches that are always the same ones."""
+
+    def __init__(self, x, z):
+        self.x, self.z, self.rng = x, z, torch.Generator()
+
+    def real(self):
+        return self.x
+
+    def noise(self):
+        return self.z
 
 
 @pytest.fixture(scope="module")
 def discrete():
-    """Fifty samples, fifty atoms of the prior with weights, and a generator that sends them two by two to one point."""
+    """Forty samples, as many draws of the prior, and a generator that is fixed."""
+    rng = torch.Generator().manual_seed(0)
+    x, z = torch.randn(2, 40, 2, generator=rng, dtype=torch.float64)
+    generator = nn.Linear(2, 2).double()
+    with torch.no_grad():
+        generator.weight.copy_(torch.tensor([[1.5, 0.4], [-0.3, 0.8]]))
+        generator.bias.copy_(torch.tensor([0.5, -0.2]))
+    return x, z, generator.requires_grad_(False)
+
+
+@pytest.mark.parametrize("power", [1.0, 2.0])
+def test_theorem_1_transport_is_the_least_cost_over_encoders_that_match_the_prior(discrete, power):
+    """Encoders that permute the draws of the prior have Q_Z = P_Z; the best of them is found by SciPy."""
+    x, z, generator = discrete
+    system = WAEMMD(latent=2, power=power)
+    costs = torch.cdist(x, generator(z)) ** power
+    order = linear_sum_assignment(costs.numpy())[1]
+
+    def cost_of(permutation):
+        nets = {"generator": generator, "encoder": Table(z[permutation])}
+        return float(system.objective(nets, x, torch.empty(40, 0), z)[0].detach())
+
+    least = cost_of(order)
+    assert least == pytest.approx(float(costs.numpy()[range(40), order].mean()), rel=1e-12)
+    assert least == pytest.approx(float(otgan.transport(x, generator(z), p=power).value), rel=1e-9)
     rng = np.random.default_rng(0)
-    x, a = rng.normal(size=(50, 2)), rng.dirichlet(np.ones(50))
-    b, decoded = rng.dirichlet(np.ones(50)), rng.normal(size=(25, 2)).repeat(2, axis=0)
-    return x, a, b, decoded
+    assert all(cost_of(rng.permutation(40)) > least for _ in range(20))
+    # Without the constraint it is another number: the nearest sample of the generator for each x.
+    assert cost_of(costs.argmin(1).numpy()) < 0.9 * least
 
 
-def least_cost_over_encoders(x, a, b, decoded):
-    """Return bounds of min Σ a_i Q(z_j|x_i) ‖x_i − G(z_j)‖² over Q(z|x) with Σ_i a_i Q(z_j|x_i) = b_j."""
-    n, m = len(a), len(b)
-    square = np.square(x[:, None] - decoded).sum(-1)
-    costs = a[:, None] * square
-    rows = np.kron(np.eye(n), np.ones(m))
-    columns = np.kron(a, np.eye(m))
-    solved = linprog(
-        costs.ravel(), A_eq=np.concatenate([rows, columns]), b_eq=np.concatenate([np.ones(n), b])
-    )
-    assert solved.success
-    return enclosure(square, a, b, a[:, None] * solved.x.reshape(n, m), solved.eqlin.marginals[:n] / a)
-
-
-def test_theorem_1_transport_is_the_least_cost_over_encoders_that_match_the_prior(discrete):
-    x, a, b, decoded = discrete
-    lower, upper = least_cost_over_encoders(x, a, b, decoded)
-    assert upper - lower <= 1e-6 * upper
-    # The law of G(z), whose atoms are half as many, knows nothing of the latent space.
-    transport = otgan.transport(x, decoded[::2], a, b.reshape(-1, 2).sum(1))
-    assert lower <= transport.value <= upper
-    # Without the constraint it is another number.
-    nearest = (a * np.square(x[:, None] - decoded).sum(-1).min(1)).sum()
-    assert nearest < 0.9 * lower
-
-
-def test_the_relaxed_optimum_lies_below_transport(discrete):
-    """min over Q of cost + λ D, D = KL of the law of the codes from the prior, solved over tables Q(z|x)."""
-    x, a, b, decoded = (torch.from_numpy(part) for part in discrete)
-    exact = otgan.transport(x, decoded, a, b).value
-    costs = (x[:, None] - decoded).square().sum(-1)
-    logits = torch.zeros(50, 50, dtype=torch.float64, requires_grad=True)
+def test_the_relaxed_optimum_lies_below_transport_and_nears_it_with_the_penalty(discrete):
+    """The descent of the system's own steps, over encoders that are free at each sample."""
+    x, z, generator = discrete
+    transport = float(otgan.transport(x, generator(z), p=2).value)
+    order = linear_sum_assignment((torch.cdist(x, generator(z)) ** 2).numpy())[1]
     found = []
-    for penalty in (0.3, 1.0):
-        optimizer = torch.optim.LBFGS([logits], max_iter=300, line_search_fn="strong_wolfe")
-
-        def objective(penalty=penalty, optimizer=optimizer):
-            optimizer.zero_grad()
-            joint = a[:, None] * logits.softmax(1)
-            codes = joint.sum(0)
-            value = (joint * costs).sum() + penalty * torch.xlogy(codes, codes / b).sum()
-            value.backward()
-            return value
-
-        optimizer.step(objective)
-        found.append(float(objective().detach()))
-    assert found[0] < found[1] < 0.8 * float(exact)
+    for penalty in (0.1, 3.0, 300.0):
+        system = WAEMMD(latent=2, penalty=penalty)
+        nets = {"generator": generator, "encoder": Table(z[order])}
+        optimizers = {"autoencoder": torch.optim.Adam(nets["encoder"].parameters(), lr=5e-2)}
+        terms = [system.step(nets, optimizers, Still(x, z)) for _ in range(120)]
+        assert float(terms[0]["cost"]) == pytest.approx(transport, rel=1e-9)
+        found.append({name: float(value) for name, value in terms[-1].items()})
+    costs, penalties = [[each[name] for each in found] for name in ("cost", "latent_penalty")]
+    assert costs[0] < 0.1 * costs[2]
+    assert costs[0] < costs[1] < costs[2] < transport
+    assert penalties[0] > penalties[1] > penalties[2]
 
 
 def test_options_are_checked():

@@ -1,0 +1,182 @@
+"""Samples that are held, not named: from whatever a user has them in to an array, in single precision if that holds them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from otgan.data import DataError, Dataset
+from otgan.gan.arguments import shown
+from otgan.gan.errors import OptionError, reason
+
+__all__ = ["array_of", "narrow", "rows_of", "suspect"]
+
+_LEAST_DIGITS = 64
+"""Steps of single precision that the spread of a column must have for its samples to be told apart."""
+
+
+def array_of(name: str, x: Any) -> NDArray[Any]:
+    """Return samples as an array, of whatever type.
+
+    Raises
+    ------
+    DataError
+        If they are in something that is no array, with what to pass instead.
+    """
+    if isinstance(x, torch.utils.data.DataLoader):
+        raise DataError(
+            f"{name} is a torch DataLoader: pass its samples, stacked: {_STACKED.format('loader.dataset')}"
+        )
+    if isinstance(x, torch.utils.data.Dataset):
+        raise DataError(f"{name} is a torch Dataset: pass its samples, stacked: {_STACKED.format('dataset')}")
+    if isinstance(x, Mapping):
+        raise DataError(f"{name} is a {type(x).__name__}: pass one of its arrays, such as {name}['x']")
+    if isinstance(x, (Iterator, set, frozenset)):
+        raise DataError(f"{name} is a {type(x).__name__}: pass an array, such as np.array(list(...))")
+    if isinstance(x, (str, bytes, bytearray, memoryview)) or x is None:
+        raise DataError(f"{name} must be an array, a tensor or a list of numbers, got {shown(x)}")
+    if hasattr(x, "toarray"):
+        raise DataError(f"{name} is a sparse {type(x).__name__}: pass its toarray()")
+    if np.ma.isMaskedArray(x) and np.ma.is_masked(x):
+        raise DataError(f"{name} is an array with masked values: drop their rows, or fill them")
+    if isinstance(x, (list, tuple)) and x and all(isinstance(row, Tensor) for row in x):
+        try:
+            x = torch.stack(list(x))
+        except (RuntimeError, TypeError) as error:
+            raise DataError(f"{name} is a list of tensors that cannot be stacked: {reason(error)}") from error
+    if isinstance(x, Tensor):
+        return _of_tensor(name, x)
+    if hasattr(x, "dtypes") and hasattr(x, "columns"):
+        _check_frame(name, x)
+    try:
+        found = np.asarray(x)
+        if found.dtype.kind == "O" and hasattr(x, "to_numpy"):
+            found = x.to_numpy(np.float64)  # pandas' own types of numbers
+    except Exception as error:  # whatever __array__ of a foreign object raises
+        words = "its rows differ in length" if "inhomogeneous" in str(error) else reason(error)
+        raise DataError(f"{name} cannot be made an array of numbers: {words}") from error
+    if found.dtype.kind == "O":
+        what = "Python objects: convert them by .astype(float)"
+        if not found.ndim:
+            what = f"an object of type {type(x).__name__}"
+        raise DataError(f"{name} must be an array, a tensor or a list of numbers, got {what}")
+    return found
+
+
+_STACKED = "torch.stack([x for x, *_ in {}])"
+
+
+def _of_tensor(name: str, x: Tensor) -> NDArray[Any]:
+    if x.layout != torch.strided or x.is_nested:
+        raise DataError(f"{name} is a {'nested' if x.is_nested else 'sparse'} tensor: pass a dense one")
+    if x.is_meta or x.is_quantized:
+        raise DataError(
+            f"{name} is a {'meta' if x.is_meta else 'quantized'} tensor, which holds no real numbers"
+        )
+    x = x.detach().cpu().resolve_conj().resolve_neg()
+    if x.dtype.is_floating_point and x.dtype not in {torch.float64, torch.float32, torch.float16}:
+        x = x.float()  # NumPy has no such type
+    try:
+        found: NDArray[Any] = x.numpy()
+    except (TypeError, RuntimeError) as error:
+        raise DataError(
+            f"{name} is a tensor of {x.dtype}, which NumPy does not hold: {reason(error)}"
+        ) from error
+    return found
+
+
+def _check_frame(name: str, frame: Any) -> None:
+    """Name the column that holds no numbers."""
+    for column, dtype in zip(frame.columns, frame.dtypes, strict=True):
+        if str(dtype) in {"object", "str", "string", "category"} or getattr(dtype, "kind", "f") in "OSUMm":
+            raise DataError(
+                f"{name}: column {shown(column)} holds no numbers but {dtype}: drop it, or encode it"
+            )
+
+
+def rows_of(name: str, x: Any) -> NDArray[np.float32]:
+    """Copy samples or codes, NumPy-like or torch, into a float32 array.
+
+    Raises
+    ------
+    OptionError
+        If they are no finite numbers that float32 holds.
+    """
+    try:
+        values = array_of(name, x)
+        if values.dtype.kind not in "biuf":
+            raise DataError(f"{name} must hold real numbers, got values of type {values.dtype}")
+        with np.errstate(over="ignore"):
+            rows = np.array(values, np.float32)
+    except DataError as error:
+        raise OptionError(str(error)) from error
+    if not np.isfinite(rows).all():
+        at = tuple(int(k) for k in np.argwhere(~np.isfinite(rows))[0])
+        raise OptionError(
+            f"{name} must hold finite numbers of at most 3.4e38, got {values[at]} at {list(at)}"
+        )
+    return rows
+
+
+def narrow(data: Dataset) -> Dataset:
+    """Return a data set in single precision.
+
+    Raises
+    ------
+    DataError
+        If it holds what is not finite there, or rows that are one there.
+    """
+    points = np.asarray(data.points)
+    if points.dtype.kind not in "biuf" or points.ndim != 2 or not points.size:
+        raise DataError(f"{data.name}: expected rows of real numbers, got {shown(points)} of {points.dtype}")
+    if data.shape is not None and math.prod(data.shape) != points.shape[1]:
+        raise DataError(f"{data.name}: rows of {points.shape[1]} numbers are no images of shape {data.shape}")
+    with np.errstate(over="ignore", under="ignore"):
+        narrowed = np.array(points, np.float32, order="C")
+    if not np.isfinite(narrowed).all():
+        row, column = (int(k) for k in np.argwhere(~np.isfinite(narrowed))[0])
+        value = points[row, column]
+        raise DataError(
+            f"{data.name}: row {row}, column {column} (counted from 0) is {value}: expected "
+            + (
+                "finite numbers"
+                if not np.isfinite(value)
+                else "numbers of at most 3.4e38: divide them by a power of 10"
+            )
+        )
+    if suspect(narrowed):
+        _check_spread(data.name, points, narrowed)
+    return replace(data, points=narrowed)
+
+
+def suspect(points: NDArray[Any]) -> bool:
+    """Whether single precision may have taken from points, shape (n, d), what tells them apart."""
+    spread, step = _spread(points)
+    return bool((spread < _LEAST_DIGITS * step).any())
+
+
+def _spread(points: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return for each column its range, and the step of single precision at its largest value."""
+    low, high = points.min(0).astype(np.float64), points.max(0).astype(np.float64)
+    largest = np.maximum(abs(low), abs(high)).clip(None, float(np.finfo(np.float32).max))
+    return high - low, np.spacing(largest.astype(np.float32)).astype(np.float64)
+
+
+def _check_spread(name: str, points: NDArray[Any], narrowed: NDArray[Any]) -> None:
+    spread, step = _spread(points)
+    bad = (spread > 0) & (spread < _LEAST_DIGITS * step)
+    # Few values that single precision holds exactly, such as 0 and 1e-40, or pixels, have lost nothing.
+    for column in np.flatnonzero(bad):
+        if (narrowed[:, column] != points[:, column]).any():
+            raise DataError(
+                f"{name}: column {column} (counted from 0) varies by {spread[column]:.3g} around "
+                f"{np.median(points[:, column]):.6g}, which single precision cannot tell apart: "
+                "subtract its mean, and divide by its spread"
+            )

@@ -1,0 +1,139 @@
+"""The data of a run: what it trains on, and what is held out to judge it by."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from otgan.data import DataError, Dataset, SpecError, open_spec, open_splits
+from otgan.data.stored import stack
+from otgan.data.toy import TOYS
+from otgan.gan import arguments
+from otgan.gan.datasets.arrays import array_of, narrow, suspect
+from otgan.gan.errors import RunError
+from otgan.gan.networks import Space
+
+__all__ = ["DataDescription", "TrainingData", "as_tensor", "check_held_out", "digest"]
+
+_SYNTHETIC = (65536, 8192)
+"""Rows to train on and to hold out where they are generated: as good as endless, and still countable."""
+
+
+@dataclass(frozen=True)
+class DataDescription:
+    """What identifies the data of a run.
+
+    Attributes
+    ----------
+    spec : str or None
+        The name or path, from which they can be had again; None for arrays.
+    shape : tuple of int
+        Of a sample.
+    train, held_out : int
+        How many samples.
+    digest : str
+        What tells them from any others.
+    """
+
+    spec: str | None
+    shape: tuple[int, ...]
+    train: int
+    held_out: int
+    digest: str
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """A data set to train on, and one that is held out.
+
+    Attributes
+    ----------
+    spec : str or None
+        The name or path, from which they can be had again; None for arrays.
+    train, held_out : Dataset
+    """
+
+    spec: str | None
+    train: Dataset
+    held_out: Dataset
+
+    @classmethod
+    def of(
+        cls, data: Any, seed: int, data_dir: str | os.PathLike[str] | None = None, name: str = "data"
+    ) -> TrainingData:
+        """Open a spec, or split an array, a tensor or a data set.
+
+        Raises
+        ------
+        SpecError, DataError
+            If there is no such data, or they cannot be used.
+        RunError
+            If they are weighted.
+        """
+        if isinstance(data, (str, os.PathLike)):
+            spec = arguments.path(name, data)
+            return cls(spec, *_opened(spec, seed, data_dir))
+        if not isinstance(data, Dataset):
+            data = stack("the array", array_of(name, data)).draw(None, 0, dtype=np.float64)
+        if data.weights is not None:
+            raise RunError(f"{data.name} is weighted: draw rows by their weights before training on them")
+        train, held_out = narrow(data).hold_out(max(1, len(data) // 5), seed)
+        return cls(None, train, held_out)
+
+    @property
+    def space(self) -> Space:
+        """Where the samples live."""
+        return Space(self.train.shape or (self.train.dim,))
+
+    def describe(self) -> DataDescription:
+        """Return what identifies the data."""
+        return DataDescription(
+            spec=self.spec,
+            shape=self.space.shape,
+            train=len(self.train),
+            held_out=len(self.held_out),
+            digest=digest(self.train, self.held_out),
+        )
+
+
+def _opened(spec: str, seed: int, data_dir: str | os.PathLike[str] | None) -> tuple[Dataset, Dataset]:
+    """Open a spec in single precision, which is what networks work in, and find out what that does not hold."""
+    synthetic = spec.partition(":")[0].partition("@")[0] in {*TOYS, "lines"}
+    n, n_test = _SYNTHETIC if synthetic else (None, None)
+    try:
+        train, held_out = open_splits(spec, n, n_test, seed, data_dir=data_dir, dtype=np.float32)
+    except SpecError:
+        raise
+    except DataError:
+        if not synthetic:  # the number may be one that single precision cannot hold
+            narrow(open_spec(spec, data_dir=data_dir, dtype=np.float64))
+        raise
+    if train.shape is None and not synthetic and suspect(train.points):
+        narrow(open_spec(spec, data_dir=data_dir, dtype=np.float64))
+    return train, held_out
+
+
+def check_held_out(n: int) -> None:
+    """Refuse to judge codes by a single sample: nothing varies in it."""
+    if n < 2:
+        raise RunError(f"{n} sample held out is too few to judge codes by: give at least 10 samples")
+
+
+def digest(*parts: Dataset) -> str:
+    """Return what tells these rows from any others."""
+    found = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        found.update(np.ascontiguousarray(part.points, np.float32).data)
+    return found.hexdigest()
+
+
+def as_tensor(points: NDArray[Any], space: Space) -> Tensor:
+    """Return rows as a float32 tensor of shape (n, *space.shape)."""
+    return torch.from_numpy(np.ascontiguousarray(points, np.float32)).reshape(len(points), *space.shape)

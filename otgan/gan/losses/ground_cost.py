@@ -1,0 +1,14 @@
+"""The cost that regularized transport moves samples by."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from otgan.costs.euclidean import Euclidean
+
+__all__ = ["ground_cost"]
+
+
+def ground_cost(x: Tensor, y: Tensor, p: float) -> Tensor:
+    """Costs ‖xᵢ − yⱼ‖₂^p of shape (n, m), differentiable also where points coincide (with the gradient 0)."""
+    return Euclidean(p).smooth(x.flatten(1), y.flatten(1))

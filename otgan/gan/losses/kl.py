@@ -1,0 +1,45 @@
+"""Entropic transport: the Kullback–Leibler divergence as the regularizer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from otgan.gan.losses.regularizer import Regularizer, mean_product
+from otgan.solve import transport
+
+__all__ = ["KL"]
+
+
+@dataclass(frozen=True)
+class KL(Regularizer):
+    """I = KL(π | p⊗q): I*(s) = λ (e^{s/λ} − 1), ρ = e^{s/λ}."""
+
+    name: ClassVar[str] = "kl"
+
+    def conjugate(self, density: Tensor) -> Tensor:
+        """λ (ρ − 1)."""
+        return self.strength * (density - 1)
+
+    def slope(self, slack: Tensor) -> Tensor:
+        """e^{s/λ}."""
+        return (slack / self.strength).exp()
+
+    def penalty(self, density: Tensor) -> Tensor:
+        """λ E (ρ log ρ − ρ + 1), the generalized Kullback–Leibler divergence."""
+        logarithm = density.clamp_min(torch.finfo(density.dtype).tiny).log()
+        return self.strength * (mean_product(density, logarithm) - density.mean() + 1)
+
+    def half_step(self, phi: Tensor, cost: Tensor) -> Tensor:
+        """ψ_j = −λ log E_i e^{(φ_i − c_ij)/λ}."""
+        scaled = (phi[:, None] - cost) / self.strength
+        return self.strength * (math.log(len(phi)) - scaled.logsumexp(0))
+
+    def solve(self, x: Tensor, y: Tensor, p: float, tol: float) -> tuple[Tensor, Tensor]:
+        """Sinkhorn's potentials, by :func:`otgan.transport`."""
+        solved = transport(x, y, p=p, epsilon=self.strength, tol=tol)
+        return solved.f, solved.g

@@ -1,0 +1,151 @@
+"""A trained model: what draws samples, encodes and decodes, in the units of the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
+
+from otgan.data.stored import check_fits
+from otgan.gan import arguments
+from otgan.gan.datasets.arrays import rows_of
+from otgan.gan.datasets.scaling import Scaling
+from otgan.gan.datasets.training_data import as_tensor
+from otgan.gan.errors import DivergedError, OptionError
+from otgan.gan.networks import Space, draw_noise
+from otgan.gan.streams import Stream, seeded
+from otgan.gan.systems import SYSTEMS, System
+from otgan.gan.systems.capabilities import Encoding
+
+__all__ = ["Model"]
+
+_CHUNK = 1000
+"""Samples that are decoded or encoded at once."""
+_TRAVERSED = 16
+"""Coordinates of a code that are traversed, at most."""
+
+
+@dataclass(eq=False)
+class Model:
+    """A system with networks for its data.
+
+    Attributes
+    ----------
+    system : System
+    space : Space
+        The shape of a sample.
+    scaling : Scaling
+        The units that the networks work in.
+    networks : dict of str to nn.Module
+        The moving averages of the networks in training, in evaluation mode; at least "generator".
+    step : int
+        Generator updates that they have seen.
+    """
+
+    system: System
+    space: Space
+    scaling: Scaling
+    networks: dict[str, nn.Module]
+    step: int = 0
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return next((p.device for p in self.networks["generator"].parameters()), torch.device("cpu"))
+
+    @torch.no_grad()
+    def sample(self, n: int, seed: int | None = None) -> NDArray[np.float32]:
+        """Draw samples, see :meth:`otgan.gan.Run.sample`."""
+        n = arguments.whole("the number of samples", n)
+        if seed is None:
+            rng = torch.Generator(self.device)
+            rng.seed()
+        else:
+            rng = seeded(self.device, arguments.seed(seed), Stream.SAMPLES)
+        check_fits(4 * n * self.space.dim, f"{n} samples")
+        sizes = [min(_CHUNK, n - start) for start in range(0, n, _CHUNK)]
+        noise = (draw_noise(size, self.system.latent, self.system.prior, rng) for size in sizes)
+        return np.concatenate([self._decoded(codes) for codes in noise])
+
+    @torch.no_grad()
+    def encode(self, x: ArrayLike | Tensor, seed: int | None = None) -> NDArray[np.float32]:
+        """Return the code of each sample, see :meth:`otgan.gan.Run.encode`."""
+        encoding = self.encoding()
+        seed = None if seed is None else arguments.seed(seed)
+        rng = None if seed is None else seeded(self.device, seed, Stream.CODES)
+        parts = []
+        for part in self.in_units(x).split(_CHUNK):
+            if rng is None:
+                codes = encoding.code(self.networks, part)
+            else:
+                codes = encoding.encode(self.networks, part, encoding.encoder_noise(len(part), rng))
+            parts.append(codes.float().cpu().numpy())
+        found = np.concatenate(parts)
+        if not np.isfinite(found).all():
+            raise DivergedError(f"step {self.step}: the encoder makes codes that are not finite")
+        return found
+
+    @torch.no_grad()
+    def decode(self, z: ArrayLike | Tensor) -> NDArray[np.float32]:
+        """Return what the generator makes of codes, see :meth:`otgan.gan.Run.decode`."""
+        codes = torch.from_numpy(rows_of("z", z)).to(self.device)
+        if codes.ndim != 2 or codes.shape[1] != self.system.latent or not codes.numel():
+            raise OptionError(
+                f"codes must have the shape (n, {self.system.latent}), got {tuple(codes.shape)}"
+            )
+        return np.concatenate([self._decoded(part) for part in codes.split(_CHUNK)])
+
+    def reconstruct(self, x: ArrayLike | Tensor, seed: int | None = None) -> NDArray[np.float32]:
+        """Encode samples and decode their codes."""
+        return self.decode(self.encode(x, seed))
+
+    def traverse(self, x: ArrayLike | Tensor, steps: int = 9, reach: float = 2.0) -> NDArray[np.float32]:
+        """Decode the code of a sample while its coordinates move, see :meth:`otgan.gan.Run.traverse`."""
+        steps, reach = arguments.whole("steps", steps), arguments.real("reach", reach)
+        self.encoding()
+        row = rows_of("x", x)
+        if row.shape not in (self.space.shape, (self.space.dim,)):
+            raise OptionError(f"x must be one sample of shape {self.space.shape}, got the shape {row.shape}")
+        check_fits(4 * _TRAVERSED * steps * self.space.dim, f"{steps} steps of a traversal")
+        code = self.encode(row[None])[0]
+        prior = self.system.prior
+        places = prior.mean + prior.variance**0.5 * np.linspace(-reach, reach, steps)
+        k = min(len(code), _TRAVERSED)
+        codes = np.tile(code, (k, steps, 1))
+        codes[np.arange(k), :, np.arange(k)] = places
+        return self.decode(codes.reshape(k * steps, -1)).reshape(k, steps, *self.space.shape)
+
+    def encoding(self) -> Encoding:
+        """Return how samples become codes.
+
+        Raises
+        ------
+        OptionError
+            If the system has no encoder.
+        """
+        found = self.system.encoding
+        if found is None:
+            having = [name for name, system in SYSTEMS.items() if system().encoding is not None]
+            raise OptionError(f"{self.system.name} has no encoder; {', '.join(having)} have one")
+        return found
+
+    def in_units(self, x: ArrayLike | Tensor) -> Tensor:
+        """Return samples in the units of the networks, n of the shape of ``space``."""
+        rows = rows_of("x", x)
+        shape = self.space.shape
+        if not rows.size or rows.shape[1:] not in (shape, (self.space.dim,)):
+            raise OptionError(
+                f"samples must have the shape (n, {str(shape)[1:-1].rstrip(',')}), got {rows.shape}"
+            )
+        return self.scaling.to_units(as_tensor(rows, self.space)).to(self.device)
+
+    def _decoded(self, codes: Tensor) -> NDArray[np.float32]:
+        decoded: NDArray[np.float32] = (
+            self.scaling.to_data(self.networks["generator"](codes).float()).cpu().numpy()
+        )
+        if not np.isfinite(decoded).all():
+            raise DivergedError(f"step {self.step}: the generator makes samples that are not finite")
+        return decoded

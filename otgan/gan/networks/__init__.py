@@ -1,0 +1,34 @@
+"""Networks, chosen by the data: MLPs for points and small images, DCGAN or a ResNet for larger ones.
+
+Latent vectors have shape (n, latent), points (n, d), images (n, C, H, W) with pixels in [0, 1]; a critic returns
+one number a sample, shape (n,), an encoder a row. Networks are made without touching any random state:
+:func:`initialize` fills them.
+"""
+
+from __future__ import annotations
+
+from otgan.gan.networks.architectures import Architecture
+from otgan.gan.networks.critics import Joint, critic
+from otgan.gan.networks.encoders import NoiseFed, encoder
+from otgan.gan.networks.generators import generator
+from otgan.gan.networks.initialization import initialize
+from otgan.gan.networks.layers import ACTIVATIONS, Activation, mlp
+from otgan.gan.networks.priors import Prior, draw_noise
+from otgan.gan.networks.space import Kind, Space
+
+__all__ = [
+    "ACTIVATIONS",
+    "Activation",
+    "Architecture",
+    "Joint",
+    "Kind",
+    "NoiseFed",
+    "Prior",
+    "Space",
+    "critic",
+    "draw_noise",
+    "encoder",
+    "generator",
+    "initialize",
+    "mlp",
+]

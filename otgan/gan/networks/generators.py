@@ -1,0 +1,69 @@
+"""Generators: latent vectors of shape (n, latent) to samples."""
+
+from __future__ import annotations
+
+import math
+
+from torch import nn
+
+from otgan.gan.networks.architectures import Architecture, architecture_for
+from otgan.gan.networks.layers import Residual, mlp, normalized
+from otgan.gan.networks.space import Kind, Space
+
+__all__ = ["generator"]
+
+
+def generator(
+    space: Space,
+    network: str,
+    *,
+    latent: int,
+    width: int,
+    depth: int,
+    activation: str = "relu",
+    norm: bool = True,
+) -> nn.Module:
+    """Make a generator, unfilled: latent vectors to samples.
+
+    Parameters
+    ----------
+    space : Space
+    network : str
+        One of :class:`Architecture`.
+    latent : int
+    width : int
+        Units of a hidden layer, or channels next to the pixels.
+    depth : int
+        Hidden layers of an MLP; the others have the depth that the pixels ask for.
+    activation : str
+        One of :class:`~otgan.gan.networks.Activation`, between the layers of an MLP.
+    norm : bool
+        Whether convolutional generators use batch normalization.
+    """
+    architecture = architecture_for(space, network)
+    if architecture is Architecture.MLP:
+        layers = mlp(latent, space.dim, width=width, depth=depth, activation=activation)
+        pixels = [] if space.kind is Kind.POINTS else [nn.Sigmoid(), nn.Unflatten(1, space.shape)]
+        return nn.Sequential(*layers, *pixels)
+    channels, height, across = space.shape
+    start = (4 * width, height // 4, across // 4)
+    first = [nn.Linear(latent, math.prod(start)), nn.Unflatten(1, start)]
+    if architecture is Architecture.DCGAN:
+        return nn.Sequential(
+            *first,
+            *normalized(4 * width, norm),
+            nn.ConvTranspose2d(4 * width, 2 * width, 4, 2, 1),
+            *normalized(2 * width, norm),
+            nn.ConvTranspose2d(2 * width, width, 4, 2, 1),
+            *normalized(width, norm),
+            nn.Conv2d(width, channels, 3, padding=1),
+            nn.Sigmoid(),
+        )
+    return nn.Sequential(
+        *first,
+        Residual(4 * width, 2 * width, norm=norm, resample=nn.Upsample(scale_factor=2)),
+        Residual(2 * width, width, norm=norm, resample=nn.Upsample(scale_factor=2)),
+        *normalized(width, norm),
+        nn.Conv2d(width, channels, 3, padding=1),
+        nn.Sigmoid(),
+    )

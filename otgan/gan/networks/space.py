@@ -1,0 +1,39 @@
+"""Where samples live, and what kind of data that makes them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["Kind", "Space"]
+
+_SMALL = 16
+"""Pixels a side up to which an MLP does as well as convolutions."""
+
+
+class Kind(StrEnum):
+    """The kinds of data for which networks and defaults differ; small images have at most 16 pixels a side."""
+
+    POINTS = "points"
+    SMALL = "small"
+    IMAGES = "images"
+
+
+@dataclass(frozen=True)
+class Space:
+    """Where the samples live: points with d coordinates, shape (d,), or images of shape (C, H, W)."""
+
+    shape: tuple[int, ...]
+
+    @property
+    def dim(self) -> int:
+        """The number of coordinates of a sample."""
+        return math.prod(self.shape)
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of data."""
+        if len(self.shape) == 1:
+            return Kind.POINTS
+        return Kind.SMALL if max(self.shape[1:]) <= _SMALL else Kind.IMAGES

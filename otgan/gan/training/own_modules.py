@@ -1,0 +1,63 @@
+"""Networks of the user's own, tried out before they are trained."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from otgan.gan.datasets.batches import Batches
+from otgan.gan.errors import RunError, reason
+from otgan.gan.streams import Stream, seeded
+from otgan.gan.systems import System
+
+__all__ = ["check_encoder", "check_generator"]
+
+
+@contextlib.contextmanager
+def _trying(name: str, x: Tensor) -> Iterator[None]:
+    """Turn what a network of the user's own ends in when it is tried into one sentence."""
+    try:
+        yield
+    except Exception as error:
+        raise RunError(
+            f"your {name} cannot take rows of shape {tuple(x.shape[1:])}: {reason(error)}"
+        ) from error
+
+
+def check_generator(
+    nets: Mapping[str, nn.Module], batches: Batches, shape: tuple[int, ...], own: Mapping[str, nn.Module]
+) -> None:
+    """Find out before training whether a generator of the user's own makes samples like the data's."""
+    if "generator" not in own:
+        return
+    generator = nets["generator"]
+    noise = torch.zeros(2, batches.latent, device=batches.points.device)
+    generator.eval()  # leaves running statistics alone
+    with torch.no_grad(), _trying("generator", noise):
+        made = tuple(generator(noise).shape)
+    generator.train()
+    if made != (2, *shape):
+        raise RunError(f"your generator makes samples of shape {made[1:]}; those of the data have {shape}")
+
+
+def check_encoder(
+    system: System, nets: Mapping[str, nn.Module], batches: Batches, own: Mapping[str, nn.Module]
+) -> None:
+    """Find out before training whether an encoder of the user's own makes rows of the length that its kind has."""
+    encoding = system.encoding
+    if "encoder" not in own or encoding is None:
+        return
+    encoder, x = nets["encoder"], batches.points[:2]
+    noise = encoding.encoder_noise(len(x), seeded(x.device, 0, Stream.MOMENTS))
+    encoder.eval()
+    with torch.no_grad(), _trying("encoder", x):
+        made = tuple(encoding.encoder_rows(encoder, x, noise).shape)
+    encoder.train()
+    if made != (len(x), encoding.row_length):
+        raise RunError(
+            f"your encoder makes rows of shape {made[1:]}; encoder={encoding.encoder} with latent={encoding.latent} "
+            f"makes rows of shape ({encoding.row_length},)"
+        )

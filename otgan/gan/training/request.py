@@ -1,0 +1,82 @@
+"""What a training was asked for: every argument checked before anything is opened or made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from otgan.gan import arguments
+from otgan.gan.errors import OptionError
+from otgan.gan.networks import Space
+from otgan.gan.systems import SYSTEMS, System
+
+__all__ = ["Request", "check_system", "choose_system"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What :func:`train` was given, each of the type that it must have."""
+
+    system: str | System
+    data: Any
+    steps: int | None
+    seed: int
+    out: str | None
+    resume: bool
+    options: dict[str, Any]
+    modules: dict[str, nn.Module]
+    device: torch.device
+    save_every: int | None
+    evaluate_every: int | None
+    data_dir: str | None
+    progress: bool
+    tensorboard: bool
+
+    @classmethod
+    def checked(cls, **given: Any) -> Request:
+        """Check each by itself, and those that need each other.
+
+        Raises
+        ------
+        OptionError
+            Naming the first that cannot be.
+        """
+        for name in ("resume", "progress", "tensorboard"):
+            given[name] = arguments.flag(name, given[name])
+        given["seed"] = arguments.seed(given["seed"])
+        for name in ("out", "data_dir"):
+            given[name] = None if given[name] is None else arguments.path(name, given[name])
+        for name in ("steps", "save_every", "evaluate_every"):
+            given[name] = None if given[name] is None else arguments.whole(name, given[name])
+        given["options"] = arguments.mapping("options", given["options"], "{'batch': 64}")
+        given["modules"] = arguments.modules(given["modules"])
+        given["device"] = arguments.device(given["device"])
+        if given["out"] is None and given["resume"]:
+            raise OptionError("to resume, name the folder of the run: out")
+        if given["out"] is None and given["tensorboard"]:
+            raise OptionError("TensorBoard's files need a folder: out")
+        check_system(given["system"], given["options"])
+        return cls(**given)
+
+
+def check_system(system: str | System, options: Mapping[str, Any]) -> None:
+    """Refuse what is no system, before the data are opened."""
+    if isinstance(system, System):
+        if options:
+            raise OptionError("give options to the system itself, or name the system")
+    elif not isinstance(system, str):
+        raise OptionError(
+            f"system must be one of {', '.join(SYSTEMS)}, or a System that was made, got {arguments.shown(system)}"
+        )
+    elif system not in SYSTEMS:
+        raise OptionError(f"no system {system!r}; there are {', '.join(SYSTEMS)}")
+
+
+def choose_system(system: str | System, space: Space, options: Mapping[str, Any] | None) -> System:
+    """Return the system of that name with the defaults for the data, or the one given."""
+    check_system(system, options or {})
+    return system if isinstance(system, System) else SYSTEMS[system].for_data(space.kind, options)

@@ -1,0 +1,182 @@
+"""The state of a run in training: all that a checkpoint must hold for a resumed run to be the same run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
+
+from otgan.data.stored import check_fits
+from otgan.gan.datasets.batches import Batches
+from otgan.gan.datasets.scaling import Scaling
+from otgan.gan.datasets.training_data import TrainingData, as_tensor, check_held_out
+from otgan.gan.errors import DivergedError, RunError, reason
+from otgan.gan.model import Model
+from otgan.gan.networks import Space, initialize
+from otgan.gan.streams import Stream, seeded
+from otgan.gan.systems import System
+from otgan.gan.training.averages import moving_average
+from otgan.gan.training.blank import blank_networks, net_size, sized, unknown_network
+from otgan.gan.training.own_modules import check_encoder, check_generator
+
+__all__ = ["State", "lr_schedule"]
+
+_COPIES = 5
+"""What training holds of each weight: itself, its moving average, its gradient, and Adam's two."""
+_BYTES = 4
+"""Of a weight."""
+
+
+@dataclass(eq=False)
+class State:
+    """Networks, their moving averages, optimizers, the position in data and random numbers, and the step.
+
+    Attributes
+    ----------
+    nets : dict of str to nn.Module
+    averages : dict of str to AveragedModel
+        Of the networks that the system samples from.
+    optimizers : dict of str to Optimizer
+    batches : Batches
+    scaling : Scaling
+        The units that the networks work in.
+    step : int
+        Generator updates done.
+    """
+
+    nets: dict[str, nn.Module]
+    averages: dict[str, AveragedModel]
+    optimizers: dict[str, Optimizer]
+    batches: Batches
+    scaling: Scaling
+    step: int = 0
+
+    @classmethod
+    def start(
+        cls,
+        system: System,
+        data: TrainingData,
+        seed: int,
+        device: torch.device,
+        modules: Mapping[str, nn.Module] | None = None,
+    ) -> State:
+        """Make the state of step 0.
+
+        Raises
+        ------
+        OptionError
+            If a module is passed that the system does not know.
+        RunError
+            If the data are too few, or of a shape that the networks cannot take.
+        """
+        if system.encoding is not None:
+            check_held_out(len(data.held_out))
+        own = dict(modules or {})
+        points = as_tensor(data.train.points, data.space)
+        scaling = Scaling.of(points, data.space)
+        batches = Batches(
+            scaling.to_units(points).to(device), system.batch, system.latent, system.prior, seed
+        )
+        nets = _networks(system, data.space, seed, device, own)
+        check_generator(nets, batches, data.space.shape, own)
+        check_encoder(system, nets, batches, own)
+        average = moving_average(system.ema)
+        averages = {name: AveragedModel(nets[name], avg_fn=average) for name in system.averaged}
+        for copy in averages.values():
+            copy.eval().requires_grad_(False)
+        try:
+            optimizers = system.optimizers(nets)
+        except (ValueError, TypeError) as error:
+            raise RunError(f"the networks cannot be trained: {reason(error)}") from error
+        return cls(nets, averages, optimizers, batches, scaling)
+
+    def model(self, system: System, space: Space) -> Model:
+        """Return the model in training: its networks are the averages themselves."""
+        networks = {name: average.module for name, average in self.averages.items()}
+        return Model(system, space, self.scaling, networks, self.step)
+
+    def follow_lr_schedule(self, decay: int) -> None:
+        """Divide all learning rates by 1 + step / decay; 0 leaves them as they are."""
+        if not decay:
+            return
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                first = group.setdefault("initial_lr", group["lr"])  # as torch's schedulers name it
+                group["lr"] = lr_schedule(first, self.step, decay)
+
+    def update_averages(self) -> None:
+        """Let the moving averages follow the networks."""
+        for name, average in self.averages.items():
+            average.update_parameters(self.nets[name])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint holds, besides the step."""
+        return {
+            "nets": {name: net.state_dict() for name, net in self.nets.items()},
+            "averages": {name: average.state_dict() for name, average in self.averages.items()},
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+            "batches": self.batches.state_dict(),
+            "scaling": self.scaling.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Become the state that :meth:`state_dict` returned.
+
+        Raises
+        ------
+        RunError
+            If it is that of other networks.
+        """
+        try:
+            for name, net in self.nets.items():
+                net.load_state_dict(state["nets"][name])
+            for name, average in self.averages.items():
+                average.load_state_dict(state["averages"][name])
+            for name, optimizer in self.optimizers.items():
+                optimizer.load_state_dict(state["optimizers"][name])
+            self.batches.load_state_dict(state["batches"])
+            self.scaling = Scaling.read(state["scaling"])
+        except Exception as error:  # whatever a checkpoint of something else happens to hold
+            raise RunError(f"the checkpoint does not fit the networks: {reason(error)}") from error
+        self.step = state["step"]
+
+    def check_finite(self, step: int | None = None) -> None:
+        """Refuse weights that are not finite, after a step that is in them or within ``step``.
+
+        Raises
+        ------
+        DivergedError
+        """
+        for name, net in self.nets.items():
+            for key, value in net.named_parameters():
+                if not bool(torch.isfinite(value).all()):
+                    raise DivergedError(
+                        f"step {step or self.step}: weights {key} of the {name} are not finite"
+                    )
+
+
+def lr_schedule(first: float, step: int, decay: int) -> float:
+    """Return the learning rate after a number of steps: halved after `decay` of them, a third after twice as many."""
+    return first / (1 + step / decay)
+
+
+def _networks(
+    system: System, space: Space, seed: int, device: torch.device, own: Mapping[str, nn.Module]
+) -> dict[str, nn.Module]:
+    """Make the networks of a system with their first weights, the user's own among them."""
+    made = blank_networks(system, space)
+    if unknown := sorted(set(own) - set(made)):
+        raise unknown_network(system, unknown[0], made)
+    rng = seeded(torch.device("cpu"), seed, Stream.WEIGHTS)
+    with sized(system):
+        numbers = sum(net_size(net) for name, net in made.items() if name not in own)
+        check_fits(_COPIES * _BYTES * numbers, "they")
+        return {
+            name: (own[name].to(device) if name in own else initialize(net, rng, device)).train()
+            for name, net in made.items()
+        }

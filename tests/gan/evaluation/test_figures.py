@@ -1,0 +1,166 @@
+import numpy as np
+import pytest
+from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.image import imread
+
+from otgan.gan import train
+from otgan.gan.evaluation import figures
+from otgan.gan.evaluation.figures import (
+    curves,
+    draw,
+    image_grid,
+    reconstruction_picture,
+    sample_picture,
+    traversal_picture,
+)
+
+
+def test_grid_holds_the_images_row_by_row(rng):
+    images = rng.uniform(size=(5, 1, 4, 6))
+    grid = image_grid(images, across=3)
+    assert grid.shape == (8, 18, 3)
+    assert np.array_equal(grid[:4, 6:12, 1], (255 * images[1, 0]).round())
+    assert np.array_equal(grid[4:, 6:12, 2], (255 * images[4, 0]).round())
+    assert (grid[4:, 12:] == 0).all()
+    colored = rng.uniform(size=(1, 3, 4, 6))
+    assert np.array_equal(image_grid(colored), (255 * colored[0].transpose(1, 2, 0)).round())
+
+
+def test_pictures_of_images_are_their_pixels(tmp_path, rng):
+    images = rng.uniform(size=(4, 1, 8, 8))
+    sample_picture(tmp_path / "grid.png", images)
+    stored = imread(tmp_path / "grid.png")
+    assert np.allclose(stored[..., 0], image_grid(images)[..., 0] / 255)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that are written, in turn."""
+    found, real = [], figures._write
+    monkeypatch.setattr(figures, "_write", lambda figure, path: (found.append(figure), real(figure, path)))
+    return found
+
+
+def in_plane(points):
+    return points[:, :2] if points.shape[1] > 1 else np.column_stack([points, 0 * points])
+
+
+def dots(figure):
+    """Return the dots of a figure by their label in its legend, with their color."""
+    (axes,) = figure.axes
+    return {
+        each.get_label(): (np.asarray(each.get_offsets()), to_hex(each.get_facecolor()[0]))
+        for each in axes.collections
+        if isinstance(each, PathCollection)
+    }
+
+
+@pytest.mark.parametrize("dim", [1, 2, 5])
+def test_points_are_drawn_over_those_of_the_data(dim, tmp_path, rng, drawn):
+    samples, real = rng.normal(size=(20, dim)), rng.normal(size=(3000, dim))
+    sample_picture(tmp_path / "both.png", samples, real)
+    sample_picture(tmp_path / "alone.png", samples)
+    found, alone = (dots(figure) for figure in drawn)
+    assert list(found) == ["data", "samples"]  # in this order: the samples are above
+    assert np.array_equal(found["data"][0], in_plane(real[:2000]))
+    assert np.array_equal(found["samples"][0], in_plane(samples))
+    assert found["samples"][1] == to_hex("tab:red") != found["data"][1]
+    assert list(alone) == ["samples"]
+    shown = imread(tmp_path / "both.png")
+    assert shown.shape == (400, 400, 4)
+    red, blank = np.abs(shown[..., :3] - to_rgb("tab:red")).max(-1) < 0.02, (shown[..., :3] == 1).all(-1)
+    assert red.any()
+    assert blank.mean() > 0.5
+
+
+def test_reconstructions_of_images_lie_below_them(tmp_path, rng):
+    real, decoded = rng.uniform(size=(2, 16, 1, 4, 4))
+    reconstruction_picture(tmp_path / "pairs.png", real, decoded)
+    stored = imread(tmp_path / "pairs.png")[..., 0]
+    assert stored.shape == (16, 32)
+    for row, (part, start) in enumerate(((real, 0), (decoded, 0), (real, 8), (decoded, 8))):
+        expected = image_grid(part[start : start + 8], 8)[..., 0] / 255
+        assert np.allclose(stored[4 * row : 4 * row + 4], expected)
+
+
+def test_traversals_of_images_have_a_row_for_each_coordinate(tmp_path, rng):
+    decoded = rng.uniform(size=(3, 5, 1, 4, 4))
+    traversal_picture(tmp_path / "rows.png", decoded, decoded[0])
+    stored = imread(tmp_path / "rows.png")[..., 0]
+    assert stored.shape == (12, 20)
+    assert np.allclose(stored[4:8], image_grid(decoded[1], 5)[..., 0] / 255)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 5])
+def test_reconstructions_of_points_are_joined_with_them(dim, tmp_path, rng, drawn):
+    real, decoded = rng.normal(size=(2, 20, dim))
+    reconstruction_picture(tmp_path / "lines.png", real, decoded)
+    found = dots(drawn[0])
+    assert np.array_equal(found["data"][0], in_plane(real))
+    assert np.array_equal(found["reconstructions"][0], in_plane(decoded))
+    (lines,) = [each for each in drawn[0].axes[0].collections if isinstance(each, LineCollection)]
+    expected = np.stack([in_plane(real), in_plane(decoded)], 1)
+    assert np.array_equal(np.stack(lines.get_segments()), expected)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 5])
+def test_traversals_of_points_are_a_curve_for_each_coordinate(dim, tmp_path, rng, drawn):
+    real, decoded = rng.normal(size=(20, dim)), rng.normal(size=(3, 5, dim))
+    traversal_picture(tmp_path / "curves.png", decoded, real)
+    (axes,) = drawn[0].axes
+    assert [line.get_label() for line in axes.lines] == ["z1", "z2", "z3"]
+    for line, curve in zip(axes.lines, decoded, strict=True):
+        assert np.array_equal(line.get_xydata(), in_plane(curve))
+    assert np.array_equal(axes.collections[0].get_offsets(), in_plane(real))
+
+
+HISTORY = [
+    {"step": 0, "evaluation": {"em": 1.0, "em_floor": 0.1}},
+    {"step": 10, "loss": 1.0, "js": 0.3, "seconds": 0.1},
+    {"step": 10, "evaluation": {"em": 0.5, "em_floor": 0.2}},
+    {"step": 20, "loss": 0.5, "js": 0.2, "seconds": 0.2},
+]
+
+
+def test_curves_have_a_panel_for_each_term_below_that_of_the_distance(tmp_path, drawn):
+    curves(tmp_path / "curves.png", HISTORY, "js")
+    panels = drawn[0].axes
+    assert [panel.get_ylabel() for panel in panels] == ["exact EM", "loss", "js (median)"]
+    lines = [[line.get_xydata().tolist() for line in panel.lines] for panel in panels]
+    assert lines == [
+        [[[0, 1.0], [10, 0.5]], [[0, 0.1], [10, 0.2]]],
+        [[[10, 1.0], [20, 0.5]]],
+        [[[10, 0.3], [20, 0.2]]],
+    ]
+    assert [line.get_label() for line in panels[0].lines] == ["em", "em_floor"]
+    assert panels[-1].get_xlabel() == "generator updates"
+    assert (tmp_path / "curves.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize("history", [[], HISTORY[:1], HISTORY[1:2]])
+def test_curves_of_a_history_that_is_empty_or_has_one_kind_of_rows(history, tmp_path, drawn):
+    curves(tmp_path / "curves.png", history, "js")
+    panels = drawn[0].axes
+    assert len(panels) == (3 if "js" in (history or [{}])[0] else 1)
+    judged = sum("evaluation" in row for row in history)
+    assert all(len(line.get_xydata()) == judged for line in panels[0].lines)
+    assert imread(tmp_path / "curves.png").ndim == 3
+
+
+def test_a_model_is_drawn_where_it_is_told(tmp_path):
+    points = np.random.default_rng(0).normal(size=(60, 2))
+    for system, kinds in (
+        ("gan", ["samples"]),
+        ("wae-mmd", ["samples", "reconstructions", "traversals"]),
+    ):
+        run = train(system, points, 1, options={"batch": 8, "width": 4, "depth": 1, "latent": 2})
+        asked = []
+
+        def place(kind, step, asked=asked, system=system):
+            asked.append((kind, step))
+            return tmp_path / f"{system}-{kind}.png"
+
+        draw(run.model, run.real_samples(), place)
+        assert asked == [(kind, 1) for kind in kinds]
+        assert all((tmp_path / f"{system}-{kind}.png").is_file() for kind in kinds)
