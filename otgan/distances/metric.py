@@ -249,7 +249,12 @@ class Metric(ABC):
         )
 
     def _standard_error(self, value: Tensor, x: Measure, y: Measure) -> float | None:
-        f, g = torch.autograd.grad(value.sum(), (x.weights, y.weights))
+        """Standard error by the slopes in the weights; None where there are none, or it is no number."""
+        if not value.requires_grad:
+            return None
+        f, g = torch.autograd.grad(value.sum(), (x.weights, y.weights), allow_unused=True)
+        if f is None or g is None:
+            return None
         error = standard_error(*arrays_of(f, g, x.weights, y.weights))
         return error if math.isfinite(error) else None
 
