@@ -39,6 +39,15 @@ def test_objective_is_cost_and_discrepancy(samples, power):
     assert float(penalty.detach()) == pytest.approx(float(mmd(code, z, 4.0).detach()), rel=1e-5)
 
 
+def test_the_penalty_of_an_adversary_is_that_its_verdict_on_codes_is_wrong(samples):
+    system = WAEGAN(**SMALL, critic_width=8)
+    nets = State.start(system, samples, 0, CPU).nets
+    x = torch.randn(10, 2, generator=torch.Generator().manual_seed(0))
+    _, penalty = system.objective(nets, x, torch.empty(10, 0), torch.empty(0))
+    expected = -nets["critic"](nets["encoder"](x)).sigmoid().log().mean()
+    assert float(penalty.detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
+
+
 @pytest.mark.parametrize("kind", [WAEGAN, WAEMMD])
 @pytest.mark.parametrize("encoder", ["deterministic", "gaussian", "implicit"])
 def test_training_lowers_the_objective(samples, kind, encoder):
