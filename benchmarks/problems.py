@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from otgan.costs.euclidean import cost_matrix
+from otgan.costs.squares import cost_matrix
 
 __all__ = ["Problem", "gaussians", "marginal_error", "mnist", "plan_of"]
 

@@ -96,6 +96,7 @@ class SinkhornLoss(nn.Module):
             "on_failure": on_failure,
         }
 
+    @answer_misspelt
     def forward(self, x: Any, y: Any = None, *geomloss_order: Any, a: Any = None, b: Any = None) -> Tensor:
         """Return the loss, a 0-d tensor or one of shape (B,).
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import otgan
-from otgan.costs import euclidean
+from otgan.costs import squares
 from tests.problems import cloud, simplex_weights
 
 
@@ -192,9 +192,9 @@ def test_products_survive_tf32(monkeypatch):
 
     with Rounding():
         rounded = x @ y.mT
-        high_x, high_y = euclidean._high_bits(x), euclidean._high_bits(y)
+        high_x, high_y = squares._high_bits(x), squares._high_bits(y)
         monkeypatch.setattr(
-            euclidean, "_high_bits", lambda v: high_x if v.shape is x.shape or v is x else high_y
+            squares, "_high_bits", lambda v: high_x if v.shape is x.shape or v is x else high_y
         )
         split = high_x @ high_y.mT + (high_x @ (y - high_y).mT + (x - high_x) @ y.mT)
     relative = [float((v - exact).abs().max() / exact.abs().max()) for v in (rounded, split)]

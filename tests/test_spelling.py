@@ -143,11 +143,11 @@ def test_nothing_else_of_a_function_changes(function):
 
 def test_what_python_says_of_other_calls_is_left_to_it():
     with pytest.raises(TypeError, match="missing 1 required positional argument: 'y'"):
-        otgan.emd(X)
+        otgan.kl(X)
     with pytest.raises(TypeError, match="multiple values for argument 'x'"):
         otgan.emd(X, Y, x=X)
     with pytest.raises(TypeError, match="takes from 2 to 4 positional arguments but 5"):
-        otgan.emd(X, Y, None, None, 2)
+        otgan.kl(X, Y, None, None, 2)
 
 
 def test_type_errors_from_within_stay_what_they_are():

@@ -451,8 +451,10 @@ FUNCTIONS = {
         with_sets(otgan.compare, options_of_reports),
         {
             **SETS,
-            "p": or_none(POWER),
-            **{name: SOLVER[name] for name in ("epsilon", "blur", "tol", "max_iter", "time_limit")},
+            **{
+                name: SOLVER[name]
+                for name in ("cost", "p", "epsilon", "blur", "tol", "max_iter", "time_limit")
+            },
             **{name: ESTIMATED[name] for name in ("estimator", "bins", "bin_width", "outside", "k")},
             "metrics": METRICS,
             "options": OWN,
@@ -748,6 +750,7 @@ OPTIONS = {
         "n": (*NO_COUNT, "0"),
         "seed": NO_COUNT,
         "seed_b": NO_COUNT,
+        "cost": ("unheard-of", ""),
         "p": ("x", "0.5", "nan", "inf", ""),
         "epsilon": NO_LENGTH,
         "blur": NO_LENGTH,

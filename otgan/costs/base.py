@@ -1,4 +1,7 @@
-"""The seam between the solvers and what moving mass costs."""
+"""The seam between the solvers and what moving mass costs.
+
+One file because it is one interface: all that a cost may know, with the general rule for what it does not.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,12 @@ import torch
 from torch import Tensor
 
 from otgan.costs.exponents import BlockExponents, Exponents
+from otgan.costs.tiles import tiles_of
 from otgan.coupling import Coupling
 from otgan.measure import Pair, pair
 from otgan.rounding import CostError
 
-__all__ = ["Cost", "Normal", "power_of_two", "tiles_of"]
+__all__ = ["Cost", "Normal"]
 
 _TILE = 2**20
 """Entries of a block of costs that is formed in passing."""
@@ -338,16 +342,3 @@ class Divided(Cost):
     def differentiable(self, x: Tensor, y: Tensor) -> Tensor:
         """Costs, divided."""
         return self.whole.differentiable(x, y) / self.unit
-
-
-def power_of_two(largest: Tensor) -> Tensor:
-    """The power of two at or below positive numbers; 1 where they are 0."""
-    # Beside numbers near the ends of the range there would be no room for their reciprocal.
-    largest = torch.where(largest > 0, largest.clamp(2.0**-1000, 2.0**1000), 1.0)
-    return torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent - 1)
-
-
-def tiles_of(rows: int, columns: int, entries: int) -> Iterator[slice]:
-    """Cut rows into slices of about so many entries."""
-    step = max(1, entries // max(1, columns))
-    return (slice(start, min(start + step, rows)) for start in range(0, rows, step))

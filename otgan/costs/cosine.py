@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from otgan.costs.base import Cost
-from otgan.costs.euclidean import squared_distances
+from otgan.costs.squares import squared_distances
 from otgan.measure import Pair
 from otgan.mistakes import WrongValueError
 from otgan.rounding import UNIT, CostError

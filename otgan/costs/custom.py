@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from otgan.costs.base import Cost, Normal, power_of_two, tiles_of
+from otgan.costs.base import Cost, Normal
+from otgan.costs.tiles import power_of_two, tiles_of
 from otgan.coupling import Coupling, once
 from otgan.measure import Pair
 from otgan.mistakes import WrongValueError

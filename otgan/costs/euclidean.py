@@ -8,28 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from otgan.costs.base import tiles_of
 from otgan.costs.exponents import Exponents
 from otgan.costs.norm import Norm
-from otgan.memory import empty
+from otgan.costs.squares import DIRECT, MANY, NEAR, SQUARES, cost_matrix, factors, power_of, products
+from otgan.costs.tiles import tiles_of
 from otgan.rounding import CostError
 
-__all__ = ["NEAR", "Euclidean", "cost_matrix", "products", "squared_distances"]
-
-_SQUARES = 2
-"""The power at which costs are squared distances, which products of matrices form."""
-
-_BATCH = 3
-"""Dimensions of a batch of points."""
-
-_DIRECT = 3
-"""Up to this dimension exact squares are summed coordinate by coordinate."""
-
-NEAR = 1e-4
-"""Share of ‖x‖² + ‖y‖² below which an exact square is recomputed from differences, in float64."""
-
-_MANY = 0.05
-"""Share of the entries from which on recomputing all of them is faster."""
+__all__ = ["Euclidean"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +28,7 @@ class Euclidean(Norm):
     @property
     def definite(self) -> bool:
         """Up to p = 2 (Schoenberg 1938)."""
-        return self.p <= _SQUARES
+        return self.p <= SQUARES
 
     def length(self, difference: Tensor) -> Tensor:
         """‖v‖₂."""
@@ -64,8 +49,8 @@ class Euclidean(Norm):
         self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
     ) -> CostError:
         """That of :func:`cost_matrix` in float64."""
-        exact = exact or self.p != _SQUARES
-        if direct or (exact and x.shape[-1] <= _DIRECT):
+        exact = exact or self.p != SQUARES
+        if direct or (exact and x.shape[-1] <= DIRECT):
             return self.error_of_differences(x, y)
         origin = self.origin(x, y) if origin is None else origin
         near = NEAR if exact else 0.0
@@ -79,7 +64,7 @@ class Euclidean(Norm):
 
     def mean(self, x: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
         """Mean cost of independent draws; for p = 2 it follows from the moments."""
-        if self.p != _SQUARES:
+        if self.p != SQUARES:
             return super().mean(x, y, a, b)
         a, b = a / a.sum(-1, keepdim=True), b / b.sum(-1, keepdim=True)
         x, y = x.double(), y.double()
@@ -91,14 +76,14 @@ class Euclidean(Norm):
     @property
     def has_moments(self) -> bool:
         """For p = 2."""
-        return self.p == _SQUARES
+        return self.p == SQUARES
 
     def rough_tiles(self, x: Tensor, y: Tensor, entries: int) -> Iterator[tuple[slice, Tensor]]:
         """Yield blocks as accurate as the expansion is in the type of the points."""
-        left, right = _factors(x, y)
+        left, right = factors(x, y)
         right = right.T.contiguous()
         for rows in tiles_of(len(x), len(y), entries):
-            yield rows, _power((left[rows] @ right).clamp_min_(0), self.p)
+            yield rows, power_of((left[rows] @ right).clamp_min_(0), self.p)
 
     def exponents(
         self,
@@ -115,12 +100,12 @@ class Euclidean(Norm):
             return super().exponents(x, y, row, column, scale, dtype, direct)
         x, y = x.double(), y.double()
         origin = self.origin(x, y)
-        kind = _SquaredExponents if self.p == _SQUARES else _PowerExponents
+        kind = _SquaredExponents if self.p == SQUARES else _PowerExponents
         return kind(x - origin, y - origin, row, column, scale, dtype, self.p)
 
     def differentiable(self, x: Tensor, y: Tensor) -> Tensor:
         """For p = 2 an expansion; else from differences, of which coincident pairs take no part."""
-        if self.p == _SQUARES:
+        if self.p == SQUARES:
             return x.square().sum(-1)[..., None] + y.square().sum(-1)[:, None] - 2 * x @ y.mT
         square = (x[:, :, None] - y[:, None]).square().sum(-1)
         apart = square > 0
@@ -128,16 +113,16 @@ class Euclidean(Norm):
 
     def smooth(self, x: Tensor, y: Tensor) -> Tensor:
         """Costs between points of shape (n, d) and (m, d), in their type, once differentiable at no more memory than n m."""
-        if self.p == _SQUARES:
+        if self.p == SQUARES:
             return cost_matrix(x[None], y[None], 2)[0]
         return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist") ** self.p
 
     def pull(self, x: Tensor, y: Tensor, mass: Tensor, cost: Tensor) -> tuple[Tensor, Tensor]:
         """Σⱼ massᵢⱼ p ‖xᵢ − yⱼ‖^(p−2) (xᵢ − yⱼ), where a coincident pair pulls with no force; likewise in y."""
-        if self.p == _SQUARES:
+        if self.p == SQUARES:
             return _pulled(x, y, mass)
         force = mass.mul_(_force(cost, self.p))
-        if self.p > _SQUARES:
+        if self.p > SQUARES:
             return _pulled(x, y, force)
         # Below p = 2 the force grows without bound as two points come near, and with it the rounding of
         # x Σ force − force y: there the differences themselves are summed.
@@ -147,7 +132,7 @@ class Euclidean(Norm):
         count = int(near.sum())
         if count == 0:
             return _pulled(x, y, force)
-        if count > _MANY * near.numel():
+        if count > MANY * near.numel():
             return _pulled_by_coordinates(x, y, force)
         k, i, j = near.nonzero(as_tuple=True)
         single = 2 * force[k, i, j, None] * (x[k, i] - y[k, j])
@@ -158,7 +143,7 @@ class Euclidean(Norm):
 
     def forces(self, x: Tensor, y: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
         """The formula of :meth:`pull`, written for a graph."""
-        if self.p == _SQUARES:
+        if self.p == SQUARES:
             return _pulled(x, y, mass)
         difference = x[:, :, None] - y[:, None]
         square = difference.square().sum(-1)
@@ -211,61 +196,6 @@ class _PowerExponents(Exponents):
         out.add_(self.row[:, rows]).add_(self.column.mT)
 
 
-def squared_distances(
-    x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
-) -> Tensor:
-    """Squared Euclidean distances ‖xᵢ − yⱼ‖² of shape (B, n, m).
-
-    Parameters
-    ----------
-    x, y : Tensor, shapes (B, n, d) and (B, m, d)
-    exact : bool
-        Recompute from differences the entries that the expansion ‖x‖² + ‖y‖² − 2⟨x, y⟩ leaves with few correct
-        digits, so that coincident points are at distance 0 and near ones keep their relative accuracy.
-        Without it the error is relative to the size of the clouds.
-    direct : bool
-        Compute every entry from differences, to full relative accuracy, many times slower in many dimensions.
-    origin : Tensor, shape (B, 1, d), optional
-        What the expansion is taken about; a point between the clouds by default.
-    """
-    if (exact or direct) and x.shape[-1] <= _DIRECT:
-        square = empty((*x.shape[:-1], y.shape[-2]), x.dtype, x.device).zero_()
-        for k in range(x.shape[-1]):
-            difference = x[..., :, None, k] - y[..., None, :, k]
-            square.addcmul_(difference, difference)
-        return square
-    if direct:
-        return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").square_()
-    origin = 0.5 * (x.mean(-2, keepdim=True) + y.mean(-2, keepdim=True)) if origin is None else origin
-    left, right = _factors(x - origin, y - origin)
-    square = _inner(left, right).clamp_min_(0)
-    if exact:
-        few = NEAR if x.dtype == torch.float64 else 1e-3
-        near = square <= few * (left[..., -2:-1] + right[..., -1:].mT)
-        if int(near.sum()) > _MANY * near.numel():
-            return squared_distances(x, y, direct=True)
-        for part in zip(
-            *(index.split(2**22 // x.shape[-1] + 1) for index in near.nonzero(as_tuple=True)), strict=True
-        ):
-            batch, i, j = part
-            square[part] = (x[batch, i] - y[batch, j]).square().sum(-1)
-    return square
-
-
-def _factors(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """(−2x, ‖x‖², 1) and (y, 1, ‖y‖²), whose product is the whole expansion."""
-    norm_x, norm_y = x.square().sum(-1, keepdim=True), y.square().sum(-1, keepdim=True)
-    left = torch.cat([-2 * x, norm_x, torch.ones_like(norm_x)], -1)
-    return left, torch.cat([y, torch.ones_like(norm_y), norm_y], -1)
-
-
-def _power(square: Tensor, p: float) -> Tensor:
-    """r^p of squares r², overwriting them."""
-    if p == _SQUARES:
-        return square
-    return square.sqrt_() if p == 1 else square.pow_(p / 2)
-
-
 def _pulled(x: Tensor, y: Tensor, force: Tensor) -> tuple[Tensor, Tensor]:
     """Sums of 2 force (x − y) over y, and of the opposite over x."""
     return 2 * (x * force.sum(2, keepdim=True) - force @ y), 2 * (y * force.sum(1)[..., None] - force.mT @ x)
@@ -284,49 +214,3 @@ def _force(cost: Tensor, p: float) -> Tensor:
     """Half the derivative of C = r^p by r², (p/2) r^(p−2), and 0 at r = 0."""
     force = (cost.reciprocal() if p == 1 else cost.pow((p - 2) / p)).mul_(p / 2)
     return force.masked_fill_(cost == 0, 0.0)
-
-
-def _inner(x: Tensor, y: Tensor) -> Tensor:
-    """Inner products ⟨xᵢ, yⱼ⟩ in full precision, whatever TF32 setting the process has.
-
-    On CUDA a float32 operand is split into a part with ten mantissa bits, which TF32 represents exactly,
-    and the rest; the products of the parts then lose nothing that float32 would keep. No global flag is
-    touched, so threads cannot race for it.
-    """
-    if x.device.type != "cuda" or x.dtype != torch.float32:
-        if (
-            x.ndim != _BATCH
-            or x.shape[0] > 1
-            or (torch.is_grad_enabled() and (x.requires_grad or y.requires_grad))
-        ):
-            return products(x, y)
-        return products(x, y, out=empty((1, x.shape[1], y.shape[1]), x.dtype, x.device))
-    x_high, y_high = _high_bits(x), _high_bits(y)
-    return x_high @ y_high.mT + (x_high @ (y - y_high).mT + (x - x_high) @ y.mT)
-
-
-def products(x: Tensor, y: Tensor, out: Tensor | None = None) -> Tensor:
-    """x yᵀ for batches; one problem goes to the plain product, which is several times faster for few columns."""
-    if x.ndim < _BATCH or x.shape[0] > 1:
-        return torch.matmul(x, y.mT, out=out)
-    if out is None:
-        return torch.mm(x[0], y[0].T)[None]
-    torch.mm(x[0], y[0].T, out=out[0])
-    return out
-
-
-def _high_bits(x: Tensor) -> Tensor:
-    return (x.view(torch.int32) & -8192).view(torch.float32)
-
-
-def cost_matrix(
-    x: Tensor,
-    y: Tensor,
-    p: float,
-    *,
-    exact: bool = False,
-    direct: bool = False,
-    origin: Tensor | None = None,
-) -> Tensor:
-    """Costs ‖xᵢ − yⱼ‖₂^p of shape (B, n, m); the options are those of :func:`squared_distances`."""
-    return _power(squared_distances(x, y, exact=exact or p != _SQUARES, direct=direct, origin=origin), p)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from otgan.costs.base import Cost, Normal, power_of_two
+from otgan.costs.base import Cost, Normal
+from otgan.costs.tiles import power_of_two
 from otgan.mistakes import OutOfRangeError
 from otgan.rounding import CostError
 

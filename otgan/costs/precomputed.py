@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from otgan.costs.base import Cost, Normal, power_of_two
+from otgan.costs.base import Cost, Normal
+from otgan.costs.tiles import power_of_two
 from otgan.coupling import Coupling, once
 from otgan.measure import Measure, Pair, holds_tensors, is_list_of_matrices, tensor_of
 from otgan.mistakes import WrongValueError

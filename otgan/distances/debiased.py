@@ -82,7 +82,9 @@ def sinkhorn_divergence(
     # What the marginals' error may leave of 0 is not worth a word.
     noise = problem.settings.tol * terms[0].value.abs()
     if not problem.cost.definite and bool((divergence.detach() < -noise).any()):
-        warnings.warn(_below(problem.cost), UserWarning, stacklevel=2)
+        warnings.warn(
+            _below(problem.cost), UserWarning, stacklevel=3
+        )  # past the wrapper that answers misspelt keywords
     return problem.scalar(divergence)
 
 

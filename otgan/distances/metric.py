@@ -1,5 +1,7 @@
 """What a metric is: a function of two measures, and everything that is known about it.
 
+One file because it is one interface: all that reports, figures and the command may ask.
+
 Reports, figures and the command ask the metric; none of them knows one by its name. A metric is one file with the public
 function and a :class:`Metric` of it, and one line in :data:`otgan.distances.METRICS`. Of a number that comes from the
 samples in one go it needs no more than the attributes and :meth:`Metric.evaluate`; a solver's also says what certifies

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from otgan.costs.euclidean import NEAR
+from otgan.costs.squares import NEAR
 from otgan.coupling import once
 from otgan.distances.scaled import distances
 

@@ -11,7 +11,7 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from otgan.costs.euclidean import squared_distances
+from otgan.costs.squares import squared_distances
 from otgan.measure import Pair
 from otgan.mistakes import WrongValueError
 from otgan.options import whole_number

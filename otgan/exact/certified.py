@@ -19,7 +19,7 @@ from scipy.sparse import coo_matrix
 from torch import Tensor
 
 from otgan.costs import Cost
-from otgan.costs.base import tiles_of
+from otgan.costs.tiles import tiles_of
 from otgan.deadline import NEVER, Deadline
 from otgan.exact.arcs import Arcs, Floats, lasting
 from otgan.exact.potentials import approximate_potentials

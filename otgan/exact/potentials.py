@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from otgan.costs import Cost
-from otgan.costs.base import tiles_of
+from otgan.costs.tiles import tiles_of
 from otgan.deadline import NEVER, Deadline
 
 __all__ = ["approximate_potentials"]

@@ -14,7 +14,7 @@ from types import ModuleType
 from torch import Tensor
 
 from otgan.costs import Cost, Euclidean
-from otgan.costs.euclidean import cost_matrix
+from otgan.costs.squares import cost_matrix
 from otgan.geometry.base import Geometry, Kernel
 from otgan.geometry.streamed import StreamedGeometry
 from otgan.mistakes import WrongValueError

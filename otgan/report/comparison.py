@@ -303,24 +303,12 @@ def compare(
     rng = _generator(seed)
     names = _pair_of_names(names)
     progress = flag(progress, "progress")
-    given = pair(x, y, a, b)
-    spec = spec.fit(given)
-    both = _single(given)
+    spec, both = _fitted(spec, pair(x, y, a, b))
     spec.check_weights(both.x.weighted or both.y.weighted)
     distances, unfinished = _measure(spec, both, rng, progress)
     return Report(
         names=names,
-        warnings=(
-            *caveats(
-                Findings(
-                    both,
-                    (safe(names[0]), safe(names[1])),
-                    {each.name: each for each in distances},
-                    spec.cost,
-                )
-            ),
-            *unfinished,
-        ),
+        warnings=(*_words(spec, both, names, distances), *unfinished),
         seed=None if isinstance(seed, np.random.Generator) else int(seed),
         seconds=time.perf_counter() - start,
         _distances=distances,
@@ -344,8 +332,15 @@ def _pair_of_names(names: Any) -> tuple[str, str]:
     return names[0], names[1]
 
 
-def _single(both: Pair) -> Pair:
-    """Return the pair with results as floats and arrays, whatever library it came from."""
+def _words(
+    spec: MeasurementSpec, both: Pair, names: tuple[str, str], distances: tuple[Distance, ...]
+) -> tuple[str, ...]:
+    found = {each.name: each for each in distances}
+    return caveats(Findings(both, (safe(names[0]), safe(names[1])), found, spec.cost))
+
+
+def _fitted(spec: MeasurementSpec, both: Pair) -> tuple[MeasurementSpec, Pair]:
+    """Return what to measure, and the pair with results as floats and arrays, whatever library it came from."""
     if both.batched:
         raise WrongValueError(
             f"compare reports on one pair of sets, got a batch of {both.x.points.shape[0]}: call it for each, or "
@@ -361,7 +356,8 @@ def _single(both: Pair) -> Pair:
             numpy=True,
         )
 
-    return Pair(plain(both.x), plain(both.y))
+    # A cost that is a function is asked with what the caller gave, not with what the pair becomes here.
+    return spec.fit(both), Pair(plain(both.x), plain(both.y))
 
 
 def _measure(

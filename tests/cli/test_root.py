@@ -107,7 +107,7 @@ BUGS = [
         (("lines",), "otgan.teach.parallel_lines.table"),
         (("measure", "lines@0", "lines@1"), "otgan.report.comparison.pair"),
         (("measure", "lines@0", "lines@1"), "otgan.data.open_spec"),
-        (("measure", "lines@0", "lines@1"), "otgan.report.Plan.of"),
+        (("measure", "lines@0", "lines@1"), "otgan.report.MeasurementSpec.of"),
         (("data", "info", "lines@0"), "otgan.data.open_spec"),
         (("data", "list"), "otgan.data.check"),
         (("train", "wgan"), "otgan.gan.trainer.train"),

@@ -8,7 +8,7 @@ import torch
 from scipy.spatial.distance import cdist
 
 from otgan.costs import Euclidean
-from otgan.costs.euclidean import cost_matrix, squared_distances
+from otgan.costs.squares import cost_matrix, squared_distances
 from tests.problems import cloud, simplex_weights
 
 

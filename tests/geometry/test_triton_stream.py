@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from otgan.costs.euclidean import cost_matrix
+from otgan.costs.squares import cost_matrix
 
 pytest.importorskip("triton", reason="needs triton, which there is for Linux")
 
