@@ -10,7 +10,7 @@ from torch import Tensor
 
 from otgan.costs import Cost, resolve
 from otgan.coupling import Coupling, value_of
-from otgan.entropic.problems import Settings
+from otgan.entropic.settings import Settings
 from otgan.form import Form
 from otgan.measure import Pair
 from otgan.normal_form import NormalForm

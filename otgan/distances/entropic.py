@@ -12,7 +12,7 @@ from otgan.distances.metric import Metric, arrays_of
 from otgan.distances.sampling import standard_error
 from otgan.distances.terms import Terms
 from otgan.distances.words import number
-from otgan.entropic.problems import solve_cross
+from otgan.entropic.terms import solve_cross
 from otgan.measure import Pair
 from otgan.problem import EntropicProblem
 from otgan.result import Status

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from otgan.costs import Cost
-from otgan.entropic.problems import Settings
+from otgan.entropic.settings import Settings
 from otgan.measure import Pair
 from otgan.normal_form import NormalForm
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from otgan.entropic.solver import Solution
+from otgan.entropic.problem import Solution
 
 __all__ = ["Assembly", "groups_of_similar_size"]
 

@@ -139,11 +139,6 @@ class Geometry(ABC):
         """Batch size and the numbers of points: (B, n, m)."""
         return self.x.shape[0], self.x.shape[1], self.y.shape[1]
 
-    @property
-    def skips_padding(self) -> bool:
-        """Whether the padding of a ragged batch costs nothing, so that its problems need no sorting by size."""
-        return False
-
     @abstractmethod
     def tiles(self) -> Iterator[tuple[slice, Tensor]]:
         """Yield (rows, costs of shape (B, rows, m), float64)."""
@@ -160,19 +155,6 @@ class Geometry(ABC):
     def take(self, keep: Tensor) -> Self:
         """Return the geometry of the problems whose indices are in `keep`."""
         return type(self)(self.x[keep], self.y[keep], self.rule, self.direct)
-
-    def presolve(
-        self, a: Tensor, b: Tensor, epsilon: Tensor, start: Tensor, tol: float
-    ) -> tuple[Tensor, Tensor] | None:
-        """Solve the problems as well as the backend can on its own; the solver verifies and finishes.
-
-        Returns
-        -------
-        tuple of Tensor, shapes (B, m) and (B,), or None
-            Potentials g and the passes that they took; None where the backend has no solver of its own.
-        """
-        del a, b, epsilon, start, tol
-        return None
 
     def softmin(self, epsilon: Tensor, h: Tensor, axis: int) -> Tensor:
         """Soft minimum −ε log Σ exp((h − C)/ε) over one side, in the log-domain.

@@ -13,7 +13,6 @@ from otgan.geometry.base import Geometry, Kernel, rows_per_tile
 from otgan.geometry.dense import DenseKernel
 from otgan.geometry.triton import stream
 from otgan.geometry.triton.device import require_device
-from otgan.geometry.triton.resident import FITS, solve_resident
 from otgan.geometry.triton.stream import DOUBLE, SINGLE, Points, Precision
 from otgan.memory import free_memory
 
@@ -128,7 +127,7 @@ class TritonGeometry(Geometry):
         """Gradients of ⟨P, C⟩ in the points at the fixed plan P; for float32 samples by float32 kernels."""
         if self.x.dtype != torch.float32 or self.x.shape[2] > _DOUBLE:
             return super().pull(epsilon, f, g, a, b)
-        points = self._scaled(_LADDER[-1][0] if self._by_inner_products else SINGLE, epsilon)
+        points = self._scaled(self.single, epsilon)
         row, column = _in_bits(f, epsilon), _in_bits(g, epsilon)
         # The kernel measures distances in units of ε^(1/p): what is left of r^(p−2) is a factor a problem.
         unit = self.p * (_LOG2E / epsilon).pow((2 - self.p) / self.p)[:, None, None]
@@ -140,37 +139,14 @@ class TritonGeometry(Geometry):
         return pulls[0], pulls[1]
 
     @property
-    def skips_padding(self) -> bool:
-        """True where one launch solves all problems, each for as long as it lasts."""
-        return max(self.shape[1:]) <= FITS
+    def centered(self) -> tuple[Tensor, Tensor]:
+        """The points about their middle, where they lose least in float32."""
+        return self._x, self._y
 
-    def presolve(
-        self, a: Tensor, b: Tensor, epsilon: Tensor, start: Tensor, tol: float
-    ) -> tuple[Tensor, Tensor] | None:
-        """Solve small problems on the chip, in float32, one launch for the whole batch.
-
-        Parameters
-        ----------
-        a, b : Tensor, shapes (B, n) and (B, m), float64
-        epsilon, start : Tensor, shape (B,)
-            ε to reach, and that of the first stage.
-        tol : float
-            L1 marginal error to aim at. What was reached, the caller measures.
-
-        Returns
-        -------
-        tuple of Tensor, or None
-            Potentials g, shape (B, m), float64, to start from at ε itself, and the passes taken, shape (B,); None
-            where the problems are too large.
-        """
-        if not self.skips_padding:
-            return None
-        precision = _LADDER[-1][0] if self._by_inner_products else SINGLE
-        solved = solve_resident(
-            Points.of(self._x, self._y, self.p, precision), a, b, epsilon, start=start, tol=tol
-        )
-        # Costs beyond float32 leave no number; such a problem starts like any other.
-        return solved.g.nan_to_num(0.0, 0.0, 0.0), solved.passes
+    @property
+    def single(self) -> Precision:
+        """The most accurate arithmetic in float32."""
+        return _LADDER[-1][0] if self._by_inner_products else SINGLE
 
     @property
     def _by_inner_products(self) -> bool:
