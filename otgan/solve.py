@@ -7,7 +7,7 @@ from typing import Any
 from otgan.coupling import Coupling
 from otgan.deadline import Deadline
 from otgan.entropic.terms import solve_cross
-from otgan.exact.coupling import EXACT_BACKENDS, solve_exact
+from otgan.exact.solver import EXACT_BACKENDS, solve_exact
 from otgan.form import Form, in_type
 from otgan.mistakes import WrongValueError
 from otgan.options import (

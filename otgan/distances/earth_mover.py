@@ -12,8 +12,8 @@ from otgan.distances.metric import Metric, arrays_of
 from otgan.distances.sampling import rooted, standard_error
 from otgan.distances.terms import Terms
 from otgan.distances.words import number
-from otgan.exact.coupling import solve_exact
 from otgan.exact.simplex import import_pot
+from otgan.exact.solver import solve_exact
 from otgan.measure import Pair
 from otgan.mistakes import OutOfRangeError
 from otgan.options import check_time_limit

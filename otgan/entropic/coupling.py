@@ -11,8 +11,8 @@ from otgan.coupling import Solved, center
 from otgan.entropic.fallback import legible
 from otgan.entropic.gradient import second_order_gradients
 from otgan.entropic.problem import Problem, Solution
-from otgan.exact.coupling import solve_exact
 from otgan.exact.simplex import SimplexError
+from otgan.exact.solver import solve_exact
 from otgan.geometry import Geometry, make_geometry
 from otgan.measure import Pair
 from otgan.rounding import UNIT, sum_error, weight_error

@@ -89,7 +89,7 @@ class Iterate:
         The L1 error does not see light points. What they lack must be made up before ε falls, while it takes a
         shift of a few ε; later it takes a hundred times as many.
         """
-        return bool(((self.ratio < 2.72) & (self.ratio > 0.368)).all())
+        return bool(((self.ratio < math.e) & (self.ratio > 1 / math.e)).all())
 
     def plain_step(self) -> None:
         """Take a Sinkhorn step in v: make the column sums exact."""
