@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from otgan.measure import Pair, tensor_of
+from otgan.arrays import tensor_of
 from otgan.mistakes import OutOfRangeError, WrongValueError
 from otgan.options import WrongKindError, shown
+from otgan.pair import Pair
 
 __all__ = ["Form", "in_type", "to_plain"]
 

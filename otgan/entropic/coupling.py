@@ -15,7 +15,7 @@ from otgan.exact.coupling import solve_exact
 from otgan.exact.simplex import SimplexError
 from otgan.geometry import make_geometry
 from otgan.geometry.base import Geometry
-from otgan.measure import Pair
+from otgan.pair import Pair
 from otgan.rounding import UNIT, sum_error, weight_error
 
 __all__ = ["EntropicCoupling"]

@@ -19,9 +19,9 @@ from otgan.entropic.solver import Solution, solve
 from otgan.entropic.symmetric import solve_symmetric
 from otgan.entropic.unbalanced import solve_unbalanced
 from otgan.geometry import BACKENDS, Geometry, make_geometry
-from otgan.measure import Measure, Pair
+from otgan.measure import Measure
 from otgan.mistakes import OutOfRangeError, WrongValueError
-from otgan.normal_form import NormalForm, Restored
+from otgan.normal_form import NormalForm
 from otgan.options import (
     check_backend,
     check_max_iter,
@@ -30,6 +30,8 @@ from otgan.options import (
     resolve_epsilon,
     resolve_reach,
 )
+from otgan.pair import Pair
+from otgan.restored import Restored
 from otgan.rounding import UNIT
 
 __all__ = ["MAX_ITER", "RELATIVE_EPSILON", "Settings", "divergence_of", "solve_cross", "solve_divergence"]
@@ -43,14 +45,12 @@ MAX_ITER = 5000
 _START = 0.25
 """ε of the first stage, as a share of the mean cost."""
 
-
 _SELF = 0.25
 """Tolerance of a self term as a share of that asked for: halving its error costs one pass, and the potentials of the
 self terms may stand in for those of the cross term."""
 
 _LEGIBLE = 1e-2
-"""Marginal error, as a share of the tolerance, that rounding in expanded squares may cause; beyond it costs are computed
-from differences."""
+"""Share of the tolerance that rounding in expanded squares may cause; beyond it costs come from differences."""
 
 _LEAST, _LARGEST = 1e-150, 1e280
 """Range of ε in units of the cost: below it rounding alone overflows exponents; above it no number tells ε from infinity."""

@@ -13,7 +13,8 @@ from torch import Tensor
 from otgan.deadline import NEVER, Deadline
 from otgan.entropic.annealing import levels
 from otgan.entropic.solver import Solution
-from otgan.geometry.base import Geometry, Kernel
+from otgan.geometry.base import Geometry
+from otgan.geometry.kernel import Kernel
 
 __all__ = ["solve_unbalanced"]
 

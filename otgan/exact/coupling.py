@@ -23,9 +23,10 @@ from otgan.exact.line import solve_line
 from otgan.exact.simplex import OutOfTimeError, SimplexError, solve_simplex
 from otgan.exact.sorted import solve_roughly
 from otgan.geometry import make_geometry
-from otgan.measure import Measure, Pair
+from otgan.measure import Measure
 from otgan.memory import describe, free_memory
 from otgan.mistakes import NotInstalledError, TooLargeError, WrongValueError
+from otgan.pair import Pair
 
 __all__ = ["EXACT_BACKENDS", "ExactCoupling", "solve_exact"]
 

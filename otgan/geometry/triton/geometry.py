@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from otgan.costs import Cost, Euclidean
-from otgan.geometry.base import Geometry, Kernel, rows_per_tile
+from otgan.geometry.base import Geometry, rows_per_tile
 from otgan.geometry.dense import DenseKernel
+from otgan.geometry.kernel import Kernel
 from otgan.geometry.triton import stream
 from otgan.geometry.triton.device import require_device
 from otgan.geometry.triton.resident import FITS, solve_resident
