@@ -24,13 +24,12 @@ FIRST_LINES = 12
 
 LONG_FUNCTIONS = {
     "otgan/entropic/solver.py:solve",
-    "otgan/geometry/triton/resident.py:_resident_kernel",
+    "otgan/geometry/triton/program.py:resident_kernel",
 }
 """Functions that are still too long."""
 
 LONG_FILES = {
     "otgan/exact/coupling.py",
-    "otgan/geometry/triton/resident.py",
     "otgan/geometry/triton/stream.py",
 }
 """Files that are still too long and give no reason."""
@@ -234,6 +233,8 @@ TESTED_IN = {
     "geometry/kernel": "geometry/test_dense.py",
     "geometry/triton/device": "geometry/test_triton_geometry.py",
     "geometry/triton/geometry": "geometry/test_triton_geometry.py",
+    "geometry/triton/passes": "geometry/test_triton_resident.py",
+    "geometry/triton/program": "geometry/test_triton_resident.py",
     "geometry/triton/resident": "geometry/test_triton_resident.py",
     "geometry/triton/stream": "geometry/test_triton_stream.py",
     "geometry/triton/tiles": "geometry/test_triton_geometry.py",

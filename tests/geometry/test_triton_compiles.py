@@ -17,7 +17,7 @@ import triton.language as tl
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from otgan.geometry.triton import resident, stream
+from otgan.geometry.triton import program, stream
 
 HOPPER = GPUTarget("cuda", 90, 32)
 INTEGERS = {"n", "m", "k", "problems", "row_blocks", "width", "height", "limit", "row_stride", "column_stride"}
@@ -46,8 +46,8 @@ compiled(stream._log_sums_kernel, DOT="tf32", HARD=True, **inner, **single)
 compiled(stream._multiply_kernel, P=1.0, FORCE=True, BLOCK_K=16, **direct)
 compiled(stream._fill_kernel, P=2.0, EXP=True, **direct, **single)
 compiled(stream._stored_product_kernel, real="bf16", BLOCK_M=16, BLOCK_N=128)
-compiled(resident._resident_kernel, HELD=True, PADDED=64, **tile)
-compiled(resident._resident_kernel, warps=8, HELD=False, PADDED=256, BLOCK_M=64, BLOCK_N=256)
+compiled(program.resident_kernel, HELD=True, PADDED=64, **tile)
+compiled(program.resident_kernel, warps=8, HELD=False, PADDED=256, BLOCK_M=64, BLOCK_N=256)
 """
 
 

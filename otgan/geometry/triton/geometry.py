@@ -22,6 +22,9 @@ __all__ = ["TritonGeometry"]
 
 _LOG2E = 1 / math.log(2)
 
+_SQUARED = 2
+"""The power at which a cost is the squared distance, which inner products give."""
+
 _INNER = 16
 """Coordinates beyond which inner products on the tensor cores beat sums of differences."""
 
@@ -175,7 +178,7 @@ class TritonGeometry(Geometry):
 
     @property
     def _by_inner_products(self) -> bool:
-        return self.p == 2 and self.x.shape[2] > _INNER
+        return self.p == _SQUARED and self.x.shape[2] > _INNER
 
     @property
     def _fits_double(self) -> bool:

@@ -18,7 +18,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from otgan.geometry.triton.tiles import cost_tile, load_vector
+from otgan.geometry.triton.tiles import PLAIN, SQUARED, cost_tile, load_vector
 
 __all__ = [
     "DOUBLE",
@@ -247,9 +247,9 @@ def _multiply_kernel(
         side = load_vector(column_bias + problem * m, columns, m, float("-inf"))
         weight = tl.exp2((bias[:, None] - cost) + side[None, :])
         if FORCE:
-            if P == 1.0:
+            if P == PLAIN:
                 weight = tl.where(square > 0, weight * tl.rsqrt(tl.where(square > 0, square, 1.0)), 0.0)
-            elif P != 2.0:
+            elif P != SQUARED:
                 power = tl.exp2(tl.log2(tl.where(square > 0, square, 1.0)) * (P / 2 - 1))
                 weight = tl.where(square > 0, weight * power, 0.0)
         matrix = tl.load(
