@@ -14,8 +14,8 @@ from otgan.geometry.dense import DenseKernel
 from otgan.geometry.kernel import Kernel
 from otgan.geometry.triton import stream
 from otgan.geometry.triton.device import require_device
+from otgan.geometry.triton.points import DOUBLE, SINGLE, Points, Precision
 from otgan.geometry.triton.resident import FITS, solve_resident
-from otgan.geometry.triton.stream import DOUBLE, SINGLE, Points, Precision
 from otgan.memory import free_memory
 
 __all__ = ["TritonGeometry"]

@@ -18,8 +18,8 @@ import triton
 from torch import Tensor
 
 from otgan.geometry.triton import stream
+from otgan.geometry.triton.points import Points
 from otgan.geometry.triton.program import resident_kernel
-from otgan.geometry.triton.stream import Points
 
 __all__ = ["FITS", "Resident", "solve_resident"]
 

@@ -7,7 +7,7 @@ one multiplication less an entry, and `exp2` is the instruction that the chip ha
 
 * by differences, coordinate by coordinate: exact for coincident points, at every p, in float32 and float64;
 * by the inner product on the tensor cores, for p = 2 and many coordinates, in the arithmetic that
-  :class:`~otgan.geometry.triton.stream.Precision` names.
+  :class:`~otgan.geometry.triton.points.Precision` names.
 """
 
 from __future__ import annotations
