@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from otgan.form import in_type
-from otgan.measure import Pair
 from otgan.mistakes import UnsupportedError
+from otgan.pair import Pair
 
 __all__ = ["STEEPEST", "Coupling", "Solved", "center", "once", "value_of"]
 

@@ -20,8 +20,9 @@ from otgan.options import (
     shown,
 )
 from otgan.problem import EntropicProblem, Problem
-from otgan.result import Status, Transport, report_failures
+from otgan.result import Transport
 from otgan.spelling import answer_misspelt
+from otgan.status import Status, report_failures
 
 __all__ = ["transport"]
 

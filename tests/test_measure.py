@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import otgan
-from otgan.measure import Measure, pair
+from otgan.measure import Measure
+from otgan.pair import pair
 
 ROWS = [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]
 X = np.array(ROWS)

@@ -11,7 +11,7 @@ import torch
 
 import otgan
 from otgan.exact.simplex import SimplexError
-from otgan.result import ConvergenceError
+from otgan.status import ConvergenceError
 from tests.check_transport import as_array, check_batch, check_transport, forms_of
 from tests.problems import cloud, known_problems, problem_id, simplex_weights
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from otgan.costs.exponents import BlockExponents, Exponents
 from otgan.costs.tiles import tiles_of
 from otgan.coupling import Coupling
-from otgan.measure import Pair, pair
+from otgan.pair import Pair, pair
 from otgan.rounding import CostError
 
 __all__ = ["Cost", "Normal"]

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from otgan.costs.base import Cost
 from otgan.costs.squares import squared_distances
-from otgan.measure import Pair
 from otgan.mistakes import WrongValueError
+from otgan.pair import Pair
 from otgan.rounding import UNIT, CostError
 
 __all__ = ["Cosine"]

@@ -14,9 +14,9 @@ from torch.utils.checkpoint import checkpoint
 from otgan.costs.base import Cost, Normal
 from otgan.costs.tiles import power_of_two, tiles_of
 from otgan.coupling import Coupling, once
-from otgan.measure import Pair
 from otgan.mistakes import WrongValueError
 from otgan.options import WrongKindError, shown
+from otgan.pair import Pair
 from otgan.rounding import UNIT, CostError
 
 __all__ = ["Custom"]

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from otgan.arrays import holds_tensors, is_list_of_matrices, tensor_of
 from otgan.costs.base import Cost, Normal
 from otgan.costs.tiles import power_of_two
 from otgan.coupling import Coupling, once
-from otgan.measure import Measure, Pair, holds_tensors, is_list_of_matrices, tensor_of
+from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
 from otgan.options import WrongKindError, shown
+from otgan.pair import Pair
 from otgan.rounding import CostError
 
 __all__ = ["Precomputed"]

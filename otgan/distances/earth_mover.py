@@ -14,13 +14,14 @@ from otgan.distances.terms import Terms
 from otgan.distances.words import number
 from otgan.exact.simplex import import_pot
 from otgan.exact.solver import solve_exact
-from otgan.measure import Pair
 from otgan.mistakes import OutOfRangeError
 from otgan.options import check_time_limit
+from otgan.pair import Pair
 from otgan.problem import Problem
-from otgan.result import ConvergenceError, Status, root
+from otgan.result import root
 from otgan.solve import transport
 from otgan.spelling import answer_misspelt
+from otgan.status import ConvergenceError, Status
 
 __all__ = ["METRIC", "emd"]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from otgan.costs import Cost
 from otgan.entropic.settings import Settings
-from otgan.measure import Pair
 from otgan.normal_form import NormalForm
+from otgan.pair import Pair
 
 __all__ = ["Terms"]
 

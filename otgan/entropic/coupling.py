@@ -14,7 +14,7 @@ from otgan.entropic.problem import Problem, Solution
 from otgan.exact.simplex import SimplexError
 from otgan.exact.solver import solve_exact
 from otgan.geometry import Geometry, make_geometry
-from otgan.measure import Pair
+from otgan.pair import Pair
 from otgan.rounding import UNIT, sum_error, weight_error
 
 __all__ = ["EntropicCoupling"]

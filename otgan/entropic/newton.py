@@ -16,7 +16,7 @@ from torch import Tensor
 from otgan.deadline import NEVER, Deadline
 from otgan.entropic.conjugate import System, conjugate_gradients
 from otgan.entropic.iterate import Iterate
-from otgan.geometry.base import Kernel
+from otgan.geometry.kernel import Kernel
 
 __all__ = ["Newton"]
 

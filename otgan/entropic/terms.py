@@ -18,9 +18,10 @@ from otgan.entropic.settings import Settings
 from otgan.entropic.solver import solve
 from otgan.entropic.starters import is_started_whole
 from otgan.geometry import Geometry, make_geometry
-from otgan.measure import Measure, Pair
+from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
 from otgan.normal_form import NormalForm, Restored
+from otgan.pair import Pair
 from otgan.rounding import UNIT
 
 __all__ = ["divergence_of", "solve_cross", "solve_divergence"]

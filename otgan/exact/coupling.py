@@ -16,7 +16,8 @@ from otgan.exact.arcs import Arcs, Floats
 from otgan.exact.assignment import potentials
 from otgan.exact.bounds import Problem, interval
 from otgan.geometry import make_geometry
-from otgan.measure import Measure, Pair
+from otgan.measure import Measure
+from otgan.pair import Pair
 
 __all__ = ["ExactCoupling", "weights_given"]
 

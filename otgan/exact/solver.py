@@ -17,9 +17,9 @@ from otgan.exact.flows import whole_flows
 from otgan.exact.line import solve_line
 from otgan.exact.simplex import OutOfTimeError, SimplexError, solve_simplex
 from otgan.exact.sorted import solve_roughly
-from otgan.measure import Pair
 from otgan.memory import describe, free_memory
 from otgan.mistakes import NotInstalledError, TooLargeError, WrongValueError
+from otgan.pair import Pair
 
 __all__ = ["EXACT_BACKENDS", "solve_exact"]
 

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from otgan.costs import Cost
 from otgan.costs.exponents import exponents
-from otgan.geometry.base import LOG2E, Geometry, Kernel, exp2_, rows_per_tile
+from otgan.geometry.base import Geometry, rows_per_tile
+from otgan.geometry.kernel import LOG2E, Kernel, exp2_
 from otgan.memory import empty
 
 __all__ = ["DenseGeometry"]

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from otgan.geometry.base import LOG2E, Geometry, Kernel, exp2_, rows_per_tile
+from otgan.geometry.base import Geometry, rows_per_tile
+from otgan.geometry.kernel import LOG2E, Kernel, exp2_
 from otgan.memory import empty
 
 __all__ = ["StreamedGeometry"]

@@ -10,8 +10,8 @@ pytest.importorskip("triton", reason="needs triton, which there is for Linux")
 
 from otgan.geometry.triton import resident
 from otgan.geometry.triton.device import INTERPRETED
+from otgan.geometry.triton.points import SINGLE, Points
 from otgan.geometry.triton.resident import solve_resident
-from otgan.geometry.triton.stream import SINGLE, Points
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 pytestmark = pytest.mark.skipif(

@@ -25,6 +25,9 @@ __all__ = ["DataDescription", "TrainingData", "as_tensor", "check_held_out", "di
 _SYNTHETIC = (65536, 8192)
 """Rows to train on and to hold out where they are generated: as good as endless, and still countable."""
 
+_VARYING = 2
+"""Samples, at least, of which anything can vary."""
+
 
 @dataclass(frozen=True)
 class DataDescription:
@@ -122,7 +125,7 @@ def _opened(spec: str, seed: int, data_dir: str | os.PathLike[str] | None) -> tu
 
 def check_held_out(n: int) -> None:
     """Refuse to judge codes by a single sample: nothing varies in it."""
-    if n < 2:
+    if n < _VARYING:
         raise RunError(f"{n} sample held out is too few to judge codes by: give at least 10 samples")
 
 

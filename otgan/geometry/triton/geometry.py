@@ -9,16 +9,21 @@ import torch
 from torch import Tensor
 
 from otgan.costs import Cost, Euclidean
-from otgan.geometry.base import Geometry, Kernel, rows_per_tile
+from otgan.geometry.base import Geometry, rows_per_tile
 from otgan.geometry.dense import DenseKernel
+from otgan.geometry.kernel import Kernel
 from otgan.geometry.triton import stream
 from otgan.geometry.triton.device import require_device
-from otgan.geometry.triton.stream import DOUBLE, SINGLE, Points, Precision
+from otgan.geometry.triton.points import DOUBLE, SINGLE, Precision
+from otgan.geometry.triton.points import Points
 from otgan.memory import free_memory
 
 __all__ = ["TritonGeometry"]
 
 _LOG2E = 1 / math.log(2)
+
+_SQUARED = 2
+"""The power at which a cost is the squared distance, which inner products give."""
 
 _INNER = 16
 """Coordinates beyond which inner products on the tensor cores beat sums of differences."""
@@ -150,7 +155,7 @@ class TritonGeometry(Geometry):
 
     @property
     def _by_inner_products(self) -> bool:
-        return self.p == 2 and self.x.shape[2] > _INNER
+        return self.p == _SQUARED and self.x.shape[2] > _INNER
 
     @property
     def _fits_double(self) -> bool:

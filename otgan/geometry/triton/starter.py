@@ -6,7 +6,7 @@ from torch import Tensor
 
 from otgan.geometry.triton.geometry import TritonGeometry
 from otgan.geometry.triton.resident import FITS, solve_resident
-from otgan.geometry.triton.stream import Points
+from otgan.geometry.triton.points import Points
 
 __all__ = ["start", "suits"]
 
