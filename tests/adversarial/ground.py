@@ -105,7 +105,7 @@ def ground(
         return np.stack([t.astype(np.longdouble)[np.ix_(i, j)] for t, i, j in pairs])
     if isinstance(cost, Function):
         library, dtype = given
-        sides = [side.astype(dtype) for side in (x, y)]
+        sides: list[Any] = [side.astype(dtype) for side in (x, y)]
         if library == "torch":
             sides = [torch.from_numpy(side) for side in sides]
         values = np.stack([np.asarray(cost(u, v)) for u, v in zip(*sides, strict=True)])

@@ -776,9 +776,12 @@ def _check_gradients(case: Case, q: Prepared, answer: Answer, report: Report) ->
     for g, w in ((x, q.a), (y, q.b)):
         report.fail("gradient at a point without weight", ((g != 0).any(2) & (w == 0)).any(1))
     if case.cost == "haversine":  # a turn about the axis moves nothing
-        x, y = x[..., 1:], y[..., 1:]
-    elif not moves(case.cost):
-        return
+        _check_balance(case, q, answer, report, x[..., 1:], y[..., 1:])
+    elif moves(case.cost):
+        _check_balance(case, q, answer, report, x, y)
+
+
+def _check_balance(case: Case, q: Prepared, answer: Answer, report: Report, x: Any, y: Any) -> None:
     forces = np.abs(x).sum((1, 2)) + np.abs(y).sum((1, 2))
     pull = np.abs(x.sum(1) + y.sum(1)).max(1)
     # The terms that a gradient is a sum of may be larger than it is, above all those of a divergence.
