@@ -121,22 +121,19 @@ class Euclidean(Norm):
         """Σⱼ massᵢⱼ p ‖xᵢ − yⱼ‖^(p−2) (xᵢ − yⱼ), where a coincident pair pulls with no force; likewise in y."""
         if self.p == SQUARES:
             return _pulled(x, y, mass)
-        force = mass.mul_(_force(cost, self.p))
         if self.p > SQUARES:
-            return _pulled(x, y, force)
+            return _pulled(x, y, mass.mul_(_force(cost, self.p)))
         # Below p = 2 the force grows without bound as two points come near, and with it the rounding of
         # x Σ force − force y: there the differences themselves are summed.
-        squares = [side.square().sum(2) for side in (x, y)]
-        near = cost <= (NEAR * (squares[0][..., None] + squares[1][:, None])).pow_(self.p / 2)
-        near &= force > 0
-        count = int(near.sum())
-        if count == 0:
-            return _pulled(x, y, force)
-        if count > MANY * near.numel():
-            return _pulled_by_coordinates(x, y, force)
-        k, i, j = near.nonzero(as_tuple=True)
-        single = 2 * force[k, i, j, None] * (x[k, i] - y[k, j])
-        in_x, in_y = _pulled(x, y, force.masked_fill_(near, 0.0))
+        k, i, j = _near(x, y, cost, self.p)
+        if len(k) > MANY * cost.numel():
+            return _pulled_by_coordinates(x, y, mass.mul_(_force(cost, self.p).masked_fill_(cost == 0, 0.0)))
+        some = cost[k, i, j]
+        force = mass[k, i, j] * _force(some, self.p).masked_fill_(some == 0, 0.0)
+        single = 2 * force[:, None] * (x[k, i] - y[k, j])
+        rest = mass.mul_(_force(cost, self.p))
+        rest[k, i, j] = 0.0
+        in_x, in_y = _pulled(x, y, rest)
         return in_x.index_put_((k, i), single, accumulate=True), in_y.index_put_(
             (k, j), -single, accumulate=True
         )
@@ -210,7 +207,16 @@ def _pulled_by_coordinates(x: Tensor, y: Tensor, force: Tensor) -> tuple[Tensor,
     return in_x, in_y
 
 
+def _near(x: Tensor, y: Tensor, cost: Tensor, p: float) -> tuple[Tensor, ...]:
+    """Indices (problem, x, y) of the pairs that are nearer than a share of their coordinates."""
+    squares = [side.square().sum(2) for side in (x, y)]
+    most = (NEAR * (squares[0].amax(1) + squares[1].amax(1))) ** (p / 2)
+    close = cost[:0] if bool((cost.amin((1, 2)) > most).all()) else cost <= most[:, None, None]
+    k, i, j = close.nonzero(as_tuple=True)
+    near = cost[k, i, j] <= (NEAR * (squares[0][k, i] + squares[1][k, j])) ** (p / 2)
+    return k[near], i[near], j[near]
+
+
 def _force(cost: Tensor, p: float) -> Tensor:
-    """Half the derivative of C = r^p by r², (p/2) r^(p−2), and 0 at r = 0."""
-    force = (cost.reciprocal() if p == 1 else cost.pow((p - 2) / p)).mul_(p / 2)
-    return force.masked_fill_(cost == 0, 0.0)
+    """Half the derivative of C = r^p by r², (p/2) r^(p−2): infinite at r = 0 below p = 2."""
+    return (cost.reciprocal() if p == 1 else cost.pow((p - 2) / p)).mul_(p / 2)
