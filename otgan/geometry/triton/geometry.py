@@ -14,8 +14,7 @@ from otgan.geometry.dense import DenseKernel
 from otgan.geometry.kernel import Kernel
 from otgan.geometry.triton import stream
 from otgan.geometry.triton.device import require_device
-from otgan.geometry.triton.points import DOUBLE, SINGLE, Precision
-from otgan.geometry.triton.points import Points
+from otgan.geometry.triton.points import DOUBLE, SINGLE, Points, Precision
 from otgan.memory import free_memory
 
 __all__ = ["TritonGeometry"]

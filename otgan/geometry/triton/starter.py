@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from otgan.geometry.triton.geometry import TritonGeometry
-from otgan.geometry.triton.resident import FITS, solve_resident
 from otgan.geometry.triton.points import Points
+from otgan.geometry.triton.resident import FITS, solve_resident
 
 __all__ = ["start", "suits"]
 
