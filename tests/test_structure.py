@@ -241,7 +241,6 @@ TESTED_IN = {
     "geometry/triton/resident": "geometry/test_triton_resident.py",
     "geometry/triton/stream": "geometry/test_triton_stream.py",
     "geometry/triton/tiles": "geometry/test_triton_geometry.py",
-    "pair": "test_measure.py",
     "plot/arcs": "plot/test_reports.py",
     "plot/border": "plot/test_reports.py",
     "plot/palette": "plot/test_reports.py",
