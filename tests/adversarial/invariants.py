@@ -323,7 +323,7 @@ def _extreme(case: Case, q: Prepared) -> bool:
         sizes += [q.epsilon if not single else q.largest, q.epsilon / (1e20 if not single else 1e2)]
     if q.rho is not None:
         sizes += [q.rho, q.rho * q.a.sum(1)]
-    if case.cost == "haversine" and q.epsilon is not None and bool((q.epsilon < 1e-140).any()):
+    if case.cost in {"cosine", "haversine"} and q.epsilon is not None and bool((q.epsilon < 1e-140).any()):
         return True  # angles have no unit: they are of order one, or next to 0
     return any(bool(((s > high) | ((s > 0) & (s < low))).any()) for s in sizes)
 
