@@ -264,7 +264,7 @@ def ask(case: Case) -> Answer:
             if issubclass(warning.category, otgan.ConvergenceWarning):
                 some = re.match(r"(\d+) of \d+ problems", words)
                 answer.unconverged = max(answer.unconverged, int(some[1]) if some else 1)
-            elif "negative, which happens for p > 2" not in words:
+            elif "divergence is negative, which happens for" not in words:
                 answer.words.append(f"{warning.category.__name__}: {words}")
     except (Exception, Hang) as error:  # whatever it is: to judge it is the point
         answer.error = error
@@ -323,6 +323,8 @@ def _extreme(case: Case, q: Prepared) -> bool:
         sizes += [q.epsilon if not single else q.largest, q.epsilon / (1e20 if not single else 1e2)]
     if q.rho is not None:
         sizes += [q.rho, q.rho * q.a.sum(1)]
+    if case.cost in {"cosine", "haversine"} and q.epsilon is not None and bool((q.epsilon < 1e-140).any()):
+        return True  # angles have no unit: they are of order one, or next to 0
     return any(bool(((s > high) | ((s > 0) & (s < low))).any()) for s in sizes)
 
 
