@@ -118,10 +118,10 @@ class Restored(Coupling):
         lower, upper = self.inner.bounds()
         return lower * self.form.scale * (1 - inexact), upper * self.form.scale * (1 + inexact)
 
-    def pull(self) -> tuple[Tensor, Tensor]:
+    def point_gradients(self) -> tuple[Tensor, Tensor]:
         """Gradients of the value in x and y; points of weight 0 pull with no force."""
         unit = (self.form.scale / self.form.unit)[:, None, None]
-        in_x, in_y = self.inner.pull()
+        in_x, in_y = self.inner.point_gradients()
         return self.form.x.scatter(in_x * unit), self.form.y.scatter(in_y * unit)
 
     def weight_gradients(self) -> tuple[Tensor, Tensor]:

@@ -93,7 +93,7 @@ class Haversine(Cost):
         """Angles whose slope is 0 between places that coincide or are opposite."""
         return self._smooth(x[..., :, None, :], y[..., None, :, :])
 
-    def pull_entries(self, x: Tensor, y: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+    def entry_gradients(self, x: Tensor, y: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients of Σ massᵢ C(xᵢ, yᵢ) by automatic differentiation."""
         with torch.enable_grad():
             here, there = x.detach().requires_grad_(), y.detach().requires_grad_()

@@ -92,7 +92,7 @@ class _Left:
         """
         active = torch.arange(index.shape[0], device=index.device)
         while True:
-            run_stage(iterate, newton, goal, budget, thin=active.shape[0] > 1)
+            run_stage(iterate, newton, goal, budget, compact=active.shape[0] > 1)
             leave = iterate.error <= goal
             if iterate.passes >= budget or newton.deadline.passed:
                 leave = torch.ones_like(leave)

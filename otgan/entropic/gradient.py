@@ -47,7 +47,7 @@ def second_order_gradients(
     x, y, a, b = (each.double() for each in inputs)
     f, g = _Potentials.apply(x, y, a, b, *potentials, epsilon, rule)
     plan = _plan(x, y, a, b, f, g, epsilon, rule)
-    return *rule.forces(x, y, plan), f, g
+    return *rule.differentiable_gradients(x, y, plan), f, g
 
 
 def _plan(

@@ -5,21 +5,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from otgan.entropic.coupling import EntropicCoupling
+from otgan.entropic.plan import EntropicPlan
 from otgan.entropic.problem import Solution
 from otgan.entropic.tuning import TUNING
 
 __all__ = ["polished"]
 
 
-def polished(coupling: EntropicCoupling, g: Tensor, tol: float, where: Tensor) -> EntropicCoupling:
+def polished(coupling: EntropicPlan, g: Tensor, tol: float, where: Tensor) -> EntropicPlan:
     """Return the coupling with potentials grown from g in those problems `where` their dual value is higher.
 
     Sinkhorn steps, which only raise the dual value, bring the marginal error of g to `tol`.
 
     Parameters
     ----------
-    coupling : EntropicCoupling
+    coupling : EntropicPlan
         Balanced.
     g : Tensor, shape (B, m)
     tol : float
@@ -37,4 +37,4 @@ def polished(coupling: EntropicCoupling, g: Tensor, tol: float, where: Tensor) -
         torch.where(higher, new, old)
         for new, old in zip(problem.measured(f, g), (coupling.excess, coupling.error), strict=True)
     )
-    return EntropicCoupling(problem, Solution(f, g, excess, error, coupling.iterations + 1), coupling.pair)
+    return EntropicPlan(problem, Solution(f, g, excess, error, coupling.iterations + 1), coupling.pair)

@@ -20,7 +20,7 @@ def run_stage(
     passes: float,
     *,
     settle: bool = False,
-    thin: bool = False,
+    compact: bool = False,
 ) -> None:
     """Step at one ε until every problem has a marginal error of `goal`, or so many passes are spent.
 
@@ -31,7 +31,7 @@ def run_stage(
     goal, passes : float
     settle : bool
         Whether light points must also have received their mass roughly.
-    thin : bool
+    compact : bool
         Whether to return as soon as half of the problems are done, so that they can leave the batch.
     """
     plain = TUNING.plain
@@ -48,7 +48,7 @@ def run_stage(
             iterate.absorb()
             iterate.sweep()
         done = iterate.error <= goal
-        if iterate.passes >= passes or newton.deadline.passed or _is_over(iterate, done, settle, thin):
+        if iterate.passes >= passes or newton.deadline.passed or _is_over(iterate, done, settle, compact):
             return
         before = iterate.error
         if plain > 0 or bool((before > TUNING.far_off).all()):
@@ -64,9 +64,9 @@ def run_stage(
                 plain = TUNING.plain
 
 
-def _is_over(iterate: Iterate, done: Tensor, settle: bool, thin: bool) -> bool:
+def _is_over(iterate: Iterate, done: Tensor, settle: bool, compact: bool) -> bool:
     """Whether all problems are done, or enough of them."""
-    if thin and 2 * int(done.sum()) >= len(done):
+    if compact and 2 * int(done.sum()) >= len(done):
         return True
     return bool(done.all()) and (not settle or iterate.balanced())
 

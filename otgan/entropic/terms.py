@@ -9,8 +9,8 @@ from torch import Tensor
 
 from otgan.costs import Cost
 from otgan.coupling import Coupling
-from otgan.entropic.coupling import EntropicCoupling
 from otgan.entropic.diffuse import is_diffuse
+from otgan.entropic.plan import EntropicPlan
 from otgan.entropic.polish import polished
 from otgan.entropic.problem import Problem, Solution
 from otgan.entropic.ragged import Assembly, groups_of_similar_size
@@ -72,7 +72,7 @@ def divergence_of(terms: Sequence[Coupling], values: Sequence[Tensor], problem: 
     return divergence + (-divergence.detach()).clamp_min(0)
 
 
-def _cross(form: NormalForm, settings: Settings, init: Coupling | None) -> EntropicCoupling:
+def _cross(form: NormalForm, settings: Settings, init: Coupling | None) -> EntropicPlan:
     """Solve OT_ε(x, y) in normal form; the settings are in its units."""
     first, second = form.pair.x, form.pair.y
     x, y = first.points.detach(), second.points.detach()
@@ -81,8 +81,8 @@ def _cross(form: NormalForm, settings: Settings, init: Coupling | None) -> Entro
         g = None if init is None else _extended(init, form, settings)
         problem = Problem(_geometry(x, y, form.cost, settings), a, b, settings.epsilon, settings.rho)
         if is_started_whole(problem.geometry) or (first.sizes is None and second.sizes is None):
-            return EntropicCoupling(problem, solve(problem, settings.limits, g), form.pair)
-        return EntropicCoupling(problem, _by_groups(problem, form, settings, g), form.pair)
+            return EntropicPlan(problem, solve(problem, settings.limits, g), form.pair)
+        return EntropicPlan(problem, _by_groups(problem, form, settings, g), form.pair)
 
 
 def _by_groups(problem: Problem, form: NormalForm, settings: Settings, init: Tensor | None) -> Solution:
@@ -98,7 +98,7 @@ def _by_groups(problem: Problem, form: NormalForm, settings: Settings, init: Ten
     return assembly.solution()
 
 
-def _self(form: NormalForm, settings: Settings) -> EntropicCoupling:
+def _self(form: NormalForm, settings: Settings) -> EntropicPlan:
     """Solve OT_ε(x, x), a normal form of x with itself; the settings are in its units."""
     if not form.cost.symmetric:
         return _cross(form, settings, None)
@@ -108,7 +108,7 @@ def _self(form: NormalForm, settings: Settings) -> EntropicCoupling:
         a = settings.weights(side).detach()
         geometry = _geometry(points, points, form.cost, settings)
         problem = Problem(geometry, a, a, settings.epsilon, settings.rho, symmetric=True)
-        return EntropicCoupling(problem, solve(problem, settings.limits), Pair(side, side))
+        return EntropicPlan(problem, solve(problem, settings.limits), Pair(side, side))
 
 
 def _geometry(x: Tensor, y: Tensor, rule: Cost, settings: Settings) -> Geometry:
@@ -131,7 +131,7 @@ def _sizes(side: Measure) -> tuple[int, ...]:
 def _extended(init: Coupling, form: NormalForm, settings: Settings) -> Tensor:
     """Extend the potential f of an earlier solution to points y by one soft minimum over its points x."""
     assert isinstance(init, Restored)
-    assert isinstance(init.inner, EntropicCoupling)
+    assert isinstance(init.inner, EntropicPlan)
     before, old, y = init.form, init.inner, form.pair.y.points
     if before.unit.shape[0] != y.shape[0] or old.problem.geometry.x.shape[2] != y.shape[2]:
         raise WrongValueError(

@@ -9,14 +9,14 @@ from torch import Tensor
 
 from otgan.costs import Cost
 from otgan.deadline import NEVER, Deadline
-from otgan.exact.arcs import Arcs, Floats
 from otgan.exact.assignment import solve_assignment
 from otgan.exact.certified import solve_certified, sparse_simplex_available
-from otgan.exact.coupling import ExactCoupling, weights_given
 from otgan.exact.flows import whole_flows
 from otgan.exact.line import solve_line
+from otgan.exact.plan import ExactPlan, weights_given
 from otgan.exact.simplex import OutOfTimeError, SimplexError, solve_simplex
 from otgan.exact.sorted import solve_roughly
+from otgan.exact.sparse_plan import Floats, SparsePlan
 from otgan.memory import describe, free_memory
 from otgan.mistakes import NotInstalledError, TooLargeError, WrongValueError
 from otgan.pair import Pair
@@ -48,7 +48,7 @@ def solve_exact(
     backend: str = "auto",
     max_iter: int | None = None,
     deadline: Deadline = NEVER,
-) -> ExactCoupling:
+) -> ExactPlan:
     """Solve every problem of a pair exactly, each by the solver that suits it.
 
     The pair is in normal form. After the deadline problems get a plan and potentials that are feasible and no more.
@@ -80,12 +80,12 @@ def solve_exact(
             arcs.append(found if solver == "line" else _recounted(found, weights, given))
         except OutOfTimeError:
             arcs.append(solve_roughly(*points, *weights, cost))
-    return ExactCoupling(pair, cost, arcs)
+    return ExactPlan(pair, cost, arcs)
 
 
 def _recounted(
-    arcs: Arcs, weights: tuple[Floats, Floats], given: tuple[Floats | None, Floats | None]
-) -> Arcs:
+    arcs: SparsePlan, weights: tuple[Floats, Floats], given: tuple[Floats | None, Floats | None]
+) -> SparsePlan:
     """Count the masses of the arcs anew, in whole numbers: light ones lost digits, which far away are worth much."""
     exact = None if arcs.f is None else whole_flows(arcs.i, arcs.j, given, (len(weights[0]), len(weights[1])))
     if exact is None:  # no forest, too many points, or an assignment, whose masses are all equal
@@ -103,7 +103,7 @@ def _solved(
     cost: Cost,
     max_iter: int | None,
     deadline: Deadline,
-) -> Arcs:
+) -> SparsePlan:
     """Solve one problem by the solver of that name."""
     x, y = points
     n, m = len(x), len(y)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from otgan.data.stored import check_fits
+from otgan.data.sources import check_fits
 from otgan.gan import arguments
 from otgan.gan.datasets.arrays import rows_of
 from otgan.gan.datasets.scaling import Scaling

@@ -212,7 +212,9 @@ class Geometry(ABC):
             total += (u[:, rows] * (cost @ v[..., None])[..., 0]).sum(1)
         return total
 
-    def pull(self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    def point_gradients(
+        self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Gradients of ⟨P, C⟩ in the points at the fixed plan P = a b exp((f + g − C)/ε).
 
         Returns
@@ -222,7 +224,7 @@ class Geometry(ABC):
         x, y = self.x.double(), self.y.double()
         pull_x, pull_y = torch.zeros_like(x), torch.zeros_like(y)
         for rows, plan, cost in self.plan_tiles(epsilon, f, g, a, b):
-            pulls = self.rule.pull(x[:, rows], y, plan, cost)
+            pulls = self.rule.gradients(x[:, rows], y, plan, cost)
             pull_x[:, rows] = pulls[0]
             pull_y += pulls[1]
         return pull_x, pull_y

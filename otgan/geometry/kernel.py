@@ -49,14 +49,14 @@ class Kernel(ABC):
     def __call__(self, v: Tensor, axis: int) -> Tensor:
         """K v over y for axis 1, (B, m) to (B, n); Kᵀ v over x for axis 0, (B, n) to (B, m)."""
 
-    def through(self, v: Tensor, turn: Callable[[Tensor, slice], Tensor]) -> tuple[Tensor, Tensor]:
-        """Go over y, through x and back: s = K v, w = turn(s) and Kᵀ w, shapes (B, n) and (B, m).
+    def through(self, v: Tensor, callback: Callable[[Tensor, slice], Tensor]) -> tuple[Tensor, Tensor]:
+        """Go over y, through x and back: s = K v, w = callback(s) and Kᵀ w, shapes (B, n) and (B, m).
 
-        A Sinkhorn pass and the product with a Newton system have this form. `turn` acts row by row: it receives the
+        A Sinkhorn pass and the product with a Newton system have this form. `callback` acts row by row: it receives the
         sums of some rows and the slice of them, so that a backend can finish each block while it is in cache.
         """
         sums = self(v, 1)
-        return sums, self(turn(sums, slice(None)), 0)
+        return sums, self(callback(sums, slice(None)), 0)
 
     @abstractmethod
     def take(self, keep: Tensor) -> Kernel:

@@ -325,6 +325,10 @@ def _extreme(case: Case, q: Prepared) -> bool:
         sizes += [q.rho, q.rho * q.a.sum(1)]
     if case.cost in {"cosine", "haversine"} and q.epsilon is not None and bool((q.epsilon < 1e-140).any()):
         return True  # angles have no unit: they are of order one, or next to 0
+    if not isinstance(case.cost, str):
+        apart = q.largest[q.largest > 0]
+        if len(apart) and bool(apart.max() / apart.min() > 1e55):
+            return True  # a function has one unit for a batch, whose problems must be within it
     return any(bool(((s > high) | ((s > 0) & (s < low))).any()) for s in sizes)
 
 

@@ -132,7 +132,9 @@ def test_the_gram_matrix_of_a_streamed_kernel(monkeypatch):
 @pytest.mark.parametrize(("p", "d"), [(1, 2), (1.5, 2), (2, 3), (3, 1), (2, 20)])
 def test_the_force_on_the_points_is_that_of_the_reference(p, d, dtype):
     ours, dense, epsilon, f, g, a, b = state(*clouds(17, 33, d, dtype), p)
-    for got, expected in zip(ours.pull(epsilon, f, g, a, b), dense.pull(epsilon, f, g, a, b), strict=True):
+    for got, expected in zip(
+        ours.point_gradients(epsilon, f, g, a, b), dense.point_gradients(epsilon, f, g, a, b), strict=True
+    ):
         assert got.dtype == torch.float64
         torch.testing.assert_close(got, expected, rtol=0, atol=1e-5 * float(expected.abs().amax()))
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from otgan.data import DataError, Dataset, SpecError, open_spec, open_splits
-from otgan.data.stored import stack
+from otgan.data.sources import stack
 from otgan.data.toy import TOYS
 from otgan.gan import arguments
 from otgan.gan.datasets.arrays import array_of, narrow, suspect

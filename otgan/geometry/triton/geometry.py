@@ -127,10 +127,12 @@ class TritonGeometry(Geometry):
             b * stream.product(points, row, column, a, 0),
         )
 
-    def pull(self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    def point_gradients(
+        self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Gradients of ⟨P, C⟩ in the points at the fixed plan P; for float32 samples by float32 kernels."""
         if self.x.dtype != torch.float32 or self.x.shape[2] > _DOUBLE:
-            return super().pull(epsilon, f, g, a, b)
+            return super().point_gradients(epsilon, f, g, a, b)
         points = self._scaled(self.single, epsilon)
         row, column = _in_bits(f, epsilon), _in_bits(g, epsilon)
         # The kernel measures distances in units of ε^(1/p): what is left of r^(p−2) is a factor a problem.
@@ -200,9 +202,9 @@ class StoredKernel(DenseKernel):
             return stream.stored_product(self.matrix, v, axis).to(v.dtype)
         return super().__call__(v, axis)
 
-    def through(self, v: Tensor, turn: Callable[[Tensor, slice], Tensor]) -> tuple[Tensor, Tensor]:
+    def through(self, v: Tensor, callback: Callable[[Tensor, slice], Tensor]) -> tuple[Tensor, Tensor]:
         """K v, turned, and back, in two launches: the blocks that suit a processor's cache are many launches here."""
-        return Kernel.through(self, v, turn)
+        return Kernel.through(self, v, callback)
 
     def take(self, keep: Tensor) -> StoredKernel:
         """Return the kernel of the problems `keep`."""

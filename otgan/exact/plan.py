@@ -12,25 +12,25 @@ from torch import Tensor
 
 from otgan.costs import Cost
 from otgan.coupling import Solved, center
-from otgan.exact.arcs import Arcs, Floats
 from otgan.exact.assignment import potentials
 from otgan.exact.bounds import Problem, interval
+from otgan.exact.sparse_plan import Floats, SparsePlan
 from otgan.geometry import make_geometry
 from otgan.measure import Measure
 from otgan.pair import Pair
 
-__all__ = ["ExactCoupling", "weights_given"]
+__all__ = ["ExactPlan", "weights_given"]
 
 _VISIBLE = 1e9
 """Value, relative to what underflow may hide, from which on that does not matter."""
 
 
-class ExactCoupling(Solved):
+class ExactPlan(Solved):
     """Optimal plans held as arcs. The solvers work on the CPU in float64; results live where the points do."""
 
     epsilon = None
 
-    def __init__(self, pair: Pair, cost: Cost, arcs: list[Arcs]) -> None:
+    def __init__(self, pair: Pair, cost: Cost, arcs: list[SparsePlan]) -> None:
         self.pair, self.cost, self.p, self.arcs = pair, cost, cost.p, arcs
         self.a, self.b = pair.x.weights.detach(), pair.y.weights.detach()
         self.backend = arcs[0].solver
@@ -40,7 +40,7 @@ class ExactCoupling(Solved):
 
     @cached_property
     def _indices(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Arcs of all problems in one list: problem, i, j, mass."""
+        """SparsePlan of all problems in one list: problem, i, j, mass."""
         device = self.a.device
         problem = np.repeat(np.arange(len(self.arcs)), [len(arc.i) for arc in self.arcs])
         columns = (
@@ -167,10 +167,10 @@ class ExactCoupling(Solved):
         between = make_geometry("streamed", *sides, self.cost, direct=True)
         return between.c_transform(potential.masked_fill(weights == 0, -torch.inf), 1 if of_x else 0)
 
-    def pull(self) -> tuple[Tensor, Tensor]:
+    def point_gradients(self) -> tuple[Tensor, Tensor]:
         """Gradients of the value in x and y over the arcs; a coincident pair pulls with no force."""
         k, i, j, mass = self._indices
-        of_x, of_y = self.cost.pull_entries(*self._ends, mass)
+        of_x, of_y = self.cost.entry_gradients(*self._ends, mass)
         in_x = torch.zeros_like(self._x).index_put_((k, i), of_x, accumulate=True)
         in_y = torch.zeros_like(self._y).index_put_((k, j), of_y, accumulate=True)
         return in_x, in_y

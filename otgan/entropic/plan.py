@@ -17,7 +17,7 @@ from otgan.geometry import Geometry, make_geometry
 from otgan.pair import Pair
 from otgan.rounding import UNIT, sum_error, weight_error
 
-__all__ = ["EntropicCoupling"]
+__all__ = ["EntropicPlan"]
 
 
 _BLURRED = 1e-9
@@ -27,7 +27,7 @@ _SOLVABLE = 2**20
 """Costs up to which it is."""
 
 
-class EntropicCoupling(Solved):
+class EntropicPlan(Solved):
     """The plan P = a b exp((f + g − C)/ε) of a problem and its solution."""
 
     def __init__(self, problem: Problem, solution: Solution, pair: Pair) -> None:
@@ -115,9 +115,9 @@ class EntropicCoupling(Solved):
             total = total + (weights * torch.expm1(2 * exponent)).masked_fill(weights == 0, 0.0).sum(1)
         return total.masked_fill(self.lost, torch.nan)
 
-    def pull(self) -> tuple[Tensor, Tensor]:
+    def point_gradients(self) -> tuple[Tensor, Tensor]:
         """Gradients of the value in x and y."""
-        return self.geometry.pull(*self._state())
+        return self.geometry.point_gradients(*self._state())
 
     def slope(self, potential: Tensor, of_x: bool) -> Tensor:
         """Gradient of the value in the weights of points that have a potential."""
