@@ -31,9 +31,9 @@ class Cosine(Cost):
         return self.p == 1
 
     def fit(self, both: Pair) -> Self:
-        """Check that every point has a direction."""
+        """Check that every point with weight has a direction."""
         for name, side in (("x", both.x), ("y", both.y)):
-            zero = (side.points.detach() == 0).all(2)
+            zero = (side.points.detach() == 0).all(2) & (side.weights.detach() > 0)
             if bool(zero.any()):
                 where = zero.nonzero()[0].tolist()
                 problem = f" of problem {where[0]}" if both.batched else ""

@@ -48,7 +48,8 @@ class Haversine(Cost):
                 "pass those two columns"
             )
         for name, side in (("x", both.x), ("y", both.y)):
-            largest = float(side.points.detach()[..., 0].abs().max())
+            heavy = side.weights.detach() > 0
+            largest = float((side.points.detach()[..., 0].abs() * heavy).max())
             if largest > math.pi / 2 + 1e-6:
                 raise WrongValueError(
                     f"{name} must hold latitudes between -pi/2 and pi/2 for cost='haversine', got {largest:.6g} among "

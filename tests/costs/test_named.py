@@ -277,3 +277,14 @@ def test_bounds_hold_for_places_so_near_that_the_square_of_their_angle_vanishes(
     t = otgan.transport(x, y, cost="haversine", p=p)
     assert t.lower <= exact * (1 + 1e-12)
     assert exact * (1 - 1e-12) <= t.upper <= max(exact * (1 + 1e-9), 1e-130)
+
+
+@pytest.mark.parametrize(("name", "filler"), [("cosine", 0.0), ("haversine", 99.0)])
+def test_points_of_weight_zero_need_be_no_places_and_no_directions(name, filler):
+    x, y = clouds(name)
+    padded, weights = np.vstack([x, np.full((2, x.shape[1]), filler)]), np.r_[A, 0.0, 0.0]
+    for options in ({}, {"epsilon": 0.2, "tol": 1e-11}):
+        masked = otgan.transport(padded, y, weights, B, cost=name, **options)
+        alone = otgan.transport(x, y, A, B, cost=name, **options)
+        assert masked.value == pytest.approx(alone.value, rel=1e-12)
+        np.testing.assert_allclose(masked.plan[:-2], alone.plan, atol=1e-12)
