@@ -145,7 +145,9 @@ def _axis(distances: list[Distance]) -> str:
     order = max(_power(each) for each in distances)
     root = "" if order == 1 else f" (roots of order {order:g})"
     whiskers = any(_whisker(each) is not None for each in distances)
-    return f"units of the samples{root}" + (f"\nwhiskers: {UNCERTAINTY}" if whiskers else "")
+    # Powers have their roots drawn.
+    lengths = dict.fromkeys(each.unit.partition(", ")[0] for each in distances)
+    return f"{' / '.join(lengths)}{root}" + (f"\nwhiskers: {UNCERTAINTY}" if whiskers else "")
 
 
 def _ceiling(each: Distance) -> float:

@@ -115,7 +115,7 @@ class Report:
         """Return the distances and their uncertainties as text of at most 100 columns, without the warnings."""
         below = "\n".join(text.wrapped(line, "") for line in text.intervals(self._distances, self.names))
         parts = (
-            text.heading(self.names, (self.n, self.m), self.d),
+            text.heading(self.names, (self.n, self.m), self.d, self._distances),
             text.table(self._distances),
             text.footnote(self._distances),
             below,

@@ -32,11 +32,15 @@ _NAME = 30
 """Columns that the name of a set may take."""
 
 
-def heading(names: tuple[str, str], sizes: tuple[int, int], dimension: int) -> str:
-    """Return the line that says what is compared."""
+def heading(
+    names: tuple[str, str], sizes: tuple[int, int], dimension: int, distances: Iterable[Distance] = ()
+) -> str:
+    """Return the line that says what is compared, and by which cost where it is not the Euclidean one."""
     short = [name if len(name) <= _NAME else f"…{name[1 - _NAME :]}" for name in map(plain, names)]
     sides = [f"{name} ({n} sample{'' if n == 1 else 's'})" for name, n in zip(short, sizes, strict=True)]
-    return f"{sides[0]} against {sides[1]}, d = {dimension}"
+    costs = sorted({each.cost for each in distances if each.cost is not None} - {"euclidean"})
+    by = f", cost {' and '.join(costs)}" if costs else ""
+    return f"{sides[0]} against {sides[1]}, d = {dimension}{by}"
 
 
 def table(distances: Iterable[Distance]) -> str:

@@ -180,3 +180,20 @@ def test_time_that_runs_out_later_leaves_the_rest(monkeypatch, step, what):
     assert each.value == otgan.emd(x, y)
     assert (each.noise_floor is None, each.null is None) == (what == "noise floor", what == "p-value")
     assert report.warnings[-1] == f"EM has no {what} for want of time: raise time_limit, here 1e+09 s"
+
+
+@pytest.mark.parametrize(
+    ("cost", "unit"), [("cityblock", "units of the samples"), ("cosine", "units of the cost")]
+)
+def test_a_report_says_which_cost_it_has(cost, unit):
+    x, y = np.random.default_rng(0).uniform(1, 2, (2, 8, 3))
+    report = otgan.compare(x, y, metrics="emd,sinkhorn,sinkhorn_divergence,tv", cost=cost)
+    assert f"d = 3, cost {cost}\n" in str(report)
+    assert report["emd"].value == pytest.approx(otgan.emd(x, y, cost=cost), rel=1e-12)
+    assert report["sinkhorn"].value == pytest.approx(otgan.sinkhorn(x, y, cost=cost, p=1), rel=1e-6)
+    assert report["emd"].unit == unit
+    assert {each["cost"] for each in report.to_dict()["distances"].values()} == {cost, None}
+    assert any(unit in ax.get_xlabel() for ax in report.plot().axes)
+    with pytest.raises(ValueError, match="'precomputed' leaves no samples"):
+        otgan.compare(x, y, cost="precomputed")
+    assert "cost" not in str(otgan.compare(x, y, metrics="emd")).splitlines()[0]
