@@ -43,9 +43,11 @@ class SinkhornLoss(nn.Module):
         Regularization in units of the cost, in place of `blur`.
     debias : bool, default True
         Whether to subtract the self terms.
+    reach : float, optional
+        As for :func:`otgan.transport`.
     cost : str or callable, default "euclidean"
         The distance, as for :func:`otgan.transport`. Gradients reach the parameters of a :class:`torch.nn.Module` too.
-    reach, tol, max_iter, time_limit, backend, on_failure
+    tol, max_iter, time_limit, backend, on_failure
         As for :func:`otgan.transport`.
 
     Examples

@@ -33,12 +33,14 @@ def js(
 
     Parameters
     ----------
-    x, y, a, b, base, bins, bin_width, outside, k
+    x, y, a, b
         As for :func:`otgan.kl`.
     estimator : {"atoms", "histogram", "knn"}
         As for :func:`otgan.kl`. "atoms" is log 2 between independent draws of densities, whichever they are.
         "knn" compares densities by the shares of both sets among neighbors, see `Neighbors.js`; it holds on
         manifolds and for repeated samples too, and no gradient passes through it.
+    base, bins, bin_width, outside, k
+        As for :func:`otgan.kl`.
 
     Returns
     -------

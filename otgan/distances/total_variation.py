@@ -27,11 +27,13 @@ def tv(
 
     Parameters
     ----------
-    x, y, a, b, bins, bin_width, outside
+    x, y, a, b
         As for :func:`otgan.kl`.
     estimator : {"atoms", "histogram"}
         As for :func:`otgan.kl`. "atoms" is 1 between independent draws of densities, whichever they are.
         Nearest neighbors give no sound estimate of it.
+    bins, bin_width, outside
+        As for :func:`otgan.kl`.
 
     Returns
     -------
