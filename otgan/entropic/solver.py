@@ -21,6 +21,7 @@ from otgan.entropic.gauge import leveled
 from otgan.entropic.iterate import FAR, Iterate
 from otgan.entropic.newton import Newton
 from otgan.geometry.base import Geometry
+from otgan.rounding import UNIT
 
 __all__ = ["Solution", "solve"]
 
@@ -158,12 +159,12 @@ def solve(
         if not (certain and bool(torch.isfinite(left.error).all())):
             _verify(geometry, a, b, epsilon, left, index)
         error = left.error[index]
-        wrong = (error > tol) & torch.isfinite(error) & ~gave_up
-        if late or not bool(wrong.any()):
+        wrong = (error > tol) & torch.isfinite(error) & ~gave_up & (passes[index] < max_iter)
+        if late or aim < UNIT or not bool(wrong.any()):
             # What fills a ragged problem up has no weight, and was left out by a potential of −∞.
             f, g = left.f.masked_fill(a == 0, 0.0), left.g.masked_fill(b == 0, 0.0)
             return Solution(f, g, left.excess, left.error, passes)
-        # Rounding in the stored kernel hid what is left of the error: go on with a tighter goal.
+        # Rounding in the stored kernel hid what is left of the error: go on with a tighter goal, as far as there is one.
         aim, index, newton = aim / 4, index[wrong], newton.take(wrong.nonzero()[:, 0])
         count = float(passes[index].max())
         passes[index] = 0

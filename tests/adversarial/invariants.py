@@ -245,7 +245,7 @@ def ask(case: Case) -> Answer:
             if issubclass(warning.category, otgan.ConvergenceWarning):
                 some = re.match(r"(\d+) of \d+ problems", words)
                 answer.unconverged = max(answer.unconverged, int(some[1]) if some else 1)
-            elif "negative, which happens for p > 2" not in words:
+            elif not (case.p > 2 and "the Sinkhorn divergence is negative, which happens" in words):
                 answer.words.append(f"{warning.category.__name__}: {words}")
     except (Exception, Hang) as error:  # whatever it is: to judge it is the point
         answer.error = error
