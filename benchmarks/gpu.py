@@ -260,7 +260,7 @@ def batch_row(
     problem: Problem, tol: float, peers: Sequence[Contender], plan: Plan, watch: Watch
 ) -> tuple[Cell, ...]:
     """Solve a batch to an error by otgan and by its peers."""
-    from otgan.geometry.triton import TritonGeometry
+    from otgan.geometry.triton import TritonGeometry, starter
 
     n, m = problem.shape
     result = _solve(problem, tol, "triton")
@@ -268,10 +268,10 @@ def batch_row(
     a, b, epsilon = problem.a.double(), problem.b.double(), problem.epsilon.double()
     geometry = TritonGeometry(problem.x, problem.y, Euclidean(2.0))
     start = epsilon / RELATIVE
-    kernel = watch.milliseconds(lambda: geometry.presolve(a, b, epsilon, start, tol))
-    found = geometry.presolve(a, b, epsilon, start, tol)
-    if found is None:
+    kernel = watch.milliseconds(lambda: starter.start(geometry, a, b, epsilon, start, tol))
+    if not starter.suits(geometry):
         raise ValueError(f"the resident kernel does not take {n} x {m} points")
+    found = starter.start(geometry, a, b, epsilon, start, tol)
     passes = float(found[1].double().mean())
     limit = 1e3 * batch_limit(n, m, passes * plan.batch)
     times = [peer_time(peer, problem, tol, plan, watch) for peer in peers]

@@ -27,10 +27,10 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not follow __getatt
     from otgan.measure import Measure as Measure
     from otgan.report import Report as Report
     from otgan.report import compare as compare
-    from otgan.result import ConvergenceWarning as ConvergenceWarning
-    from otgan.result import Status as Status
     from otgan.result import Transport as Transport
     from otgan.solve import transport as transport
+    from otgan.status import ConvergenceWarning as ConvergenceWarning
+    from otgan.status import Status as Status
 
 __version__ = "0.1.0"
 
@@ -38,11 +38,11 @@ __version__ = "0.1.0"
 # that `import otgan` stays light: it loads neither torch nor POT nor matplotlib. No module bears the name of a public
 # function: importing `otgan.x` binds the attribute `x` of the package to the module, which would hide the function.
 _HOME = {
-    "ConvergenceWarning": "otgan.result",
+    "ConvergenceWarning": "otgan.status",
     "Measure": "otgan.measure",
     "Report": "otgan.report",
     "SinkhornLoss": "otgan.loss",
-    "Status": "otgan.result",
+    "Status": "otgan.status",
     "Transport": "otgan.result",
     "compare": "otgan.report",
     "transport": "otgan.solve",

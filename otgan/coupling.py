@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from otgan.form import in_type
-from otgan.measure import Pair
 from otgan.mistakes import UnsupportedError
+from otgan.pair import Pair
 
 __all__ = ["STEEPEST", "Coupling", "Solved", "center", "once", "value_of"]
 
@@ -77,7 +77,7 @@ class Coupling(ABC):
         """Certified lower and upper bounds of the exact cost min ⟨P, C⟩, each of shape (B,)."""
 
     @abstractmethod
-    def pull(self) -> tuple[Tensor, Tensor]:
+    def point_gradients(self) -> tuple[Tensor, Tensor]:
         """Gradients of the value in x and y at the solution, shapes (B, n, d) and (B, m, d)."""
 
     def slope(self, potential: Tensor, of_x: bool) -> Tensor:
@@ -91,7 +91,7 @@ class Coupling(ABC):
 
     def differentiable_gradients(self, x: Tensor, y: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
         """Gradients of the value in x, y, a and b that can be differentiated again, or refuse to be."""
-        grads = (*self.pull(), *self.weight_gradients())
+        grads = (*self.point_gradients(), *self.weight_gradients())
         return tuple(once(grad, x, y, a, b) for grad in grads)
 
 
@@ -154,7 +154,7 @@ class _Value(torch.autograd.Function):
             return (*(in_type(grad, dtype) if need else None for grad, need, dtype in kept), None)
         out: list[Tensor | None] = [None] * 4
         if need_x or need_y:
-            pulls = ctx.coupling.pull()
+            pulls = ctx.coupling.point_gradients()
             for k, need in enumerate((need_x, need_y)):
                 out[k] = in_type(upstream[:, None, None] * pulls[k], ctx.dtypes[k]) if need else None
         if need_a or need_b:

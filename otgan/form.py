@@ -9,11 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from otgan.measure import Pair, tensor_of
+from otgan.arrays import tensor_of
 from otgan.mistakes import OutOfRangeError, WrongValueError
 from otgan.options import WrongKindError, shown
+from otgan.pair import Pair
 
 __all__ = ["Form", "in_type", "to_plain"]
+
+_MATRIX, _BATCH = 2, 3
+"""Dimensions of one set of rows, and of a batch of them."""
 
 
 @dataclass(frozen=True)
@@ -82,13 +86,13 @@ class Form:
                 )
             rows = [_float64(item, like.device, f"v[{k}]") for k, item in enumerate(v)]
             found = tuple(row.shape[0] if row.ndim else 0 for row in rows)
-            if found != sizes or len({row.shape[1:] for row in rows}) > 1 or rows[0].ndim > 2:
+            if found != sizes or len({row.shape[1:] for row in rows}) > 1 or rows[0].ndim > _MATRIX:
                 raise WrongValueError(
                     f"v must be a list of {len(sizes)} arrays of {sizes!s:.60} rows, all with as many columns, got "
                     f"shapes {[tuple(row.shape) for row in rows]!s:.60}"
                 )
             vectors = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-        if vectors.ndim not in {2, 3} or vectors.shape[:2] != like.shape:
+        if vectors.ndim not in {_MATRIX, _BATCH} or vectors.shape[:2] != like.shape:
             expected, got = tuple(like.shape), tuple(vectors.shape)
             skip = 0 if self.batched else 1
             raise WrongValueError(f"v must have one row a point, shape {expected[skip:]}, got {got[skip:]}")

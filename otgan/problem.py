@@ -10,12 +10,12 @@ from torch import Tensor
 
 from otgan.costs import Cost, resolve
 from otgan.coupling import Coupling, value_of
-from otgan.entropic.problems import Settings
+from otgan.entropic.settings import Settings
 from otgan.form import Form
-from otgan.measure import Pair
 from otgan.normal_form import NormalForm
 from otgan.options import check_on_failure
-from otgan.result import Status, report_failures, statuses
+from otgan.pair import Pair
+from otgan.status import Status, report_failures, statuses
 
 __all__ = ["EntropicProblem", "Problem"]
 

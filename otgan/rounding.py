@@ -19,6 +19,9 @@ UNIT = 2.0**-53
 _SAFE = 1.01
 """Covers the terms of higher order in u."""
 
+_SQUARED = 2
+"""The power at which a cost is the square itself: below it small squares lose most to rounding, above it large ones."""
+
 
 class CostError:
     """How far computed costs may be from the true ones: |Ĉᵢⱼ − Cᵢⱼ| ≤ relative · Cᵢⱼ + sₓᵢ + s_yⱼ.
@@ -56,7 +59,7 @@ class CostError:
         # the norms, the subtraction of the origin and the last rounding add the rest.
         gamma = (3 * d + 16) * UNIT * _SAFE
         # |Ĉ − C| ≤ (p/2) t^(p/2 − 1) γN with t between s and ŝ, and N^(p/2) ≤ c (‖x‖^p + ‖y‖^p).
-        share = 0.5 * p * gamma * (near ** (p / 2 - 1) if p < 2 else 4.2 ** (p / 2 - 1))
+        share = 0.5 * p * gamma * (near ** (p / 2 - 1) if p < _SQUARED else 4.2 ** (p / 2 - 1))
         sides = [share * torch.linalg.vector_norm(side.double() - origin, dim=2) ** p for side in (x, y)]
         return cls(cls.relative_of_differences(d, p), sides[0] + lost, sides[1] + lost)
 

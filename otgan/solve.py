@@ -6,8 +6,8 @@ from typing import Any
 
 from otgan.coupling import Coupling
 from otgan.deadline import Deadline
-from otgan.entropic.problems import solve_cross
-from otgan.exact.coupling import EXACT_BACKENDS, solve_exact
+from otgan.entropic.terms import solve_cross
+from otgan.exact.solver import EXACT_BACKENDS, solve_exact
 from otgan.form import Form, in_type
 from otgan.mistakes import WrongValueError
 from otgan.options import (
@@ -20,8 +20,9 @@ from otgan.options import (
     shown,
 )
 from otgan.problem import EntropicProblem, Problem
-from otgan.result import Status, Transport, report_failures
+from otgan.result import Transport
 from otgan.spelling import answer_misspelt
+from otgan.status import Status, report_failures
 
 __all__ = ["transport"]
 

@@ -112,7 +112,7 @@ def check_plan(geometry: Geometry, case: Case, *, rtol: float) -> None:
     apart = cost > 0
     slope = torch.where(apart, case.p * torch.where(apart, cost, 1.0) ** (1 - 2 / case.p), 0.0)
     pull = (plan * slope)[..., None] * difference
-    in_x, in_y = geometry.pull(*state)
+    in_x, in_y = geometry.point_gradients(*state)
     close(in_x, pull.sum(2), rtol)
     close(in_y, -pull.sum(1), rtol)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from otgan.form import Form, to_plain
-from otgan.measure import pair
+from otgan.pair import pair
 
 
 def _form(x, y):

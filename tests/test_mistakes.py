@@ -13,7 +13,7 @@ from otgan.data.transfer import FetchError
 from otgan.exact.simplex import SimplexError
 from otgan.gan.errors import DivergedError, OptionError, RunError, WriteError
 from otgan.mistakes import MistakeError, OtganError
-from otgan.result import ConvergenceError
+from otgan.status import ConvergenceError
 
 ROOT = Path(mistakes.__file__).parent.parent
 

@@ -8,8 +8,8 @@ import torch
 
 import otgan
 from otgan.costs import Euclidean
-from otgan.measure import pair
 from otgan.normal_form import NormalForm, Side
+from otgan.pair import pair
 from tests.problems import cloud, simplex_weights
 
 

@@ -13,7 +13,8 @@ import torch
 
 import otgan
 from otgan.deadline import Deadline
-from otgan.result import ConvergenceError, Status, report_failures, root, statuses
+from otgan.result import root
+from otgan.status import ConvergenceError, Status, report_failures, statuses
 from tests.problems import cloud, simplex_weights
 
 
@@ -62,6 +63,11 @@ def test_apply_names_wrong_vectors():
     batch = otgan.transport(cloud(6, 2).reshape(2, 3, 2), cloud(8, 2).reshape(2, 4, 2))
     with pytest.raises(ValueError, match=r"shape \(2, 4\), got \(2, 3\)"):
         batch.apply(np.ones((2, 3)))
+
+
+def test_regression_a_measure_of_tensors_is_no_vector():
+    with pytest.raises(TypeError, match=r"v must be numbers in an array, .*got Measure\("):
+        _solve().apply(otgan.Measure.of(torch.ones(5, 1)))
 
 
 def test_tensors_can_be_moved_and_detached():

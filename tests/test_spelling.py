@@ -208,7 +208,7 @@ def test_a_name_that_there_is_not_yet_is_not_promised():
 def test_dir_shows_the_public_names_and_nothing_else():
     code = (
         "import otgan\nshown = dir(otgan)\n"
-        "import otgan.measure, otgan.cli, otgan.gan.trainer, otgan.exact.coupling, otgan.report\n"
+        "import otgan.measure, otgan.cli, otgan.gan.trainer, otgan.exact.plan, otgan.report\n"
         "assert dir(otgan) == shown\nprint(*shown)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

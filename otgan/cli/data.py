@@ -23,7 +23,7 @@ def command() -> None:
 def list_(data_dir: Path | None) -> None:
     """List the built-in names, and whether their data are here."""
     from otgan.data import NAMES, DataError, check
-    from otgan.data.known import KNOWN
+    from otgan.data.catalog import KNOWN
 
     with common.mistakes():
         wide = max(map(len, NAMES))

@@ -16,7 +16,7 @@ from torch import Tensor
 from otgan.costs.exponents import BlockExponents, Exponents
 from otgan.costs.tiles import tiles_of
 from otgan.coupling import Coupling
-from otgan.measure import Pair, pair
+from otgan.pair import Pair, pair
 from otgan.rounding import CostError
 
 __all__ = ["Cost", "Normal"]
@@ -262,7 +262,7 @@ class Cost(ABC):
     def differentiable(self, x: Tensor, y: Tensor) -> Tensor:
         """Costs (B, n, m) that can be differentiated twice, with slope 0 where two points coincide."""
 
-    def pull(self, x: Tensor, y: Tensor, mass: Tensor, cost: Tensor) -> tuple[Tensor, Tensor]:
+    def gradients(self, x: Tensor, y: Tensor, mass: Tensor, cost: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients of Σ massᵢⱼ C(xᵢ, yⱼ) in x and y at fixed mass, shapes of x and y.
 
         Parameters
@@ -285,8 +285,8 @@ class Cost(ABC):
             in_y += 0 if found[1] is None else found[1].to(y.dtype)
         return in_x, in_y
 
-    def forces(self, x: Tensor, y: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
-        """Return :meth:`pull` as functions of points and mass that can be differentiated; points may have a graph."""
+    def differentiable_gradients(self, x: Tensor, y: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+        """Return :meth:`gradients` as functions of points and mass that can be differentiated; points may have a graph."""
         with torch.enable_grad():
             here, there = (side if side.requires_grad else side.detach().requires_grad_() for side in (x, y))
             costs = self.differentiable(here, there)
@@ -295,13 +295,13 @@ class Cost(ABC):
             found = torch.autograd.grad(costs, (here, there), mass, create_graph=True, materialize_grads=True)
         return found[0], found[1]
 
-    def pull_entries(self, x: Tensor, y: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+    def entry_gradients(self, x: Tensor, y: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients of Σ massᵢ C(xᵢ, yᵢ) in the points, shapes (k, d)."""
         in_x, in_y = torch.zeros_like(x), torch.zeros_like(y)
         for start in range(0, len(x), _DIAGONAL):
             part = slice(start, start + _DIAGONAL)
             weights = torch.diag_embed(mass[None, part])
-            pulls = self.pull(x[None, part], y[None, part], weights, weights)
+            pulls = self.gradients(x[None, part], y[None, part], weights, weights)
             in_x[part], in_y[part] = pulls[0][0], pulls[1][0]
         return in_x, in_y
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from otgan.costs.base import Cost
 from otgan.costs.squares import squared_distances
-from otgan.measure import Pair
 from otgan.mistakes import WrongValueError
+from otgan.pair import Pair
 from otgan.rounding import UNIT, CostError
 
 __all__ = ["Cosine"]
@@ -77,7 +77,7 @@ class Cosine(Cost):
         """From the inner products, whose slope is 0 where directions coincide, at every p >= 1."""
         return (1 - _unit(x) @ _unit(y).mT).clamp_min(0) ** self.p
 
-    def pull_entries(self, x: Tensor, y: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+    def entry_gradients(self, x: Tensor, y: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients of Σ massᵢ C(xᵢ, yᵢ) by automatic differentiation."""
         with torch.enable_grad():
             here, there = x.detach().requires_grad_(), y.detach().requires_grad_()

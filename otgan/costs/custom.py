@@ -14,12 +14,15 @@ from torch.utils.checkpoint import checkpoint
 from otgan.costs.base import Cost, Normal
 from otgan.costs.tiles import power_of_two, tiles_of
 from otgan.coupling import Coupling, once
-from otgan.measure import Pair
-from otgan.mistakes import WrongValueError
-from otgan.options import WrongKindError, shown
+from otgan.mistakes import OutOfRangeError, WrongKindError, WrongValueError
+from otgan.options import shown
+from otgan.pair import Pair
 from otgan.rounding import UNIT, CostError
 
 __all__ = ["Custom"]
+
+_ROOM = 1e60
+"""Costs between 1 / this and this leave room for their sums and products, and are taken as they are."""
 
 _PROBED = 64
 """Rows whose costs tell of what size all are."""
@@ -72,12 +75,26 @@ class Custom(Cost):
         return replace(self, numpy=both.numpy, dtype=both.x.points.dtype, device=both.x.device, fitted=True)
 
     def normal(self, x: Tensor, y: Tensor, *, rooted: bool) -> Normal:
-        """Divide the values by one power of two for all problems, near the largest of some rows."""
+        """Leave values of common sizes as they are; divide others by one power of two for all problems."""
         plain = super().normal(x, y, rooted=rooted)
-        step = -(-x.shape[1] // _PROBED)
-        probed = max(float(self._values(x[k, ::step], y[k]).amax()) for k in range(len(x)))
-        unit = float(power_of_two(torch.tensor(probed, dtype=torch.float64)))
+        sizes = self._largest(x, y)
+        sizes = sizes[sizes > 0]
+        room = _ROOM ** (1 / self.p)
+        if not len(sizes) or (float(sizes.min()) > 1 / room and float(sizes.max()) < room):
+            return plain
+        if float(sizes.max() / sizes.min()) > room:
+            raise OutOfRangeError(
+                f"the problems of a batch must have costs within {room:.0e} of each other where cost is a function, got "
+                f"{float(sizes.min()):.0e} to {float(sizes.max()):.0e}: solve those problems one by one"
+            )
+        unit = float(power_of_two(sizes.max()))
         return Normal(replace(self, unit=unit), plain.origin, plain.unit, unit * plain.length)
+
+    def _largest(self, x: Tensor, y: Tensor) -> Tensor:
+        """The largest value of each problem among those of some rows, shape (B,), float64."""
+        step = -(-x.shape[1] // _PROBED)
+        found = [float(self._values(here[::step], there).amax()) for here, there in zip(x, y, strict=True)]
+        return torch.tensor(found, dtype=torch.float64, device=x.device)
 
     def block(
         self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
@@ -114,11 +131,12 @@ class Custom(Cost):
     def error(
         self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
     ) -> CostError:
-        """So many units in the last place of the largest value, which is 1 to 2 in normal form."""
+        """So many units in the last place of a problem's largest value, to the power p."""
         del exact, direct, origin
-        size = 0.5 * self.p * 2**self.p * _ACCURATE * torch.finfo(self.dtype).eps
-        sides = [torch.full(side.shape[:2], size, dtype=torch.float64, device=side.device) for side in (x, y)]
-        return CostError((4 * self.p + 4) * UNIT, sides[0], sides[1])
+        share = 0.5 * self.p * 2**self.p * _ACCURATE * torch.finfo(self.dtype).eps
+        size = share * (self._largest(x, y) / self.unit)[:, None] ** self.p
+        of_x, of_y = (size.expand(side.shape[:2]).clone() for side in (x, y))
+        return CostError((4 * self.p + 4) * UNIT, of_x, of_y)
 
     def differentiable(self, x: Tensor, y: Tensor) -> Tensor:
         """Ask the function with a graph; NumPy has none."""
@@ -131,9 +149,9 @@ class Custom(Cost):
         ]
         return torch.stack(found).to(x.device)
 
-    def pull(self, x: Tensor, y: Tensor, mass: Tensor, cost: Tensor) -> tuple[Tensor, Tensor]:
+    def gradients(self, x: Tensor, y: Tensor, mass: Tensor, cost: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients by automatic differentiation, which must be numbers."""
-        pulls = super().pull(x, y, mass, cost)
+        pulls = super().gradients(x, y, mass, cost)
         if not all(bool(torch.isfinite(each).all()) for each in pulls):
             raise WrongValueError(
                 "the derivative of the cost must be finite, got NaN or infinity: where points coincide, make it so, "

@@ -117,7 +117,7 @@ class Euclidean(Norm):
             return cost_matrix(x[None], y[None], 2)[0]
         return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist") ** self.p
 
-    def pull(self, x: Tensor, y: Tensor, mass: Tensor, cost: Tensor) -> tuple[Tensor, Tensor]:
+    def gradients(self, x: Tensor, y: Tensor, mass: Tensor, cost: Tensor) -> tuple[Tensor, Tensor]:
         """Σⱼ massᵢⱼ p ‖xᵢ − yⱼ‖^(p−2) (xᵢ − yⱼ), where a coincident pair pulls with no force; likewise in y."""
         if self.p == SQUARES:
             return _pulled(x, y, mass)
@@ -138,8 +138,8 @@ class Euclidean(Norm):
             (k, j), -single, accumulate=True
         )
 
-    def forces(self, x: Tensor, y: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
-        """The formula of :meth:`pull`, written for a graph."""
+    def differentiable_gradients(self, x: Tensor, y: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+        """The formula of :meth:`gradients`, written for a graph."""
         if self.p == SQUARES:
             return _pulled(x, y, mass)
         difference = x[:, :, None] - y[:, None]
@@ -149,7 +149,7 @@ class Euclidean(Norm):
         pull = force[..., None] * difference
         return pull.sum(2), -pull.sum(1)
 
-    def pull_entries(self, x: Tensor, y: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+    def entry_gradients(self, x: Tensor, y: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients of Σ massᵢ C(xᵢ, yᵢ), 0 where the two coincide."""
         difference = x - y
         distance = self.length(difference)

@@ -10,13 +10,16 @@ import torch
 from torch import Tensor
 
 from otgan.costs.base import Cost
-from otgan.measure import Pair
 from otgan.mistakes import WrongValueError
+from otgan.pair import Pair
 from otgan.rounding import UNIT, CostError
 
 __all__ = ["Haversine"]
 
 _COORDINATES = 2
+
+_TINIEST = 1e-152
+"""Radians below which the square of an angle has few digits, or none."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,14 @@ class Haversine(Cost):
     ) -> CostError:
         """A few roundings relative to the angle, and those of differences of coordinates."""
         del exact, direct, origin
-        slope = self.p * math.pi ** (self.p - 1)
-        sides = [4 * UNIT * slope * side.double().abs().sum(2) + 1e-300 for side in (x, y)]
+        slope, lost = self.p * math.pi ** (self.p - 1), self.underflow(x.shape[2])
+        sides = [4 * UNIT * slope * side.double().abs().sum(2) + lost for side in (x, y)]
         return CostError((40 * self.p + 4) * UNIT, sides[0], sides[1])
+
+    def underflow(self, d: int) -> float:
+        """Cost of the angles whose haversine leaves the range, or has lost digits there."""
+        del d
+        return max(_TINIEST**self.p, 1e-315)
 
     def entries(self, x: Tensor, y: Tensor) -> Tensor:
         """Costs of single pairs."""
@@ -85,7 +93,7 @@ class Haversine(Cost):
         """Angles whose slope is 0 between places that coincide or are opposite."""
         return self._smooth(x[..., :, None, :], y[..., None, :, :])
 
-    def pull_entries(self, x: Tensor, y: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+    def entry_gradients(self, x: Tensor, y: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients of Σ massᵢ C(xᵢ, yᵢ) by automatic differentiation."""
         with torch.enable_grad():
             here, there = x.detach().requires_grad_(), y.detach().requires_grad_()

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from otgan.arrays import holds_tensors, is_list_of_matrices, tensor_of
 from otgan.costs.base import Cost, Normal
 from otgan.costs.tiles import power_of_two
 from otgan.coupling import Coupling, once
-from otgan.measure import Measure, Pair, holds_tensors, is_list_of_matrices, tensor_of
+from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
 from otgan.options import WrongKindError, shown
+from otgan.pair import Pair
 from otgan.rounding import CostError
 
 __all__ = ["Precomputed"]
@@ -170,7 +172,10 @@ class Precomputed(Cost):
         """Divide each problem's costs by a power of two, where they are far from 1."""
         plain = super().normal(x, y, rooted=rooted)
         # The costs of a divergence share one unit, and so one ε.
-        largest = torch.stack([each._held().amax((1, 2)) for each in (self, *self.selves)]).amax(0)
+        sides = ((x, y), (x, x), (y, y))[: 1 + len(self.selves)]
+        # Points without weight are not among these: their costs have no say.
+        blocks = [each.block(*both) for each, both in zip((self, *self.selves), sides, strict=True)]
+        largest = torch.stack([block.amax((1, 2)) for block in blocks]).amax(0).to(self._held().device)
         if bool(((largest == 0) | ((largest > 1 / _ONE) & (largest < _ONE))).all()):
             return Normal(self, plain.origin, plain.unit, plain.length)
         unit = power_of_two(largest)

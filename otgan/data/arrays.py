@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from otgan.data.errors import DataError, SpecError, first_line, listed
-from otgan.data.stored import Source, Stored, check_fits, check_numeric, check_shape, stack
+from otgan.data.sources import Source, Stored, check_fits, check_numeric, check_shape, stack
 
 __all__ = ["DEFAULT_KEYS", "choose_key", "open_npy", "open_npz"]
 

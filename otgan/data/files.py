@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from otgan.data.arrays import open_npy, open_npz
+from otgan.data.catalog import open_laid_out
 from otgan.data.errors import DataError, SpecError
-from otgan.data.images import is_idx, open_cifar10_batch, open_idx
-from otgan.data.known import open_laid_out
-from otgan.data.pictures import open_pictures
-from otgan.data.stored import Source
+from otgan.data.image_files import is_idx, open_cifar10_batch, open_idx
+from otgan.data.image_folders import open_pictures
+from otgan.data.sources import Source
 from otgan.data.tables import open_parquet, open_text
 from otgan.data.tensors import open_pt, open_safetensors
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from otgan.data.catalog import KNOWN, open_known
 from otgan.data.errors import DataError, SpecError, as_text, first_line, listed
 from otgan.data.files import open_path
-from otgan.data.known import KNOWN, open_known
-from otgan.data.stored import Source, select_member
+from otgan.data.sources import Source, select_member
 from otgan.data.toy import TOYS, Toy, build
 
 __all__ = ["NAMES", "Spec", "is_column", "reading", "resolve", "toy_of"]

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from otgan.data.dataset import Dataset, Modes
 from otgan.data.errors import DataError, SpecError, as_text, is_whole, shown
 from otgan.data.naming import NAMES, Spec, is_column, reading, resolve, toy_of
-from otgan.data.stored import Source
+from otgan.data.sources import Source
 from otgan.data.toy import generate
 from otgan.spelling import answer_misspelt
 

@@ -10,7 +10,7 @@ from typing import TextIO
 import numpy as np
 
 from otgan.data.errors import DataError, SpecError, first_line, listed, require, short
-from otgan.data.stored import Source, Stored, check_fits
+from otgan.data.sources import Source, Stored, check_fits
 
 __all__ = ["open_parquet", "open_text"]
 

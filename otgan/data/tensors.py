@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from otgan.data.arrays import BROKEN_ZIP, choose_key
 from otgan.data.errors import DataError, SpecError, first_line, listed, require, short
-from otgan.data.stored import Source, Stored, check_fits, stack
+from otgan.data.sources import Source, Stored, check_fits, stack
 
 __all__ = ["open_pt", "open_safetensors"]
 

@@ -16,7 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from otgan.data.dataset import Dataset, Modes
 from otgan.data.errors import SpecError
-from otgan.data.stored import check_fits
+from otgan.data.sources import check_fits
 
 __all__ = ["TOYS", "TOY_ROWS", "Lines", "Mixture", "SwissRoll", "Toy", "build", "generate"]
 

@@ -18,12 +18,12 @@ from otgan.distances.findings import Caveat, Findings, Stage
 from otgan.distances.metric import arrays_of
 from otgan.distances.sampling import standard_error
 from otgan.distances.terms import Terms
-from otgan.entropic.problems import divergence_of, solve_divergence
-from otgan.measure import Pair
+from otgan.entropic.terms import divergence_of, solve_divergence
 from otgan.normal_form import NormalForm
+from otgan.pair import Pair
 from otgan.problem import EntropicProblem, Problem
-from otgan.result import statuses
 from otgan.spelling import answer_misspelt
+from otgan.status import statuses
 
 __all__ = ["METRIC", "sinkhorn_divergence"]
 

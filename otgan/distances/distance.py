@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from otgan.result import Status, Transport
+from otgan.result import Transport
+from otgan.status import Status
 
 __all__ = ["Distance", "NoiseFloor", "Null", "Support"]
 

@@ -16,9 +16,9 @@ from otgan.distances.terms import Terms
 from otgan.distances.words import listed
 from otgan.divergences import UNWEIGHTED, Cells, estimate
 from otgan.form import Form
-from otgan.measure import Pair
 from otgan.mistakes import WrongValueError
 from otgan.options import WrongKindError, number, shown
+from otgan.pair import Pair
 
 __all__ = ["Divergence"]
 

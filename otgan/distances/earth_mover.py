@@ -12,15 +12,16 @@ from otgan.distances.metric import Metric, arrays_of
 from otgan.distances.sampling import rooted, standard_error
 from otgan.distances.terms import Terms
 from otgan.distances.words import number
-from otgan.exact.coupling import solve_exact
 from otgan.exact.simplex import import_pot
-from otgan.measure import Pair
+from otgan.exact.solver import solve_exact
 from otgan.mistakes import OutOfRangeError
 from otgan.options import check_time_limit
+from otgan.pair import Pair
 from otgan.problem import Problem
-from otgan.result import ConvergenceError, Status, root
+from otgan.result import root
 from otgan.solve import transport
 from otgan.spelling import answer_misspelt
+from otgan.status import ConvergenceError, Status
 
 __all__ = ["METRIC", "emd"]
 

@@ -12,7 +12,7 @@ from otgan.distances.pairs import mean_over_pairs
 from otgan.distances.scaled import in_units, lengths
 from otgan.distances.terms import Terms
 from otgan.form import Form
-from otgan.measure import Pair, pair
+from otgan.pair import Pair, pair
 from otgan.spelling import answer_misspelt
 
 __all__ = ["METRIC", "energy"]

@@ -12,12 +12,12 @@ from otgan.distances.metric import Metric, arrays_of
 from otgan.distances.sampling import standard_error
 from otgan.distances.terms import Terms
 from otgan.distances.words import number
-from otgan.entropic.problems import solve_cross
-from otgan.measure import Pair
+from otgan.entropic.terms import solve_cross
+from otgan.pair import Pair
 from otgan.problem import EntropicProblem
-from otgan.result import Status
 from otgan.solve import transport
 from otgan.spelling import answer_misspelt
+from otgan.status import Status
 
 __all__ = ["METRIC", "Regularized", "sinkhorn"]
 

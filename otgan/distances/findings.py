@@ -10,7 +10,7 @@ from functools import cached_property
 from otgan.costs import Cost
 from otgan.distances.distance import Distance
 from otgan.divergences import Cells, atoms
-from otgan.measure import Pair
+from otgan.pair import Pair
 
 __all__ = ["Caveat", "Findings", "Stage"]
 

@@ -13,7 +13,7 @@ from otgan.distances.metric import Metric
 from otgan.distances.scaled import in_units, lengths
 from otgan.distances.terms import Terms
 from otgan.form import Form
-from otgan.measure import Pair, pair
+from otgan.pair import Pair, pair
 from otgan.result import root
 from otgan.spelling import answer_misspelt
 

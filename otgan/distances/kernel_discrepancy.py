@@ -18,8 +18,8 @@ from otgan.distances.scaled import distances, in_units
 from otgan.distances.terms import Terms
 from otgan.distances.words import number
 from otgan.form import Form
-from otgan.measure import Pair, pair
 from otgan.mistakes import WrongValueError
+from otgan.pair import Pair, pair
 from otgan.spelling import answer_misspelt
 
 __all__ = ["METRIC", "mmd"]

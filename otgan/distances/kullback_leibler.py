@@ -9,7 +9,7 @@ from typing import Any
 from otgan.distances.distance import Distance
 from otgan.distances.divergence import Divergence
 from otgan.distances.findings import Caveat, Findings, Stage
-from otgan.measure import pair
+from otgan.pair import pair
 from otgan.spelling import answer_misspelt
 
 __all__ = ["METRIC", "kl"]

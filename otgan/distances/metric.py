@@ -25,9 +25,10 @@ from otgan.distances.distance import Distance
 from otgan.distances.findings import Caveat
 from otgan.distances.sampling import standard_error
 from otgan.distances.terms import Terms
-from otgan.measure import Measure, Pair
+from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
 from otgan.options import WrongKindError, check_seed, flag, number, one_of, shown, whole_number
+from otgan.pair import Pair
 
 __all__ = ["Metric", "Option", "arrays_of"]
 

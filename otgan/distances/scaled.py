@@ -12,9 +12,10 @@ from torch import Tensor
 
 from otgan.costs import Euclidean
 from otgan.form import in_type
-from otgan.measure import Measure, Pair
+from otgan.measure import Measure
 from otgan.mistakes import OutOfRangeError
 from otgan.normal_form import NormalForm, Side
+from otgan.pair import Pair
 
 __all__ = ["distances", "in_units", "lengths"]
 

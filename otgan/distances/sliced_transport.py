@@ -18,8 +18,8 @@ from otgan.distances.scaled import in_units, lengths
 from otgan.distances.terms import Terms
 from otgan.distances.words import number
 from otgan.form import Form
-from otgan.measure import Pair, pair
 from otgan.options import check_power
+from otgan.pair import Pair, pair
 from otgan.result import root
 from otgan.spelling import answer_misspelt
 

@@ -15,7 +15,6 @@ from otgan.distances.terms import Terms
 from otgan.divergences import OPTIONS
 from otgan.divergences.bins import check_binning
 from otgan.divergences.neighbors import check_k
-from otgan.measure import Pair
 from otgan.mistakes import WrongValueError
 from otgan.options import (
     WrongKindError,
@@ -26,6 +25,7 @@ from otgan.options import (
     shown,
     whole_number,
 )
+from otgan.pair import Pair
 
 __all__ = ["MeasurementSpec"]
 

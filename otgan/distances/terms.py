@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from otgan.costs import Cost
-from otgan.entropic.problems import Settings
-from otgan.measure import Pair
+from otgan.entropic.settings import Settings
 from otgan.normal_form import NormalForm
+from otgan.pair import Pair
 
 __all__ = ["Terms"]
 

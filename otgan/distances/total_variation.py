@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from otgan.distances.divergence import Divergence
-from otgan.measure import pair
+from otgan.pair import pair
 from otgan.spelling import answer_misspelt
 
 __all__ = ["METRIC", "tv"]

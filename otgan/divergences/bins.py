@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from otgan.arrays import tensor_of
 from otgan.divergences.cells import Cells, gather
-from otgan.measure import Measure, Pair, tensor_of
+from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
 from otgan.options import WrongKindError, number, one_of, shown, whole_number
+from otgan.pair import Pair
 
 __all__ = ["check_binning", "histogram"]
 

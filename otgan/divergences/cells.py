@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from otgan.measure import Measure, Pair
+from otgan.measure import Measure
+from otgan.pair import Pair
 
 __all__ = ["Cells", "atoms", "gather"]
 

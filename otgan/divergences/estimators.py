@@ -7,9 +7,9 @@ from typing import Any
 from otgan.divergences.bins import histogram
 from otgan.divergences.cells import Cells, atoms
 from otgan.divergences.neighbors import Neighbors, knn
-from otgan.measure import Pair
 from otgan.mistakes import WrongValueError
 from otgan.normal_form import Side
+from otgan.pair import Pair
 
 __all__ = ["OPTIONS", "UNWEIGHTED", "estimate"]
 

@@ -12,9 +12,9 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from otgan.costs.squares import squared_distances
-from otgan.measure import Pair
 from otgan.mistakes import WrongValueError
 from otgan.options import whole_number
+from otgan.pair import Pair
 
 __all__ = ["Neighbors", "check_k", "knn"]
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from otgan.deadline import NEVER, Deadline
-from otgan.geometry.base import Kernel
+from otgan.geometry.kernel import Kernel
 
 __all__ = ["System", "conjugate_gradients"]
 

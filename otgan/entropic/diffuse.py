@@ -10,60 +10,33 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from otgan.deadline import NEVER, Deadline
-from otgan.entropic.solver import Solution
-from otgan.geometry.base import Geometry
+from otgan.entropic.problem import Limits, Problem, Solution
+from otgan.entropic.tuning import TUNING
 
-__all__ = ["is_diffuse", "solve_diffuse"]
-
-_BEYOND = 8.0
-"""ε, relative to a bound of the largest cost, from which on this is the solver."""
+__all__ = ["is_diffuse", "solve"]
 
 
-def is_diffuse(geometry: Geometry, epsilon: Tensor) -> Tensor:
+def is_diffuse(problem: Problem) -> Tensor:
     """Tell which problems have an ε far beyond their costs, shape (B,)."""
-    return epsilon >= _BEYOND * geometry.largest
+    return problem.epsilon >= TUNING.diffuse * problem.geometry.largest
 
 
-def solve_diffuse(
-    geometry: Geometry,
-    a: Tensor,
-    b: Tensor,
-    epsilon: Tensor,
-    rho: Tensor | None,
-    tol: float,
-    max_iter: int,
-    deadline: Deadline = NEVER,
-) -> Solution:
-    """Solve a batch of problems, balanced where ρ is None.
-
-    Parameters
-    ----------
-    geometry : Geometry
-    a, b : Tensor, shapes (B, n) and (B, m), float64
-    epsilon, rho : Tensor, shape (B,)
-    tol : float
-        L1 error of the marginals (unbalanced: change of the potentials in units of ε) at which to stop.
-    max_iter : int
-    deadline : Deadline
-
-    Returns
-    -------
-    Solution
-    """
-    steps = _Steps(geometry, a, b, epsilon, rho)
+def solve(problem: Problem, limits: Limits) -> Solution:
+    """Solve a batch of problems, balanced or not."""
+    a, b, epsilon = problem.a, problem.b, problem.epsilon
+    steps = _Steps(problem)
     f, g = torch.zeros_like(a), torch.zeros_like(b)
     count, change = 0, torch.full_like(epsilon, torch.inf)
-    while count < max_iter and not (count and deadline.passed):
+    while count < limits.max_iter and not (count and limits.deadline.passed):
         f_old, g_old, last = f, g, change
         f, g = steps.step(f, g)
         count += 1
         change = torch.cat([(f - f_old).abs(), (g - g_old).abs()], 1).amax(1)
         # Every step gains a digit: they go on to where only rounding moves the potentials.
         settled = (change >= 0.5 * last) | (change == 0)
-        if bool((settled & (change <= tol * epsilon)).all()):
+        if bool((settled & (change <= limits.tol * epsilon)).all()):
             break
-    error = steps.error(f, g) if rho is None else change / epsilon
+    error = steps.error(f, g) if problem.balanced else change / epsilon
     passes = torch.full(a.shape[:1], count, dtype=torch.int64, device=a.device)
     return Solution(f, g, steps.excess(f, g), error, passes)
 
@@ -71,10 +44,11 @@ def solve_diffuse(
 class _Steps:
     """Sinkhorn steps whose logarithms are taken of what differs from the total."""
 
-    def __init__(self, geometry: Geometry, a: Tensor, b: Tensor, epsilon: Tensor, rho: Tensor | None) -> None:
-        self.geometry, self.a, self.b, self.epsilon = geometry, a, b, epsilon[:, None]
-        self.mass_a, self.mass_b = a.sum(1, keepdim=True), b.sum(1, keepdim=True)
-        self.rho = None if rho is None else rho[:, None]
+    def __init__(self, problem: Problem) -> None:
+        self.geometry, self.a, self.b = problem.geometry, problem.a, problem.b
+        self.epsilon = problem.epsilon[:, None]
+        self.mass_a, self.mass_b = self.a.sum(1, keepdim=True), self.b.sum(1, keepdim=True)
+        self.rho = None if problem.rho is None else problem.rho[:, None]
         self.damping = 1.0 if self.rho is None else self.rho / (self.rho + self.epsilon)
 
     def step(self, f: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:

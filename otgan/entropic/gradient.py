@@ -9,16 +9,14 @@ the complement. O(nm) memory, O(nmd) for p ≠ 2.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from otgan.costs import Cost
-
-if TYPE_CHECKING:
-    from otgan.entropic.coupling import EntropicCoupling
+from otgan.entropic.problem import Problem
 
 __all__ = ["second_order_gradients"]
 
@@ -27,28 +25,29 @@ _WELL = 1e-4
 
 
 def second_order_gradients(
-    coupling: EntropicCoupling, x: Tensor, y: Tensor, a: Tensor, b: Tensor
+    problem: Problem, potentials: tuple[Tensor, Tensor], inputs: tuple[Tensor, Tensor, Tensor, Tensor]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Gradients of the value in x, y, a and b, as differentiable functions of them.
 
     Parameters
     ----------
-    coupling : EntropicCoupling
-        The solved problem, balanced.
-    x, y : Tensor, shapes (B, n, d) and (B, m, d)
-    a, b : Tensor, shapes (B, n) and (B, m)
+    problem : Problem
+        Balanced.
+    potentials : tuple of Tensor
+        Its solution f and g.
+    inputs : tuple of Tensor
+        x and y, shapes (B, n, d) and (B, m, d), and a and b, shapes (B, n) and (B, m), with their graph.
 
     Returns
     -------
     tuple of Tensor
         Of the shapes of x, y, a and b, float64. Third derivatives raise an error.
     """
-    rule, epsilon = coupling.geometry.rule, coupling.epsilon
-    assert epsilon is not None
-    x, y, a, b = x.double(), y.double(), a.double(), b.double()
-    f, g = _Potentials.apply(x, y, a, b, coupling.f, coupling.g, epsilon, rule)
+    rule, epsilon = problem.geometry.rule, problem.epsilon
+    x, y, a, b = (each.double() for each in inputs)
+    f, g = _Potentials.apply(x, y, a, b, *potentials, epsilon, rule)
     plan = _plan(x, y, a, b, f, g, epsilon, rule)
-    return *rule.forces(x, y, plan), f, g
+    return *rule.differentiable_gradients(x, y, plan), f, g
 
 
 def _plan(

@@ -8,6 +8,7 @@ import math
 import torch
 from torch import Tensor
 
+from otgan.entropic.problem import Problem
 from otgan.geometry.base import Geometry
 
 __all__ = ["FAR", "Iterate"]
@@ -32,17 +33,15 @@ class Iterate:
         Products with K and Kᵀ so far, a pair counting as one pass.
     """
 
-    def __init__(
-        self, geometry: Geometry, a: Tensor, b: Tensor, epsilon: Tensor, f: Tensor, g: Tensor, tol: float
-    ) -> None:
-        self._whole = geometry
+    def __init__(self, problem: Problem, f: Tensor, g: Tensor, tol: float) -> None:
+        self._whole = problem.geometry
         self._index: Tensor | None = None
-        self.a, self.b, self.epsilon, self.tol = a, b, epsilon, tol
+        self.a, self.b, self.epsilon, self.tol = problem.a, problem.b, problem.epsilon, tol
         self.passes, self.rescues = 0.0, 0
-        self.no_x, self.no_y = a == 0, b == 0
+        self.no_x, self.no_y = self.a == 0, self.b == 0
         self._absorb(f, g)
-        self.ratio = torch.ones_like(b)
-        self.error = torch.full_like(epsilon, torch.inf)
+        self.ratio = torch.ones_like(self.b)
+        self.error = torch.full_like(self.epsilon, torch.inf)
 
     def _absorb(self, f: Tensor, g: Tensor) -> None:
         # Without mass on either side, f + g is not bounded by C: such points would overflow the kernel.
@@ -90,7 +89,7 @@ class Iterate:
         The L1 error does not see light points. What they lack must be made up before ε falls, while it takes a
         shift of a few ε; later it takes a hundred times as many.
         """
-        return bool(((self.ratio < 2.72) & (self.ratio > 0.368)).all())
+        return bool(((self.ratio < math.e) & (self.ratio > 1 / math.e)).all())
 
     def plain_step(self) -> None:
         """Take a Sinkhorn step in v: make the column sums exact."""

@@ -16,12 +16,15 @@ from torch import Tensor
 from otgan.deadline import NEVER, Deadline
 from otgan.entropic.conjugate import System, conjugate_gradients
 from otgan.entropic.iterate import Iterate
-from otgan.geometry.base import Kernel
+from otgan.geometry.kernel import Kernel
 
 __all__ = ["Newton"]
 
 _ROUNDING = 1e-15
 """Rounding of the dual value, relative to the terms that it sums."""
+
+_SHARP = 1e-7
+"""Goal above which a rise of the dual value below a millionth of the error is not told from none."""
 
 _TRUST = 20.0
 """Largest entry of a step, in units of ε: beyond it the quadratic model says nothing."""
@@ -147,7 +150,7 @@ def _line_search(it: Iterate, direction: Tensor, gap: Tensor) -> None:
     slope = (direction * gap).sum(1)
     value = it.semi_dual()
     # What rounding leaves of a rise: near the solution the rise itself, of second order, is below it.
-    noise = 1e-6 * it.error if it.tol > 1e-7 else _ROUNDING * (1 + it.error + value.abs())
+    noise = 1e-6 * it.error if it.tol > _SHARP else _ROUNDING * (1 + it.error + value.abs())
     before_v = it.v
     # Where even short steps fail, a plain Sinkhorn step never does.
     plain = before_v / it.ratio

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from otgan.entropic.solver import Solution
+from otgan.entropic.problem import Solution
 
 __all__ = ["Assembly", "groups_of_similar_size"]
 
@@ -36,7 +36,7 @@ def _cut(order: list[int], rows: Sequence[int], columns: Sequence[int]) -> Itera
     middle = len(order) // 2
     halves = [half for half in (order[:middle], order[middle:]) if half]
     areas = [len(half) * max(rows[k] for k in half) * max(columns[k] for k in half) for half in halves]
-    if len(halves) < 2 or len(order) * n * m - sum(areas) < _WORTH:
+    if len(halves) == 1 or len(order) * n * m - sum(areas) < _WORTH:
         yield order, n, m
         return
     for half in halves:

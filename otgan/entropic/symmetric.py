@@ -8,42 +8,16 @@ At the solution f = g = T f, where T is the softmin over x. The averaged step f 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
-from otgan.deadline import NEVER, Deadline
-from otgan.entropic.solver import Solution
-from otgan.geometry.base import Geometry
+from otgan.entropic.problem import Limits, Problem, Solution
 
-__all__ = ["solve_symmetric"]
+__all__ = ["solve"]
 
 
-def solve_symmetric(
-    geometry: Geometry,
-    a: Tensor,
-    epsilon: Tensor,
-    *,
-    tol: float,
-    max_iter: int,
-    deadline: Deadline = NEVER,
-) -> Solution:
-    """Solve a batch of self-transport problems.
-
-    Parameters
-    ----------
-    geometry : Geometry
-        Costs between x and x.
-    a : Tensor, shape (B, n), float64
-    epsilon : Tensor, shape (B,), float64
-    tol : float
-        L1 error of both marginals together, which are equal by symmetry.
-    max_iter : int
-    deadline : Deadline
-
-    Returns
-    -------
-    Solution
-        With g = f.
-    """
+def solve(problem: Problem, limits: Limits) -> Solution:
+    """Solve a batch of balanced problems between x and itself; the solution has g = f."""
+    geometry, a, epsilon = problem.geometry, problem.a, problem.epsilon
+    tol, max_iter, deadline = limits.tol, limits.max_iter, limits.deadline
     scale = epsilon[:, None]
     zero = torch.zeros_like(a)
     aim, count = tol, 0

@@ -10,15 +10,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from otgan.deadline import NEVER, Deadline
-from otgan.entropic.annealing import levels
-from otgan.entropic.solver import Solution
-from otgan.geometry.base import Geometry, Kernel
+from otgan.deadline import Deadline
+from otgan.entropic.problem import Limits, Problem, Solution
+from otgan.entropic.schedule import levels
+from otgan.geometry.base import Kernel
 
-__all__ = ["solve_unbalanced"]
+__all__ = ["solve"]
 
 _STAGE_CHANGE = 0.1
 """Change of the potentials, in units of ε, at which a stage that is not the last one ends."""
+
+_STAGE_ACCURACY = 1e-3
+"""Marginal error that the kernel of such a stage must be good for."""
 
 _STAGE_STEPS = 20
 """Steps after which a stage that is not the last one ends anyway."""
@@ -33,65 +36,42 @@ _Absorbed = tuple[Kernel, Tensor, Tensor]
 """A kernel and the potentials absorbed in it, −inf at points of weight 0."""
 
 
-def solve_unbalanced(
-    geometry: Geometry,
-    a: Tensor,
-    b: Tensor,
-    epsilon: Tensor,
-    rho: Tensor,
-    *,
-    start: Tensor,
-    tol: float,
-    max_iter: int,
-    symmetric: bool = False,
-    deadline: Deadline = NEVER,
-) -> Solution:
-    """Solve a batch of unbalanced problems.
+def solve(problem: Problem, limits: Limits, first: Tensor) -> Solution:
+    """Solve a batch of problems whose marginals are penalties.
 
     Parameters
     ----------
-    geometry : Geometry
-    a, b : Tensor, shapes (B, n) and (B, m), float64
-        Weights of any total.
-    epsilon, rho : Tensor, shape (B,), float64
-    start : Tensor, shape (B,)
+    problem : Problem
+        With a ρ. Where it is symmetric f = g, and averaged steps converge fast at every ε.
+    limits : Limits
+    first : Tensor, shape (B,)
         ε of the first stage.
-    tol : float
-        Change of the potentials in one step, in units of ε, at which to stop.
-    max_iter : int
-        Passes over the kernel after which to stop.
-    symmetric : bool
-        Whether x and y are the same measure: then f = g, and averaged steps converge fast at every ε.
-    deadline : Deadline
 
     Returns
     -------
     Solution
         Its ``error`` is the change of the potentials in the last step, in units of ε.
     """
-    state = _State(geometry, a, b, rho, symmetric, deadline)
-    if not symmetric:
-        for level in levels(start, epsilon):
-            if state.passes >= max_iter - 1 or deadline.passed:
-                break
-            # One pass is kept for ε itself, whose change tells how far the result is from the solution.
-            state.run(level, _STAGE_CHANGE, min(state.passes + _STAGE_STEPS, max_iter - 1), 1e-3)
-    change = state.run(epsilon, tol, max_iter, tol)
-    f, g = state.f, state.g
-    row_sums, _ = geometry.marginals(epsilon, f, g, a, b)
-    passes = torch.full(a.shape[:1], round(state.passes), dtype=torch.int64, device=a.device)
-    return Solution(f, g, row_sums.sum(1) - a.sum(1) * b.sum(1), change, passes)
+    state, most = _State(problem, limits.deadline), limits.max_iter
+    for level in [] if problem.symmetric else levels(first, problem.epsilon):
+        if state.passes >= most - 1 or limits.deadline.passed:
+            break
+        # One pass is kept for ε itself, whose change tells how far the result is from the solution.
+        state.run(level, _STAGE_CHANGE, min(state.passes + _STAGE_STEPS, most - 1), _STAGE_ACCURACY)
+    change = state.run(problem.epsilon, limits.tol, most, limits.tol)
+    excess, _ = problem.measured(state.f, state.g)
+    passes = torch.full(change.shape, round(state.passes), dtype=torch.int64, device=change.device)
+    return Solution(state.f, state.g, excess, change, passes)
 
 
 class _State:
     """Potentials f and g, held relative to an absorbed kernel while one ε is iterated."""
 
-    def __init__(
-        self, geometry: Geometry, a: Tensor, b: Tensor, rho: Tensor, symmetric: bool, deadline: Deadline
-    ) -> None:
-        self.deadline = deadline
-        self.geometry, self.a, self.b, self.rho, self.symmetric = geometry, a, b, rho[:, None], symmetric
-        self.f, self.g = torch.zeros_like(a), torch.zeros_like(b)
+    def __init__(self, problem: Problem, deadline: Deadline) -> None:
+        assert problem.rho is not None
+        self.deadline, self.symmetric = deadline, problem.symmetric
+        self.geometry, self.a, self.b, self.rho = problem.geometry, problem.a, problem.b, problem.rho[:, None]
+        self.f, self.g = torch.zeros_like(self.a), torch.zeros_like(self.b)
         self.passes = 0.0
 
     def run(self, epsilon: Tensor, tol: float, limit: float, accuracy: float) -> Tensor:

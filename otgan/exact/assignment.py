@@ -6,16 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from otgan.exact.arcs import Arcs, Floats
+from otgan.exact.sparse_plan import Floats, SparsePlan
 
 __all__ = ["potentials", "solve_assignment"]
 
 
-def solve_assignment(cost: Floats) -> Arcs:
+def solve_assignment(cost: Floats) -> SparsePlan:
     """Couple n points with n points of weight 1/n by SciPy's shortest augmenting paths."""
     i, j = linear_sum_assignment(cost)
     mass = np.full(len(i), 1 / len(i))
-    return Arcs(i, j, mass, None, None, "assignment")
+    return SparsePlan(i, j, mass, None, None, "assignment")
 
 
 def potentials(cost: Floats, match: NDArray[np.int64]) -> tuple[Floats, Floats]:

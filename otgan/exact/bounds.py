@@ -17,8 +17,8 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from otgan.costs import Cost
-from otgan.exact.arcs import Arcs, Floats
 from otgan.exact.flows import whole_flows
+from otgan.exact.sparse_plan import Floats, SparsePlan
 from otgan.rounding import UNIT, CostError, sum_error, weight_error
 
 __all__ = ["Problem", "interval"]
@@ -58,13 +58,13 @@ class Problem:
     cost: Cost
 
 
-def interval(problem: Problem, arcs: Arcs, f: Floats, g: Floats) -> tuple[float, float]:
+def interval(problem: Problem, arcs: SparsePlan, f: Floats, g: Floats) -> tuple[float, float]:
     """Return certified lower and upper bounds of the least cost.
 
     Parameters
     ----------
     problem : Problem
-    arcs : Arcs
+    arcs : SparsePlan
         An optimal plan, up to rounding.
     f, g : ndarray
         Optimal potentials, up to rounding.
@@ -120,7 +120,7 @@ def _dual(problem: Problem, f: Floats, g: Floats, error: CostError | None) -> fl
     )
 
 
-def _repair(problem: Problem, arcs: Arcs, most: tuple[Tensor, Tensor]) -> float:
+def _repair(problem: Problem, arcs: SparsePlan, most: tuple[Tensor, Tensor]) -> float:
     """A bound of what it costs to give the arcs exactly the marginals that were asked for.
 
     Mass that is missing or too much at a point moves at a cost of at most its share of the largest costs, `most`.
@@ -136,7 +136,7 @@ def _repair(problem: Problem, arcs: Arcs, most: tuple[Tensor, Tensor]) -> float:
     return total
 
 
-def _leveled(problem: Problem, arcs: Arcs, f: Floats, g: Floats) -> tuple[Floats, Floats]:
+def _leveled(problem: Problem, arcs: SparsePlan, f: Floats, g: Floats) -> tuple[Floats, Floats]:
     """Potentials about each cluster's own level, where numbers are small, made feasible by two c-transforms.
 
     What no arc connects may be shifted against each other as long as potentials stay feasible, which the transforms see

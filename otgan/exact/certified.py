@@ -21,16 +21,16 @@ from torch import Tensor
 from otgan.costs import Cost
 from otgan.costs.tiles import tiles_of
 from otgan.deadline import NEVER, Deadline
-from otgan.exact.arcs import Arcs, Floats, lasting
 from otgan.exact.potentials import approximate_potentials
 from otgan.exact.simplex import OutOfTimeError, SimplexError, check_result, import_pot, run_pot
+from otgan.exact.sparse_plan import Floats, SparsePlan, lasting
 
 __all__ = ["solve_certified", "sparse_simplex_available"]
 
 Ints = NDArray[np.int64]
 
 _NEAREST = 16
-"""Arcs of least reduced cost that every point contributes to the first restricted problem."""
+"""SparsePlan of least reduced cost that every point contributes to the first restricted problem."""
 
 _GAP = 1e-12
 """Duality gap, relative to the mean cost, that ends the search: rounding alone leaves about a tenth of it."""
@@ -89,7 +89,7 @@ def solve_certified(
     b: Floats,
     cost: Cost,
     deadline: Deadline = NEVER,
-) -> Arcs:
+) -> SparsePlan:
     """Solve min ⟨P, C⟩ over plans with marginals a and b, without a cost matrix.
 
     Parameters
@@ -102,7 +102,7 @@ def solve_certified(
 
     Returns
     -------
-    Arcs
+    SparsePlan
         With potentials that are feasible for all n·m arcs.
 
     Raises
@@ -124,7 +124,7 @@ def solve_certified(
     i, j, mass, f, g = _generate(inner, deadline)
     if len(rows) < len(a) or len(columns) < len(b):
         f, g = _extend(_Problem(new_x, new_y, a, b, scaled), columns, g)
-    return Arcs(rows[i], columns[j], mass, unit * f, unit * g, "certified")
+    return SparsePlan(rows[i], columns[j], mass, unit * f, unit * g, "certified")
 
 
 def _extend(problem: _Problem, columns: Ints, g: Floats) -> tuple[Floats, Floats]:
@@ -184,7 +184,7 @@ def _generate(problem: _Problem, deadline: Deadline) -> tuple[Ints, Ints, Floats
 
 
 def _nearest(problem: _Problem, f: Tensor, g: Tensor) -> Ints:
-    """Arcs of least reduced cost of every point of either side, as sorted codes i·m + j."""
+    """SparsePlan of least reduced cost of every point of either side, as sorted codes i·m + j."""
     m = len(g)
     codes = []
     best: tuple[Tensor, Tensor] | None = None

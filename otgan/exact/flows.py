@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from otgan.exact.arcs import Floats
+from otgan.exact.sparse_plan import Floats
 
 __all__ = ["whole_flows", "whole_weights"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from otgan.exact.arcs import Arcs, Floats, lasting
 from otgan.exact.flows import whole_weights
+from otgan.exact.sparse_plan import Floats, SparsePlan, lasting
 
 __all__ = ["solve_line"]
 
@@ -21,7 +21,7 @@ def solve_line(
     b: Floats,
     p: float,
     given: tuple[Floats | None, Floats | None] | None = None,
-) -> Arcs:
+) -> SparsePlan:
     """Couple two weighted sets on the line in sorted order, which is optimal for every cost |x − y|^p, p >= 1.
 
     Parameters
@@ -36,7 +36,7 @@ def solve_line(
 
     Returns
     -------
-    Arcs
+    SparsePlan
         At most n + m − 1 arcs. Along the staircase of the sorted coupling fᵢ + gⱼ = Cᵢⱼ determines the
         potentials; they are feasible because the cost matrix of sorted points is Monge.
     """
@@ -68,4 +68,4 @@ def solve_line(
     g[order_y] = np.concatenate([[0.0], np.cumsum(steps[~advance_x])])
     i, j = order_x[i], order_y[j]
     keep = (mass > 0) if whole else lasting(i, j, mass, a, b) & (mass > 0)
-    return Arcs(i[keep], j[keep], mass[keep], f, g, "line")
+    return SparsePlan(i[keep], j[keep], mass[keep], f, g, "line")

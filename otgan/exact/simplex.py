@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from otgan.deadline import NEVER, Deadline
-from otgan.exact.arcs import Arcs, Floats, lasting
+from otgan.exact.sparse_plan import Floats, SparsePlan, lasting
 from otgan.mistakes import OtganError
 
 __all__ = ["OutOfTimeError", "SimplexError", "check_result", "import_pot", "run_pot", "solve_simplex"]
@@ -52,7 +52,7 @@ def solve_simplex(
     *,
     max_iter: int | None = None,
     deadline: Deadline = NEVER,
-) -> Arcs:
+) -> SparsePlan:
     """Solve min ⟨P, C⟩ over plans with marginals a and b.
 
     Parameters
@@ -110,7 +110,7 @@ def solve_simplex(
             f"the network simplex returned a plan with a marginal error of {missing:.1e} and a duality gap of "
             f"{gap:.1e} (costs up to {largest:.1e}); the weights may span more orders of magnitude than it resolves"
         )
-    return Arcs(i, j, mass, f, g, "simplex")
+    return SparsePlan(i, j, mass, f, g, "simplex")
 
 
 def _pivot(

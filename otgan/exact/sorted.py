@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from otgan.costs import Cost
-from otgan.exact.arcs import Arcs, Floats
 from otgan.exact.line import solve_line
+from otgan.exact.sparse_plan import Floats, SparsePlan
 from otgan.rounding import UNIT
 
 __all__ = ["solve_roughly"]
 
 
-def solve_roughly(x: Tensor, y: Tensor, a: Floats, b: Floats, cost: Cost) -> Arcs:
+def solve_roughly(x: Tensor, y: Tensor, a: Floats, b: Floats, cost: Cost) -> SparsePlan:
     """Couple two sets in the order of their projections, with the potentials of a translation.
 
     The direction is that of the difference v of the means. By convexity

@@ -15,6 +15,12 @@ from otgan.gan.errors import OptionError
 
 __all__ = ["device", "flag", "mapping", "modules", "path", "real", "seed", "shown", "whole"]
 
+_READABLE = 60
+"""Characters of a value that a message shows."""
+
+_LARGEST = 1e30
+"""Largest number of a size that can be counted with."""
+
 
 def shown(value: Any) -> str:
     """Return a value as a message names it: in one line, of a length that can be read."""
@@ -24,7 +30,7 @@ def shown(value: Any) -> str:
         words = " ".join(ascii(value).split())
     except Exception:  # a __repr__ of somebody else's, or an integer too long to print
         words = ""
-    return words if 0 < len(words) <= 60 else f"an object of type {type(value).__name__}"
+    return words if 0 < len(words) <= _READABLE else f"an object of type {type(value).__name__}"
 
 
 def whole(name: str, value: Any, least: int = 1, bits: int = 63) -> int:
@@ -52,7 +58,7 @@ def seed(value: Any, name: str = "seed") -> int:
 def real(name: str, value: Any) -> float:
     """Return a number of a size that can be counted with."""
     known = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
-    if not known or not -1e30 <= value <= 1e30:
+    if not known or not -_LARGEST <= value <= _LARGEST:
         raise OptionError(f"{name} must be a number between -1e30 and 1e30, got {shown(value)}")
     return float(value)
 

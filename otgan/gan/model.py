@@ -9,7 +9,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from otgan.data.stored import check_fits
+from otgan.data.sources import check_fits
 from otgan.gan import arguments
 from otgan.gan.datasets.arrays import rows_of
 from otgan.gan.datasets.scaling import Scaling
@@ -26,6 +26,8 @@ _CHUNK = 1000
 """Samples that are decoded or encoded at once."""
 _TRAVERSED = 16
 """Coordinates of a code that are traversed, at most."""
+_MATRIX = 2
+"""Dimensions of a set of codes."""
 
 
 @dataclass(eq=False)
@@ -92,7 +94,7 @@ class Model:
     def decode(self, z: ArrayLike | Tensor) -> NDArray[np.float32]:
         """Return what the generator makes of codes, see :meth:`otgan.gan.Run.decode`."""
         codes = torch.from_numpy(rows_of("z", z)).to(self.device)
-        if codes.ndim != 2 or codes.shape[1] != self.system.latent or not codes.numel():
+        if codes.ndim != _MATRIX or codes.shape[1] != self.system.latent or not codes.numel():
             raise OptionError(
                 f"codes must have the shape (n, {self.system.latent}), got {tuple(codes.shape)}"
             )

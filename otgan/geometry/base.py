@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Self
 
@@ -13,72 +12,18 @@ from torch import Tensor
 
 from otgan.costs import Cost
 from otgan.costs.exponents import exponents
+from otgan.geometry.kernel import LOG2E, Kernel, log_sum_exp
 from otgan.rounding import CostError
 
-__all__ = ["LOG2E", "Geometry", "Kernel", "log_sum_exp", "rows_per_tile"]
+__all__ = ["Geometry", "rows_per_tile"]
 
 _TILE = 2**18
 """Entries of a block of costs: few enough to stay in cache between the steps of a pass."""
 
 
-_FLOOR = -100.0
-
-LOG2E = 1 / math.log(2)
-"""Exponentials are taken to the base 2: torch's `exp` on CPU is up to fifty times slower where it underflows."""
-
-
-def exp2_(exponent: Tensor) -> Tensor:
-    """2 to the power of the exponents, overwriting them; float32 results below 2^-100 become 0.
-
-    Where results underflow torch takes three times as long to form them, and the processor to multiply what is nearly
-    0: in a kernel at small ε that is most of them.
-    """
-    if exponent.dtype != torch.float32:
-        return exponent.exp2_()
-    return torch.threshold_(exponent.clamp_min_(_FLOOR - 1).exp2_(), 2.0**_FLOOR, 0.0)
-
-
-def log_sum_exp(exponent: Tensor, axis: int) -> Tensor:
-    """log Σ exp(exponent) along an axis, overwriting the exponents."""
-    largest = exponent.amax(axis, keepdim=True)
-    anchor = largest.masked_fill(largest == -torch.inf, 0.0)
-    return exponent.sub_(anchor).mul_(LOG2E).exp2_().sum(axis).log_().add_(anchor.squeeze(axis))
-
-
 def rows_per_tile(batch: int, columns: int, tile: int = _TILE) -> int:
     """Rows of a block of `tile` entries over all problems, at least one."""
     return max(1, tile // max(1, batch * columns))
-
-
-class Kernel(ABC):
-    """The linear map K = exp((f + g − C)/ε) at fixed potentials: the solver's every iteration is one or two of it."""
-
-    dtype: torch.dtype = torch.float64
-    """Type of vectors that the kernel loses nothing of; others it takes as well."""
-
-    exact: bool = False
-    """Whether the products are those of the float64 kernel but for rounding in float64."""
-
-    @abstractmethod
-    def __call__(self, v: Tensor, axis: int) -> Tensor:
-        """K v over y for axis 1, (B, m) to (B, n); Kᵀ v over x for axis 0, (B, n) to (B, m)."""
-
-    def through(self, v: Tensor, turn: Callable[[Tensor, slice], Tensor]) -> tuple[Tensor, Tensor]:
-        """Go over y, through x and back: s = K v, w = turn(s) and Kᵀ w, shapes (B, n) and (B, m).
-
-        A Sinkhorn pass and the product with a Newton system have this form. `turn` acts row by row: it receives the
-        sums of some rows and the slice of them, so that a backend can finish each block while it is in cache.
-        """
-        sums = self(v, 1)
-        return sums, self(turn(sums, slice(None)), 0)
-
-    @abstractmethod
-    def take(self, keep: Tensor) -> Kernel:
-        """Return the kernel of the problems whose indices are in `keep`."""
-
-    def gram(self, w: Tensor) -> Tensor | None:
-        """Kᵀ diag(w) K of shape (B, m, m), in the kernel's own type, or None where K is not stored."""
-        return None
 
 
 class Geometry(ABC):
@@ -139,11 +84,6 @@ class Geometry(ABC):
         """Batch size and the numbers of points: (B, n, m)."""
         return self.x.shape[0], self.x.shape[1], self.y.shape[1]
 
-    @property
-    def skips_padding(self) -> bool:
-        """Whether the padding of a ragged batch costs nothing, so that its problems need no sorting by size."""
-        return False
-
     @abstractmethod
     def tiles(self) -> Iterator[tuple[slice, Tensor]]:
         """Yield (rows, costs of shape (B, rows, m), float64)."""
@@ -160,19 +100,6 @@ class Geometry(ABC):
     def take(self, keep: Tensor) -> Self:
         """Return the geometry of the problems whose indices are in `keep`."""
         return type(self)(self.x[keep], self.y[keep], self.rule, self.direct)
-
-    def presolve(
-        self, a: Tensor, b: Tensor, epsilon: Tensor, start: Tensor, tol: float
-    ) -> tuple[Tensor, Tensor] | None:
-        """Solve the problems as well as the backend can on its own; the solver verifies and finishes.
-
-        Returns
-        -------
-        tuple of Tensor, shapes (B, m) and (B,), or None
-            Potentials g and the passes that they took; None where the backend has no solver of its own.
-        """
-        del a, b, epsilon, start, tol
-        return None
 
     def softmin(self, epsilon: Tensor, h: Tensor, axis: int) -> Tensor:
         """Soft minimum −ε log Σ exp((h − C)/ε) over one side, in the log-domain.
@@ -285,7 +212,9 @@ class Geometry(ABC):
             total += (u[:, rows] * (cost @ v[..., None])[..., 0]).sum(1)
         return total
 
-    def pull(self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    def point_gradients(
+        self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Gradients of ⟨P, C⟩ in the points at the fixed plan P = a b exp((f + g − C)/ε).
 
         Returns
@@ -295,7 +224,7 @@ class Geometry(ABC):
         x, y = self.x.double(), self.y.double()
         pull_x, pull_y = torch.zeros_like(x), torch.zeros_like(y)
         for rows, plan, cost in self.plan_tiles(epsilon, f, g, a, b):
-            pulls = self.rule.pull(x[:, rows], y, plan, cost)
+            pulls = self.rule.gradients(x[:, rows], y, plan, cost)
             pull_x[:, rows] = pulls[0]
             pull_y += pulls[1]
         return pull_x, pull_y

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from otgan.costs import Cost, Euclidean
-from otgan.geometry.base import Kernel
+from otgan.geometry.kernel import Kernel
 from otgan.geometry.streamed import StreamedGeometry
 from otgan.geometry.triton.device import require_device
 from otgan.mistakes import WrongValueError

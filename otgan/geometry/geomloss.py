@@ -15,7 +15,8 @@ from torch import Tensor
 
 from otgan.costs import Cost, Euclidean
 from otgan.costs.squares import cost_matrix
-from otgan.geometry.base import Geometry, Kernel
+from otgan.geometry.base import Geometry
+from otgan.geometry.kernel import Kernel
 from otgan.geometry.streamed import StreamedGeometry
 from otgan.mistakes import WrongValueError
 

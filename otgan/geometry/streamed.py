@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from otgan.geometry.base import LOG2E, Geometry, Kernel, exp2_, rows_per_tile
+from otgan.geometry.base import Geometry, rows_per_tile
+from otgan.geometry.kernel import LOG2E, Kernel, exp2_
 from otgan.memory import empty
 
 __all__ = ["StreamedGeometry"]
@@ -85,13 +86,13 @@ class StreamedKernel(Kernel):
             total += (block.mT @ v_[:, rows])[..., 0]
         return total
 
-    def through(self, v: Tensor, turn: Callable[[Tensor, slice], Tensor]) -> tuple[Tensor, Tensor]:
+    def through(self, v: Tensor, callback: Callable[[Tensor, slice], Tensor]) -> tuple[Tensor, Tensor]:
         """K v, turned, and back in one sweep: each block is formed once."""
         v_ = v.to(self.dtype)[..., None]
         sums, back = v.new_empty(self.geometry.shape[:2]), torch.zeros_like(self.g)
         for rows, block in self._blocks():
             sums[:, rows] = (block @ v_)[..., 0]
-            back += (block.mT @ turn(sums[:, rows], rows).to(self.dtype)[..., None])[..., 0]
+            back += (block.mT @ callback(sums[:, rows], rows).to(self.dtype)[..., None])[..., 0]
         return sums, back.to(v.dtype)
 
     def take(self, keep: Tensor) -> StreamedKernel:

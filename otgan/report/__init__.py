@@ -7,6 +7,7 @@ misleads into words, and the :class:`Report` holds it all.
 
 from otgan.distances.distance import Distance, NoiseFloor, Null, Support
 from otgan.distances.spec import MeasurementSpec
-from otgan.report.comparison import Report, compare
+from otgan.report.comparison import compare
+from otgan.report.report import Report
 
 __all__ = ["Distance", "MeasurementSpec", "NoiseFloor", "Null", "Report", "Support", "compare"]

@@ -17,6 +17,9 @@ __all__ = ["caveats"]
 
 _SIGNIFICANT = 0.05
 
+_SEVERAL = 2
+"""Coordinates from which on one of them may outweigh the others."""
+
 
 def caveats(found: Findings) -> tuple[str, ...]:
     """Return one sentence for each thing that a reader of the numbers should know."""
@@ -125,7 +128,7 @@ def _resolution(found: Findings, distances: Sequence[Distance]) -> Iterator[str]
 
 def _columns(found: Findings, distances: Sequence[Distance]) -> Iterator[str]:
     """One coordinate that outweighs all others, as where columns have different units."""
-    if found.dimension < 2 or not any(metric_of(each.metric).by_lengths for each in distances):
+    if found.dimension < _SEVERAL or not any(metric_of(each.metric).by_lengths for each in distances):
         return
     spread = _variance(found.both.x) + _variance(found.both.y)
     total, top = float(spread.sum()), int(spread.argmax())

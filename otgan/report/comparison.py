@@ -4,199 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import json
-import math
-import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cache
-from importlib import metadata
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-import otgan
 from otgan.distances import DEFAULT
 from otgan.distances.distance import Distance
 from otgan.distances.findings import Findings
 from otgan.distances.request import Request
 from otgan.distances.spec import MeasurementSpec
-from otgan.distances.words import number
-from otgan.measure import Measure, Pair, pair
-from otgan.mistakes import NoSuchNameError, WrongValueError
+from otgan.measure import Measure
+from otgan.mistakes import WrongValueError
 from otgan.options import WrongKindError, flag, shown, whole_number
+from otgan.pair import Pair, pair
 from otgan.plain import plain as safe
-from otgan.report import text
 from otgan.report.caveats import caveats
+from otgan.report.report import Report
 from otgan.report.uncertainty import noise_floor, permutation_null
-from otgan.result import ConvergenceError
 from otgan.spelling import answer_misspelt
+from otgan.status import ConvergenceError
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+__all__ = ["compare"]
 
-__all__ = ["Report", "compare"]
-
-_SCHEMA = 1
-_PACKAGES = ("numpy", "scipy", "torch", "pot")
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Report:
-    """Distances between two sets of samples, each with its certificate. Made by :func:`otgan.compare`.
-
-    ``str(report)`` is a table, ``report["emd"]`` one of its distances, ``report.plot()`` a figure.
-
-    Attributes
-    ----------
-    names : tuple of str
-        What x and y are called.
-    warnings : tuple of str
-        Where a number misleads, in plain words.
-    seed : int or None
-        What the noise floor and the permutations follow from; None for a generator.
-    seconds : float
-        Wall time of everything.
-    """
-
-    names: tuple[str, str]
-    warnings: tuple[str, ...]
-    seed: int | None
-    seconds: float
-    _distances: tuple[Distance, ...] = field(repr=False)
-    _both: Pair = field(repr=False)
-
-    @property
-    def distances(self) -> Mapping[str, Distance]:
-        """The distances by the names that were asked for, in that order."""
-        return MappingProxyType({each.name: each for each in self._distances})
-
-    @property
-    def converged(self) -> bool:
-        """Whether every distance is what it claims to be."""
-        return all(each.converged for each in self._distances)
-
-    @property
-    def x(self) -> Measure:
-        """The first measure, as it was compared."""
-        return self._both.x
-
-    @property
-    def y(self) -> Measure:
-        """The second measure, as it was compared."""
-        return self._both.y
-
-    @property
-    def n(self) -> int:
-        """Number of samples of x."""
-        return self.x.points.shape[1]
-
-    @property
-    def m(self) -> int:
-        """Number of samples of y."""
-        return self.y.points.shape[1]
-
-    @property
-    def d(self) -> int:
-        """Dimension of the samples."""
-        return self.x.points.shape[2]
-
-    @property
-    def mass(self) -> tuple[float, float]:
-        """Totals of the weights as they were given; 1 without weights."""
-        return float(self.x.mass), float(self.y.mass)
-
-    def __getitem__(self, name: str) -> Distance:
-        """Return the distance of that name; a KeyError says which there are."""
-        if name not in list(self.distances):  # a list, so that no value is asked for its hash
-            raise NoSuchNameError(
-                f"no distance {shown(name)} in this report: it has {', '.join(self.distances)}"
-            )
-        return self.distances[name]
-
-    def __iter__(self) -> Iterator[str]:
-        """Return the names of the distances."""
-        return iter(self.distances)
-
-    def __len__(self) -> int:
-        """Return how many distances there are."""
-        return len(self.distances)
-
-    def table(self) -> str:
-        """Return the distances and their uncertainties as text of at most 100 columns, without the warnings."""
-        below = "\n".join(text.wrapped(line, "") for line in text.intervals(self._distances, self.names))
-        parts = (
-            text.heading(self.names, (self.n, self.m), self.d),
-            text.table(self._distances),
-            text.footnote(self._distances),
-            below,
-            text.null_table(self._distances),
-        )
-        return "\n\n".join(part for part in parts if part)
-
-    def __str__(self) -> str:
-        words = [text.wrapped(sentence, "! ") for sentence in self.warnings]
-        return "\n".join([self.table(), "", *words]) if words else self.table()
-
-    def __repr__(self) -> str:
-        values = ", ".join(f"{name}={number(each.value)}" for name, each in self.distances.items())
-        return f"Report({values}, {len(self.warnings)} warning{'' if len(self.warnings) == 1 else 's'})"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain lists and numbers for strict JSON: numbers that are not finite become strings.
-
-        The schema is stable: keys may be added to it, and a change of one that there is raises its number.
-        """
-        plain: dict[str, Any] = _strict(
-            {
-                "schema": _SCHEMA,
-                "names": list(self.names),
-                "n": self.n,
-                "m": self.m,
-                "d": self.d,
-                "mass": list(self.mass),
-                "seed": self.seed,
-                "distances": {name: each.to_dict() for name, each in self.distances.items()},
-                "warnings": list(self.warnings),
-                "seconds": self.seconds,
-                "versions": _versions(),
-            }
-        )
-        return plain
-
-    def to_json(self, indent: int | None = 2) -> str:
-        """Return :meth:`to_dict` as JSON that every parser reads; infinities are ``"inf"`` and ``"-inf"``.
-
-        Parameters
-        ----------
-        indent : int or None
-            Spaces a level; None for one line.
-        """
-        if indent is not None:
-            indent = whole_number(indent, "indent", "a whole number of spaces, or None", least=0)
-        return json.dumps(self.to_dict(), indent=indent, allow_nan=False, ensure_ascii=False)
-
-    def plot(self, *, arcs: int = 150, points: int = 2000, seed: int = 0) -> Figure:
-        """Draw the two sets, the heaviest arcs of the plan between them, and the distances as bars.
-
-        Parameters
-        ----------
-        arcs : int
-            How many arcs of the plan to draw at most.
-        points : int
-            How many points of each set to draw at most.
-        seed : int
-            Which of more points, and of arcs of equal mass, are drawn.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-        """
-        from otgan.plot.reports import drawn
-
-        return drawn(self, arcs, points, seed)
+_SETS = 2
+"""How many sets are compared."""
 
 
 @answer_misspelt
@@ -327,7 +161,7 @@ def _pair_of_names(names: Any) -> tuple[str, str]:
     expected = "two strings, what to call x and y"
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
         raise WrongKindError(f"names must be {expected}, got {shown(names)}")
-    if len(names) != 2:
+    if len(names) != _SETS:
         raise WrongValueError(f"names must be {expected}, got {len(names)}")
     return names[0], names[1]
 
@@ -416,20 +250,3 @@ def _bar(total: int, progress: bool) -> Iterator[Any]:
 
     with tqdm(total=total, disable=not progress, leave=False) as bar:
         yield bar
-
-
-def _strict(value: Any) -> Any:
-    """Replace the numbers that JSON does not have by strings."""
-    if isinstance(value, dict):
-        return {key: _strict(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_strict(inner) for inner in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value
-
-
-@cache
-def _versions() -> dict[str, str]:
-    installed = {name: metadata.version(name) for name in _PACKAGES}
-    return {"otgan": otgan.__version__, "python": platform.python_version(), **installed}

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from otgan.distances.distance import NoiseFloor, Null
-from otgan.measure import Measure, Pair
+from otgan.measure import Measure
+from otgan.pair import Pair
 
 __all__ = ["noise_floor", "permutation_null"]
 

@@ -23,6 +23,7 @@ import otgan
 from otgan.exact.simplex import SimplexError
 from otgan.mistakes import OtganError
 from tests.adversarial import oracles
+from tests.adversarial.ground import NORMS, Function, degree, ground, known, moves
 from tests.adversarial.guard import Hang, limit
 from tests.adversarial.oracles import EPS, Entropic, Interval, Long
 from tests.adversarial.problems import PER_PROBLEM, Case
@@ -94,8 +95,10 @@ class Prepared:
     x, y : shapes (B, n, d) and (B, m, d)
     a, b : shapes (B, n) and (B, m)
         As the problem has them: of total 1 where it is balanced.
-    C : shape (B, n, m)
+    C, C_xx, C_yy : shapes (B, n, m), (B, n, n) and (B, m, m)
         0 where a point has no weight.
+    known : shape (B,)
+        How far off the costs may be that can be had from the points.
     epsilon, rho : shape (B,), or None
     given_x, given_y : shapes (B, n) and (B, m)
         What is no padding.
@@ -106,6 +109,9 @@ class Prepared:
     a: Long
     b: Long
     C: Long
+    C_xx: Long
+    C_yy: Long
+    known: Long
     epsilon: Long | None
     rho: Long | None
     given_x: NDArray[np.bool_]
@@ -118,6 +124,11 @@ class Prepared:
     def largest(self) -> Long:
         """The largest cost, and the mean one in the next property."""
         return self.C.max((1, 2))
+
+    @property
+    def spread(self) -> Long:
+        """The largest cost between any two points."""
+        return np.maximum(self.largest, np.maximum(self.C_xx.max((1, 2)), self.C_yy.max((1, 2))))
 
     @property
     def mean(self) -> Long:
@@ -133,12 +144,6 @@ def _pad(side: list[Any], fill: float = 0.0) -> Long:
     return out
 
 
-def ground_costs(x: Long, y: Long, p: float) -> Long:
-    """Costs from differences, in long double."""
-    square = np.square(x[:, :, None] - y[:, None]).sum(-1)
-    return square if p == 2 else np.sqrt(square) if p == 1 else square ** (np.longdouble(p) / 2)
-
-
 def prepare(case: Case) -> Prepared:
     """Bring a case into the numbers that the checks need."""
     given = [_pad([np.ones(len(v)) for v in side]) > 0 for side in (case.x, case.y)]
@@ -152,9 +157,28 @@ def prepare(case: Case) -> Prepared:
     x, y = (_pad(side) for side in (case.x, case.y))
     # Points without weight have no say, and may lie where no cost can be represented.
     x, y = (np.where((v > 0)[..., None], s, _first(s, v)) for s, v in ((x, w[0]), (y, w[1])))
-    C = ground_costs(x, y, case.p) * ((w[0] > 0)[..., None] & (w[1] > 0)[:, None])
+    C, C_xx, C_yy = (
+        np.where(
+            (v > 0)[..., None] & (u > 0)[:, None],
+            ground(case.cost, s, t, case.p, case.tables, (case.library, case.dtype)),
+            np.longdouble(0),
+        )
+        for (s, v), (t, u) in (
+            ((x, w[0]), (y, w[1])),
+            ((x, w[0]), (x, w[0])),
+            ((y, w[1]), (y, w[1])),
+        )
+    )
+    off = known(
+        case.cost,
+        x,
+        y,
+        case.p,
+        np.maximum(C.max((1, 2)), np.maximum(C_xx.max((1, 2)), C_yy.max((1, 2)))),
+        case.dtype,
+    )
     strengths = _strengths(case, w, C) if case.function in ENTROPIC else (None, None)
-    return Prepared(x, y, *w, C, *strengths, *given)
+    return Prepared(x, y, *w, C, C_xx, C_yy, off, *strengths, *given)
 
 
 def _first(s: Long, w: Long) -> Long:
@@ -227,12 +251,7 @@ def ask(case: Case) -> Answer:
                     "plan",
                 ):  # what is computed when asked for, under the clock too
                     getattr(got, name)
-            leaves = [
-                t
-                for side in (x, y, a, b)
-                if side is not None
-                for t in (side if isinstance(side, list) else [side])
-            ]
+            leaves = _leaves((x, y, a, b))
             if case.gradient and isinstance(value, torch.Tensor) and value.requires_grad:
                 grads = torch.autograd.grad(value.sum(), leaves, allow_unused=True)
                 answer.gradients = [
@@ -240,16 +259,23 @@ def ask(case: Case) -> Answer:
                     for g, t in zip(grads, leaves, strict=True)
                 ]
             answer.values = numbers(value).reshape(-1)
+        definite = isinstance(case.cost, str) and case.cost == "euclidean" and case.p <= 2
         for warning in caught:
             words = str(warning.message)
             if issubclass(warning.category, otgan.ConvergenceWarning):
                 some = re.match(r"(\d+) of \d+ problems", words)
                 answer.unconverged = max(answer.unconverged, int(some[1]) if some else 1)
-            elif not (case.p > 2 and "the Sinkhorn divergence is negative, which happens" in words):
+            elif definite or "divergence is negative, which happens for" not in words:
                 answer.words.append(f"{warning.category.__name__}: {words}")
     except (Exception, Hang) as error:  # whatever it is: to judge it is the point
         answer.error = error
     return answer
+
+
+def _leaves(value: Any) -> list[Any]:
+    if isinstance(value, (list, tuple)):
+        return [leaf for part in value for leaf in _leaves(part)]
+    return [] if value is None else [value]
 
 
 def numbers(value: Any) -> NDArray[np.float64]:
@@ -298,6 +324,12 @@ def _extreme(case: Case, q: Prepared) -> bool:
         sizes += [q.epsilon if not single else q.largest, q.epsilon / (1e20 if not single else 1e2)]
     if q.rho is not None:
         sizes += [q.rho, q.rho * q.a.sum(1)]
+    if case.cost in {"cosine", "haversine"} and q.epsilon is not None and bool((q.epsilon < 1e-140).any()):
+        return True  # angles have no unit: they are of order one, or next to 0
+    if not isinstance(case.cost, str):
+        apart = q.largest[q.largest > 0]
+        if len(apart) and bool(apart.max() / apart.min() > 1e55):
+            return True  # a function has one unit for a batch, whose problems must be within it
     return any(bool(((s > high) | ((s > 0) & (s < low))).any()) for s in sizes)
 
 
@@ -352,6 +384,9 @@ def label(case: Case) -> str:
         "loss": f"SinkhornLoss{kind}",
         "emd": "emd",
     }
+    if case.cost != "euclidean":
+        cost = "function" if isinstance(case.cost, Function) else case.cost
+        return f"{cost}: {names[case.function]}"
     return names.get(case.function) or f"{case.function} ({case.options['estimator']})"
 
 
@@ -374,14 +409,20 @@ def exact_interval(case: Case, k: int) -> Interval:
     """The exact cost of one problem of a case, from the oracle that suits it."""
     x, y = case.x[k], case.y[k]
     a, b = (None if side is None else side[k] for side in (case.a, case.b))
-    if x.shape[1] == 1:
+    if x.shape[1] == 1 and case.cost in NORMS:
         return oracles.line_cost(x, y, a, b, case.p)
+    cost = case.cost
+    if case.tables is not None:
+        cost = case.matrices([x], [y])[0] if len(case) == 1 else case.item(k).matrices([x], [y])[0]
+    elif isinstance(cost, Function):  # its values are the truth
+        sides = (v.astype(np.longdouble)[None] for v in (x, y))
+        cost = ground(cost, *sides, 1, None, (case.library, case.dtype))[0].astype(float)
     if len(x) == len(y) <= 4 and a is None and b is None:
-        return oracles.assignment_cost(x, y, case.p)
+        return oracles.assignment_cost(x, y, case.p, cost)
     if len(x) * len(y) <= 64:
-        return oracles.transport_cost(x, y, a, b, case.p)
-    found = oracles.linear_program(x, y, a, b, case.p)
-    return found or oracles.transport_cost(x, y, a, b, case.p)
+        return oracles.transport_cost(x, y, a, b, case.p, cost)
+    found = oracles.linear_program(x, y, a, b, case.p, cost)
+    return found or oracles.transport_cost(x, y, a, b, case.p, cost)
 
 
 def _chosen(case: Case, count: int) -> range:
@@ -500,7 +541,7 @@ def _check_exact(case: Case, q: Prepared, answer: Answer, report: Report, ration
     n, m = q.C.shape[1:]
     # The weights 1/n have their rounding, and with it mass may go far where the exact problem has it stay.
     alike = case.a is None and case.b is None and case.layout != "ragged" and n == m
-    stray = np.zeros(len(case)) if alike else 4 * (n + m) * 2.0**-53 * q.largest
+    stray = q.known + (np.zeros(len(case)) if alike else 4 * (n + m) * 2.0**-53 * q.largest)
     if case.function == "exact":
         got = _common(case, q, answer, report)
         for name, status in ((str(s), s) for s in set(got["status"])):
@@ -518,12 +559,13 @@ def _check_exact(case: Case, q: Prepared, answer: Answer, report: Report, ration
         intervals = {k: exact_interval(case, k) for k in _chosen(case, rational)}
         # Bounds from the coordinates alone: between the distance of the means (p = 1: Jensen) and the diameter.
         a, b = q.a / q.a.sum(1, keepdims=True), q.b / q.b.sum(1, keepdims=True)
-        apart = np.sqrt(np.square((a[..., None] * q.x).sum(1) - (b[..., None] * q.y).sum(1)).sum(1))
+        means = [(w[..., None] * v).sum(1, keepdims=True) for w, v in ((a, q.x), (b, q.y))]
+        apart = ground(case.cost, *means, 1)[:, 0, 0] if case.cost in NORMS else np.zeros(len(case))
         size = np.maximum(np.abs(q.x).max((1, 2)), np.abs(q.y).max((1, 2)))
         off = values < apart * (1 - 1e-12 - 8 * unit) - 1e-15 * size
         report.fail("distance below that of the means", off, value=values, means=apart)
-        diameter = q.largest ** (1 / p)
-        report.fail("distance above the diameter", values > diameter * (1 + 1e-12 + 8 * unit), value=values)
+        over = (q.largest + q.known) ** (1 / p)
+        report.fail("distance above the diameter", values > over * (1 + 1e-12 + 8 * unit), value=values)
     for k, (low, high) in intervals.items():
         bottom, top = to_long(low) - stray[k], to_long(high) + stray[k]
         if case.function == "emd":
@@ -544,7 +586,7 @@ def _rounding(case: Case, q: Prepared, solved: Entropic | None, size: Long) -> L
     unit = _unit(case)
     share = STRICT if case.dtype == "float64" else 64 * unit
     mean = q.mean * (q.a.sum(1) * q.b.sum(1))
-    total = share * (mean + np.abs(size))
+    total = share * (mean + np.abs(size)) + q.known * (q.a.sum(1) * q.b.sum(1))
     if solved is not None:
         terms = (q.a * np.abs(solved.f)).sum(1) + (q.b * np.abs(solved.g)).sum(1)
         total = total + 8 * (q.C.shape[1] + q.C.shape[2]) * unit * terms
@@ -575,11 +617,8 @@ def _allowance(case: Case, q: Prepared) -> Long:
     return tol * (q.a.sum(1) + q.b.sum(1)) * (q.largest + q.rho + q.epsilon)
 
 
-def _solve(q: Prepared, side: str = "xy", p: float = 2) -> Entropic:
-    C, a, b = q.C, q.a, q.b
-    if side != "xy":
-        points, w = (q.x, q.a) if side == "xx" else (q.y, q.b)
-        C, a, b = ground_costs(points, points, p) * ((w > 0)[..., None] & (w > 0)[:, None]), w, w
+def _solve(q: Prepared, side: str = "xy") -> Entropic:
+    C, a, b = {"xy": (q.C, q.a, q.b), "xx": (q.C_xx, q.a, q.a), "yy": (q.C_yy, q.b, q.b)}[side]
     assert q.epsilon is not None
     return oracles.entropic(C, a, b, q.epsilon, q.rho)
 
@@ -608,7 +647,7 @@ def _check_entropic(
         report.ends["CONVERGED"] += count - answer.unconverged
         converged = np.full(count, answer.unconverged == 0)
         uncertified = ~converged
-    if case.function == "divergence" or (case.function == "loss" and case.options.get("debias", True)):
+    if case.debiased:
         _check_divergence(case, q, answer, report, converged, oracle)
         return
     part = slice(0, min(oracle, count))
@@ -650,6 +689,7 @@ def _check_plan(
     total = P.sum((1, 2))
     # The returned potentials are rounded, and costs known to a few units: so far may an exponent be off.
     size = np.abs(f)[:, :, None] + np.abs(g)[:, None] + 8 * q.C * (2.0**-53 / unit)
+    size = size + (q.known / (8 * unit))[:, None, None]
     apart = 8 * unit * size / q.epsilon[:, None, None]
     close = (
         exponent + apart
@@ -673,7 +713,12 @@ def _check_plan(
         )
     report.fail("converged above tol", converged & (got["marginal_error"] > tolerance(case) * (1 + 4 * unit)))
     linear = (P * q.C).sum((1, 2))
-    slack = (2 * off + STRICT + 16 * unit) * linear + 1e-13 * q.mean + 4 * float(np.finfo(case.dtype).tiny)
+    slack = (
+        (2 * off + STRICT + 16 * unit) * linear
+        + 1e-13 * q.mean
+        + q.known * total
+        + 4 * float(np.finfo(case.dtype).tiny)
+    )
     away = known & (np.abs(linear - got["value_linear"]) > slack)
     report.fail("value_linear is another", away, recomputed=linear, told=got["value_linear"])
 
@@ -684,12 +729,13 @@ def _check_divergence(
     assert answer.values is not None
     assert q.epsilon is not None
     values = answer.values
-    if case.p <= 2 and q.rho is None:
+    definite = {"euclidean": case.p <= 2, **dict.fromkeys(("cityblock", "cosine", "haversine"), case.p == 1)}
+    if q.rho is None and isinstance(case.cost, str) and definite.get(case.cost, False):
         report.fail("negative divergence", values < 0, value=values)
     part = slice(0, min(oracle // 2, len(case)))
     some = q[part]
     assert some.epsilon is not None
-    terms = [_solve(some, side, case.p) for side in ("xy", "xx", "yy")]
+    terms = [_solve(some, side) for side in ("xy", "xx", "yy")]
     low = terms[0].lower - (terms[1].upper + terms[2].upper) / 2
     high = terms[0].upper - (terms[1].lower + terms[2].lower) / 2
     if q.rho is not None:
@@ -702,11 +748,12 @@ def _check_divergence(
     slack = _rounding(case, some, terms[0], size) + 2 * _allowance(case, some)
     for t, w in ((terms[1], some.a), (terms[2], some.b)):
         slack = slack + 8 * (w.shape[1] + 1) * _unit(case) * 2 * (w * np.abs(t.f)).sum(1)
-    inner = [ground_costs(v, v, case.p).max((1, 2)) for v in (some.x, some.y)]
+    inner = [some.C_xx.max((1, 2)), some.C_yy.max((1, 2))]
     slack = slack + tolerance(case) * (inner[0] + inner[1]) * (
         1 if q.rho is None else (some.a.sum(1) + some.b.sum(1))
     )
     slack = slack + STRICT * (inner[0] + inner[1]) * 1e-3
+    slack = slack + some.known * (np.square(some.a.sum(1)) + np.square(some.b.sum(1)))
     off = ok & ((values[part] < low - slack) | (values[part] > high + slack))
     report.fail("wrong divergence", off, value=values[part], oracle=(low + high) / 2, slack=slack)
     report.judged += int(proved.sum())
@@ -724,12 +771,10 @@ def _check_gradients(case: Case, q: Prepared, answer: Answer, report: Report) ->
     if any(np.isinf(g).any() for g in parts[:in_points]):
         report.fail("infinite gradient in the points", -1)
         return
-    # A gradient in weights of total 1e-300 leaves the range, and so does that in one of weight 0 far away.
-    high = 1e36 if case.dtype == "float32" else 1e300
-    masses = min([1.0, *(float(v.sum()) for w in (case.a, case.b) if w is not None for v in w)])
-    full = all(w is None or all((v > 0).all() for v in w) for w in (case.a, case.b))
-    slopes = q.largest.max() + (0 if q.epsilon is None else q.epsilon.max())
-    if full and slopes / masses < high and any(np.isinf(g).any() for g in parts[in_points:]):
+    if case.tables is not None:
+        _check_plan_gradient(case, q, answer, report)
+        return
+    if _infinite_slope(case, q, parts[in_points:]):
         report.fail("infinite gradient in the weights", -1)
         return
     count = len(case) if case.layout == "ragged" else 1
@@ -737,12 +782,17 @@ def _check_gradients(case: Case, q: Prepared, answer: Answer, report: Report) ->
     x, y = (_pad(s) if case.layout == "ragged" else s[0].reshape(len(case), -1, q.x.shape[2]) for s in (x, y))
     for g, w in ((x, q.a), (y, q.b)):
         report.fail("gradient at a point without weight", ((g != 0).any(2) & (w == 0)).any(1))
+    if case.cost == "haversine":  # a turn about the axis moves nothing
+        _check_balance(case, q, answer, report, x[..., 1:], y[..., 1:])
+    elif moves(case.cost):
+        _check_balance(case, q, answer, report, x, y)
+
+
+def _check_balance(case: Case, q: Prepared, answer: Answer, report: Report, x: Any, y: Any) -> None:
     forces = np.abs(x).sum((1, 2)) + np.abs(y).sum((1, 2))
     pull = np.abs(x.sum(1) + y.sum(1)).max(1)
     # The terms that a gradient is a sum of may be larger than it is, above all those of a divergence.
-    spread = np.maximum(
-        q.largest, np.maximum(*(ground_costs(v, v, case.p).max((1, 2)) for v in (q.x, q.y)))
-    ) ** (1 / np.longdouble(case.p))
+    spread = q.spread ** (1 / np.longdouble(case.p))
     largest = case.p * spread ** (case.p - 1) if case.function != "emd" else np.longdouble(1)
     forces = forces + largest * q.a.sum(1) * q.b.sum(1) * (spread > 0)
     error = 1e-11 if case.dtype == "float64" else 1e-4
@@ -753,7 +803,7 @@ def _check_gradients(case: Case, q: Prepared, answer: Answer, report: Report) ->
     slack = error * forces + np.finfo(case.dtype).tiny
     if case.p < 2 and case.function != "emd":
         # Below p = 2 directions count, and between points that nearly coincide they have their coordinates' rounding.
-        all_costs = [q.C, *(ground_costs(v, v, case.p) for v in (q.x, q.y))]
+        all_costs = [q.C, q.C_xx, q.C_yy]
         nearest = np.minimum.reduce([np.where(C > 0, C, np.inf).min((1, 2)) for C in all_costs])
         near = nearest ** (1 / np.longdouble(case.p))
         size = np.maximum(np.abs(q.x).max((1, 2)), np.abs(q.y).max((1, 2)))
@@ -761,6 +811,36 @@ def _check_gradients(case: Case, q: Prepared, answer: Answer, report: Report) ->
         masses = q.a.sum(1) * q.b.sum(1)
         slack = slack + np.where(np.isfinite(near), case.p * near ** (case.p - 1) * turned, 0) * masses
     report.fail("gradients do not balance", pull > slack, pull=pull, slack=slack)
+
+
+def _infinite_slope(case: Case, q: Prepared, slopes_in_weights: list[NDArray[np.float64]]) -> bool:
+    # A gradient in weights of total 1e-300 leaves the range, and so does that in one of weight 0 far away.
+    high = 1e36 if case.dtype == "float32" else 1e300
+    masses = min([1.0, *(float(v.sum()) for w in (case.a, case.b) if w is not None for v in w)])
+    full = all(w is None or all((v > 0).all() for v in w) for w in (case.a, case.b))
+    slopes = q.largest.max() + (0 if q.epsilon is None else q.epsilon.max())
+    return bool(full and slopes / masses < high and any(np.isinf(g).any() for g in slopes_in_weights))
+
+
+def _check_plan_gradient(case: Case, q: Prepared, answer: Answer, report: Report) -> None:
+    """The gradient in a matrix is a plan: no mass below 0 or where there is no weight, and of total 1."""
+    assert answer.gradients is not None
+    count = len(case) if case.layout == "ragged" else 1
+    parts = answer.gradients[:count]
+    if case.layout != "ragged":
+        parts = list(parts[0].reshape(len(case), *parts[0].shape[-2:]))
+    plan = np.zeros(q.C.shape)
+    for k, part in enumerate(parts):
+        plan[k, : part.shape[0], : part.shape[1]] = part
+    light = (q.a == 0)[..., None] | (q.b == 0)[:, None]
+    report.fail("gradient at a cost without weight", ((plan != 0) & light).any((1, 2)))
+    report.fail("gradient in costs below 0", (plan < 0).any((1, 2)))
+    if case.function in EXACT or (q.rho is None and not answer.unconverged):
+        error = 1e-9 if case.dtype == "float64" else 1e-4
+        if case.function in ENTROPIC:
+            error = max(error, 4 * tolerance(case))
+        total = plan.sum((1, 2))
+        report.fail("gradient in costs is no plan", np.abs(total - 1) > error, total=total)
 
 
 def _check_ratios(case: Case, answer: Answer, report: Report, rational: int) -> None:
@@ -841,7 +921,7 @@ def _apart(case: Case, again: Case, q: Prepared, one: Answer, other: Answer, rel
     tiny = float(np.finfo(case.dtype).tiny) + float(np.finfo(again.dtype).tiny)
     n = q.C.shape[1] + q.C.shape[2]
     if case.function in EXACT:
-        stray = 8 * n * 2.0**-53 * q.largest
+        stray = 8 * n * 2.0**-53 * q.largest + 2 * q.known
         if case.function == "emd":
             stray = np.maximum((size**case.p + stray) ** (1 / np.longdouble(case.p)) - size, 0)
         if relation == "mask":
@@ -851,12 +931,13 @@ def _apart(case: Case, again: Case, q: Prepared, one: Answer, other: Answer, rel
         return STRICT * size + 4 * unit * size + 1e-13 * q.mean * q.a.sum(1) * q.b.sum(1) + tiny
     if one.unconverged or other.unconverged:
         return np.full(len(size), np.longdouble(np.inf))
-    spread = np.maximum(q.largest, np.maximum(*(ground_costs(v, v, case.p).max((1, 2)) for v in (q.x, q.y))))
+    spread = q.spread
     allowed = tolerance(case) if case.dtype == again.dtype else max(tolerance(case), tolerance(again))
     masses = 1 if q.rho is None else (q.a.sum(1) + q.b.sum(1))
     assert q.epsilon is not None
     scale = spread if q.rho is None else spread + q.rho + q.epsilon
-    return (4 * allowed * masses + STRICT + 64 * unit) * scale + (64 * unit + STRICT) * size + tiny
+    off = 2 * q.known * q.a.sum(1) * q.b.sum(1) + q.known * (np.square(q.a.sum(1)) + np.square(q.b.sum(1)))
+    return (4 * allowed * masses + STRICT + 64 * unit) * scale + (64 * unit + STRICT) * size + tiny + off
 
 
 def _same_parts(first: Case, second: Case, one: Answer, other: Answer, report: Report) -> None:
@@ -906,8 +987,11 @@ def _reworded(case: Case, relation: str, rng: np.random.Generator) -> Reworded |
     return _REWORDED[relation](case.with_(gradient=False), rng)
 
 
-def _swapped(case: Case, rng: np.random.Generator) -> Reworded:
-    return case, _every(case, lambda x, y, a, b: (y, x, b, a)), 1.0
+def _swapped(case: Case, rng: np.random.Generator) -> Reworded | None:
+    if isinstance(case.cost, Function) and case.cost.metric == "ahead":
+        return None
+    tables = None if case.tables is None else [t.T for t in case.tables]
+    return case, _every(case, lambda x, y, a, b: (y, x, b, a)).with_(tables=tables), 1.0
 
 
 def _permuted(case: Case, rng: np.random.Generator) -> Reworded:
@@ -922,22 +1006,33 @@ def _scaled(case: Case, rng: np.random.Generator) -> Reworded | None:
     options = case.options
     k = int(rng.choice([-40, -10, 10, 40]))
     unit = 2.0**k
-    top = max(float(np.abs(v).max()) for v in (*case.x, *case.y))
-    low = min((float(np.abs(v[v != 0]).min()) for v in (*case.x, *case.y) if (v != 0).any()), default=1.0)
+    grows = degree(case.cost)
+    if grows is None:
+        return None
+    numbers_ = (*case.x, *case.y) if case.tables is None else tuple(case.tables)
+    top = max(float(np.abs(v).max()) for v in numbers_)
+    low = min((float(np.abs(v[v != 0]).min()) for v in numbers_ if (v != 0).any()), default=1.0)
     if case.dtype == "float32" or top > 1e40 or low < 1e-40:
         return None
     more = {}
     for name in PER_PROBLEM:  # the default ε scales by itself
         if name in options:
-            more[name] = options[name] * (2.0 ** (k * case.p) if name == "epsilon" else unit)
+            more[name] = options[name] * 2.0 ** (k * grows * (case.p if name == "epsilon" else 1))
             value = np.asarray(more[name])
             if not ((value > 1e-200) & (value < 1e200)).all():
                 return None
-    scaled = _every(case, lambda x, y, a, b: (x * unit, y * unit, a, b)).with_(options={**options, **more})
-    return case, scaled, 2.0 ** (k * (1 if case.function == "emd" else case.p))
+    changed = {**options, **more}
+    if case.tables is None:
+        scaled = _every(case, lambda x, y, a, b: (x * unit, y * unit, a, b)).with_(options=changed)
+    else:
+        scaled = case.with_(tables=[t * unit for t in case.tables], options=changed)
+    return case, scaled, 2.0 ** (k * grows * (1 if case.function == "emd" else case.p))
 
 
-def _translated(case: Case, rng: np.random.Generator) -> Reworded:
+def _translated(case: Case, rng: np.random.Generator) -> Reworded | None:
+    if not moves(case.cost):
+        return None
+
     def moved(x: Any, y: Any, a: Any, b: Any) -> tuple[Any, ...]:
         size = max(np.abs(x).max(), np.abs(y).max())
         kind = np.dtype(case.dtype)
@@ -962,6 +1057,13 @@ def _masked(case: Case, rng: np.random.Generator) -> Reworded:
     far = float(
         10.0 ** rng.choice([0, 1, 3, 6, 12, 30] if single else [0, 1, 3, 6, 10, 18, 60, 150, 200, 299])
     )
+
+    if isinstance(case.cost, Function):  # which must have a value there
+        far = min(far, 1e15 if single else 1e140)
+    if case.cost == "haversine":
+        far = float(rng.uniform(-1.5, 1.5))
+    if case.tables is not None:
+        far = -1.0  # the number of the last row
 
     def masked(x: Any, y: Any, a: Any, b: Any) -> tuple[Any, ...]:
         out: list[Any] = []

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
+from tests.adversarial.ground import base, curved
+
 Floats = NDArray[np.float64]
 Long = NDArray[np.longdouble]
 Interval = tuple[Fraction, Fraction]
@@ -47,26 +49,47 @@ def shares(weights: Any, n: int) -> list[Fraction]:
     return [w / total for w in raw]
 
 
-def costs(x: Any, y: Any, p: float) -> tuple[list[list[int]], Fraction, int]:
-    """Costs ‖x − y‖^p as integers C, where the true ones lie in [C, C + slack] · unit.
+def costs(x: Any, y: Any, p: float, cost: Any = "euclidean") -> tuple[list[list[int]], Fraction, int]:
+    """Costs d(x, y)^p as integers C, where the true ones lie in [C, C + slack] · unit.
+
+    Parameters
+    ----------
+    x, y : array-like, shapes (n, d) and (m, d)
+    p : float
+    cost : str or array of shape (n, m)
+        A name, or the distances d themselves, which are taken for exact.
 
     Returns
     -------
     tuple of the integers, the unit, and the slack, 0 where all costs are rational
     """
-    squares = [
-        [sum(((s - t) ** 2 for s, t in zip(u, v, strict=True)), Fraction(0)) for v in rationals(y)]
-        for u in rationals(x)
-    ]
-    flat = [q for row in squares for q in row]
-    if p % 2 == 0:
-        powers = [[q ** int(p // 2) for q in row] for row in squares]
+    points = rationals(x), rationals(y)
+    if isinstance(cost, str) and cost in {"cosine", "haversine"}:
+        return _rounded(lambda: [[curved(cost, u, v, p) for v in points[1]] for u in points[0]])
+    if isinstance(cost, str):
+        pairs = [[base(cost, u, v) for v in points[1]] for u in points[0]]
+        squared = pairs[0][0][1]
+        bases = [[q for q, _ in row] for row in pairs]
     else:
-        roots = {q: _root(q) for q in set(flat)}
-        if p == int(p) and all(root is not None for root in roots.values()):
-            powers = [[(roots[q] or Fraction(0)) ** int(p) for q in row] for row in squares]
-        else:
-            return _rounded(squares, p)
+        bases, squared = rationals(cost), False
+    exponent = p / 2 if squared else p
+    if exponent == int(exponent):
+        powers = [[q ** int(exponent) for q in row] for row in bases]
+    else:
+        roots = {q: _root(q) for row in bases for q in row} if p == int(p) else {}
+        if not roots or any(root is None for root in roots.values()):
+            return _rounded(
+                lambda: [
+                    [
+                        (mpmath.mpf(q.numerator) / q.denominator) ** mpmath.mpf(exponent)
+                        if q
+                        else mpmath.mpf(0)
+                        for q in row
+                    ]
+                    for row in bases
+                ]
+            )
+        powers = [[(roots[q] or Fraction(0)) ** int(p) for q in row] for row in bases]
     common = math.lcm(*{c.denominator for row in powers for c in row})
     return [[int(c * common) for c in row] for row in powers], Fraction(1, common), 0
 
@@ -77,36 +100,19 @@ def _root(q: Fraction) -> Fraction | None:
     return Fraction(top, bottom) if top * top == q.numerator and bottom * bottom == q.denominator else None
 
 
-def _rounded(squares: list[list[Fraction]], p: float) -> tuple[list[list[int]], Fraction, int]:
+def _rounded(values: Callable[[], list[list[mpmath.mpf]]]) -> tuple[list[list[int]], Fraction, int]:
+    """Costs that are computed in whatever precision mpmath has, to a relative error of it, as integers."""
     with mpmath.workprec(2 * BITS):
-        powers = [
-            [
-                (mpmath.mpf(q.numerator) / q.denominator) ** (mpmath.mpf(p) / 2) if q else mpmath.mpf(0)
-                for q in row
-            ]
-            for row in squares
-        ]
+        powers = values()
         positive = [c for row in powers for c in row if c > 0]
         if not positive:
-            return [[0] * len(row) for row in squares], Fraction(1), 0
+            return [[0] * len(row) for row in powers], Fraction(1), 0
         # So many digits below the smallest cost, that every one of them is known to BITS binary digits.
         exponent = int(mpmath.floor(mpmath.log(min(positive), 2))) - BITS
         span = int(mpmath.floor(mpmath.log(max(positive), 2))) - exponent
     with mpmath.workprec(span + 64):
         scaled = [
-            [
-                int(
-                    mpmath.floor(
-                        mpmath.ldexp(
-                            (mpmath.mpf(q.numerator) / q.denominator) ** (mpmath.mpf(p) / 2), -exponent
-                        )
-                    )
-                )
-                if q
-                else 0
-                for q in row
-            ]
-            for row in squares
+            [int(mpmath.floor(mpmath.ldexp(c, -exponent))) if c else 0 for c in row] for row in values()
         ]
     # The floor lost less than 1, the power of 64 guard digits nothing that counts: [C − 1, C + 2] holds the cost.
     return (
@@ -116,9 +122,9 @@ def _rounded(squares: list[list[Fraction]], p: float) -> tuple[list[list[int]], 
     )
 
 
-def transport_cost(x: Any, y: Any, a: Any, b: Any, p: float) -> Interval:
+def transport_cost(x: Any, y: Any, a: Any, b: Any, p: float, cost_of: Any = "euclidean") -> Interval:
     """Exact minimum of ⟨P, C⟩ for few points, by shortest augmenting paths in integers, proved by its dual."""
-    cost, unit, slack = costs(x, y, p)
+    cost, unit, slack = costs(x, y, p, cost_of)
     left, right = shares(a, len(cost)), shares(b, len(cost[0]))
     common = math.lcm(*{w.denominator for w in (*left, *right)})
     supply, demand = [int(w * common) for w in left], [int(w * common) for w in right]
@@ -210,9 +216,9 @@ def flow_cost(cost: list[list[int]], supply: list[int], demand: list[int]) -> in
     return value
 
 
-def assignment_cost(x: Any, y: Any, p: float) -> Interval:
+def assignment_cost(x: Any, y: Any, p: float, cost_of: Any = "euclidean") -> Interval:
     """Exact cost of the best of all assignments of a few points: every permutation is tried."""
-    cost, unit, slack = costs(x, y, p)
+    cost, unit, slack = costs(x, y, p, cost_of)
     n = len(cost)
     best = min(sum(cost[i][s[i]] for i in range(n)) for s in itertools.permutations(range(n)))
     low = Fraction(best, n) * unit
@@ -261,13 +267,13 @@ def _fraction(value: Any) -> Fraction:
     return (-1) ** sign * Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
 
 
-def linear_program(x: Any, y: Any, a: Any, b: Any, p: float) -> Interval | None:
+def linear_program(x: Any, y: Any, a: Any, b: Any, p: float, cost_of: Any = "euclidean") -> Interval | None:
     """Interval around the exact cost for up to some hundred points, from HiGHS, made certain in rationals.
 
     HiGHS only proposes. Below stands the value of its dual, made feasible by a c-transform over integer costs;
     above the cost of its plan, scaled down and filled up to the exact marginals. None where these lie apart.
     """
-    cost, unit, slack = costs(x, y, p)
+    cost, unit, slack = costs(x, y, p, cost_of)
     n, m = len(cost), len(cost[0])
     left, right = shares(a, n), shares(b, m)
     largest = max(map(max, cost)) or 1

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+
+from tests.adversarial.ground import NAMED, NORMS, Function, ground
 
 Floats = NDArray[np.float64]
 Rng = np.random.Generator
@@ -51,8 +54,7 @@ class Case:
         Numbers that the dtype of the case represents exactly.
     a, b : list of B arrays (n,), or None
     options : dict
-        Keywords of the call, ε and the like as one number or as an array of B. A ground cost other than the
-        distance's power, ``cost=``, would go here.
+        Keywords of the call, ε and the like as one number or as an array of B; ``cost`` a name or a `Function`.
     layout : {"single", "batch", "ragged"}
     library : {"numpy", "torch"}
     dtype : {"float64", "float32"}
@@ -60,6 +62,8 @@ class Case:
         Whether gradients in the points and weights are asked for, which needs torch.
     names : tuple of str
         What it was made of, for whoever reads a failure.
+    tables : list of B square arrays, or None
+        With cost="precomputed" the costs between all numbers; x and y are numbers of rows and columns, shape (n, 1).
     """
 
     function: str
@@ -73,6 +77,7 @@ class Case:
     dtype: str = "float64"
     gradient: bool = False
     names: tuple[str, ...] = ()
+    tables: list[Floats] | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -80,7 +85,18 @@ class Case:
     @property
     def p(self) -> float:
         """The power of the call."""
-        return float(self.options.get("p", 1 if self.function == "emd" else 2))
+        plain = self.cost in {"euclidean", "cityblock", "chebyshev", "haversine"}
+        return float(self.options.get("p", 2 if plain and self.function != "emd" else 1))
+
+    @property
+    def cost(self) -> Any:
+        """The ground cost of the call."""
+        return self.options.get("cost", "euclidean")
+
+    @property
+    def debiased(self) -> bool:
+        """Whether the costs of x and y with themselves are asked for."""
+        return self.function == "divergence" or (self.function == "loss" and self.options.get("debias", True))
 
     def with_(self, **changes: Any) -> Case:
         """Return the case with some attributes changed."""
@@ -93,18 +109,40 @@ class Case:
             for name, value in self.options.items()
         }
         one = [None if w is None else [w[k]] for w in (self.a, self.b)]
+        tables = None if self.tables is None else [self.tables[k]]
         return replace(
-            self, x=[self.x[k]], y=[self.y[k]], a=one[0], b=one[1], options=options, layout="single"
+            self,
+            x=[self.x[k]],
+            y=[self.y[k]],
+            a=one[0],
+            b=one[1],
+            options=options,
+            layout="single",
+            tables=tables,
         )
 
     def arguments(self) -> tuple[list[Any], dict[str, Any]]:
         """Samples and weights as the layout, library and dtype of the case want them, and the keywords."""
-        sides = [self._arranged(side) for side in (self.x, self.y)]
+        sides: list[Any]
+        if self.tables is None:
+            sides = [self._arranged(side) for side in (self.x, self.y)]
+        else:
+            which = ((self.x, self.y), (self.x, self.x), (self.y, self.y))[: 3 if self.debiased else 1]
+            parts = tuple(self._arranged(self.matrices(*both)) for both in which)
+            sides = [parts if self.debiased else parts[0], None]
         weights = [None if side is None else self._arranged(side) for side in (self.a, self.b)]
         options = dict(self.options)
         if self.layout == "single":
             options = self.item(0).options
         return [*sides, *weights], options
+
+    def matrices(self, rows: list[Floats], columns: list[Floats]) -> list[Floats]:
+        """Costs between numbers of rows and columns, of every problem."""
+        assert self.tables is not None
+        return [
+            t[np.ix_(i[:, 0].astype(int), j[:, 0].astype(int))]
+            for t, i, j in zip(self.tables, rows, columns, strict=True)
+        ]
 
     def _arranged(self, side: list[Floats]) -> Any:
         kind = np.dtype(self.dtype)
@@ -130,6 +168,8 @@ class Case:
         def text(value: Any) -> str:
             if value is None:
                 return "None"
+            if isinstance(value, tuple):
+                return f"({', '.join(text(v) for v in value)})"
             if isinstance(value, list) and self.layout == "ragged":
                 return f"[{', '.join(text(v) for v in value)}]"
             wrap = "torch.tensor" if isinstance(value, torch.Tensor) else "np.array"
@@ -245,8 +285,115 @@ def _masked(rng: Rng, x: Floats, w: Floats | None) -> Floats:
     return x
 
 
+def located(rng: Rng, x: Floats, dtype: str) -> Floats:
+    """Turn points into places (latitude, longitude) in radians: poles, date line, opposite places, many turns."""
+    n = len(x)
+    # In float32 π/2 is rounded up, by less than otgan grants.
+    spread = 1.0 if rng.random() < 0.7 else 10.0 ** -int(rng.integers(3, 20))
+    if rng.random() < 0.1:
+        spread = 10.0 ** -int(rng.integers(20, 30 if dtype == "float32" else 200))
+    out = np.stack([np.arctan(x[:, 0]), np.pi * np.tanh(x[:, -1])], 1) * spread
+    some = rng.random(n)
+    out[some < 0.1, 0] = np.pi / 2 * rng.choice([-1, 1], int((some < 0.1).sum()))
+    out[(some > 0.1) & (some < 0.2), 1] = np.pi
+    if rng.random() < 0.3:
+        out[:, 1] += 2 * np.pi * rng.integers(-2, 3, n)
+    if rng.random() < 0.1:
+        out[:, 1] *= 10.0 ** int(rng.integers(1, 7))
+    if n > 1 and rng.random() < 0.2:  # the opposite of another
+        out[-1] = -out[0, 0], out[0, 1] + np.pi
+    return out
+
+
+def fitted(rng: Rng, cost: Any, x: Floats, y: Floats, dtype: str) -> tuple[Floats, Floats]:
+    """Return points as the cost takes them; equal ones stay equal."""
+    if cost not in {"cosine", "haversine"} and not isinstance(cost, Function):
+        return x, y
+    both = np.concatenate([x, y])
+    if cost == "haversine":
+        unique, place = np.unique(both, axis=0, return_inverse=True)
+        sizes_ = np.abs(unique[unique != 0])
+        usual = float(np.median(sizes_)) if len(sizes_) else 1.0
+        with np.errstate(over="ignore"):
+            both = located(rng, unique / max(usual, 1e-300), dtype)[place.reshape(-1)]
+    elif cost == "cosine":
+        both = both.copy()
+        both[~both.astype(dtype).any(1), 0] = 1.0
+    else:  # what the function squares must stay in the range
+        top = 1e15 if dtype == "float32" else 1e140
+        both = np.clip(both, -top, top)
+    return both[: len(x)], both[len(x) :]
+
+
+TABLES = ("distances", "squares", "random", "integers", "wide", "constant", "zero", "digits")
+
+
+def table(rng: Rng, n: int, power: int, dtype: str) -> Floats:
+    """Draw a square matrix of costs; with half of them the way back costs as much, and to stay nothing."""
+    kind = str(rng.choice(TABLES))
+    x = points(rng, str(rng.choice(CLOUDS[:7])), n, 2)
+    C = rng.uniform(0, 1, (n, n))
+    match kind:
+        case "distances":
+            C = cdist(x, x)
+        case "squares":
+            C = cdist(x, x, "sqeuclidean")
+        case "integers":
+            C = rng.integers(0, 4, (n, n)).astype(float)
+        case "wide":
+            C = 10.0 ** rng.uniform(-12, 12, (n, n))
+        case "constant":
+            C = np.full((n, n), 1.7)
+        case "zero":
+            C = np.zeros((n, n))
+        case "digits":
+            C = 1 + 2.0**-45 * rng.integers(0, 8, (n, n))
+    if rng.random() < 0.5:
+        C = np.maximum(C, C.T)
+        np.fill_diagonal(C, 0.0)
+    top = float(np.finfo(dtype).max) / 4
+    with np.errstate(over="ignore", under="ignore"):
+        C = np.clip(C * 10.0**power, 0, top)
+        # The last number is for points without weight: mostly far from all.
+        far = 10.0 ** rng.choice([0, 3, 12, 30] if dtype == "float32" else [0, 3, 12, 60, 150, 299])
+        C[-1], C[:, -1] = far, far
+        return C.astype(dtype).astype(float)
+
+
+def numbered(
+    rng: Rng, n: int, m: int, dtype: str, *, weighted: tuple[bool, bool], tame: bool, power: int
+) -> tuple[Any, ...]:
+    """Draw the numbers of rows and columns, weights, names and the table of one problem."""
+    place = str(rng.choice(PLACES[:5]))
+    x, y = np.arange(n)[:, None].astype(float), n + np.arange(m)[:, None].astype(float)
+    if place in {"identical", "permuted"} and n == m:
+        y = x.copy() if place == "identical" else rng.permutation(x)
+    elif place == "subset":
+        y = x[rng.integers(0, n, m)]
+    choices = WEIGHTS[1:6] if dtype == "float32" or tame else WEIGHTS[1:]
+    kinds = [str(rng.choice(choices)) if w else "none" for w in weighted]
+    a, b = (weights(rng, kind, k) for kind, k in zip(kinds, (n, m), strict=True))
+    a, b = (None if w is None else w.astype(dtype).astype(float) for w in (a, b))
+    for side, w in ((x, a), (y, b)):
+        if w is not None and not w.any():
+            w[0] = 1.0
+        if w is not None and rng.random() < 0.5:
+            side[w == 0] = n + m
+    costs = table(rng, n + m + 1, power, dtype)
+    return x, y, a, b, (place, *kinds, f"1e{power}"), costs
+
+
 def problem(
-    rng: Rng, n: int, m: int, d: int, dtype: str, *, weighted: tuple[bool, bool], tame: bool, power: int
+    rng: Rng,
+    n: int,
+    m: int,
+    d: int,
+    dtype: str,
+    *,
+    weighted: tuple[bool, bool],
+    tame: bool,
+    power: int,
+    cost: Any = "euclidean",
 ) -> tuple[Any, ...]:
     """Draw the points, weights and names of one problem, its numbers rounded to what the dtype holds."""
     clouds = [str(rng.choice(CLOUDS[:4] if tame else CLOUDS)) for _ in range(2)]
@@ -263,7 +410,8 @@ def problem(
         x, y = _masked(rng, x, a), _masked(rng, y, b)
         kind = np.dtype(dtype)
         top = float(np.finfo(kind).max) / 4
-        x, y = (np.clip(v, -top, top).astype(kind).astype(float) for v in (x, y))
+        x, y = fitted(rng, cost, *(np.clip(v, -top, top).astype(kind).astype(float) for v in (x, y)), dtype)
+        x, y = (v.astype(kind).astype(float) for v in (x, y))
         a, b = (None if w is None else w.astype(kind).astype(float) for w in (a, b))
     for w in (a, b):
         if w is not None and not w.any():
@@ -284,6 +432,16 @@ def sizes(rng: Rng, batch: int) -> tuple[int, int, int]:
     return n, m, int(rng.choice([1, 1, 2, 2, 3, 5, 17] if batch > 16 else [1, 2, 3, 5, 17, 64]))
 
 
+def drawn_cost(rng: Rng, function: str) -> Any:
+    """Draw a cost: with a third of the problems another one than the Euclidean."""
+    if function in {"kl", "js", "tv"} or rng.random() > 0.36:
+        return "euclidean"
+    if rng.random() < 0.2:
+        metrics = ["euclidean", "cityblock", "chebyshev", "sqeuclidean", "canberra", "ahead"]
+        return Function(str(rng.choice(metrics)))
+    return str(rng.choice(NAMED))
+
+
 def case(rng: Rng, function: str | None = None, batch: int = 256) -> Case:
     """Draw one call; `batch` bounds the number of its problems."""
     function = function or str(
@@ -298,20 +456,39 @@ def case(rng: Rng, function: str | None = None, batch: int = 256) -> Case:
     weighted = _same_weights(rng)
     tame = bool(rng.random() < 0.4)
     p = float(rng.choice(POWERS))
+    cost = drawn_cost(rng, function)
+    if cost == "precomputed":
+        p = 1.0
+    if cost == "haversine":
+        d = 2
     power = 0 if tame else magnitude(rng, function, p, dtype)
+    if isinstance(cost, Function) and cost.metric == "sqeuclidean":
+        power = int(power / 2)
     draws = []
     for _ in range(count):
         k, j = (int(rng.integers(1, s + 1)) for s in (n, m)) if layout == "ragged" else (n, m)
-        draws.append(problem(rng, k, j, d, dtype, weighted=weighted, tame=tame, power=power))
+        how: dict[str, Any] = {"weighted": weighted, "tame": tame, "power": power}
+        if cost == "precomputed":
+            draws.append(numbered(rng, k, j, dtype, **how))
+        else:
+            draws.append(problem(rng, k, j, d, dtype, **how, cost=cost))
     x, y = [q[0] for q in draws], [q[1] for q in draws]
     a, b = ([q[k] for q in draws] if weighted[k - 2] else None for k in (2, 3))
     made = Case(
         function, x, y, a, b, {}, layout, library, dtype, gradient, draws[0][4] if count == 1 else ("mixed",)
     )
-    return made.with_(options=_options(rng, made, p, tame))
+    if cost != "euclidean":
+        tables = [q[5] for q in draws] if cost == "precomputed" else None
+        made = made.with_(options={"cost": cost}, tables=tables)
+    options = {**_options(rng, made, p, tame), **made.options}
+    if "p" in options and rng.random() < 0.5 and made.p == p:  # the power that the cost has by itself
+        del options["p"]
+    return made.with_(options=options)
 
 
-def mean_costs(x: list[Floats], y: list[Floats], a: Any, b: Any, p: float) -> NDArray[np.longdouble]:
+def mean_costs(
+    x: list[Floats], y: list[Floats], a: Any, b: Any, p: float, made: Case | None = None
+) -> NDArray[np.longdouble]:
     """Mean costs Σ aᵢ bⱼ Cᵢⱼ of the problems, in long double, which sets the scale of ε."""
     means = []
     for k, (u, v) in enumerate(zip(x, y, strict=True)):
@@ -320,9 +497,13 @@ def mean_costs(x: list[Floats], y: list[Floats], a: Any, b: Any, p: float) -> ND
             for s, w in ((u, a), (v, b))
         )
         i, j = left > 0, right > 0
-        difference = u[i].astype(np.longdouble)[:, None] - v[j].astype(np.longdouble)
+        sides = (s.astype(np.longdouble)[None] for s in (u[i], v[j]))
         with np.errstate(over="ignore", under="ignore"):
-            C = np.square(difference).sum(-1) ** (np.longdouble(p) / 2)
+            if made is None:
+                C = ground("euclidean", *sides, p)[0]
+            else:
+                tables = None if made.tables is None else [made.tables[k]]
+                C = ground(made.cost, *sides, p, tables, (made.library, made.dtype))[0]
         means.append(left[i] @ C @ right[j])
     return np.array(means, dtype=np.longdouble)
 
@@ -336,7 +517,7 @@ def _options(rng: Rng, made: Case, p: float, tame: bool) -> dict[str, Any]:
         return options
     if function == "exact":
         return {**options, "backend": _exact_backend(rng, made)}
-    mean = mean_costs(made.x, made.y, made.a, made.b, p)
+    mean = mean_costs(made.x, made.y, made.a, made.b, p, made)
     mean = np.where(mean > 0, mean, 1)
     powers = (
         rng.uniform(-2.5, 1, count)
@@ -370,7 +551,7 @@ def _options(rng: Rng, made: Case, p: float, tame: bool) -> dict[str, Any]:
 
 def _exact_backend(rng: Rng, made: Case) -> str:
     backends = ["auto", "auto", "simplex"]
-    if made.x[0].shape[1] == 1:
+    if made.x[0].shape[1] == 1 and made.cost in NORMS:
         backends.append("line")
     sizes = zip(made.x, made.y, strict=True)
     if made.a is None and made.b is None and all(len(u) == len(v) for u, v in sizes):
@@ -383,7 +564,7 @@ def _exact_backend(rng: Rng, made: Case) -> str:
 def _way(rng: Rng, made: Case, p: float) -> dict[str, Any]:
     """Return how an entropic problem is to be solved, and how far."""
     backends = ["auto", "dense", "dense", "streamed", "streamed"]
-    if p in {1, 2} and rng.random() < 0.3:
+    if p in {1, 2} and made.cost == "euclidean" and rng.random() < 0.3:
         backends = ["geomloss"]  # which has no other costs
     options: dict[str, Any] = {"backend": str(rng.choice(backends))}
     options["max_iter"] = int(rng.choice([300, 1000])) if len(made) > 16 else 2000

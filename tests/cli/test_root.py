@@ -12,7 +12,7 @@ from otgan import mistakes
 from otgan.cli import COMMANDS, main, root
 from otgan.data import DataError
 from otgan.exact.simplex import SimplexError
-from otgan.result import ConvergenceError
+from otgan.status import ConvergenceError
 
 HEAVY = "{'numpy', 'torch', 'scipy', 'sklearn', 'matplotlib', 'ot', 'pandas'}"
 

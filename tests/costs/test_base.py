@@ -118,7 +118,7 @@ def test_gradients_are_the_slopes_of_the_costs(case):
     x[:, 0] = y[:, 0]
     mass = torch.from_numpy(np.random.default_rng(3).uniform(0, 1, (2, 9, 7)))
     mass[:, 0, 0] = 0  # a coincident pair may have a corner there
-    pulls = cost.pull(x, y, mass.clone(), cost.block(x, y, exact=True))
+    pulls = cost.gradients(x, y, mass.clone(), cost.block(x, y, exact=True))
     step = 1e-6
     for side, pull in enumerate(pulls):
         for i, k in ((4, 0), (5, 1)):
@@ -128,12 +128,12 @@ def test_gradients_are_the_slopes_of_the_costs(case):
                 moved[side][:, i, k] = (x, y)[side][:, i, k] + sign * step
                 ends.append((mass * cost.block(*moved, direct=True)).sum((1, 2)))
             np.testing.assert_allclose(pull[:, i, k], (ends[0] - ends[1]) / (2 * step), rtol=1e-5, atol=1e-6)
-    of_pairs = cost.pull_entries(x[0, :7], y[0], mass[0, :7].diagonal())
+    of_pairs = cost.entry_gradients(x[0, :7], y[0], mass[0, :7].diagonal())
     diagonal = torch.diag_embed(mass[:1, :7].diagonal(dim1=1, dim2=2))
-    whole = cost.pull(x[:1, :7], y[:1], diagonal, cost.block(x[:1, :7], y[:1], exact=True))
+    whole = cost.gradients(x[:1, :7], y[:1], diagonal, cost.block(x[:1, :7], y[:1], exact=True))
     for found, expected in zip(of_pairs, whole, strict=True):
         np.testing.assert_allclose(found, expected[0], rtol=1e-9, atol=1e-12)
-    graphed = cost.forces(x, y, mass)
+    graphed = cost.differentiable_gradients(x, y, mass)
     for found, expected in zip(graphed, pulls, strict=True):
         np.testing.assert_allclose(found.detach(), expected, rtol=1e-9, atol=1e-12)
 
@@ -142,7 +142,10 @@ def test_coincident_points_pull_with_no_force_and_give_no_nan(name, p):
     x = batch(name, 5)
     cost = made(name, p, x, x)
     mass = torch.eye(5, dtype=torch.float64).expand(2, 5, 5).clone()
-    for pull in (*cost.pull(x, x, mass.clone(), cost.block(x, x, exact=True)), *cost.forces(x, x, mass)):
+    for pull in (
+        *cost.gradients(x, x, mass.clone(), cost.block(x, x, exact=True)),
+        *cost.differentiable_gradients(x, x, mass),
+    ):
         np.testing.assert_allclose(pull.detach(), 0, atol=1e-7)
 
 

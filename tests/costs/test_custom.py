@@ -205,3 +205,14 @@ def test_batches_ragged_and_with_points_of_weight_zero():
         assert exact.value[k] == pytest.approx(named.value, rel=1e-12)
         assert exact.lower[k] <= named.value <= exact.upper[k]
     assert np.isfinite(together.f[0]).all()
+
+
+def test_a_small_problem_beside_a_large_one_keeps_its_bounds():
+    z, w = np.array([[0.0, 0.0], [1.0, 0.0]]), np.array([[0.0, 1.0], [1.0, 2.0]])
+    t = otgan.transport(np.stack([z, z * 1e-12]), np.stack([w, w * 1e-12]), cost=cdist, p=2)
+    np.testing.assert_allclose(t.value, [2.5, 2.5e-24], rtol=1e-12)
+    assert (t.upper - t.lower <= 1e-12 * t.value).all()
+    with pytest.raises(OverflowError, match=r"within .* of each other.*one by one"):
+        otgan.sinkhorn(
+            np.stack([z, z * 1e100]), np.stack([w, w * 1e100]), cost=cdist, p=2, epsilon=[0.1, 1e199]
+        )

@@ -76,7 +76,7 @@ def test_near_pairs_pull_with_all_their_digits(p):
     y = x + torch.stack([step, 1e7 * step])
     mass = torch.tensor([[[0.5, 0.0], [0.0, 0.5]]], dtype=torch.float64)
     cost = Euclidean(p)
-    in_x, in_y = cost.pull(x, y, mass.clone(), cost.block(x, y, direct=True))
+    in_x, in_y = cost.gradients(x, y, mass.clone(), cost.block(x, y, direct=True))
     difference = x - y
     force = 0.5 * p * torch.linalg.vector_norm(difference, dim=2, keepdim=True) ** (p - 2)
     torch.testing.assert_close(in_x, force * difference, rtol=1e-12 if p < 2 else 1e-6, atol=1e-15)

@@ -266,3 +266,14 @@ def test_time_that_is_over_leaves_bounds_that_hold(name):
     exact = otgan.transport(x, y, cost=name)
     assert t.lower <= exact.value * (1 + 1e-9)
     assert exact.value <= t.upper * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("angle", [1e-120, 3e-158, 1e-202, 1e-290])
+@pytest.mark.parametrize("p", [1, 1.5])
+def test_bounds_hold_for_places_so_near_that_the_square_of_their_angle_vanishes(angle, p):
+    x, y = np.array([[0.0, 0.0], [0.0, 2 * angle]]), np.array([[0.0, angle], [angle, 0.0]])
+    costs = np.array([[1, 1], [1, 5**0.5]])  # in units of the angle, where the sphere is a plane
+    exact = (costs[0, 1] ** p + costs[1, 0] ** p) / 2 * angle**p
+    t = otgan.transport(x, y, cost="haversine", p=p)
+    assert t.lower <= exact * (1 + 1e-12)
+    assert exact * (1 - 1e-12) <= t.upper <= max(exact * (1 + 1e-9), 1e-130)

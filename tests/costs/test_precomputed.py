@@ -171,3 +171,22 @@ def test_a_solution_starts_the_next_one_between_as_many_points():
 def test_mistakes_are_explained(call, message):
     with pytest.raises((TypeError, ValueError), match=message):
         call()
+
+
+@pytest.mark.parametrize("size", [1e-30, 1.0, 1e30])
+def test_costs_of_points_without_weight_have_no_say(size):
+    few = size * C
+    far = np.pad(few, ((0, 1), (0, 1)), constant_values=1e299)
+    a, b = np.append(A, 0), np.append(B, 0)
+    for options in ({}, {"epsilon": 0.1 * size}):
+        t = otgan.transport(few, None, A, B, cost="precomputed", **options)
+        masked = otgan.transport(far, None, a, b, cost="precomputed", **options)
+        assert masked.value == pytest.approx(t.value, rel=1e-12)
+        assert (masked.lower, masked.upper) == pytest.approx((t.lower, t.upper), rel=1e-12)
+        np.testing.assert_allclose(masked.f[:-1], t.f, rtol=1e-12, atol=1e-12 * size)
+        assert not np.isnan([masked.f[-1], masked.g[-1]]).any()
+    # The far costs stand on the diagonals too, so that the way there may be another: both are to go far.
+    how = {"cost": "precomputed", "epsilon": 0.1 * size, "tol": 1e-11}
+    whole = otgan.sinkhorn_divergence(tuple(size * part for part in SELVES), a=A, b=B, **how)
+    own = (np.pad(size * part, ((0, 1), (0, 1)), constant_values=1e299) for part in SELVES[1:])
+    assert otgan.sinkhorn_divergence((far, *own), a=a, b=b, **how) == pytest.approx(whole, rel=1e-9)

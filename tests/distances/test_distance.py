@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import otgan
-from otgan.measure import pair
+from otgan.pair import pair
 from otgan.report import MeasurementSpec, Support
 
 RNG = np.random.default_rng(0)

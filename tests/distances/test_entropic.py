@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import otgan
-from otgan.result import ConvergenceError
+from otgan.status import ConvergenceError
 from tests.problems import cloud, simplex_weights
 
 TIGHT = {"tol": 1e-10}

@@ -5,7 +5,7 @@ import pytest
 
 import otgan
 from otgan.distances.metric import Metric, Option
-from otgan.measure import pair
+from otgan.pair import pair
 
 WORD = Option("kernel", "word", "soft", ("soft", "none", "true"))
 LENGTH = Option("bandwidth", "positive", None, meaning="a length")

@@ -19,7 +19,7 @@ import otgan.distances
 from otgan import plot
 from otgan.cli import root
 from otgan.distances import METRICS, metric_of
-from otgan.measure import pair
+from otgan.pair import pair
 from otgan.report import MeasurementSpec
 
 RNG = np.random.default_rng(3)
@@ -161,7 +161,7 @@ PLUG = '''
 from otgan.distances.metric import Metric
 from otgan.distances.scaled import in_units, lengths
 from otgan.form import Form
-from otgan.measure import pair
+from otgan.pair import pair
 
 def centers(x, y, a=None, b=None):
     both = pair(x, y, a, b)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from otgan.measure import pair
+from otgan.pair import pair
 from otgan.report import MeasurementSpec
 
 

@@ -13,7 +13,7 @@ from scipy.spatial.distance import jensenshannon
 
 import otgan
 from otgan.divergences import histogram
-from otgan.measure import pair
+from otgan.pair import pair
 
 
 def numpy_masses(x, y, bins, a=None, b=None):

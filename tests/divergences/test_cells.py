@@ -12,7 +12,7 @@ from scipy.spatial.distance import jensenshannon
 
 import otgan
 from otgan.divergences import atoms
-from otgan.measure import pair
+from otgan.pair import pair
 
 NAMES = ("kl", "js", "tv")
 DIVERGENCES = (otgan.kl, otgan.js, otgan.tv)

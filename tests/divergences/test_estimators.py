@@ -9,7 +9,7 @@ import pytest
 import otgan
 from otgan.distances import METRICS, metric_of
 from otgan.divergences import Cells, Neighbors, estimate
-from otgan.measure import pair
+from otgan.pair import pair
 
 X, Y = np.arange(8.0), np.arange(4.0, 12.0) + 0.25 * (np.arange(8) % 2)
 

@@ -12,7 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 
 import otgan
 from otgan.divergences import knn
-from otgan.measure import pair
+from otgan.pair import pair
 
 
 def draw(seed, n, m, d, shift, scale):

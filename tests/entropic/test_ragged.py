@@ -6,8 +6,8 @@ import torch
 
 import otgan
 from otgan.entropic import ragged
+from otgan.entropic.problem import Solution
 from otgan.entropic.ragged import Assembly, groups_of_similar_size
-from otgan.entropic.solver import Solution
 
 
 def test_every_problem_is_in_one_group_that_holds_it():

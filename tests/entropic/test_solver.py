@@ -15,7 +15,8 @@ from scipy.spatial.distance import cdist
 
 import otgan
 from otgan.costs import Euclidean
-from otgan.entropic import newton, solver
+from otgan.entropic import balanced, newton
+from otgan.entropic.problem import Limits, Problem
 from tests.check_transport import check_batch, check_transport
 from tests.problems import cloud, simplex_weights
 
@@ -361,7 +362,7 @@ def test_without_annealing_it_still_converges():
         "dense", torch.from_numpy(x)[None], torch.from_numpy(y)[None], Euclidean(2)
     )
     weights = [torch.from_numpy(w)[None] for w in (a, b)]
-    solution = solver.solve(geometry, *weights, epsilon, start=epsilon, tol=1e-6, max_iter=5000)
+    solution = balanced.solve(Problem(geometry, *weights, epsilon), Limits(1e-6, 5000), first=epsilon)
     assert float(solution.error) <= 1e-6
 
 

@@ -8,8 +8,8 @@ import torch
 
 import otgan
 from otgan.costs import Euclidean
-from otgan.entropic.solver import solve
-from otgan.entropic.symmetric import solve_symmetric
+from otgan.entropic import balanced, symmetric
+from otgan.entropic.problem import Limits, Problem
 from otgan.geometry import make_geometry
 from tests.problems import cloud, simplex_weights
 
@@ -17,7 +17,7 @@ from tests.problems import cloud, simplex_weights
 def solved(x, a, epsilon, p=2.0, *, tol=1e-9, max_iter=1000, backend="dense"):
     """Solve a batch of self terms."""
     geometry = make_geometry(backend, x, x, Euclidean(p))
-    return geometry, solve_symmetric(geometry, a, epsilon, tol=tol, max_iter=max_iter)
+    return geometry, symmetric.solve(Problem(geometry, a, a, epsilon, symmetric=True), Limits(tol, max_iter))
 
 
 def batch_of(n, d, count=1):
@@ -41,7 +41,9 @@ def test_it_is_the_solution_of_the_general_solver(epsilon, p, backend):
     geometry, ours = solved(x, a, strength, p, backend=backend)
     assert float(ours.error) <= 1e-9
     assert torch.equal(ours.f, ours.g)
-    general = solve(geometry, a, a, strength, start=torch.ones(1).double(), tol=1e-9, max_iter=5000)
+    general = balanced.solve(
+        Problem(geometry, a, a, strength), Limits(1e-9, 5000), first=torch.ones(1).double()
+    )
     plans = [geometry.plan(strength, s.f, s.g, a, a)[0] for s in (ours, general)]
     np.testing.assert_allclose(plans[0], plans[1], atol=1e-8)
     # C_ij and C_ji are sums of the same parts, in an order of the processor's own.

@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 
 import otgan
 from otgan.costs import Euclidean
-from otgan.exact import certified, coupling
+from otgan.exact import certified, solver
 from otgan.exact.certified import solve_certified, sparse_simplex_available
 from otgan.exact.simplex import SimplexError, import_pot
 
@@ -171,8 +171,8 @@ def test_a_cost_next_to_nothing_is_not_proved():
 
 def test_transport_chooses_it_for_many_points_and_falls_back(monkeypatch):
     x, y, _, _ = _problem(60, 60, 3)
-    monkeypatch.setattr(coupling, "_CERTIFIED", 3000)
-    monkeypatch.setattr(coupling, "_ASSIGNMENT", 0)
+    monkeypatch.setattr(solver, "_CERTIFIED", 3000)
+    monkeypatch.setattr(solver, "_ASSIGNMENT", 0)
     expected = otgan.transport(x, y, backend="simplex")
     t = otgan.transport(x, y)
     assert (t.backend, expected.backend) == ("certified", "simplex")
@@ -182,19 +182,19 @@ def test_transport_chooses_it_for_many_points_and_falls_back(monkeypatch):
     def stalled(*args):
         raise SimplexError("degenerate")
 
-    monkeypatch.setattr(coupling, "solve_certified", stalled)
+    monkeypatch.setattr(solver, "solve_certified", stalled)
     assert otgan.transport(x, y).backend == "simplex"
     with pytest.raises(SimplexError, match="degenerate"):
         otgan.transport(x, y, backend="certified")
-    monkeypatch.setattr(coupling, "free_memory", lambda device: 0)
+    monkeypatch.setattr(solver, "free_memory", lambda device: 0)
     with pytest.raises(SimplexError, match="degenerate"):  # what does not fit cannot fall back
         otgan.transport(x, y)
 
 
 def test_older_pot_goes_without_it(monkeypatch):
     assert sparse_simplex_available()
-    monkeypatch.setattr(coupling, "sparse_simplex_available", lambda: False)
-    monkeypatch.setattr(coupling, "_CERTIFIED", 1)
+    monkeypatch.setattr(solver, "sparse_simplex_available", lambda: False)
+    monkeypatch.setattr(solver, "_CERTIFIED", 1)
     x, y, _, _ = _problem(300, 290, 3)
     assert otgan.transport(x, y).backend == "simplex"
     with pytest.raises(ImportError, match=r"POT 0\.9\.7"):

@@ -17,7 +17,7 @@ import triton.language as tl
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from otgan.geometry.triton import resident, stream
+from otgan.geometry.triton import kernels, program
 
 HOPPER = GPUTarget("cuda", 90, 32)
 INTEGERS = {"n", "m", "k", "problems", "row_blocks", "width", "height", "limit", "row_stride", "column_stride"}
@@ -38,16 +38,16 @@ tile = {"BLOCK_M": 64, "BLOCK_N": 64}
 direct = {"D": 2, "DOT": "", **tile, "BLOCK_D": 32}
 inner = {"D": 64, "P": 2.0, **tile, "BLOCK_D": 32}
 single = {"DTYPE": tl.float32}
-compiled(stream._product_kernel, P=1.5, **direct, **single)
-compiled(stream._product_kernel, DOT="bf16x3", **inner, **single)
-compiled(stream._product_kernel, DOT="tf32x3", **inner, **single)
-compiled(stream._log_sums_kernel, real="fp64", P=1.0, HARD=False, DTYPE=tl.float64, **direct)
-compiled(stream._log_sums_kernel, DOT="tf32", HARD=True, **inner, **single)
-compiled(stream._multiply_kernel, P=1.0, FORCE=True, BLOCK_K=16, **direct)
-compiled(stream._fill_kernel, P=2.0, EXP=True, **direct, **single)
-compiled(stream._stored_product_kernel, real="bf16", BLOCK_M=16, BLOCK_N=128)
-compiled(resident._resident_kernel, HELD=True, PADDED=64, **tile)
-compiled(resident._resident_kernel, warps=8, HELD=False, PADDED=256, BLOCK_M=64, BLOCK_N=256)
+compiled(kernels.product_kernel, P=1.5, **direct, **single)
+compiled(kernels.product_kernel, DOT="bf16x3", **inner, **single)
+compiled(kernels.product_kernel, DOT="tf32x3", **inner, **single)
+compiled(kernels.log_sums_kernel, real="fp64", P=1.0, HARD=False, DTYPE=tl.float64, **direct)
+compiled(kernels.log_sums_kernel, DOT="tf32", HARD=True, **inner, **single)
+compiled(kernels.multiply_kernel, P=1.0, FORCE=True, BLOCK_K=16, **direct)
+compiled(kernels.fill_kernel, P=2.0, EXP=True, **direct, **single)
+compiled(kernels.stored_product_kernel, real="bf16", BLOCK_M=16, BLOCK_N=128)
+compiled(program.resident_kernel, HELD=True, PADDED=64, **tile)
+compiled(program.resident_kernel, warps=8, HELD=False, PADDED=256, BLOCK_M=64, BLOCK_N=256)
 """
 
 

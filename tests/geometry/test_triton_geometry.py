@@ -7,6 +7,8 @@ import torch
 import otgan
 from otgan import geometry as geometries
 from otgan.costs import Euclidean
+from otgan.entropic.problem import Problem
+from otgan.entropic.starters import start_of
 from otgan.geometry import BACKENDS, make_geometry
 from otgan.geometry import dense as dense_module
 from otgan.geometry.dense import DenseGeometry, DenseKernel
@@ -130,7 +132,9 @@ def test_the_gram_matrix_of_a_streamed_kernel(monkeypatch):
 @pytest.mark.parametrize(("p", "d"), [(1, 2), (1.5, 2), (2, 3), (3, 1), (2, 20)])
 def test_the_force_on_the_points_is_that_of_the_reference(p, d, dtype):
     ours, dense, epsilon, f, g, a, b = state(*clouds(17, 33, d, dtype), p)
-    for got, expected in zip(ours.pull(epsilon, f, g, a, b), dense.pull(epsilon, f, g, a, b), strict=True):
+    for got, expected in zip(
+        ours.point_gradients(epsilon, f, g, a, b), dense.point_gradients(epsilon, f, g, a, b), strict=True
+    ):
         assert got.dtype == torch.float64
         torch.testing.assert_close(got, expected, rtol=0, atol=1e-5 * float(expected.abs().amax()))
 
@@ -167,10 +171,10 @@ def test_ragged_batches_are_solved_as_each_alone():
     assert ragged.converged.all()
 
 
-def test_a_presolve_is_a_start_near_the_solution():
+def test_the_starter_ends_near_the_solution():
     x, y = clouds(17, 33, 20)
     ours, dense, epsilon, *_, a, b = state(x, y, 2)
-    g, passes = ours.presolve(a, b, epsilon, 10 * epsilon, 1e-4)
+    g, passes = start_of(Problem(ours, a, b, epsilon), 10 * epsilon, 1e-4)
     f = dense.softmin(epsilon, g + epsilon[:, None] * b.log(), 1)
     _, columns = dense.marginals(epsilon, f, g, a, b)
     assert (columns - b).abs().sum(1).amax() <= 1e-4
@@ -180,17 +184,18 @@ def test_a_presolve_is_a_start_near_the_solution():
 @pytest.mark.filterwarnings(
     "ignore::RuntimeWarning"
 )  # the interpreter's NumPy tells of the overflow that is meant
-def test_a_presolve_of_costs_beyond_float32_is_a_start_like_any_other():
+def test_a_start_at_costs_beyond_float32_is_one_like_any_other():
     x, y = clouds(17, 33, 2)
     one = torch.ones(2, dtype=torch.float64, device=DEVICE)
-    g, _ = TritonGeometry(1e25 * x, y, Euclidean(2)).presolve(weights(2, 17), weights(2, 33), one, one, 1e-4)
+    far = TritonGeometry(1e25 * x, y, Euclidean(2))
+    g, _ = start_of(Problem(far, weights(2, 17), weights(2, 33), one), one, 1e-4)
     assert g.isfinite().all()
 
 
-def test_large_problems_are_not_presolved():
+def test_large_problems_are_not_started_whole():
     x, y = clouds(513, 2, 1)
     ours, _, epsilon, *_, a, b = state(x, y, 2)
-    assert ours.presolve(a, b, epsilon, epsilon, 1e-4) is None
+    assert start_of(Problem(ours, a, b, epsilon), epsilon, 1e-4) is None
 
 
 def test_samples_on_the_cpu_need_the_interpreter(monkeypatch):

@@ -2,15 +2,16 @@ import pytest
 import torch
 
 from otgan.costs import Euclidean
-from otgan.entropic.solver import solve
+from otgan.entropic import balanced
+from otgan.entropic.problem import Limits, Problem
 from otgan.geometry.dense import DenseGeometry
 
 pytest.importorskip("triton", reason="needs triton, which there is for Linux")
 
 from otgan.geometry.triton import resident
 from otgan.geometry.triton.device import INTERPRETED
+from otgan.geometry.triton.points import SINGLE, Points
 from otgan.geometry.triton.resident import solve_resident
-from otgan.geometry.triton.stream import SINGLE, Points
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 pytestmark = pytest.mark.skipif(
@@ -72,9 +73,8 @@ def test_the_potentials_are_those_of_the_reference():
     x, y, a, b = problem(40, 50)
     mean = Euclidean(2.0).mean(x, y, a, b)
     result, _ = solved(x, y, a, b, 2.0, 0.05, 1e-5)
-    reference = solve(
-        DenseGeometry(x, y, Euclidean(2.0)), a, b, 0.05 * mean, start=mean, tol=1e-10, max_iter=5000
-    ).g
+    dense = Problem(DenseGeometry(x, y, Euclidean(2.0)), a, b, 0.05 * mean)
+    reference = balanced.solve(dense, Limits(1e-10, 5000), first=mean).g
     # Potentials are unique up to a constant.
     torch.testing.assert_close(
         result.g - result.g.mean(), reference - reference.mean(), rtol=0, atol=1e-3 * float(mean)

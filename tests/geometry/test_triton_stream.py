@@ -9,7 +9,7 @@ pytest.importorskip("triton", reason="needs triton, which there is for Linux")
 
 from otgan.geometry.triton import stream
 from otgan.geometry.triton.device import INTERPRETED
-from otgan.geometry.triton.stream import DOUBLE, SINGLE, Points, Precision
+from otgan.geometry.triton.points import DOUBLE, SINGLE, Points, Precision
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 pytestmark = pytest.mark.skipif(

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import otgan
-from otgan.result import ConvergenceError
+from otgan.status import ConvergenceError
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(30, 2)), RNG.normal(size=(25, 2)) + 1

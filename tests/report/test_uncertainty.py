@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import otgan
-from otgan.measure import pair
+from otgan.pair import pair
 from otgan.report.uncertainty import noise_floor, permutation_null
 
 

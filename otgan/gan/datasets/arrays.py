@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,9 @@ __all__ = ["array_of", "narrow", "rows_of", "suspect"]
 _LEAST_DIGITS = 64
 """Steps of single precision that the spread of a column must have for its samples to be told apart."""
 
+_MATRIX = 2
+"""Dimensions of a set of samples."""
+
 
 def array_of(name: str, x: Any) -> NDArray[Any]:
     """Return samples as an array, of whatever type.
@@ -30,6 +33,21 @@ def array_of(name: str, x: Any) -> NDArray[Any]:
     DataError
         If they are in something that is no array, with what to pass instead.
     """
+    _check_container(name, x)
+    if isinstance(x, (list, tuple)) and x and all(isinstance(row, Tensor) for row in x):
+        x = _stack(name, x)
+    if isinstance(x, Tensor):
+        return _of_tensor(name, x)
+    if hasattr(x, "dtypes") and hasattr(x, "columns"):
+        _check_frame(name, x)
+    return _converted(name, x)
+
+
+_STACKED = "torch.stack([x for x, *_ in {}])"
+
+
+def _check_container(name: str, x: Any) -> None:
+    """Raise where samples are in what is no array, with what to pass instead."""
     if isinstance(x, torch.utils.data.DataLoader):
         raise DataError(
             f"{name} is a torch DataLoader: pass its samples, stacked: {_STACKED.format('loader.dataset')}"
@@ -46,15 +64,17 @@ def array_of(name: str, x: Any) -> NDArray[Any]:
         raise DataError(f"{name} is a sparse {type(x).__name__}: pass its toarray()")
     if np.ma.isMaskedArray(x) and np.ma.is_masked(x):
         raise DataError(f"{name} is an array with masked values: drop their rows, or fill them")
-    if isinstance(x, (list, tuple)) and x and all(isinstance(row, Tensor) for row in x):
-        try:
-            x = torch.stack(list(x))
-        except (RuntimeError, TypeError) as error:
-            raise DataError(f"{name} is a list of tensors that cannot be stacked: {reason(error)}") from error
-    if isinstance(x, Tensor):
-        return _of_tensor(name, x)
-    if hasattr(x, "dtypes") and hasattr(x, "columns"):
-        _check_frame(name, x)
+
+
+def _stack(name: str, rows: Sequence[Tensor]) -> Tensor:
+    try:
+        return torch.stack(list(rows))
+    except (RuntimeError, TypeError) as error:
+        raise DataError(f"{name} is a list of tensors that cannot be stacked: {reason(error)}") from error
+
+
+def _converted(name: str, x: Any) -> NDArray[Any]:
+    """Return what NumPy makes of an object of any other library, or of lists."""
     try:
         found = np.asarray(x)
         if found.dtype.kind == "O" and hasattr(x, "to_numpy"):
@@ -68,9 +88,6 @@ def array_of(name: str, x: Any) -> NDArray[Any]:
             what = f"an object of type {type(x).__name__}"
         raise DataError(f"{name} must be an array, a tensor or a list of numbers, got {what}")
     return found
-
-
-_STACKED = "torch.stack([x for x, *_ in {}])"
 
 
 def _of_tensor(name: str, x: Tensor) -> NDArray[Any]:
@@ -134,7 +151,7 @@ def narrow(data: Dataset) -> Dataset:
         If it holds what is not finite there, or rows that are one there.
     """
     points = np.asarray(data.points)
-    if points.dtype.kind not in "biuf" or points.ndim != 2 or not points.size:
+    if points.dtype.kind not in "biuf" or points.ndim != _MATRIX or not points.size:
         raise DataError(f"{data.name}: expected rows of real numbers, got {shown(points)} of {points.dtype}")
     if data.shape is not None and math.prod(data.shape) != points.shape[1]:
         raise DataError(f"{data.name}: rows of {points.shape[1]} numbers are no images of shape {data.shape}")

@@ -13,6 +13,12 @@ from otgan.gan.networks import Kind, Space
 
 __all__ = ["Scaling"]
 
+_CENTERED = 0.5
+"""Largest mean of a coordinate of points that are about standardized as they are."""
+
+_NARROW, _WIDE = 0.5, 2
+"""Between them is their standard deviation."""
+
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
@@ -39,7 +45,7 @@ class Scaling:
         scale = float((points.double() - center).square().mean().sqrt())
         if scale == 0:
             scale = 1.0
-        elif float(center.abs().max()) < 0.5 and 0.5 < scale < 2:
+        elif float(center.abs().max()) < _CENTERED and _NARROW < scale < _WIDE:
             return cls(torch.zeros(()), 1.0)
         return cls(center.float(), scale)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from otgan.data import DataError, Dataset, SpecError, open_spec, open_splits
-from otgan.data.stored import stack
+from otgan.data.sources import stack
 from otgan.data.toy import TOYS
 from otgan.gan import arguments
 from otgan.gan.datasets.arrays import array_of, narrow, suspect
@@ -24,6 +24,9 @@ __all__ = ["DataDescription", "TrainingData", "as_tensor", "check_held_out", "di
 
 _SYNTHETIC = (65536, 8192)
 """Rows to train on and to hold out where they are generated: as good as endless, and still countable."""
+
+_VARYING = 2
+"""Samples, at least, of which anything can vary."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ def _opened(spec: str, seed: int, data_dir: str | os.PathLike[str] | None) -> tu
 
 def check_held_out(n: int) -> None:
     """Refuse to judge codes by a single sample: nothing varies in it."""
-    if n < 2:
+    if n < _VARYING:
         raise RunError(f"{n} sample held out is too few to judge codes by: give at least 10 samples")
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from otgan.data import Dataset
-from otgan.data.known import cache_dir
+from otgan.data.catalog import cache_dir
 from otgan.gan.datasets.training_data import digest
 from otgan.gan.errors import WriteError, reason
 from otgan.gan.files import read_tensors, write_whole
@@ -26,6 +26,15 @@ __all__ = ["Classifier"]
 FEATURES = 64
 VERSION = 1
 """Of network and training: a change makes the stored ones useless."""
+
+_SMALL = 16
+"""Pixels a side of images that need no convolutions."""
+
+_EPOCHS = 3
+"""Passes over the training data, at least."""
+
+_STEPS, _MANY = 1000, 20000
+"""Updates, at least, where there are fewer images than so many."""
 
 _log = logging.getLogger("otgan")
 
@@ -101,7 +110,7 @@ class Classifier:
 
 def _network(shape: tuple[int, int, int], classes: int) -> nn.Sequential:
     channels, height, width = shape
-    if max(height, width) <= 16:
+    if max(height, width) <= _SMALL:
         body = nn.Sequential(
             nn.Flatten(),
             nn.Linear(math.prod(shape), 256),
@@ -131,7 +140,7 @@ def _fit(network: nn.Module, train: Dataset) -> None:
     images = torch.from_numpy(np.ascontiguousarray(train.images(), np.float32))
     labels = torch.from_numpy(np.ascontiguousarray(train.labels))
     batch = min(128, len(images))
-    epochs = max(3, math.ceil(1000 * batch / len(images))) if len(images) < 20000 else 3
+    epochs = max(_EPOCHS, math.ceil(_STEPS * batch / len(images))) if len(images) < _MANY else _EPOCHS
     steps = epochs * (len(images) // batch)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)

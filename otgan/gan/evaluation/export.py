@@ -13,6 +13,9 @@ from otgan.gan.files import write_whole
 
 __all__ = ["writer"]
 
+_IMAGES = 4
+"""Dimensions of a set of images, (n, C, H, W); points have fewer."""
+
 Rows = NDArray[np.float32]
 Write = Callable[[Rows, Callable[[], Rows]], None]
 
@@ -43,7 +46,7 @@ def _write_text(path: Path, samples: Rows, real: Callable[[], Rows]) -> None:
 def _write_picture(path: Path, samples: Rows, real: Callable[[], Rows]) -> None:
     from otgan.gan.evaluation import figures  # matplotlib takes long to import
 
-    figures.sample_picture(path, samples, None if samples.ndim == 4 else real())
+    figures.sample_picture(path, samples, None if samples.ndim == _IMAGES else real())
 
 
 _BY_ENDING: dict[str, Callable[[Path, Rows, Callable[[], Rows]], None]] = {

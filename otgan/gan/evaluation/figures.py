@@ -32,6 +32,10 @@ _TILES = 64
 """Images of a grid."""
 _PAIRED = 32
 """Images above their reconstructions."""
+_IMAGES = 4
+"""Dimensions of a set of images, (n, C, H, W); points have fewer."""
+_COLORS = 3
+"""Channels of an image in color."""
 
 
 def draw(model: Model, real: NDArray[Any], place: Callable[[str, int], Path]) -> None:
@@ -45,7 +49,7 @@ def draw(model: Model, real: NDArray[Any], place: Callable[[str, int], Path]) ->
     place : callable
         Where a picture of a kind and a step belongs.
     """
-    images, step = real.ndim == 4, model.step
+    images, step = real.ndim == _IMAGES, model.step
     sample_picture(place("samples", step), model.sample(_TILES if images else _SHOWN, seed=0), real)
     if model.system.encoding is not None:
         shown = real[: _PAIRED if images else _SHOWN]
@@ -64,7 +68,7 @@ def sample_picture(path: Path, samples: NDArray[Any], real: NDArray[Any] | None 
     real : ndarray, shape (n, d), optional
         Points of the data.
     """
-    if samples.ndim == 4:
+    if samples.ndim == _IMAGES:
         pixels = image_grid(samples[:_TILES])
         write_whole(path, lambda file: imsave(file, pixels, format="png"))
         return
@@ -89,7 +93,7 @@ def reconstruction_picture(path: Path, real: NDArray[Any], decoded: NDArray[Any]
         The PNG to write.
     real, decoded : ndarray, shape (n, d), or (n, C, H, W) for images
     """
-    if real.ndim == 4:
+    if real.ndim == _IMAGES:
         across = min(8, len(real))
         rows = len(real) // across
         pairs = np.stack(
@@ -121,7 +125,7 @@ def traversal_picture(path: Path, decoded: NDArray[Any], real: NDArray[Any]) -> 
     real : ndarray, shape (n, d), or (n, C, H, W) for images
         The data, which are drawn beneath the curves.
     """
-    if real.ndim == 4:
+    if real.ndim == _IMAGES:
         pixels = image_grid(decoded.reshape(-1, *real.shape[1:]), decoded.shape[1])
         write_whole(path, lambda file: imsave(file, pixels, format="png"))
         return
@@ -141,10 +145,10 @@ def image_grid(images: NDArray[Any], across: int | None = None) -> NDArray[np.ui
     n, channels, height, width = images.shape
     across = across or math.ceil(math.sqrt(n))
     rows = math.ceil(n / across)
-    padded = np.zeros((rows * across, 3, height, width))
-    padded[:n] = images if channels == 3 else images[:, :1]
-    grid = padded.reshape(rows, across, 3, height, width).transpose(0, 3, 1, 4, 2)
-    return (255 * grid.clip(0, 1)).round().astype(np.uint8).reshape(rows * height, across * width, 3)
+    padded = np.zeros((rows * across, _COLORS, height, width))
+    padded[:n] = images if channels == _COLORS else images[:, :1]
+    grid = padded.reshape(rows, across, _COLORS, height, width).transpose(0, 3, 1, 4, 2)
+    return (255 * grid.clip(0, 1)).round().astype(np.uint8).reshape(rows * height, across * width, _COLORS)
 
 
 def curves(path: Path, history: list[dict[str, Any]], estimate: str | None) -> None:

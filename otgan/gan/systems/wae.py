@@ -22,6 +22,9 @@ from otgan.gan.systems.fields import Positive
 
 __all__ = ["WAEGAN", "WAEMMD", "PenalizedOT"]
 
+_SQUARED = 2
+"""The power at which the cost needs no root."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PenalizedOT(Autoencoder):
@@ -45,7 +48,7 @@ class PenalizedOT(Autoencoder):
     def cost(self, x: Tensor, y: Tensor) -> Tensor:
         """E c(x, y) over the pairs of a mini-batch."""
         difference = (x - y.to(x.dtype)).flatten(1)
-        if self.power == 2:
+        if self.power == _SQUARED:
             return difference.square().sum(1).mean()
         return (torch.linalg.vector_norm(difference, dim=1) ** self.power).mean()
 

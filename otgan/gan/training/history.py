@@ -16,6 +16,12 @@ from otgan.gan.training.checkpoint import Checkpoint
 
 __all__ = ["history_of", "read_metrics"]
 
+_MATRIX = 2
+"""Dimensions of terms that were not written yet: a row a step, a column a name."""
+
+_LARGEST = 1.7e308
+"""What a number may be at most: infinity, and whole numbers that no float holds, are more."""
+
 _log = logging.getLogger("otgan")
 
 
@@ -65,7 +71,7 @@ def _is_pending(pending: Any) -> bool:
     return (
         isinstance(names, list)
         and isinstance(terms, Tensor)
-        and terms.ndim == 2
+        and terms.ndim == _MATRIX
         and terms.shape[1] == len(names) > 0
         and all(isinstance(name, str) for name in names)
     )
@@ -136,7 +142,7 @@ def _is_number(value: Any) -> bool:
     """Whether a value is a number that a float can be."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
-    return abs(value) <= 1.7e308
+    return abs(value) <= _LARGEST
 
 
 def _refuse(constant: str) -> float:

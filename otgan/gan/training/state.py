@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
-from otgan.data.stored import check_fits
+from otgan.data.sources import check_fits
 from otgan.gan.datasets.batches import Batches
 from otgan.gan.datasets.scaling import Scaling
 from otgan.gan.datasets.training_data import TrainingData, as_tensor, check_held_out

@@ -9,17 +9,20 @@ import torch
 from torch import Tensor
 
 from otgan.costs import Cost, Euclidean
-from otgan.geometry.base import Geometry, Kernel, rows_per_tile
+from otgan.geometry.base import Geometry, rows_per_tile
 from otgan.geometry.dense import DenseKernel
+from otgan.geometry.kernel import Kernel
 from otgan.geometry.triton import stream
 from otgan.geometry.triton.device import require_device
-from otgan.geometry.triton.resident import FITS, solve_resident
-from otgan.geometry.triton.stream import DOUBLE, SINGLE, Points, Precision
+from otgan.geometry.triton.points import DOUBLE, SINGLE, Points, Precision
 from otgan.memory import free_memory
 
 __all__ = ["TritonGeometry"]
 
 _LOG2E = 1 / math.log(2)
+
+_SQUARED = 2
+"""The power at which a cost is the squared distance, which inner products give."""
 
 _INNER = 16
 """Coordinates beyond which inner products on the tensor cores beat sums of differences."""
@@ -124,11 +127,13 @@ class TritonGeometry(Geometry):
             b * stream.product(points, row, column, a, 0),
         )
 
-    def pull(self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    def point_gradients(
+        self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Gradients of ⟨P, C⟩ in the points at the fixed plan P; for float32 samples by float32 kernels."""
         if self.x.dtype != torch.float32 or self.x.shape[2] > _DOUBLE:
-            return super().pull(epsilon, f, g, a, b)
-        points = self._scaled(_LADDER[-1][0] if self._by_inner_products else SINGLE, epsilon)
+            return super().point_gradients(epsilon, f, g, a, b)
+        points = self._scaled(self.single, epsilon)
         row, column = _in_bits(f, epsilon), _in_bits(g, epsilon)
         # The kernel measures distances in units of ε^(1/p): what is left of r^(p−2) is a factor a problem.
         unit = self.p * (_LOG2E / epsilon).pow((2 - self.p) / self.p)[:, None, None]
@@ -140,41 +145,18 @@ class TritonGeometry(Geometry):
         return pulls[0], pulls[1]
 
     @property
-    def skips_padding(self) -> bool:
-        """True where one launch solves all problems, each for as long as it lasts."""
-        return max(self.shape[1:]) <= FITS
+    def centered(self) -> tuple[Tensor, Tensor]:
+        """The points about their middle, where they lose least in float32."""
+        return self._x, self._y
 
-    def presolve(
-        self, a: Tensor, b: Tensor, epsilon: Tensor, start: Tensor, tol: float
-    ) -> tuple[Tensor, Tensor] | None:
-        """Solve small problems on the chip, in float32, one launch for the whole batch.
-
-        Parameters
-        ----------
-        a, b : Tensor, shapes (B, n) and (B, m), float64
-        epsilon, start : Tensor, shape (B,)
-            ε to reach, and that of the first stage.
-        tol : float
-            L1 marginal error to aim at. What was reached, the caller measures.
-
-        Returns
-        -------
-        tuple of Tensor, or None
-            Potentials g, shape (B, m), float64, to start from at ε itself, and the passes taken, shape (B,); None
-            where the problems are too large.
-        """
-        if not self.skips_padding:
-            return None
-        precision = _LADDER[-1][0] if self._by_inner_products else SINGLE
-        solved = solve_resident(
-            Points.of(self._x, self._y, self.p, precision), a, b, epsilon, start=start, tol=tol
-        )
-        # Costs beyond float32 leave no number; such a problem starts like any other.
-        return solved.g.nan_to_num(0.0, 0.0, 0.0), solved.passes
+    @property
+    def single(self) -> Precision:
+        """The most accurate arithmetic in float32."""
+        return _LADDER[-1][0] if self._by_inner_products else SINGLE
 
     @property
     def _by_inner_products(self) -> bool:
-        return self.p == 2 and self.x.shape[2] > _INNER
+        return self.p == _SQUARED and self.x.shape[2] > _INNER
 
     @property
     def _fits_double(self) -> bool:
@@ -220,9 +202,9 @@ class StoredKernel(DenseKernel):
             return stream.stored_product(self.matrix, v, axis).to(v.dtype)
         return super().__call__(v, axis)
 
-    def through(self, v: Tensor, turn: Callable[[Tensor, slice], Tensor]) -> tuple[Tensor, Tensor]:
+    def through(self, v: Tensor, callback: Callable[[Tensor, slice], Tensor]) -> tuple[Tensor, Tensor]:
         """K v, turned, and back, in two launches: the blocks that suit a processor's cache are many launches here."""
-        return Kernel.through(self, v, turn)
+        return Kernel.through(self, v, callback)
 
     def take(self, keep: Tensor) -> StoredKernel:
         """Return the kernel of the problems `keep`."""

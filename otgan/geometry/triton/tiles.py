@@ -7,7 +7,7 @@ one multiplication less an entry, and `exp2` is the instruction that the chip ha
 
 * by differences, coordinate by coordinate: exact for coincident points, at every p, in float32 and float64;
 * by the inner product on the tensor cores, for p = 2 and many coordinates, in the arithmetic that
-  :class:`~otgan.geometry.triton.stream.Precision` names.
+  :class:`~otgan.geometry.triton.points.Precision` names.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ import triton.language as tl
 
 from otgan.geometry.triton.device import INTERPRETED
 
-__all__ = ["cost_tile", "load_vector"]
+__all__ = ["PLAIN", "SQUARED", "cost_tile", "load_vector"]
+
+PLAIN, SQUARED = tl.constexpr(1.0), tl.constexpr(2.0)
+"""Powers P at which a cost is the distance, and its square."""
 
 # The interpreter keeps bfloat16 as integers and would multiply those.
 _WIDEN = tl.constexpr(INTERPRETED)
@@ -97,9 +100,9 @@ def cost_tile(
         square = _by_differences(x, y, rows, columns, n, m, D, DTYPE)
     else:
         square = _by_inner_product(x, y, x_norms, y_norms, rows, columns, n, m, D, DOT, BLOCK_D)
-    if P == 2.0:
+    if P == SQUARED:
         cost = square
-    elif P == 1.0:
+    elif P == PLAIN:
         cost = tl.sqrt(square)
     else:
         cost = tl.where(square > 0, tl.exp2(tl.log2(tl.where(square > 0, square, 1.0)) * (P / 2)), 0.0)

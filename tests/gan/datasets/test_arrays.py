@@ -55,8 +55,8 @@ def test_types_that_numpy_has_not_are_widened(dtype):
 def test_single_precision_is_that_of_the_readers():
     """Bytes of images become the same numbers by way of float64, so that runs of before go on."""
     images = np.arange(256, dtype=np.uint8).reshape(4, 8, 8)
-    direct = otgan.data.stored.stack("images", images).draw(None, 0, dtype=np.float32)
-    wide = otgan.data.stored.stack("images", images).draw(None, 0, dtype=np.float64)
+    direct = otgan.data.sources.stack("images", images).draw(None, 0, dtype=np.float32)
+    wide = otgan.data.sources.stack("images", images).draw(None, 0, dtype=np.float64)
     assert np.array_equal(narrow(wide).points, direct.points)
     kept = np.full((4, 1), 1e-40)
     kept[0] = 0

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otgan.data.errors import DataError, first_line, require
-from otgan.data.stored import Source, Stored, check_fits
+from otgan.data.sources import Source, Stored, check_fits
 
 __all__ = ["PICTURES", "open_pictures"]
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from otgan.entropic.annealing import levels
+from otgan.entropic.schedule import levels
 
 
 @pytest.mark.parametrize(

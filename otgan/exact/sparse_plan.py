@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Arcs", "Floats", "lasting"]
+__all__ = ["Floats", "SparsePlan", "lasting"]
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Arcs:
+class SparsePlan:
     """An optimal plan as arcs (i, j, mass), with optimal potentials f and g where the solver yields them.
 
     Attributes

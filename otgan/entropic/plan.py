@@ -8,17 +8,16 @@ import torch
 from torch import Tensor
 
 from otgan.coupling import Solved, center
+from otgan.entropic.fallback import legible
 from otgan.entropic.gradient import second_order_gradients
-from otgan.entropic.legible import legible
-from otgan.entropic.solver import Solution
-from otgan.exact.coupling import solve_exact
+from otgan.entropic.problem import Problem, Solution
 from otgan.exact.simplex import SimplexError
-from otgan.geometry import make_geometry
-from otgan.geometry.base import Geometry
-from otgan.measure import Pair
+from otgan.exact.solver import solve_exact
+from otgan.geometry import Geometry, make_geometry
+from otgan.pair import Pair
 from otgan.rounding import UNIT, sum_error, weight_error
 
-__all__ = ["EntropicCoupling"]
+__all__ = ["EntropicPlan"]
 
 
 _BLURRED = 1e-9
@@ -27,79 +26,44 @@ _BLURRED = 1e-9
 _SOLVABLE = 2**20
 """Costs up to which it is."""
 
-_RAISES = 10
-"""Sinkhorn steps that potentials borrowed from another problem may need to satisfy the tolerance."""
 
+class EntropicPlan(Solved):
+    """The plan P = a b exp((f + g − C)/ε) of a problem and its solution."""
 
-class EntropicCoupling(Solved):
-    """The plan P = a b exp((f + g − C)/ε) of a geometry and potentials."""
-
-    def __init__(
-        self,
-        geometry: Geometry,
-        a: Tensor,
-        b: Tensor,
-        epsilon: Tensor,
-        rho: Tensor | None,
-        solution: Solution,
-        pair: Pair,
-    ) -> None:
-        self.pair = pair
-        self.geometry, self.a, self.b, self.epsilon, self.rho = geometry, a, b, epsilon, rho
-        self.balanced, self.backend, self.p = rho is None, geometry.name, geometry.rule.p
+    def __init__(self, problem: Problem, solution: Solution, pair: Pair) -> None:
+        self.problem, self.pair, self.geometry = problem, pair, problem.geometry
+        self.a, self.b, self.epsilon, self.rho = problem.a, problem.b, problem.epsilon, problem.rho
+        self.balanced, self.backend, self.p = problem.balanced, self.geometry.name, self.geometry.rule.p
         self.excess, self.error, self.iterations = solution.excess, solution.error, solution.iterations
-        f, g = center(solution.f, solution.g, a, b) if rho is None else (solution.f, solution.g)
-        self.f, self.g, self.lost = legible(geometry, a, b, epsilon, f, g, balanced=rho is None)
+        f, g = solution.f, solution.g
+        f, g = center(f, g, self.a, self.b) if self.balanced else (f, g)
+        self.f, self.g, self.lost = legible(problem, f, g)
         unknown = self.lost | ~torch.isfinite(self.excess + self.error)
         if bool(unknown.any()):
             self._measure(unknown)
+        self.value = self._objective()
+
+    def _objective(self) -> Tensor:
+        """The dual value at the potentials."""
+        a, b, rho, surplus = self.a, self.b, self.rho, self.problem.epsilon * self.excess
         if rho is None:
-            self.value = (a * self.f).sum(1) + (b * self.g).sum(1) - epsilon * self.excess
-        else:
-            gains = [(w * torch.expm1(-h / rho[:, None])).sum(1) for w, h in ((a, self.f), (b, self.g))]
-            self.value = -rho * (gains[0] + gains[1]) - epsilon * self.excess
+            return (a * self.f).sum(1) + (b * self.g).sum(1) - surplus
+        gains = [(w * torch.expm1(-h / rho[:, None])).sum(1) for w, h in ((a, self.f), (b, self.g))]
+        return -rho * (gains[0] + gains[1]) - surplus
 
     def _measure(self, which: Tensor) -> None:
         """Compute the mass and the error anew where they are not those of these potentials."""
-        epsilon, f, g, a, b = self._state()
-        row_sums, column_sums = self.geometry.marginals(epsilon, f, g, a, b)
-        excess = row_sums.sum(1) - a.sum(1) * b.sum(1)
-        error = (row_sums - a).abs().sum(1) + (column_sums - b).abs().sum(1)
+        excess, error = self.problem.measured(self.f, self.g)
         if self.rho is not None:
-            scale, rho = epsilon[:, None], self.rho[:, None]
-            there = (
-                self.geometry.softmin(epsilon, h + scale * w.log(), k) for h, w, k in ((g, b, 1), (f, a, 0))
-            )
+            rho, scale = self.rho[:, None], self.problem.epsilon[:, None]
+            there = (self.problem.soft_f(self.g), self.problem.soft_g(self.f))
             moved = [
                 (rho / (rho + scale) * new - old).abs().masked_fill(w == 0, 0.0).amax(1)
-                for new, old, w in zip(there, (f, g), (a, b), strict=True)
+                for new, old, w in zip(there, (self.f, self.g), (self.a, self.b), strict=True)
             ]
-            error = torch.maximum(*moved) / epsilon
+            error = torch.maximum(*moved) / self.problem.epsilon
         self.excess = torch.where(which, excess, self.excess)
         self.error = torch.where(which, error, self.error)
-
-    def raised(self, g: Tensor, tol: float, where: Tensor) -> EntropicCoupling:
-        """Return the coupling with potentials grown from g in those problems `where` their dual value is higher.
-
-        Sinkhorn steps, which only raise the dual value, bring the marginal error of g to `tol`.
-        """
-        assert self.epsilon is not None
-        scale, a, b = self.epsilon[:, None], self.a, self.b
-        for _ in range(_RAISES):
-            f = self.geometry.softmin(self.epsilon, g + scale * b.log(), 1)
-            row_sums, column_sums = self.geometry.marginals(self.epsilon, f, g, a, b)
-            error = (row_sums - a).abs().sum(1) + (column_sums - b).abs().sum(1)
-            if bool((error <= tol).all()):
-                break
-            g = self.geometry.softmin(self.epsilon, f + scale * a.log(), 0)
-        higher = (where & ((a * f).sum(1) + (b * g).sum(1) > self.value))[:, None]
-        f, g = torch.where(higher, f, self.f), torch.where(higher, g, self.g)
-        row_sums, column_sums = self.geometry.marginals(self.epsilon, f, g, a, b)
-        error = (row_sums - a).abs().sum(1) + (column_sums - b).abs().sum(1)
-        excess = torch.where(higher[:, 0], (column_sums - b).sum(1), self.excess)
-        error = torch.where(higher[:, 0], error, self.error)
-        solution = Solution(f, g, excess, error, self.iterations + 1)
-        return EntropicCoupling(self.geometry, a, b, self.epsilon, None, solution, self.pair)
 
     def _state(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         assert self.epsilon is not None
@@ -151,9 +115,9 @@ class EntropicCoupling(Solved):
             total = total + (weights * torch.expm1(2 * exponent)).masked_fill(weights == 0, 0.0).sum(1)
         return total.masked_fill(self.lost, torch.nan)
 
-    def pull(self) -> tuple[Tensor, Tensor]:
+    def point_gradients(self) -> tuple[Tensor, Tensor]:
         """Gradients of the value in x and y."""
-        return self.geometry.pull(*self._state())
+        return self.geometry.point_gradients(*self._state())
 
     def slope(self, potential: Tensor, of_x: bool) -> Tensor:
         """Gradient of the value in the weights of points that have a potential."""
@@ -170,7 +134,7 @@ class EntropicCoupling(Solved):
         """Gradients of the value that can be differentiated again, by an implicit solve."""
         if not self.balanced:
             return super().differentiable_gradients(x, y, a, b)
-        return second_order_gradients(self, x, y, a, b)
+        return second_order_gradients(self.problem, (self.f, self.g), (x, y, a, b))
 
     def bounds(self) -> tuple[Tensor, Tensor]:
         """Certified bounds of the exact cost min ⟨P, C⟩.

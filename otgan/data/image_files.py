@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from otgan.data.arrays import MAX_DEFLATE
 from otgan.data.errors import DataError, first_line
-from otgan.data.stored import Source, Stored, check_fits, check_shape, stack
+from otgan.data.sources import Source, Stored, check_fits, check_shape, stack
 
 __all__ = [
     "CIFAR10_CLASSES",

@@ -6,7 +6,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from otgan.data import DataError, SpecError, check, load, open_spec
-from otgan.data.known import cache_dir, places
+from otgan.data.catalog import cache_dir, places
 
 
 @pytest.fixture

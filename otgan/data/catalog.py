@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from otgan.data.errors import DataError, SpecError, as_text
-from otgan.data.images import CIFAR10_CLASSES, MNIST_CLASSES, open_cifar10, open_mnist
-from otgan.data.stored import Source, Stored
+from otgan.data.image_files import CIFAR10_CLASSES, MNIST_CLASSES, open_cifar10, open_mnist
+from otgan.data.sources import Source, Stored
 
 __all__ = ["KNOWN", "cache_dir", "open_known", "open_laid_out", "places"]
 

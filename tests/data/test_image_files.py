@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from otgan.data import DataError, SpecError, check, load, open_spec
-from otgan.data.images import CIFAR10_CLASSES
+from otgan.data.image_files import CIFAR10_CLASSES
 from tests.data.damage import assert_read_or_refused, damaged
 
 CODES = {"u1": 8, "i1": 9, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from otgan.coupling import center
+from otgan.entropic.problem import Problem
 from otgan.geometry.base import Geometry
 from otgan.rounding import UNIT
 
@@ -26,36 +27,25 @@ _MARGIN = 32 * UNIT
 """Share of a potential by which it is lowered, beyond the rounding of costs: that of shifts and of exponents."""
 
 
-def legible(
-    geometry: Geometry, a: Tensor, b: Tensor, epsilon: Tensor, f: Tensor, g: Tensor, *, balanced: bool
-) -> tuple[Tensor, Tensor, Tensor]:
+def legible(problem: Problem, f: Tensor, g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Replace the potentials of the problems whose plan is lost to rounding.
-
-    Parameters
-    ----------
-    geometry : Geometry
-    a, b : Tensor, shapes (B, n) and (B, m)
-    epsilon : Tensor, shape (B,)
-    f, g : Tensor, shapes (B, n) and (B, m)
-    balanced : bool
-        Whether potentials may be shifted against each other; else none is below 0, where marginals are penalties that
-        have no bound.
 
     Returns
     -------
     tuple of Tensor, shapes (B, n), (B, m) and (B,)
         The potentials, and which problems have others than before. No pass over the costs where ε is legible.
     """
+    a, b, epsilon, geometry = problem.a, problem.b, problem.epsilon, problem.geometry
     size = f.abs().amax(1) + g.abs().amax(1)
     faint = ~(UNIT * size < _FAINT * epsilon)  # NaN is faint as well
     if not bool(faint.any()):
         return f, g, faint
-    mass = geometry.marginals(epsilon, f, g, a, b)[0].sum(1)
+    mass = problem.marginals(f, g)[0].sum(1)
     totals = (a.sum(1), b.sum(1))
     allowed = torch.maximum(torch.maximum(*totals), totals[0] * totals[1])
     lost = faint & ~((mass <= _MASS * allowed) & torch.isfinite(size))
     if bool(lost.any()):
-        feasible = (_feasible if balanced else _nonnegative)(geometry, a, b, f, g)
+        feasible = (_feasible if problem.balanced else _nonnegative)(geometry, a, b, f, g)
         f, g = (torch.where(lost[:, None], h, old) for h, old in zip(feasible, (f, g), strict=True))
     return f, g, lost
 

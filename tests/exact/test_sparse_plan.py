@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from otgan.exact.arcs import lasting
+from otgan.exact.sparse_plan import lasting
 
 
 def test_what_rounding_leaves_over_does_not_last():

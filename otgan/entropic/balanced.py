@@ -1,0 +1,110 @@
+"""The balanced solver: one loop over the geometry seam, for every backend.
+
+It minimizes ⟨P, C⟩ + ε KL(P | a⊗b) over plans with marginals a and b through the potentials (f, g) of
+P = a b exp((f + g − C)/ε):
+
+1. begin at a start that is given, or that a whole-solve kernel makes, if it is near; else at f = min C, g = 0;
+2. anneal: lower ε stage by stage (:mod:`otgan.entropic.schedule`), each until its marginals are roughly right;
+3. in each stage take a few plain Sinkhorn steps, and then Newton steps (:mod:`otgan.entropic.newton`), whose systems
+   are solved by conjugate gradients on products with one stored kernel;
+4. at ε itself finish each problem of the batch on its own (:mod:`otgan.entropic.compaction`), on errors recomputed in
+   float64.
+
+Sources: Cuturi 2013 (Sinkhorn); Kosowsky & Yuille 1994 (annealing); Schmitzer 2019 (absorbed kernels); Brauer et al.
+2017 and Tang et al. 2024 (Newton).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from otgan.entropic.compaction import finish
+from otgan.entropic.gauge import leveled
+from otgan.entropic.iterate import Iterate
+from otgan.entropic.newton import Newton
+from otgan.entropic.problem import Limits, Problem, Solution
+from otgan.entropic.schedule import stages
+from otgan.entropic.starters import start_of
+from otgan.entropic.steps import run_stage
+from otgan.entropic.tuning import TUNING
+
+__all__ = ["solve"]
+
+
+def solve(problem: Problem, limits: Limits, first: Tensor, init: Tensor | None = None) -> Solution:
+    """Solve a batch of balanced problems.
+
+    Parameters
+    ----------
+    problem : Problem
+    limits : Limits
+    first : Tensor, shape (B,)
+        ε of the first stage, usually a share of the mean cost.
+    init : Tensor, shape (B, m), optional
+        Potential g to start from at ε itself, without annealing.
+
+    Returns
+    -------
+    Solution
+        Where ``error > tol`` the problem did not converge within max_iter, or before the deadline.
+    """
+    begin = _begin(problem, limits, first, init)
+    f, g, count = begin.f, begin.g, begin.count
+    newton = Newton(patient=True, deadline=limits.deadline)
+    for stage in stages(begin.epsilon, problem.epsilon, limits.tol):
+        if stage.annealing and (limits.deadline.passed or count >= limits.max_iter):
+            continue
+        iterate = Iterate(problem.at(stage.epsilon), f, g, stage.goal)
+        method = Newton(patient=False, deadline=limits.deadline) if stage.annealing else newton
+        passes = min(stage.passes, limits.max_iter - count)
+        run_stage(iterate, method, stage.goal, passes, settle=stage.annealing)
+        f, g = iterate.potentials()
+        if stage.annealing and problem.geometry.direct:
+            # The costs are large beside ε: so would be the rounding of these.
+            f, g = leveled(problem.geometry, problem.a, problem.b, stage.epsilon, f, g)
+        count += iterate.passes
+    return finish(problem, limits, (f, g), newton, count, begin.passes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Begin:
+    """Where a solve begins.
+
+    Attributes
+    ----------
+    f, g : Tensor, shapes (B, n) and (B, m)
+    epsilon : Tensor, shape (B,)
+        ε of the first stage.
+    count : float
+        Passes that it took, of all problems.
+    passes : Tensor, shape (B,)
+        Passes besides that each problem had for its start.
+    """
+
+    f: Tensor
+    g: Tensor
+    epsilon: Tensor
+    count: float
+    passes: Tensor
+
+
+def _begin(problem: Problem, limits: Limits, first: Tensor, init: Tensor | None) -> _Begin:
+    passes = torch.zeros(problem.a.shape[:1], dtype=torch.int64, device=problem.a.device)
+    if init is None and (found := start_of(problem, torch.maximum(first, problem.epsilon), limits.tol)):
+        init, passes = found
+    count = 0.5
+    if init is not None:
+        # The hard minimum is as good to absorb as the soft one here, and cheaper.
+        near = Iterate(problem, problem.hard_f(init), init, TUNING.stage_tol)
+        # A start whose error at ε is large would be slower than annealing: it is dropped.
+        warm = bool((near.sweep() < TUNING.warm).all())
+        if warm:
+            near.plain_step()
+        count += near.passes + 0.5
+        if warm:
+            return _Begin(*near.potentials(), problem.epsilon, count, passes)
+    g = torch.zeros_like(problem.b)
+    return _Begin(problem.hard_f(g), g, torch.maximum(first, problem.epsilon), count, passes)

@@ -1,0 +1,134 @@
+"""What an entropic problem is solved with: ε, ρ, tolerance and limits, checked and in the solvers' terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from otgan.deadline import Deadline
+from otgan.entropic.problem import Limits
+from otgan.geometry import BACKENDS
+from otgan.measure import Measure
+from otgan.mistakes import OutOfRangeError, WrongValueError
+from otgan.normal_form import NormalForm
+from otgan.options import (
+    check_backend,
+    check_max_iter,
+    check_time_limit,
+    check_tol,
+    resolve_epsilon,
+    resolve_reach,
+)
+
+__all__ = ["MAX_ITER", "RELATIVE_EPSILON", "Settings"]
+
+RELATIVE_EPSILON = 0.05
+"""ε as a share of the mean cost Σ aᵢ bⱼ Cᵢⱼ where neither `epsilon` nor `blur` is given."""
+
+MAX_ITER = 5000
+"""Passes over the kernel after which an entropic solve stops, unless told otherwise."""
+
+_LEAST, _LARGEST = 1e-150, 1e280
+"""Range of ε in units of the cost: below it rounding alone overflows exponents; above it no number tells ε from infinity."""
+
+
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """What an entropic problem is solved with, checked and in solver's terms.
+
+    Attributes
+    ----------
+    epsilon : Tensor, shape (B,), float64
+        In the caller's units.
+    rho : Tensor, shape (B,), or None
+        Marginal penalty of unbalanced problems, in the caller's units.
+    tol : float
+    max_iter : int
+    backend : str
+    deadline : Deadline
+    """
+
+    epsilon: Tensor
+    rho: Tensor | None
+    tol: float
+    max_iter: int
+    backend: str
+    deadline: Deadline = field(default_factory=Deadline)
+
+    @classmethod
+    def of(
+        cls,
+        form: NormalForm,
+        *,
+        epsilon: Any,
+        blur: Any,
+        reach: Any,
+        tol: float | None,
+        max_iter: int | None,
+        backend: str,
+        time_limit: float | None = None,
+    ) -> Settings:
+        """Check the keywords of a call; without `epsilon` and `blur`, ε is a twentieth of the mean cost."""
+        deadline = Deadline.after(check_time_limit(time_limit))
+        check_backend(backend, tuple(BACKENDS))
+        strength, rho = resolve_epsilon(epsilon, blur, form.cost.p), resolve_reach(reach, form.cost.p)
+        points = form.x.measure.points
+        tol = check_tol(tol, form.x.whole.dtype)
+        limit = check_max_iter(max_iter, MAX_ITER)
+        assert limit is not None
+        if strength is None:
+            strength = _default_epsilon(form)
+        else:
+            given = "epsilon" if epsilon is not None else "blur"
+            strength = _spread(strength, points, given)
+            if bool((strength / form.scale < _LEAST).any()):
+                raise OutOfRangeError(
+                    f"{given} is less than {_LEAST:.0e} of the costs, which float64 cannot tell from 0: raise it, or "
+                    "leave it out of otgan.transport for exact transport"
+                )
+        rho = None if rho is None else _spread(rho, points, "reach")
+        if rho is not None and bool((rho / form.scale < _LEAST).any()):
+            raise OutOfRangeError(
+                f"p * reach**p is less than {_LEAST:.0e} of the costs, which float64 cannot tell from 0: raise reach"
+            )
+        return cls(strength, rho, tol, limit, backend, deadline)
+
+    def in_units(self, scale: Tensor) -> Settings:
+        """Return the settings of a problem whose costs are divided by `scale`, shape (B,)."""
+        epsilon = (self.epsilon / scale).clamp_max(_LARGEST)
+        rho = None if self.rho is None else (self.rho / scale).clamp_max(_LARGEST)
+        return replace(self, epsilon=epsilon, rho=rho)
+
+    def take(self, keep: Tensor) -> Settings:
+        """Return the settings of the problems whose indices are in `keep`."""
+        rho = None if self.rho is None else self.rho[keep]
+        return replace(self, epsilon=self.epsilon[keep], rho=rho)
+
+    @property
+    def limits(self) -> Limits:
+        """Where the solvers may stop."""
+        return Limits(self.tol, self.max_iter, self.deadline)
+
+    def weights(self, side: Measure) -> Tensor:
+        """Weights to solve for: normalized where the problem is balanced, as given where it is not."""
+        return side.weights if self.rho is None else side.weights * side.mass[:, None]
+
+
+def _default_epsilon(form: NormalForm) -> Tensor:
+    """ε where none is given: a twentieth of the mean cost, and 1 where that is 0; shape (B,), detached."""
+    x, y = form.x.measure, form.y.measure
+    with torch.no_grad():
+        mean = form.cost.mean(x.points.detach(), y.points.detach(), x.weights.detach(), y.weights.detach())
+    return torch.where(mean > 0, RELATIVE_EPSILON * mean * form.scale, 1.0)
+
+
+def _spread(value: Tensor, x: Tensor, name: str) -> Tensor:
+    """Give every problem of the batch its own copy of a number, or check that there is one a problem."""
+    value = value.to(x.device)
+    if value.ndim == 1 and len(value) != len(x):
+        expected = f"one number or one a problem ({len(x)})"
+        raise WrongValueError(f"{name} must be {expected}, got {len(value)}")
+    return value.expand(len(x)).contiguous()

@@ -1,0 +1,147 @@
+"""From two measures to solved entropic problems: the cross term, the self terms, and the divergence that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from otgan.costs import Cost
+from otgan.coupling import Coupling
+from otgan.entropic.diffuse import is_diffuse
+from otgan.entropic.plan import EntropicPlan
+from otgan.entropic.polish import polished
+from otgan.entropic.problem import Problem, Solution
+from otgan.entropic.ragged import Assembly, groups_of_similar_size
+from otgan.entropic.settings import Settings
+from otgan.entropic.solver import solve
+from otgan.entropic.starters import is_started_whole
+from otgan.geometry import Geometry, make_geometry
+from otgan.measure import Measure
+from otgan.mistakes import WrongValueError
+from otgan.normal_form import NormalForm, Restored
+from otgan.pair import Pair
+from otgan.rounding import UNIT
+
+__all__ = ["divergence_of", "solve_cross", "solve_divergence"]
+
+_LEGIBLE = 1e-2
+"""Marginal error, as a share of the tolerance, that rounding in expanded squares may cause; beyond it costs are computed
+from differences."""
+
+
+def solve_cross(form: NormalForm, settings: Settings, init: Coupling | None = None) -> Coupling:
+    """Solve OT_ε(x, y), from the potentials of an earlier solution if one is given."""
+    return form.restore(_cross(form, settings.in_units(form.scale), init), settings.epsilon)
+
+
+def solve_divergence(form: NormalForm, settings: Settings) -> tuple[Coupling, Coupling, Coupling]:
+    """Solve x with y, x with itself and y with itself at one ε."""
+    inner = settings.in_units(form.scale)
+    cross = _cross(form, inner, None)
+    own_x, own_y = form.against_itself()
+    self_x, self_y = _self(own_x, inner), _self(own_y, inner)
+    if form.cost.definite and settings.rho is None:
+        divergence = cross.value - 0.5 * (self_x.value + self_y.value)
+        below = divergence < 0
+        if bool(below.any()):
+            # Between nearly equal measures the error of the cross term shows. The potentials of the self
+            # terms are nearly optimal there, and by convexity their dual value leaves nothing below 0.
+            # At an ε far beyond the costs they would only bring in its rounding.
+            near = below & ~is_diffuse(cross.problem)
+            cross = polished(cross, self_y.f, settings.tol, near)
+    pairs = ((form, cross), (own_x, self_x), (own_y, self_y))
+    restored = [own.restore(term, settings.epsilon) for own, term in pairs]
+    return restored[0], restored[1], restored[2]
+
+
+def divergence_of(terms: Sequence[Coupling], values: Sequence[Tensor], problem: Pair, cost: Cost) -> Tensor:
+    """Put the values of the three terms, x with y, x with itself and y with itself, together, shape (B,).
+
+    Unbalanced problems add (ε/2) (mass(a) − mass(b))². Balanced ones are nonnegative by theory for definite costs: what
+    is below 0 is rounding, or a term that did not converge, and 0 is nearer; the gradient stays that of the terms.
+    """
+    cross, self_x, self_y = values
+    divergence = cross - 0.5 * (self_x + self_y)
+    epsilon = terms[0].epsilon
+    if not terms[0].balanced and epsilon is not None:
+        return divergence + 0.5 * epsilon * (problem.x.mass - problem.y.mass).square()
+    if not cost.definite:
+        return divergence
+    return divergence + (-divergence.detach()).clamp_min(0)
+
+
+def _cross(form: NormalForm, settings: Settings, init: Coupling | None) -> EntropicPlan:
+    """Solve OT_ε(x, y) in normal form; the settings are in its units."""
+    first, second = form.pair.x, form.pair.y
+    x, y = first.points.detach(), second.points.detach()
+    with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+        a, b = settings.weights(first).detach(), settings.weights(second).detach()
+        g = None if init is None else _extended(init, form, settings)
+        problem = Problem(_geometry(x, y, form.cost, settings), a, b, settings.epsilon, settings.rho)
+        if is_started_whole(problem.geometry) or (first.sizes is None and second.sizes is None):
+            return EntropicPlan(problem, solve(problem, settings.limits, g), form.pair)
+        return EntropicPlan(problem, _by_groups(problem, form, settings, g), form.pair)
+
+
+def _by_groups(problem: Problem, form: NormalForm, settings: Settings, init: Tensor | None) -> Solution:
+    """Solve a ragged batch in groups of problems of similar size."""
+    x, y, whole = problem.geometry.x, problem.geometry.y, problem.geometry
+    assembly = Assembly(problem.a, problem.b)
+    for members, n, m in groups_of_similar_size(_sizes(form.pair.x), _sizes(form.pair.y)):
+        k = torch.tensor(members, device=x.device)
+        geometry = make_geometry(settings.backend, x[k, :n], y[k, :m], form.cost, whole.direct)
+        rho = None if problem.rho is None else problem.rho[k]
+        part = Problem(geometry, problem.a[k, :n], problem.b[k, :m], problem.epsilon[k], rho)
+        assembly.add(k, solve(part, settings.limits, None if init is None else init[k, :m]))
+    return assembly.solution()
+
+
+def _self(form: NormalForm, settings: Settings) -> EntropicPlan:
+    """Solve OT_ε(x, x), a normal form of x with itself; the settings are in its units."""
+    if not form.cost.symmetric:
+        return _cross(form, settings, None)
+    side = form.x.measure
+    points = side.points.detach()
+    with torch.no_grad(), torch.autocast(points.device.type, enabled=False):
+        a = settings.weights(side).detach()
+        geometry = _geometry(points, points, form.cost, settings)
+        problem = Problem(geometry, a, a, settings.epsilon, settings.rho, symmetric=True)
+        return EntropicPlan(problem, solve(problem, settings.limits), Pair(side, side))
+
+
+def _geometry(x: Tensor, y: Tensor, rule: Cost, settings: Settings) -> Geometry:
+    """Return the geometry that suits, with costs from differences where an expansion would not be accurate enough."""
+    geometry = make_geometry(settings.backend, x, y, rule)
+    if not rule.expands:
+        return geometry
+    # Kernels also round coordinates, once they are taken from a common origin.
+    blur = geometry.cost_error.largest() + 8 * rule.p * UNIT * geometry.largest
+    blurred = blur > _LEGIBLE * settings.tol * settings.epsilon
+    return make_geometry(settings.backend, x, y, rule, direct=True) if bool(blurred.any()) else geometry
+
+
+def _sizes(side: Measure) -> tuple[int, ...]:
+    """The number of points of every problem."""
+    batch, n = side.points.shape[:2]
+    return (n,) * batch if side.sizes is None else side.sizes
+
+
+def _extended(init: Coupling, form: NormalForm, settings: Settings) -> Tensor:
+    """Extend the potential f of an earlier solution to points y by one soft minimum over its points x."""
+    assert isinstance(init, Restored)
+    assert isinstance(init.inner, EntropicPlan)
+    before, old, y = init.form, init.inner, form.pair.y.points
+    if before.unit.shape[0] != y.shape[0] or old.problem.geometry.x.shape[2] != y.shape[2]:
+        raise WrongValueError(
+            f"init must have the batch size and dimension of the problem, {(y.shape[0], y.shape[2])}, "
+            f"got {(before.unit.shape[0], old.problem.geometry.x.shape[2])}"
+        )
+    # From the units of the earlier problem to those of this one.
+    unit = (before.unit.to(y.device) / form.unit)[:, None, None]
+    moved = (before.x.origin.double().to(y.device) - form.x.origin.double()) / form.unit[:, None, None]
+    x = old.problem.geometry.x.double().to(y.device) * unit + moved
+    f = old.f.to(y.device) * (before.scale.to(y.device) / form.scale)[:, None]
+    between = make_geometry(settings.backend, x.to(y.dtype), y, form.cost)
+    return between.softmin(settings.epsilon, f + settings.epsilon[:, None] * old.a.to(y.device).log(), 0)

@@ -1,0 +1,161 @@
+"""Exact problems, one or a batch: the choice among the solvers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from otgan.costs import Cost
+from otgan.deadline import NEVER, Deadline
+from otgan.exact.assignment import solve_assignment
+from otgan.exact.certified import solve_certified, sparse_simplex_available
+from otgan.exact.flows import whole_flows
+from otgan.exact.line import solve_line
+from otgan.exact.plan import ExactPlan, weights_given
+from otgan.exact.simplex import OutOfTimeError, SimplexError, solve_simplex
+from otgan.exact.sorted import solve_roughly
+from otgan.exact.sparse_plan import Floats, SparsePlan
+from otgan.memory import describe, free_memory
+from otgan.mistakes import NotInstalledError, TooLargeError, WrongValueError
+from otgan.pair import Pair
+
+__all__ = ["EXACT_BACKENDS", "solve_exact"]
+
+EXACT_BACKENDS = ("line", "assignment", "simplex", "certified")
+
+_ASSIGNMENT = 256
+"""Points up to which the assignment solver is faster than the network simplex."""
+
+_CERTIFIED = 1000**2
+"""Costs from which on the certified solver is faster than the network simplex on all of them (`benchmarks/exact`)."""
+
+_WIDE = 64
+"""Dimension beyond which the certified solver, whose every pass forms the costs anew, needs larger sets to be faster."""
+
+_DEGENERATE = 2
+"""Up to this dimension p = 1 has many nearly optimal plans, and proofs that take more rounds than the simplex does."""
+
+_COPIES = 6
+"""Matrices of the size of the costs that the exact solvers hold at once, at most."""
+
+
+def solve_exact(
+    pair: Pair,
+    cost: Cost,
+    *,
+    backend: str = "auto",
+    max_iter: int | None = None,
+    deadline: Deadline = NEVER,
+) -> ExactPlan:
+    """Solve every problem of a pair exactly, each by the solver that suits it.
+
+    The pair is in normal form. After the deadline problems get a plan and potentials that are feasible and no more.
+
+    Points on the line are sorted; small sets of equally many points of equal weight are assigned; others go to the
+    network simplex, on all costs where they are few, and on those that a proof shows to be enough where they are many.
+
+    Raises
+    ------
+    MemoryError
+        If the costs do not fit; it says how much they need and what would fit.
+    SimplexError
+        If the network simplex ends without an optimum, or the certified solver without a proof.
+    """
+    x, y = (side.points.detach().double().cpu() for side in (pair.x, pair.y))
+    a, b = (side.weights.detach().cpu().contiguous().numpy() for side in (pair.x, pair.y))
+    batch = x.shape[0]
+    sizes_x, sizes_y = pair.x.sizes or (x.shape[1],) * batch, pair.y.sizes or (y.shape[1],) * batch
+    arcs = []
+    for k in range(batch):
+        n, m = sizes_x[k], sizes_y[k]
+        uniform = n == m and not pair.x.weighted and not pair.y.weighted
+        solver = _choose(backend, n, m, x.shape[2], cost, uniform)
+        weights = a[k, :n], b[k, :m]
+        points = x[k, :n], y[k, :m]
+        given = weights_given(pair.x, k, n), weights_given(pair.y, k, m)
+        try:
+            found = _solved(solver, backend, points, weights, given, cost, max_iter, deadline)
+            arcs.append(found if solver == "line" else _recounted(found, weights, given))
+        except OutOfTimeError:
+            arcs.append(solve_roughly(*points, *weights, cost))
+    return ExactPlan(pair, cost, arcs)
+
+
+def _recounted(
+    arcs: SparsePlan, weights: tuple[Floats, Floats], given: tuple[Floats | None, Floats | None]
+) -> SparsePlan:
+    """Count the masses of the arcs anew, in whole numbers: light ones lost digits, which far away are worth much."""
+    exact = None if arcs.f is None else whole_flows(arcs.i, arcs.j, given, (len(weights[0]), len(weights[1])))
+    if exact is None:  # no forest, too many points, or an assignment, whose masses are all equal
+        return arcs
+    keep = exact[0] > 0
+    return replace(arcs, i=arcs.i[keep], j=arcs.j[keep], mass=exact[0][keep])
+
+
+def _solved(
+    solver: str,
+    backend: str,
+    points: tuple[Tensor, Tensor],
+    weights: tuple[Floats, Floats],
+    given: tuple[Floats | None, Floats | None],
+    cost: Cost,
+    max_iter: int | None,
+    deadline: Deadline,
+) -> SparsePlan:
+    """Solve one problem by the solver of that name."""
+    x, y = points
+    n, m = len(x), len(y)
+    if solver == "line":
+        return solve_line(x[:, 0].numpy(), y[:, 0].numpy(), *weights, cost.p, given)
+    if deadline.passed:
+        raise OutOfTimeError
+    if solver == "certified":
+        try:
+            return solve_certified(x, y, *weights, cost, deadline)
+        except SimplexError:
+            if backend != "auto" or not _fits(n, m):
+                raise
+    if deadline.passed:
+        raise OutOfTimeError
+    _check_memory(n, m)
+    matrix = cost.block(x[None], y[None], exact=True)[0].numpy()
+    # SciPy's assignment cannot be interrupted.
+    if solver == "assignment" and (n <= _ASSIGNMENT or deadline == NEVER):
+        return solve_assignment(matrix)
+    return solve_simplex(matrix, *weights, max_iter=max_iter, deadline=deadline)
+
+
+def _choose(backend: str, n: int, m: int, d: int, cost: Cost, uniform: bool) -> str:
+    if backend == "auto":
+        if d == 1 and cost.sorts:
+            return "line"
+        if uniform and n <= _ASSIGNMENT:
+            return "assignment"
+        many = n * m >= _CERTIFIED * max(1, d / _WIDE) and (cost.p > 1 or d > _DEGENERATE)
+        return "certified" if (many or not _fits(n, m)) and sparse_simplex_available() else "simplex"
+    if backend == "line" and not (d == 1 and cost.sorts):
+        raise WrongValueError(
+            f"backend 'line' sorts points on the line (d = 1) at costs of their differences, got d = {d} and "
+            f"cost={cost.name!r}: use 'simplex'"
+        )
+    if backend == "assignment" and not uniform:
+        raise WrongValueError("backend 'assignment' needs n = m and no weights: use 'simplex'")
+    if backend == "certified" and not sparse_simplex_available():
+        raise NotInstalledError("backend 'certified' needs POT 0.9.7 or later: pip install -U pot")
+    return backend
+
+
+def _fits(n: int, m: int) -> bool:
+    return _COPIES * 8 * n * m <= free_memory(torch.device("cpu"))
+
+
+def _check_memory(n: int, m: int) -> None:
+    if not _fits(n, m):
+        need, free = _COPIES * 8 * n * m, free_memory(torch.device("cpu"))
+        raise TooLargeError(
+            f"an exact solve of {n} x {m} points on all costs needs about {describe(need)}, and {describe(free)} are "
+            "free: use backend='auto', take fewer samples, or give epsilon (or blur), whose streamed solver needs "
+            "O(n + m) memory and whose bounds enclose the exact cost"
+        )

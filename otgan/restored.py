@@ -1,0 +1,170 @@
+"""The way back from the normal form: its solution as that of the problem, of all points and in the caller's units."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from otgan.coupling import STEEPEST, Coupling, Solved, once
+from otgan.mistakes import WrongValueError
+from otgan.rounding import UNIT
+
+if TYPE_CHECKING:
+    from otgan.normal_form import NormalForm, Side
+
+__all__ = ["Restored"]
+
+_MANTISSA = 0.5
+"""What a power of two has before its exponent, as :func:`torch.frexp` splits numbers."""
+
+
+class Restored(Coupling):
+    """The solution of a normal form, seen from the problem that it stands for.
+
+    Points of weight 0 take no part in the plan; their potentials are what a new point there would have, the soft or
+    hard minimum over the other side, and −∞ where the type of the samples cannot hold it.
+    """
+
+    def __init__(self, inner: Solved, form: NormalForm, epsilon: Tensor | None) -> None:
+        self.inner, self.form, self.epsilon, self.p = inner, form, epsilon, form.cost.p
+        self.a, self.b = form.x.scatter(inner.a), form.y.scatter(inner.b)
+        self.balanced, self.backend, self.iterations = inner.balanced, inner.backend, inner.iterations
+
+    @cached_property
+    def value(self) -> Tensor:  # type: ignore[override]
+        """The objective at the solution."""
+        return self.inner.value * self.form.scale
+
+    @cached_property
+    def error(self) -> Tensor:  # type: ignore[override]
+        """L1 error of both marginals, which has no unit."""
+        return self.inner.error
+
+    @property
+    def rounding(self) -> Tensor:  # type: ignore[override]
+        """What rounding may add to the error."""
+        return self.inner.rounding
+
+    @cached_property
+    def f(self) -> Tensor:  # type: ignore[override]
+        """Potential of x."""
+        y = self.form.y.measure.points.detach().double()
+        return self._potential(self.form.x, self.inner.f, y, self.inner.g, self.inner.b, of_x=True)
+
+    @cached_property
+    def g(self) -> Tensor:  # type: ignore[override]
+        """Potential of y."""
+        x, f, weights = self.form.x.measure.points.detach().double(), self.inner.f, self.inner.a
+        light = self.form.x.left_out()
+        if self.inner.epsilon is None and light is not None:
+            # Hard minima must be feasible for pairs of two points of weight 0 as well.
+            f = self.f / self.form.scale[:, None]
+            known = torch.isfinite(f)
+            x, weights = torch.where(known[..., None], light[0], 0.0), known.double()
+        return self._potential(self.form.y, self.inner.g, x, f, weights, of_x=False)
+
+    def _potential(
+        self, here: Side, own: Tensor, others: Tensor, other: Tensor, weights: Tensor, *, of_x: bool
+    ) -> Tensor:
+        """Potential of all points of a side, those of weight 0 included, in the caller's units."""
+        scale = self.form.scale[:, None]
+        values = here.scatter(own) * scale
+        light = here.left_out()
+        if light is None:
+            return values
+        points, mask = light
+        # Only the points of weight 0, as many a problem as the problem with most of them has.
+        index = torch.argsort(~mask, dim=1, stable=True)[:, : int(mask.sum(1).max())]
+        some = points.gather(1, index[..., None].expand(-1, -1, points.shape[2]))
+        found = self.inner.extended(some, others, other, weights, of_x=of_x) * scale
+        largest = torch.finfo(
+            here.whole.dtype
+        ).max  # what the samples' type cannot hold is not there for anybody
+        found = torch.where(found.abs() <= largest, found, -torch.inf)
+        return values.scatter(1, index, torch.where(mask.gather(1, index), found, values.gather(1, index)))
+
+    def linear_cost(self) -> Tensor:
+        """⟨P, C⟩, shape (B,)."""
+        return self.inner.linear_cost() * self.form.scale
+
+    def plan(self) -> Tensor:
+        """P of shape (B, n, m)."""
+        form, inner = self.form, self.inner.plan()
+        return form.y.scatter(form.x.scatter(inner).mT).mT
+
+    def apply(self, v: Tensor, axis: int) -> Tensor:
+        """P v for axis 1, Pᵀ v for axis 0."""
+        into, out = (self.form.y, self.form.x) if axis == 1 else (self.form.x, self.form.y)
+        return out.scatter(self.inner.apply(into.gather(v), axis))
+
+    def barycenters(self) -> Tensor:
+        """Mean of the points y that each point x is sent to; NaN where x has no weight."""
+        if not self.form.cost.embedded:
+            raise WrongValueError(
+                f"a barycentric map needs points, which cost={self.form.cost.name!r} does not tell: use apply(y) / "
+                "apply(ones) with points of your own"
+            )
+        means = self.inner.barycenters() * self.form.unit[:, None, None] + self.form.y.origin.double()
+        return self.form.x.scatter(means, math.nan)
+
+    def bounds(self) -> tuple[Tensor, Tensor]:
+        """Certified bounds of the exact cost, in the caller's units."""
+        # The product with a power of two is exact, unless p is no whole number: then power and product are rounded.
+        inexact = torch.where(torch.frexp(self.form.scale).mantissa == _MANTISSA, 0.0, 4 * UNIT)
+        lower, upper = self.inner.bounds()
+        return lower * self.form.scale * (1 - inexact), upper * self.form.scale * (1 + inexact)
+
+    def point_gradients(self) -> tuple[Tensor, Tensor]:
+        """Gradients of the value in x and y; points of weight 0 pull with no force."""
+        unit = (self.form.scale / self.form.unit)[:, None, None]
+        in_x, in_y = self.inner.point_gradients()
+        return self.form.x.scatter(in_x * unit), self.form.y.scatter(in_y * unit)
+
+    def weight_gradients(self) -> tuple[Tensor, Tensor]:
+        """Gradients of the value in a and b, the potentials; finite everywhere, for products with weights of 0."""
+        scale = self.form.scale[:, None]
+        inner = self.inner.weight_gradients()
+        sides = []
+        for side, own, full in ((self.form.x, inner[0], self.f), (self.form.y, inner[1], self.g)):
+            values = side.scatter(own * scale)
+            light = side.left_out()
+            if light is not None:
+                # A potential that no number can hold is −∞ for the plan, and larger than any for the value.
+                level = (full / scale).masked_fill(full == -torch.inf, torch.inf)
+                slope = self.inner.slope(level, side is self.form.x) * scale
+                # Mass that far away would raise the value beyond any number.
+                slope = torch.where(torch.isfinite(slope), slope, STEEPEST)
+                values = torch.where(light[1], slope, values)
+            sides.append(values)
+        return sides[0], sides[1]
+
+    def differentiable_gradients(self, x: Tensor, y: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
+        """Gradients of the value that can be differentiated again."""
+        form, unit, scale = self.form, self.form.unit, self.form.scale
+        sides = (form.x, form.y)
+        points = [
+            s.gather(v.double() - s.origin.double()) / unit[:, None, None]
+            for s, v in zip(sides, (x, y), strict=True)
+        ]
+        weights = [s.gather(v.double()) for s, v in zip(sides, (a, b), strict=True)]
+        inner = self.inner.differentiable_gradients(*points, *weights)
+        pulls, slopes = [], []
+        for side, pull, own, constant in zip(
+            sides, inner[:2], inner[2:], self.weight_gradients(), strict=True
+        ):
+            force, values = (
+                side.scatter(pull * (scale / unit)[:, None, None]),
+                side.scatter(own * scale[:, None]),
+            )
+            light = side.left_out()
+            if light is not None:
+                # What points of weight 0 add to second derivatives is not computed, and not taken for 0.
+                force = torch.where(light[1][..., None], once(torch.zeros_like(force), a, b), force)
+                values = torch.where(light[1], once(constant, x, y, a, b), values)
+            pulls.append(force)
+            slopes.append(values)
+        return (*pulls, *slopes)
