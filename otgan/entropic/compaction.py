@@ -58,7 +58,9 @@ def finish(
         if not (certain and bool(torch.isfinite(left.error).all())):
             left.verify(problem, index)
         error = left.error[index]
-        wrong = (error > limits.tol) & torch.isfinite(error) & ~gave_up & (left.passes[index] < limits.max_iter)
+        wrong = (
+            (error > limits.tol) & torch.isfinite(error) & ~gave_up & (left.passes[index] < limits.max_iter)
+        )
         # Below the rounding of sums no goal is tighter: what is left of the error is that of the potentials themselves.
         if late or goal < UNIT or not bool(wrong.any()):
             return left.solution(problem)
