@@ -16,6 +16,7 @@ from otgan.entropic.newton import Newton
 from otgan.entropic.problem import Limits, Problem, Solution
 from otgan.entropic.steps import run_stage
 from otgan.entropic.tuning import TUNING
+from otgan.rounding import UNIT
 
 __all__ = ["finish"]
 
@@ -57,8 +58,11 @@ def finish(
         if not (certain and bool(torch.isfinite(left.error).all())):
             left.verify(problem, index)
         error = left.error[index]
-        wrong = (error > limits.tol) & torch.isfinite(error) & ~gave_up
-        if late or not bool(wrong.any()):
+        wrong = (
+            (error > limits.tol) & torch.isfinite(error) & ~gave_up & (left.passes[index] < limits.max_iter)
+        )
+        # Below the rounding of sums no goal is tighter: what is left of the error is that of the potentials themselves.
+        if late or goal < UNIT or not bool(wrong.any()):
             return left.solution(problem)
         goal, index, newton = goal / _TIGHTER, index[wrong], newton.take(wrong.nonzero()[:, 0])
         count = float(left.passes[index].max())

@@ -259,12 +259,13 @@ def ask(case: Case) -> Answer:
                     for g, t in zip(grads, leaves, strict=True)
                 ]
             answer.values = numbers(value).reshape(-1)
+        definite = isinstance(case.cost, str) and case.cost == "euclidean" and case.p <= 2
         for warning in caught:
             words = str(warning.message)
             if issubclass(warning.category, otgan.ConvergenceWarning):
                 some = re.match(r"(\d+) of \d+ problems", words)
                 answer.unconverged = max(answer.unconverged, int(some[1]) if some else 1)
-            elif "divergence is negative, which happens for" not in words:
+            elif definite or "divergence is negative, which happens for" not in words:
                 answer.words.append(f"{warning.category.__name__}: {words}")
     except (Exception, Hang) as error:  # whatever it is: to judge it is the point
         answer.error = error

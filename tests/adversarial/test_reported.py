@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import math
 import warnings
@@ -15,6 +16,7 @@ import pytest
 import torch
 
 import otgan
+from otgan.entropic import compaction
 from tests.adversarial.guard import limit
 
 FAR = [8.0, 10.0, 1e3, 1e6, 1e10, 1e17, 1e80, 1e200, 1e300, -1e300]
@@ -606,3 +608,21 @@ def test_unbalanced_problems_of_one_place_are_known(n: int) -> None:
     t = math.exp((rho * math.log(A * B) + epsilon * math.log(A * B)) / (2 * rho + epsilon))
     expected = sum(w * (t * math.log(t / m) - t + m) for w, m in ((rho, A), (rho, B), (epsilon, A * B)))
     assert value == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("max_iter", [3, 100, 10**9])
+def test_an_error_that_rounding_never_lets_go_ends_the_solve(
+    monkeypatch: pytest.MonkeyPatch, max_iter: int
+) -> None:
+    # In a batch with ε of 1e-12 beside far points, what was iterated had no error and the potentials as float64 holds
+    # them always had: goal after goal was reached, each a quarter of the one before, without end.
+    def never(left: Any, problem: Any, index: torch.Tensor) -> None:
+        left.error[index] = 0.5
+
+    monkeypatch.setattr(compaction._Left, "verify", never)
+    monkeypatch.setattr(compaction, "TUNING", dataclasses.replace(compaction.TUNING, legible=math.inf))
+    x = np.array([[[0.0], [1.0]], [[0.0], [2.0]]])
+    with limit(20, cpu=True):
+        t = quiet(otgan.transport, x, x + 0.25, epsilon=0.01, max_iter=max_iter)
+    np.testing.assert_array_equal(t.marginal_error, 0.5)
+    assert otgan.Status.CONVERGED not in t.status
