@@ -132,9 +132,14 @@ def _kernel_tiles(
     cost: Cost, x: Tensor, y: Tensor, f: Tensor, g: Tensor, epsilon: float
 ) -> Iterator[tuple[slice, Tensor]]:
     """Yield (rows, exp((f + g − C)/ε)) by blocks."""
-    scale = torch.tensor([epsilon], dtype=torch.float64)
-    exponents = cost.exponents(x[None], y[None], f[None], g[None], scale, f.dtype, False)
-    for rows in tiles_of(len(x), len(y), _TILE):
-        block = f.new_empty(1, rows.stop - rows.start, len(y))
-        exponents.fill(rows, block)
-        yield rows, block[0].clamp_(-60, 60).exp_()
+    if cost.has_moments:  # the exponent is one product of matrices
+        scale = torch.tensor([epsilon], dtype=torch.float64)
+        exponents = cost.exponents(x[None], y[None], f[None], g[None], scale, f.dtype, False)
+        for rows in tiles_of(len(x), len(y), _TILE):
+            block = f.new_empty(1, rows.stop - rows.start, len(y))
+            exponents.fill(rows, block)
+            yield rows, block[0].clamp_(-60, 60).exp_()
+        return
+    # Near points need not be told apart here: what that costs is as much as all the rest.
+    for rows, rough in cost.rough_tiles(x, y, _TILE):
+        yield rows, rough.sub_(g).sub_(f[rows, None]).mul_(-1 / epsilon).clamp_(-60, 60).exp_()
