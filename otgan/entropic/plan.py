@@ -27,6 +27,10 @@ _SOLVABLE = 2**20
 """Costs up to which it is."""
 
 
+_SHIFTED = 1e-9
+"""Rounding of an exponent by the shift of the potentials from which on the error is measured anew."""
+
+
 class EntropicPlan(Solved):
     """The plan P = a b exp((f + g − C)/ε) of a problem and its solution."""
 
@@ -36,9 +40,11 @@ class EntropicPlan(Solved):
         self.balanced, self.backend, self.p = problem.balanced, self.geometry.name, self.geometry.rule.p
         self.excess, self.error, self.iterations = solution.excess, solution.error, solution.iterations
         f, g = solution.f, solution.g
+        # A shift rounds every potential as the largest is rounded, and with them the exponents.
+        shifted = UNIT * (f.abs().amax(1) + g.abs().amax(1)) > _SHIFTED * problem.epsilon
         f, g = center(f, g, self.a, self.b) if self.balanced else (f, g)
         self.f, self.g, self.lost = legible(problem, f, g)
-        unknown = self.lost | ~torch.isfinite(self.excess + self.error)
+        unknown = self.lost | ~torch.isfinite(self.excess + self.error) | (shifted & self.balanced)
         if bool(unknown.any()):
             self._measure(unknown)
         self.value = self._objective()

@@ -626,3 +626,32 @@ def test_an_error_that_rounding_never_lets_go_ends_the_solve(
         t = quiet(otgan.transport, x, x + 0.25, epsilon=0.01, max_iter=max_iter)
     np.testing.assert_array_equal(t.marginal_error, 0.5)
     assert otgan.Status.CONVERGED not in t.status
+
+
+@pytest.mark.parametrize("backend", ["dense", "streamed"])
+def test_the_error_told_is_that_of_the_potentials_returned_however_far_they_are_shifted(backend: str) -> None:
+    # Beside a row 13 orders beyond ε the shift that centers potentials rounds exponents: the error before it was told.
+    costs = np.array(
+        [
+            [2.4344759322588865e-151, 5.32254602064308e-153, 4.812011244698654e-151, 1.1629192261250668e-143],
+            [8.662917761358217e-152, 7.070194805440875e-153, 1.6536470894282914e-154, 3.387699444726288e-156],
+            [4.378301146271062e-153, 1.2331316606229023e-157, 5.254202609696931e-161, 5.018914294457556e-157],
+            [
+                2.2657733159269733e-143,
+                7.782235931913707e-150,
+                2.6684478761467673e-146,
+                7.267669587356802e-140,
+            ],
+            [9.447242011223832e-140, 3.896986853947399e-151, 2.8100417867403892e-152, 5.296800443085773e-139],
+        ]
+    )
+    b = np.array(
+        [9.853375737589857e-301, 5.844918274526109e-301, 7.4521831429351694e-301, 9.261217565007425e-301]
+    )
+    options = {"epsilon": 4.016920611869462e-152, "max_iter": 1000, "cost": "precomputed", "backend": backend}
+    t = quiet(otgan.transport, costs, None, None, b, **options)
+    share = b / b.max() / (b / b.max()).sum()
+    wide = [np.asarray(v, dtype=np.longdouble) for v in (t.f, t.g, costs)]
+    plan = 0.2 * share * np.exp((wide[0][:, None] + wide[1] - wide[2]) / np.longdouble(t.epsilon))
+    error = np.abs(plan.sum(1) - 0.2).sum() + np.abs(plan.sum(0) - share).sum()
+    assert t.marginal_error == pytest.approx(float(error), abs=1e-8)
