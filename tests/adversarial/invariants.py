@@ -705,9 +705,12 @@ def _check_plan(
             "converged, but its marginals are off", converged & known & (error > tol + own), error=error
         )
         told = got["marginal_error"]
+        # In more than three dimensions Euclidean costs may come from expanded squares, where those change no exponent by
+        # more than 1 % of tol (otgan.entropic.terms): so far the error that they give may be from the true one.
+        expanded = 1e-2 * tol if case.cost == "euclidean" and q.x.shape[-1] > 3 else 0.0
         report.fail(
             "marginal_error is another",
-            known & (np.abs(error - told) > own + 8 * unit * told),
+            known & (np.abs(error - told) > own + expanded * np.maximum(total, 1) + 8 * unit * told),
             recomputed=error,
             told=told,
         )
