@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from otgan.costs.tiles import tiles_of
 from otgan.distances.distance import Distance
 from otgan.distances.metric import Metric, Option
-from otgan.distances.pairs import mean_over_pairs, tiles
-from otgan.distances.scaled import distances, in_units
+from otgan.distances.pairs import mean_over_pairs
+from otgan.distances.scaled import DISTANCE, in_units
 from otgan.distances.terms import Terms
 from otgan.distances.words import number
 from otgan.form import Form
@@ -146,6 +147,9 @@ def _of_two(weights: Tensor) -> Tensor:
 _ONCE = 2**23
 """Distances that are held and sorted at once."""
 
+_TILE = 2**20
+"""Distances that are looked at together."""
+
 _GUESS = 2**22
 """Coordinates of differences from which a first guess is made."""
 
@@ -167,7 +171,7 @@ def _median_of(points: Tensor) -> Tensor:
     n = points.shape[1]
     if n * n <= _ONCE:
         i, j = torch.triu_indices(n, n, 1, device=points.device)
-        apart = distances(points, points)[0, i, j]
+        apart = DISTANCE.block(points, points)[0, i, j]
         apart = apart[apart > 0].sort().values
         if not len(apart):
             return points.new_ones(())
@@ -216,9 +220,9 @@ def _between(points: Tensor, low: float, high: float) -> Tensor:
 
 def _apart(points: Tensor) -> Any:
     """Yield the distances between two of the points that do not coincide, each once, tile by tile."""
-    for rows in tiles(points, points):
+    for rows in tiles_of(points.shape[1], points.shape[1], _TILE):
         ahead = points[:, rows.start :]
-        apart = distances(points[:, rows], ahead)[0]
+        apart = DISTANCE.block(points[:, rows], ahead)[0]
         i = torch.arange(apart.shape[0], device=apart.device)
         apart = apart[torch.arange(apart.shape[1], device=apart.device) > i[:, None]]
         yield apart[apart > 0]

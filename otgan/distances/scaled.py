@@ -17,7 +17,10 @@ from otgan.mistakes import OutOfRangeError
 from otgan.normal_form import NormalForm, Side
 from otgan.pair import Pair
 
-__all__ = ["distances", "in_units", "lengths"]
+__all__ = ["DISTANCE", "in_units", "lengths"]
+
+DISTANCE = Euclidean(1.0)
+"""The distance between points that metrics without a choice of one have."""
 
 
 def in_units(both: Pair) -> tuple[Pair, Tensor]:
@@ -34,7 +37,7 @@ def in_units(both: Pair) -> tuple[Pair, Tensor]:
     unit : Tensor, shape (B,), float64
         The power of two that the coordinates were divided by.
     """
-    form = NormalForm.of(both, Euclidean(1.0), rooted=True)
+    form = NormalForm.of(both, DISTANCE, rooted=True)
 
     def scaled(side: Measure) -> Measure:
         inside = Side.of(side).in_units(form.unit, form.x.origin).measure
@@ -59,8 +62,3 @@ def lengths(value: Tensor, unit: Tensor, dtype: torch.dtype) -> Tensor:
             "of their own order first"
         )
     return found
-
-
-def distances(x: Tensor, y: Tensor) -> Tensor:
-    """Euclidean distances of shape (B, n, m), to full accuracy, without gradients."""
-    return Euclidean(1.0).block(x, y)
