@@ -80,9 +80,6 @@ class Cost(ABC):
     sorts: ClassVar[bool] = False
     """Whether on the line C is a convex function of x − y, so that sorting solves it."""
 
-    symmetric: ClassVar[bool] = True
-    """Whether C(x, y) = C(y, x) and C(x, x) = 0 are known to hold."""
-
     expands: ClassVar[bool] = False
     """Whether blocks are faster, and less accurate, where they do not come from differences."""
 
@@ -93,6 +90,11 @@ class Cost(ABC):
     def definite(self) -> bool:
         """Whether exp(−C/ε) is known to be positive semidefinite for every ε, so that divergences are >= 0."""
         return False
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether C(x, y) = C(y, x) and C(x, x) = 0 are known to hold."""
+        return True
 
     @property
     def has_moments(self) -> bool:
@@ -233,7 +235,8 @@ class Cost(ABC):
 
     def largest(self, x: Tensor, y: Tensor) -> Tensor:
         """A bound of the largest cost of each problem, shape (B,), float64."""
-        return sum(part.amax(1) for part in self.majorant(x, y))  # type: ignore[return-value]
+        of_x, of_y = self.majorant(x, y)
+        return of_x.amax(1) + of_y.amax(1)
 
     def rescaled(self, x: Tensor, y: Tensor, unit: float) -> tuple[Cost, Tensor, Tensor]:
         """Return the problem whose costs are divided by `unit`: the cost, and points of shape (n, d) and (m, d)."""
@@ -241,7 +244,7 @@ class Cost(ABC):
 
     def rescaled_error(self, x: Tensor, y: Tensor) -> CostError:
         """How far costs of :meth:`rescaled` points may be from the true ones, in the units before."""
-        return self.error(x, y, exact=True)
+        return self.error(x, y, exact=True).divided(1.0)  # the quotients are rounded
 
     def share(self, d: int) -> float:
         """The largest s known with d(x, y) >= s ‖x − y‖₂ in d dimensions."""

@@ -66,7 +66,11 @@ class Custom(Cost):
     name = "custom"
     metric = "cost(x, y)"
     power = 1.0
-    symmetric = False
+
+    @property
+    def symmetric(self) -> bool:
+        """Not known of a function."""
+        return False
 
     def fit(self, both: Pair) -> Self:
         """Take down what the function is to be given; what is known already stays."""

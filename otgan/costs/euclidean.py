@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from otgan.costs.base import Cost
 from otgan.costs.exponents import Exponents
 from otgan.costs.norm import Norm
 from otgan.costs.squares import DIRECT, MANY, NEAR, SQUARES, cost_matrix, factors, power_of, products
@@ -55,6 +56,11 @@ class Euclidean(Norm):
         origin = self.origin(x, y) if origin is None else origin
         near = NEAR if exact else 0.0
         return CostError.of_expansion(x, y, self.p, origin, near, self.underflow(x.shape[-1]))
+
+    def rescaled(self, x: Tensor, y: Tensor, unit: float) -> tuple[Cost, Tensor, Tensor]:
+        """Divide the points by unit^(1/p), about their center."""
+        center, length = x.mean(0), unit ** (1 / self.p)
+        return self, (x - center) / length, (y - center) / length
 
     def rescaled_error(self, x: Tensor, y: Tensor) -> CostError:
         """That of an expansion: the points are centered, which rounds their coordinates."""

@@ -64,11 +64,6 @@ class Norm(Cost):
             _check_range(unit, spread, self.p)
         return Normal(self, origin, unit, unit)
 
-    def rescaled(self, x: Tensor, y: Tensor, unit: float) -> tuple[Cost, Tensor, Tensor]:
-        """Divide the points by unit^(1/p), about their center."""
-        center, length = x.mean(0), unit ** (1 / self.p)
-        return self, (x - center) / length, (y - center) / length
-
     def underflow(self, d: int) -> float:
         """Cost below which squares of d differences, or the cost itself, leave the range."""
         return max(float((d * 1e-307) ** (self.p / 2)), 1e-315)

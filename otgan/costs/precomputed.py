@@ -155,7 +155,7 @@ class Precomputed(Cost):
         return _numbered(cross, a, b), self._of(cross, (self._of(own[0]), self._of(own[1])))
 
     @property
-    def symmetric(self) -> bool:  # type: ignore[override]
+    def symmetric(self) -> bool:
         """Whether the matrix is symmetric, with zeros on its diagonal."""
         matrix = self._held()
         return (
