@@ -133,6 +133,11 @@ def _extended(init: Coupling, form: NormalForm, settings: Settings) -> Tensor:
     assert isinstance(init, Restored)
     assert isinstance(init.inner, EntropicPlan)
     before, old, y = init.form, init.inner, form.pair.y.points
+    if before.cost.embedded != form.cost.embedded:
+        raise WrongValueError(
+            f"init must be between points where the problem is, and on a matrix where that is, got a solution of "
+            f"cost={before.cost.name!r} for cost={form.cost.name!r}: leave out init"
+        )
     if before.unit.shape[0] != y.shape[0] or old.problem.geometry.x.shape[2] != y.shape[2]:
         raise WrongValueError(
             f"init must have the batch size and dimension of the problem, {(y.shape[0], y.shape[2])}, "

@@ -190,3 +190,12 @@ def test_costs_of_points_without_weight_have_no_say(size):
     whole = otgan.sinkhorn_divergence(tuple(size * part for part in SELVES), a=A, b=B, **how)
     own = (np.pad(size * part, ((0, 1), (0, 1)), constant_values=1e299) for part in SELVES[1:])
     assert otgan.sinkhorn_divergence((far, *own), a=a, b=b, **how) == pytest.approx(whole, rel=1e-9)
+
+
+def test_points_start_no_matrix_and_a_matrix_no_points():
+    of_points = otgan.transport([-40.0, 0.5], [1.0, 2.0], p=1, epsilon=0.5)
+    of_costs = otgan.transport(C[:2, :2], cost="precomputed", epsilon=0.5)
+    with pytest.raises(ValueError, match="init must be between points where the problem is"):
+        otgan.transport(C[:2, :2], cost="precomputed", epsilon=0.5, init=of_points)
+    with pytest.raises(ValueError, match="init must be between points where the problem is"):
+        otgan.transport([-40.0, 0.5], [1.0, 2.0], p=1, epsilon=0.5, init=of_costs)
