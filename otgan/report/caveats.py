@@ -128,7 +128,9 @@ def _resolution(found: Findings, distances: Sequence[Distance]) -> Iterator[str]
 
 def _columns(found: Findings, distances: Sequence[Distance]) -> Iterator[str]:
     """One coordinate that outweighs all others, as where columns have different units."""
-    if found.dimension < _SEVERAL or not any(metric_of(each.metric).by_lengths for each in distances):
+    # Angles and functions of two points do not see columns by their spread.
+    seen = [each for each in distances if each.cost is None or found.cost.sorts]
+    if found.dimension < _SEVERAL or not any(metric_of(each.metric).by_lengths for each in seen):
         return
     spread = _variance(found.both.x) + _variance(found.both.y)
     total, top = float(spread.sum()), int(spread.argmax())
