@@ -100,7 +100,7 @@ class EntropicProblem(Problem):
         p: Any,
         power: float = 2,
         selves: bool = False,
-        on_failure: str = "ignore",
+        on_failure: str,
         **keywords: Any,
     ) -> EntropicProblem:
         """Take an entropic problem over the border; what is left of the keywords is for :meth:`Settings.of`.

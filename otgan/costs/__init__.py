@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from otgan.costs.base import Cost as Cost
     from otgan.costs.euclidean import Euclidean as Euclidean
 
-__all__ = ["COSTS", "resolve"]
+__all__ = ["COSTS", "Cost", "Euclidean", "resolve"]
 
 COSTS = {
     "euclidean": "otgan.costs.euclidean:Euclidean",

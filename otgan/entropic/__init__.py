@@ -1,1 +1,1 @@
-"""Entropic transport: one solver over the geometry seam."""
+"""Entropic transport: a family of solvers over the geometry seam, and the choice among them."""

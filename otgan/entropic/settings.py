@@ -102,11 +102,6 @@ class Settings:
         rho = None if self.rho is None else (self.rho / scale).clamp_max(_LARGEST)
         return replace(self, epsilon=epsilon, rho=rho)
 
-    def take(self, keep: Tensor) -> Settings:
-        """Return the settings of the problems whose indices are in `keep`."""
-        rho = None if self.rho is None else self.rho[keep]
-        return replace(self, epsilon=self.epsilon[keep], rho=rho)
-
     @property
     def limits(self) -> Limits:
         """Where the solvers may stop."""

@@ -1,4 +1,7 @@
-"""The constants that the entropic solvers are tuned by, in one place, each with its reason."""
+"""What the choice among the entropic solvers, their schedule and the steps of the balanced one are tuned by, with reasons.
+
+Numbers of one method alone, of Newton steps or of unbalanced ones, stand in its file.
+"""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from otgan.deadline import Deadline
+from otgan.entropic.iterate import FAR
 from otgan.entropic.problem import Limits, Problem, Solution
 from otgan.entropic.schedule import levels
 from otgan.geometry.base import Kernel
@@ -25,9 +26,6 @@ _STAGE_ACCURACY = 1e-3
 
 _STAGE_STEPS = 20
 """Steps after which a stage that is not the last one ends anyway."""
-
-_FAR = 30.0
-"""Exponent by which the potentials may leave the absorbed ones."""
 
 _LOST = 1e-30
 """Sum over a kernel below which its terms are lost to underflow, in float32 or soon."""
@@ -147,7 +145,7 @@ class _State:
     def _far(self, absorbed: _Absorbed, scale: Tensor) -> bool:
         _, f0, g0 = absorbed
         moved = [self._moved(self.f, f0, self.a) / scale, self._moved(self.g, g0, self.b) / scale]
-        return float(torch.cat(moved, 1).amax()) > _FAR
+        return float(torch.cat(moved, 1).amax()) > FAR
 
     @staticmethod
     def _moved(new: Tensor, old: Tensor, weights: Tensor) -> Tensor:

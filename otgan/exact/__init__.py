@@ -1,1 +1,1 @@
-"""Exact transport: sorting on the line, assignment, and the network simplex."""
+"""Exact transport: sorting on the line, assignment, the network simplex, and few arcs with a proof that they suffice."""
