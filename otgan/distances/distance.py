@@ -94,6 +94,8 @@ class Distance:
         The metric's own options, as it was computed with.
     p, epsilon : float
         The power of the ground cost, and the regularization.
+    cost : str
+        The ground distance, by the name that ``cost=`` takes.
     status : str
         The name of an :class:`otgan.Status`: how the iteration ended.
     lower, upper : float

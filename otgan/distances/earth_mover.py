@@ -8,7 +8,7 @@ from typing import Any
 
 from otgan.deadline import Deadline
 from otgan.distances.distance import Distance
-from otgan.distances.metric import Metric, arrays_of
+from otgan.distances.metric import Length, arrays_of
 from otgan.distances.sampling import rooted, standard_error
 from otgan.distances.terms import Terms
 from otgan.distances.words import number
@@ -102,7 +102,7 @@ def emd(
     return problem.scalar(form.length * root(value, power))
 
 
-class _EarthMover(Metric):
+class _EarthMover(Length):
     symbol = "W_p"
     uses_p = uses_cost = True
     noise_floor = True
@@ -113,14 +113,6 @@ class _EarthMover(Metric):
 
     def label(self, p: float | None) -> str:
         return "EM (W_1)" if p == 1 else f"W_{p:g}"
-
-    def unit(self, p: float | None) -> str:
-        del p
-        return "units of the samples"
-
-    def power(self, p: float | None) -> float:
-        del p
-        return 1.0
 
     def statistic(self, terms: Terms) -> Callable[[Pair], float]:
         return lambda both: float(emd(both.x, both.y, cost=terms.cost, time_limit=terms.time_limit))

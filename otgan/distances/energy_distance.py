@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from otgan.distances.distance import Distance
-from otgan.distances.metric import Metric
+from otgan.distances.metric import Length
 from otgan.distances.pairs import mean_over_pairs
 from otgan.distances.scaled import in_units, lengths
 from otgan.distances.terms import Terms
@@ -76,7 +76,7 @@ def _itself(distance: Tensor) -> Tensor:
     return distance
 
 
-class _Energy(Metric):
+class _Energy(Length):
     symbol = "E"
     noise_floor = True
 
@@ -87,14 +87,6 @@ class _Energy(Metric):
     def label(self, p: float | None) -> str:
         del p
         return "Energy"
-
-    def unit(self, p: float | None) -> str:
-        del p
-        return "units of the samples"
-
-    def power(self, p: float | None) -> float:
-        del p
-        return 1.0
 
     def evaluate(self, both: Pair, terms: Terms) -> Tensor:
         del terms

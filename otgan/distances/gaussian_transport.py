@@ -9,7 +9,7 @@ from torch import Tensor
 
 from otgan.coupling import once
 from otgan.distances.distance import Distance
-from otgan.distances.metric import Metric
+from otgan.distances.metric import Length
 from otgan.distances.scaled import in_units, lengths
 from otgan.distances.terms import Terms
 from otgan.form import Form
@@ -128,21 +128,13 @@ def _as_tall(r: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
     return pad(r, (0, 0, 0, k - r.shape[1])), pad(t, (0, 0, 0, k - t.shape[1]))
 
 
-class _GaussianTransport(Metric):
+class _GaussianTransport(Length):
     symbol = "BW"
     noise_floor = True
 
     def title(self, p: float | None) -> str:
         del p
         return "Bures W_2"
-
-    def unit(self, p: float | None) -> str:
-        del p
-        return "units of the samples"
-
-    def power(self, p: float | None) -> float:
-        del p
-        return 1.0
 
     def evaluate(self, both: Pair, terms: Terms) -> Tensor:
         del terms

@@ -30,7 +30,7 @@ from otgan.mistakes import WrongValueError
 from otgan.options import WrongKindError, check_seed, flag, number, one_of, shown, whole_number
 from otgan.pair import Pair
 
-__all__ = ["Metric", "Option", "arrays_of"]
+__all__ = ["Length", "Metric", "Option", "arrays_of"]
 
 
 _LENGTH = "units of the samples"
@@ -300,6 +300,20 @@ class Metric(ABC):
                 those = f"it has {', '.join(known)}" if known else "it has none of its own"
                 raise WrongValueError(f"{self.name} has no option {name[:40]!r} for options: {those}")
         return known
+
+
+class Length(Metric):
+    """A metric that is a length: sets twice as large are twice as far apart."""
+
+    def unit(self, p: float | None) -> str:
+        """Those of the samples, or of the distance between two of them."""
+        del p
+        return _LENGTH
+
+    def power(self, p: float | None) -> float:
+        """The first."""
+        del p
+        return 1.0
 
 
 def arrays_of(*tensors: Tensor) -> list[Any]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from otgan.coupling import once
 from otgan.distances.distance import Distance
-from otgan.distances.metric import Metric, Option
+from otgan.distances.metric import Length, Option
 from otgan.distances.sampling import rooted
 from otgan.distances.scaled import in_units, lengths
 from otgan.distances.terms import Terms
@@ -220,7 +220,7 @@ def _power(apart: Tensor, slack: Tensor, p: float) -> Tensor:
     return length if p == 1 else length**p
 
 
-class _Sliced(Metric):
+class _Sliced(Length):
     symbol = "SW_p"
     uses_p = True
     noise_floor = True
@@ -228,14 +228,6 @@ class _Sliced(Metric):
 
     def title(self, p: float | None) -> str:
         return f"Sliced W_{p:g}"
-
-    def unit(self, p: float | None) -> str:
-        del p
-        return "units of the samples"
-
-    def power(self, p: float | None) -> float:
-        del p
-        return 1.0
 
     def evaluate(self, both: Pair, terms: Terms) -> Tensor:
         return _sliced(both, terms.p, **terms.options)
