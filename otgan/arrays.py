@@ -1,4 +1,6 @@
-"""Whatever holds numbers, from a list to a table, becomes a tensor of floats, or is refused in words.
+"""Whatever holds numbers, from a list to a table, becomes an array of floats, or is refused in words.
+
+What belongs to torch stays there; all else becomes NumPy's.
 
 What samples, weights and measures must be beyond that is no affair of this module.
 """
@@ -9,21 +11,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from otgan.mistakes import WrongValueError
+from otgan.namespace import Array, is_tensor
 from otgan.options import WrongKindError, shown
 
 __all__ = [
+    "array_of",
     "check_held",
     "check_kind",
-    "float_tensor",
+    "float_array",
     "holds_arrays",
     "holds_tensors",
     "is_list_of_matrices",
     "is_plain",
-    "tensor_of",
 ]
 
 _MATRIX = 2
@@ -32,9 +33,9 @@ _MATRIX = 2
 
 def holds_tensors(value: Any) -> bool:
     """Whether a value belongs to torch: a tensor, or a list with one."""
-    if isinstance(value, Tensor):
+    if is_tensor(value):
         return True
-    return isinstance(value, (list, tuple)) and any(isinstance(item, Tensor) for item in value)
+    return isinstance(value, (list, tuple)) and any(map(is_tensor, value))
 
 
 def holds_arrays(value: Any) -> bool:
@@ -54,32 +55,39 @@ def is_list_of_matrices(value: Any) -> bool:
     return (
         isinstance(value, (list, tuple))
         and len(value) > 0
-        and any(isinstance(item, (Tensor, np.ndarray)) or hasattr(item, "to_numpy") for item in value)
+        and any(
+            isinstance(item, np.ndarray) or is_tensor(item) or hasattr(item, "to_numpy") for item in value
+        )
         and all(getattr(item, "ndim", 0) == _MATRIX for item in value)
     )
 
 
-def tensor_of(value: Any, name: str) -> Tensor:
-    """Return numbers that are neither samples nor weights, of any shape, as a tensor of floats.
+def array_of(value: Any, name: str) -> Array:
+    """Return numbers that are neither samples nor weights, of any shape, as an array of floats.
 
     Raises
     ------
     TypeError, ValueError
         If they are no real numbers, or not rectangular.
     """
-    tensor = float_tensor(value, name)
-    check_held(tensor, name)
-    return tensor
+    array = float_array(value, name)
+    check_held(array, name)
+    return array
 
 
-def float_tensor(value: Any, name: str) -> Tensor:
-    """Turn one array-like into a float tensor that shares memory with it where that is possible."""
-    if isinstance(value, Tensor):
-        tensor = value
-    elif holds_tensors(value):
-        tensor = _stack(value, name)
-    else:
-        return _from_numpy(value, name)
+def float_array(value: Any, name: str) -> Array:
+    """Turn one array-like into an array of floats that shares memory with it where that is possible.
+
+    Tensors keep float32 and float64; everything else becomes NumPy's float64.
+    """
+    if holds_tensors(value):
+        return _float_tensor(value if is_tensor(value) else _stack(value, name), name)
+    return _from_numpy(value, name)
+
+
+def _float_tensor(tensor: Any, name: str) -> Any:
+    import torch
+
     if tensor.is_complex() or tensor.is_quantized or tensor.is_nested or tensor.layout != torch.strided:
         kind = (
             "a nested tensor" if tensor.is_nested else f"{_plainly(tensor.dtype)}, {_plainly(tensor.layout)}"
@@ -93,16 +101,18 @@ def float_tensor(value: Any, name: str) -> Tensor:
     return tensor.float() if tensor.is_floating_point() else tensor.double()
 
 
-def check_held(tensor: Tensor, name: str) -> None:
+def check_held(array: Array, name: str) -> None:
     """Raise where a tensor has a shape but no numbers."""
-    if tensor.is_meta:
+    if is_tensor(array) and array.is_meta:
         raise WrongKindError(
             f"{name} must be a tensor that holds numbers, got one on the device 'meta', without any"
         )
 
 
-def _stack(value: Sequence[Any], name: str) -> Tensor:
-    wrong = next((item for item in value if not isinstance(item, Tensor)), None)
+def _stack(value: Sequence[Any], name: str) -> Any:
+    import torch
+
+    wrong = next((item for item in value if not is_tensor(item)), None)
     if wrong is not None or any(item is None for item in value):
         raise WrongKindError(
             f"{name} must hold tensors only, or none, got a list of both, with {shown(wrong)}"
@@ -132,7 +142,7 @@ def check_kind(value: Any, name: str) -> None:
         )
 
 
-def _from_numpy(value: Any, name: str) -> Tensor:
+def _from_numpy(value: Any, name: str) -> Array:
     check_kind(value, name)
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise WrongValueError(f"{name} has masked entries: drop those rows or fill them first")
@@ -148,12 +158,9 @@ def _from_numpy(value: Any, name: str) -> Tensor:
             f"{name} must hold real numbers, got an array of dtype {array.dtype!s:.40}: convert it with "
             ".astype(float)"
         )
-    # Tensors share the caller's memory; they are never written to, but torch warns of a read-only source.
-    # Long doubles and foreign byte orders are unknown to torch, so everything becomes native float64.
+    # Its memory is the caller's where it can be, and never written to. Everything becomes native float64.
     with np.errstate(over="ignore"):  # long doubles beyond float64 are found to be infinite below
-        array = np.asarray(array, dtype=np.float64, order="C")
-    usable = array.flags.writeable and min(array.strides, default=0) >= 0  # of one entry they may be negative
-    return torch.from_numpy(array if usable else array.copy())
+        return np.asarray(array, dtype=np.float64, order="C")
 
 
 def _plainly(kind: Any) -> str:

@@ -1,4 +1,4 @@
-"""The way back across the border: batched tensors become what the caller's input looked like."""
+"""The way back across the border: batched arrays become what the caller's input looked like."""
 
 from __future__ import annotations
 
@@ -6,11 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from otgan.arrays import tensor_of
+from otgan.arrays import array_of
 from otgan.mistakes import OutOfRangeError, WrongValueError
+from otgan.namespace import (
+    Array,
+    as_numpy,
+    as_tensor,
+    beside,
+    detached,
+    double,
+    is_double,
+    is_tensor,
+    stacked,
+)
 from otgan.options import WrongKindError, shown
 from otgan.pair import Pair
 
@@ -27,16 +36,16 @@ class Form:
     Attributes
     ----------
     numpy, batched : bool
-    dtype : torch.dtype
-    device : torch.device
+    dtype : dtype of NumPy or torch
+    device : str or torch.device
     sizes_x, sizes_y : tuple of int or None
         Sizes of ragged problems, whose potentials and plans are handed back as lists.
     """
 
     numpy: bool
     batched: bool
-    dtype: torch.dtype
-    device: torch.device
+    dtype: Any
+    device: Any
     sizes_x: tuple[int, ...] | None
     sizes_y: tuple[int, ...] | None
 
@@ -46,59 +55,58 @@ class Form:
         x, y = pair.x, pair.y
         return cls(pair.numpy, pair.batched, x.dtype, x.device, x.sizes, y.sizes)
 
-    def scalar(self, values: Tensor) -> Any:
+    def scalar(self, values: Array) -> Any:
         """One number a problem, (B,): a float or 0-d tensor without a batch, an array or tensor with one."""
         if not self.batched:
-            values = values[0]
-            return values.item() if self.numpy else self._tensor(values)
+            return values[0].item() if self.numpy else self._tensor(values)[0]
         return self._array(values)
 
-    def points(self, values: Tensor, side: str) -> Any:
+    def points(self, values: Array, side: str) -> Any:
         """One value or row a point, (B, n, ...), of the side "x" or "y"; a list for ragged problems."""
         sizes = self.sizes_x if side == "x" else self.sizes_y
         if sizes is not None:
             return [self._array(values[k, :size]) for k, size in enumerate(sizes)]
         return self._array(values if self.batched else values[0])
 
-    def vectors(self, v: Any, side: str, like: Tensor) -> Tensor:
+    def vectors(self, v: Any, side: str, like: Array) -> Array:
         """Take one value or row a point of the side "x" or "y" from the user, as `points` hands them back.
 
         Parameters
         ----------
         v : array-like
         side : {"x", "y"}
-        like : Tensor, shape (B, n)
-            One float64 a point, on the device of the solution.
+        like : ndarray or Tensor, shape (B, n)
+            One float64 a point, in the library and on the device of the solution.
 
         Returns
         -------
-        Tensor, shape (B, n) or (B, n, k)
-            Float64, detached.
+        ndarray or Tensor, shape (B, n) or (B, n, k)
+            Float64, detached, as `like` is.
         """
         sizes = self.sizes_x if side == "x" else self.sizes_y
         if sizes is None:
-            vectors = _float64(v, like.device, "v")
+            vectors = _float64(v, like, "v")
             vectors = vectors if self.batched else vectors[None]
         else:
             if not isinstance(v, (list, tuple)):
                 raise WrongKindError(
                     f"v must be a list of {len(sizes)} arrays, one a problem, got {shown(v)}"
                 )
-            rows = [_float64(item, like.device, f"v[{k}]") for k, item in enumerate(v)]
+            rows = [_float64(item, like, f"v[{k}]") for k, item in enumerate(v)]
             found = tuple(row.shape[0] if row.ndim else 0 for row in rows)
             if found != sizes or len({row.shape[1:] for row in rows}) > 1 or rows[0].ndim > _MATRIX:
                 raise WrongValueError(
                     f"v must be a list of {len(sizes)} arrays of {sizes!s:.60} rows, all with as many columns, got "
                     f"shapes {[tuple(row.shape) for row in rows]!s:.60}"
                 )
-            vectors = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-        if vectors.ndim not in {_MATRIX, _BATCH} or vectors.shape[:2] != like.shape:
+            vectors = stacked(rows)
+        if vectors.ndim not in {_MATRIX, _BATCH} or tuple(vectors.shape[:2]) != tuple(like.shape):
             expected, got = tuple(like.shape), tuple(vectors.shape)
             skip = 0 if self.batched else 1
             raise WrongValueError(f"v must have one row a point, shape {expected[skip:]}, got {got[skip:]}")
         return vectors
 
-    def plan(self, values: Tensor) -> Any:
+    def plan(self, values: Array) -> Any:
         """One value a pair of points, (B, n, m); a list for ragged problems."""
         if self.sizes_x is None and self.sizes_y is None:
             return self._array(values if self.batched else values[0])
@@ -106,48 +114,52 @@ class Form:
         columns = self.sizes_y or (values.shape[2],) * len(values)
         return [self._array(values[k, :n, :m]) for k, (n, m) in enumerate(zip(rows, columns, strict=True))]
 
-    def _array(self, values: Tensor) -> Any:
+    def _array(self, values: Array) -> Any:
         if not self.numpy:
             return self._tensor(values)
-        array = values.detach().cpu().numpy()
+        array = as_numpy(values)
         array = array.copy() if array.base is not None and not array.flags.owndata else array
         array.flags.writeable = False
         return array
 
-    def _tensor(self, values: Tensor) -> Tensor:
-        dtype = self.dtype if values.is_floating_point() else values.dtype
-        return in_type(values, dtype).to(self.device)
+    def _tensor(self, values: Array) -> Any:
+        tensor = as_tensor(values)
+        dtype = self.dtype if tensor.is_floating_point() else tensor.dtype
+        return in_type(tensor, dtype).to(self.device)
 
 
-def in_type(values: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return numbers in another type.
+def in_type(values: Array, dtype: Any) -> Array:
+    """Return numbers in another type, that of the samples.
 
     Raises
     ------
     OverflowError
         If they are finite and it cannot hold them.
     """
+    if is_double(dtype) and is_double(values.dtype):
+        return values
+    values = as_tensor(values)
     found = values.to(dtype)
     if dtype != values.dtype and dtype.is_floating_point:
-        beyond = torch.isfinite(values.detach()) & ~torch.isfinite(found.detach())
+        held, kept = detached(values), detached(found)
+        beyond = held.isfinite() & ~kept.isfinite()
         if bool(beyond.any()):
             raise OutOfRangeError(
-                f"a result of {float(values.detach()[beyond][0]):.1e} is beyond the range of "
+                f"a result of {float(held[beyond][0]):.1e} is beyond the range of "
                 f"{str(dtype).removeprefix('torch.')}, the type of the samples: pass them in float64 (x.double())"
             )
     return found
 
 
-def _float64(v: Any, device: torch.device, name: str) -> Tensor:
-    # A copy, because torch warns of read-only arrays, such as our own results.
-    return tensor_of(v, name).detach().to(device, torch.float64, copy=True)
+def _float64(v: Any, like: Array, name: str) -> Array:
+    """Return a user's numbers beside others; a copy of tensors, which may be written to later."""
+    array = double(detached(array_of(v, name)))
+    return beside(array.clone() if is_tensor(array) else array, like)
 
 
 def to_plain(value: Any) -> Any:
     """Turn a result into lists, floats and ints, for JSON."""
-    if isinstance(value, Tensor):
-        return value.tolist()
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) or is_tensor(value):
         return value.tolist()
     if isinstance(value, (list, tuple)):
         return [to_plain(item) for item in value]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from otgan.costs import resolve
 from otgan.distances import sinkhorn, sinkhorn_divergence
 from otgan.geometry import BACKENDS
 from otgan.mistakes import WrongKindError
+from otgan.namespace import DOUBLE
 from otgan.options import (
     check_backend,
     check_max_iter,
@@ -87,7 +87,7 @@ class SinkhornLoss(nn.Module):
         resolve_epsilon(None, blur, self.p)
         resolve_reach(reach, self.p)
         check_backend(backend, tuple(BACKENDS))
-        check_tol(tol, torch.float64)
+        check_tol(tol, DOUBLE)
         check_max_iter(max_iter)
         check_time_limit(time_limit)
         self.options: dict[str, Any] = {

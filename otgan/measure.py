@@ -5,18 +5,31 @@ Samples are validated in this module, weights in :mod:`otgan.weights`; nothing b
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from otgan.arrays import check_held, float_tensor, holds_arrays, holds_tensors, is_list_of_matrices
+from otgan.arrays import check_held, float_array, holds_arrays, holds_tensors, is_list_of_matrices
 from otgan.mistakes import WrongValueError
+from otgan.namespace import (
+    Array,
+    arange,
+    as_numpy,
+    as_tensor,
+    beside,
+    detached,
+    device,
+    is_tensor,
+    namespace,
+    ones,
+)
 from otgan.options import WrongKindError, shown
 from otgan.weights import total_of, weights_of
 
-__all__ = ["Measure"]
+__all__ = ["Measure", "mapped"]
 
 _MATRIX, _BATCH = 2, 3
 """Dimensions of one set of samples, and of a batch of them."""
@@ -26,15 +39,16 @@ _MATRIX, _BATCH = 2, 3
 class Measure:
     """Weighted samples: the measure Σᵢ aᵢ δ(xᵢ), or a batch of them.
 
-    Build one with :meth:`of`; every function of otgan does so with what it is given.
+    Build one with :meth:`of`; every function of otgan does so with what it is given. Its arrays are tensors where the
+    samples are, and NumPy's otherwise.
 
     Attributes
     ----------
-    points : Tensor, shape (B, n, d)
+    points : ndarray or Tensor, shape (B, n, d)
         The samples, B = 1 unless ``batched``. Rows past a ragged problem's size are copies of its first one, of weight 0.
-    weights : Tensor, shape (B, n), float64
+    weights : ndarray or Tensor, shape (B, n), float64
         Normalized, in float64, to sum to 1 in every problem; ``weights * mass[:, None]`` are those given.
-    mass : Tensor, shape (B,), float64
+    mass : ndarray or Tensor, shape (B,), float64
         The totals of the weights as given; 1 without weights.
     sizes : tuple of int or None
         The number of samples of each problem where they differ, else None.
@@ -44,18 +58,18 @@ class Measure:
         Whether weights were given; otherwise every sample weighs 1/n.
     numpy : bool
         Whether the input was NumPy-like, so that results go back as floats and NumPy arrays.
-    given : Tensor, shape (B, n), float64, or None
+    given : ndarray or Tensor, shape (B, n), float64, or None
         The weights as they were given, detached, 0 past a ragged problem's size; None where there were none.
     """
 
-    points: Tensor
-    weights: Tensor
-    mass: Tensor
+    points: Array
+    weights: Array
+    mass: Array
     sizes: tuple[int, ...] | None
     batched: bool
     weighted: bool
     numpy: bool
-    given: Tensor | None = None
+    given: Array | None = None
 
     @classmethod
     def of(cls, points: Any, weights: Any = None, *, name: str = "x") -> Measure:
@@ -94,11 +108,11 @@ class Measure:
             )
         ragged = is_list_of_matrices(points)
         if ragged:
-            items = [float_tensor(item, f"{name}[{k}]") for k, item in enumerate(points)]
+            items = [float_array(item, f"{name}[{k}]") for k, item in enumerate(points)]
             padded, sizes = _pad(items, name)
             batched = True
         else:
-            padded = float_tensor(points, name)
+            padded = float_array(points, name)
             if padded.ndim == 1:
                 padded = padded[:, None]
             if padded.ndim not in {_MATRIX, _BATCH}:
@@ -111,85 +125,123 @@ class Measure:
             sizes = (padded.shape[1],) * padded.shape[0]
         check_held(padded, name)
         _check_points(padded, sizes, name)
-        equal = len(set(sizes)) == 1
-        length = torch.tensor(sizes, device=padded.device)
-        inside = None if equal else torch.arange(padded.shape[1], device=padded.device) < length[:, None]
+        xp = namespace(padded)
+        ragged = len(set(sizes)) > 1
+        inside = (
+            arange(padded.shape[1], padded) < beside(np.array(sizes), padded)[:, None] if ragged else None
+        )
         given = None
         if weights is None:
-            uniform = (1.0 / length.double())[:, None].expand(padded.shape[:2])
-            full = uniform if inside is None else uniform * inside
-            mass = torch.ones(padded.shape[0], dtype=torch.float64, device=padded.device)
+            full = beside(1.0 / np.array(sizes, dtype=np.float64)[:, None], padded)
+            full = xp.broadcast_to(full, padded.shape[:2]) if inside is None else full * inside
+            mass = ones(padded.shape[0], padded)
         else:
             raw = weights_of(weights, padded, sizes, inside, numpy, weights_name)
             # Dividing by the largest first keeps the total finite for weights near the ends of the range.
-            largest = raw.detach().amax(1, keepdim=True)
+            largest = xp.max(detached(raw), axis=1, keepdims=True)
             scaled = raw / largest
             total = total_of(scaled)[:, None]
-            mass = (total * largest)[:, 0]
+            with np.errstate(over="ignore"):  # that one is infinite is told where it matters
+                mass = (total * largest)[:, 0]
             full = scaled / total
-            given = raw.detach()
-        return cls(padded, full, mass, None if equal else sizes, batched, weights is not None, numpy, given)
+            given = detached(raw)
+        return cls(padded, full, mass, sizes if ragged else None, batched, weights is not None, numpy, given)
 
     @property
-    def dtype(self) -> torch.dtype:
+    def dtype(self) -> Any:
         """Floating-point type of the points."""
         return self.points.dtype
 
     @property
-    def device(self) -> torch.device:
+    def device(self) -> Any:
         """Device of the points."""
-        return self.points.device
+        return device(self.points)
 
-    def take(self, problems: Tensor) -> Measure:
+    @property
+    def count(self) -> int:
+        """The number of problems."""
+        return int(self.points.shape[0])
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """The number of samples of every problem."""
+        return (int(self.points.shape[1]),) * self.count if self.sizes is None else self.sizes
+
+    def take(self, problems: Array) -> Measure:
         """Return the problems of a batch whose indices are given, as a batch.
 
         Parameters
         ----------
-        problems : Tensor, shape (K,), int64
+        problems : ndarray or Tensor, shape (K,), int64
         """
-        count = self.points.shape[0]
-        expected = f"a vector of indices of problems, a tensor of whole numbers from 0 to {count - 1}"
-        if not isinstance(problems, Tensor) or problems.dtype != torch.int64 or problems.is_meta:
+        count = self.count
+        expected = f"a vector of indices of problems, an array of whole numbers from 0 to {count - 1}"
+        arrays = isinstance(problems, np.ndarray) or (is_tensor(problems) and not problems.is_meta)
+        if not arrays or str(problems.dtype).removeprefix("torch.") != "int64":
             raise WrongKindError(f"problems must be {expected}, got {shown(problems)}")
         if problems.ndim != 1 or bool(((problems < 0) | (problems >= count)).any()):
             raise WrongValueError(f"problems must be {expected}, got {shown(problems.tolist())}")
+        index = beside(problems, self.points)
         return replace(
             self,
-            points=self.points[problems],
-            weights=self.weights[problems],
-            mass=self.mass[problems],
+            points=self.points[index],
+            weights=self.weights[index],
+            mass=self.mass[index],
             sizes=None if self.sizes is None else tuple(self.sizes[k] for k in problems.tolist()),
             batched=True,
-            given=None if self.given is None else self.given.expand(self.weights.shape)[problems],
+            given=None if self.given is None else self.given[index],
         )
+
+    def as_tensors(self) -> Measure:
+        """Return the measure with tensors for arrays."""
+        return self if is_tensor(self.points) else mapped(self, as_tensor)
+
+    def as_arrays(self) -> Measure:
+        """Return the measure with arrays of NumPy for tensors, without a graph."""
+        return mapped(self, as_numpy) if is_tensor(self.points) else self
+
+    def detached(self) -> Measure:
+        """Return the measure without a graph."""
+        return mapped(self, detached) if is_tensor(self.points) else self
 
     def __repr__(self) -> str:
         b, n, d = self.points.shape
         shape = f"B={b}, n={n}, d={d}" if self.batched else f"n={n}, d={d}"
-        return f"Measure({shape}, {str(self.dtype).removeprefix('torch.')}, {self.device})"
+        return f"Measure({shape}, {str(self.dtype).removeprefix('torch.')}, {self.device!s})"
 
 
-def _pad(items: list[Tensor], name: str) -> tuple[Tensor, tuple[int, ...]]:
+def mapped(measure: Measure, change: Callable[[Array], Array]) -> Measure:
+    """Return a measure with every array changed by a function: moved, detached, brought to another library."""
+    given = None if measure.given is None else change(measure.given)
+    return replace(
+        measure,
+        points=change(measure.points),
+        weights=change(measure.weights),
+        mass=change(measure.mass),
+        given=given,
+    )
+
+
+def _pad(items: list[Array], name: str) -> tuple[Array, tuple[int, ...]]:
     dims = {item.shape[1] for item in items}
     if len(dims) > 1:
         raise WrongValueError(f"the problems of {name} must have one dimension d, got d = {sorted(dims)}")
-    devices = {str(item.device) for item in items}
+    devices = {str(device(item)) for item in items}
     if len(devices) > 1:
         raise WrongValueError(f"the problems of {name} must be on one device, got {sorted(devices)}")
-    dtype = items[0].dtype
-    for item in items[1:]:
-        dtype = torch.promote_types(dtype, item.dtype)
-    points = torch.cat([item.to(dtype) for item in items])
+    xp = namespace(items[0])
+    dtype = xp.result_type(*items)
+    points = xp.concat([xp.astype(item, dtype, copy=False) for item in items])
     sizes = tuple(item.shape[0] for item in items)
-    counts = torch.tensor(sizes, device=points.device)[:, None]
-    rows = torch.arange(max(sizes), device=points.device)
+    counts = np.array(sizes)[:, None]
+    rows = np.arange(max(sizes))
     # Copies of the first point: zeros might lie far from all points, and cost the others digits.
-    index = counts.cumsum(0) - counts + torch.where(rows < counts, rows, 0)
+    index = counts.cumsum(0) - counts + np.where(rows < counts, rows, 0)
     # Of a problem without points, which is refused later, there is no first one.
-    return points[index.clamp_max(max(0, len(points) - 1))], sizes
+    return points[beside(np.minimum(index, max(0, len(points) - 1)), points)], sizes
 
 
-def _check_points(points: Tensor, sizes: tuple[int, ...], name: str) -> None:
+def _check_points(points: Array, sizes: tuple[int, ...], name: str) -> None:
     shape = tuple(points.shape)
     if shape[0] == 0:
         raise WrongValueError(f"{name} is an empty batch (shape {shape}): give at least one problem")
@@ -200,11 +252,11 @@ def _check_points(points: Tensor, sizes: tuple[int, ...], name: str) -> None:
         raise WrongValueError(
             f"{name} has samples of dimension 0 (shape {shape[1:]}): give at least one coordinate"
         )
+    held, xp = detached(points), namespace(points)
     # Both extremes are NaN where there is one. Looking at them first takes no memory, unlike a mask.
-    if not bool(torch.isfinite(torch.stack(points.detach().aminmax())).all()):
-        finite = torch.isfinite(points.detach())
-        count = int((~finite).sum())
-        where = tuple(int(k) for k in (~finite).nonzero()[0])
+    if not (math.isfinite(float(xp.max(held))) and math.isfinite(float(xp.min(held)))):
+        wrong = as_numpy(~xp.isfinite(held))
+        count, where = int(wrong.sum()), np.argwhere(wrong)[0].tolist()
         raise WrongValueError(
             f"{name} must be finite, got {count} NaN or infinite value{'s' if count > 1 else ''}, the first at "
             f"sample {where[1]}, coordinate {where[2]}{f' of problem {where[0]}' if shape[0] > 1 else ''}: "

@@ -9,12 +9,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from otgan.costs.base import Cost
 from otgan.coupling import Coupling, Solved
 from otgan.measure import Measure
+from otgan.namespace import (
+    Array,
+    arange,
+    beside,
+    detached,
+    double,
+    full,
+    is_double,
+    is_tensor,
+    namespace,
+    ones,
+    zeros,
+)
 from otgan.pair import Pair
 from otgan.restored import Restored
 
@@ -32,81 +44,87 @@ class Side:
     ----------
     measure : Measure
         The points with mass, divided by the unit.
-    index : Tensor, shape (B, k), or None
+    index : Array, shape (B, k), or None
         Which points of the original they are; None where all are kept.
-    kept : Tensor, shape (B, k), bool, or None
+    kept : Array, shape (B, k), bool, or None
         Which entries of `index` are points, and not what fills a problem with fewer of them up.
     whole : Measure
         The measure as it was given.
-    unit : Tensor, shape (B,)
-    origin : Tensor, shape (B, 1, d)
+    unit : Array, shape (B,)
+    origin : Array, shape (B, 1, d)
         What was taken from the points before they were divided.
     """
 
     measure: Measure
-    index: Tensor | None
-    kept: Tensor | None
+    index: Array | None
+    kept: Array | None
     whole: Measure
-    unit: Tensor
-    origin: Tensor
+    unit: Array
+    origin: Array
 
     @classmethod
     def of(cls, whole: Measure) -> Side:
         """Leave out the points of weight 0; the unit is 1 and the origin 0."""
-        one = torch.ones(whole.points.shape[0], dtype=torch.float64, device=whole.device)
-        zero = torch.zeros_like(whole.points[:, :1])
-        heavy = whole.weights.detach() > 0
+        one = ones(whole.count, whole.points)
+        zero = zeros((whole.count, 1, whole.points.shape[2]), whole.points, whole.points.dtype)
+        heavy = detached(whole.weights) > 0
         sizes = heavy.sum(1).tolist()
         if tuple(sizes) == (whole.sizes or (heavy.shape[1],) * len(sizes)):
             return cls(whole, None, None, whole, one, zero)
         # A stable sort brings the heavy points to the front, in their order.
-        index = torch.argsort(~heavy, dim=1, stable=True)[:, : max(sizes)]
-        kept = (
-            torch.arange(max(sizes), device=whole.device) < torch.tensor(sizes, device=whole.device)[:, None]
-        )
+        xp = namespace(heavy)
+        index = xp.argsort(~heavy, axis=1, stable=True)[:, : max(sizes)]
+        kept = arange(max(sizes), heavy) < beside(np.array(sizes), heavy)[:, None]
         # What fills a problem up is a copy of its first point, as in any ragged batch.
-        index = torch.where(kept, index, index[:, :1])
-        points = whole.points.gather(1, index[..., None].expand(-1, -1, whole.points.shape[2]))
-        weights = whole.weights.gather(1, index) * kept
+        index = xp.where(kept, index, index[:, :1])
+        row = arange(whole.count, index)[:, None]
         ragged = None if len(set(sizes)) == 1 else tuple(sizes)
-        given = None if whole.given is None else whole.given.gather(1, index) * kept
-        measure = replace(whole, points=points, weights=weights, sizes=ragged, given=given)
+        given = None if whole.given is None else whole.given[row, index] * kept
+        measure = replace(
+            whole,
+            points=whole.points[row, index],
+            weights=whole.weights[row, index] * kept,
+            sizes=ragged,
+            given=given,
+        )
         return cls(measure, index, kept, whole, one, zero)
 
-    def in_units(self, unit: Tensor, origin: Tensor) -> Side:
+    def in_units(self, unit: Array, origin: Array) -> Side:
         """Return the side with an origin taken from its points and divided by a power of two."""
         centered = self.measure.points - origin
-        points = centered / unit[:, None, None].to(origin.dtype)
-        if points.dtype == torch.float32 and bool(((centered != 0) & (points.abs() < _SUBNORMAL)).any()):
-            points = (
-                centered.double() / unit[:, None, None]
-            )  # beside the largest coordinates it has no room for these
+        xp = namespace(centered)
+        points = centered / xp.astype(unit, origin.dtype, copy=False)[:, None, None]
+        if not is_double(points.dtype) and bool(((centered != 0) & (abs(points) < _SUBNORMAL)).any()):
+            # beside the largest coordinates it has no room for these
+            points = double(centered) / unit[:, None, None]
         return replace(self, measure=replace(self.measure, points=points), unit=unit, origin=origin)
 
-    def scatter(self, values: Tensor, fill: float = 0.0) -> Tensor:
+    def scatter(self, values: Array, fill: float = 0.0) -> Array:
         """Put one value or row a kept point, (B, k, ...), in its place among all points, (B, n, ...)."""
         if self.index is None or self.kept is None:
             return values
         # What fills a problem up goes to one more row, which is cut off.
-        n = self.whole.points.shape[1]
-        index = self.index.where(self.kept, n).reshape(*self.index.shape, *[1] * (values.ndim - 2))
-        out = values.new_full((values.shape[0], n + 1, *values.shape[2:]), fill)
-        return out.scatter(1, index.expand_as(values), values)[:, :n]
+        n, xp = self.whole.points.shape[1], namespace(values)
+        row, index = arange(len(values), values)[:, None], xp.where(self.kept, self.index, n)
+        out = full((len(values), n + 1, *values.shape[2:]), fill, values, values.dtype)
+        if is_tensor(values):
+            return out.index_put((row, index), values)[:, :n]  # which may need a gradient
+        out[row, index] = values
+        return out[:, :n]
 
-    def gather(self, values: Tensor) -> Tensor:
+    def gather(self, values: Array) -> Array:
         """Take one value or row a point, (B, n, ...), for the kept points, (B, k, ...); 0 where filled up."""
         if self.index is None or self.kept is None:
             return values
-        index = self.index.reshape(*self.index.shape, *[1] * (values.ndim - 2))
-        mask = self.kept.reshape(*self.kept.shape, *[1] * (values.ndim - 2))
-        return values.gather(1, index.expand(-1, -1, *values.shape[2:])) * mask
+        taken = values[arange(len(values), values)[:, None], self.index]
+        return taken * self.kept.reshape(*self.kept.shape, *[1] * (values.ndim - 2))
 
-    def left_out(self) -> tuple[Tensor, Tensor] | None:
+    def left_out(self) -> tuple[Array, Array] | None:
         """Points of weight 0 in units, float64, and where they are: (B, n, d) and a mask (B, n); None where none are."""
         if self.index is None:
             return None
-        light = self.whole.weights.detach() == 0
-        points = self.whole.points.detach().double() - self.origin.double()
+        light = detached(self.whole.weights) == 0
+        points = double(detached(self.whole.points)) - double(self.origin)
         return points / self.unit[:, None, None], light
 
 
@@ -119,20 +137,20 @@ class NormalForm:
     x, y : Side
     cost : Cost
         The cost between points in normal form.
-    unit : Tensor, shape (B,), float64
+    unit : Array, shape (B,), float64
         The power of two that coordinates were divided by.
-    length : Tensor, shape (B,), float64
+    length : Array, shape (B,), float64
         What a distance of the normal form is multiplied by.
-    scale : Tensor, shape (B,), float64
+    scale : Array, shape (B,), float64
         What a cost of the normal form is multiplied by: length^p, or 1 where a root is taken of it first.
     """
 
     x: Side
     y: Side
     cost: Cost
-    unit: Tensor
-    length: Tensor
-    scale: Tensor
+    unit: Array
+    length: Array
+    scale: Array
 
     @classmethod
     def of(cls, problem: Pair, cost: Cost, *, rooted: bool = False) -> NormalForm:
@@ -141,6 +159,7 @@ class NormalForm:
         Parameters
         ----------
         problem : Pair
+            In the library that the solver works with.
         cost : Cost
             As it was posed with the pair.
         rooted : bool
@@ -152,12 +171,9 @@ class NormalForm:
             If costs in the caller's units are beyond float64, or all vanish though points differ.
         """
         # Gradients follow from the solution: what is solved needs no graph, and a result that is kept must hold none.
-        x, y = (
-            Side.of(replace(side, points=side.points.detach(), weights=side.weights.detach()))
-            for side in (problem.x, problem.y)
-        )
+        x, y = (Side.of(side.detached()) for side in (problem.x, problem.y))
         normal = cost.normal(x.measure.points, y.measure.points, rooted=rooted)
-        scale = torch.ones_like(normal.length) if rooted else normal.length**cost.p
+        scale = ones(len(normal.length), normal.length) if rooted else normal.length**cost.p
         sides = [side.in_units(normal.unit, normal.origin) for side in (x, y)]
         return cls(sides[0], sides[1], normal.cost, normal.unit, normal.length, scale)
 
@@ -165,16 +181,17 @@ class NormalForm:
     def pair(self) -> Pair:
         """The problem that solvers see."""
         x, y = self.x.measure, self.y.measure
-        dtype = torch.promote_types(x.points.dtype, y.points.dtype)
-        return Pair(*(replace(side, points=side.points.to(dtype)) for side in (x, y)))
+        if x.points.dtype == y.points.dtype:
+            return Pair(x, y)
+        return Pair(*(replace(side, points=double(side.points)) for side in (x, y)))
 
-    def restore(self, coupling: Solved, epsilon: Tensor | None = None) -> Coupling:
+    def restore(self, coupling: Solved, epsilon: Array | None = None) -> Coupling:
         """Return the solution of the normal form as that of the problem: all points, the caller's units.
 
         Parameters
         ----------
         coupling : Solved
-        epsilon : Tensor, shape (B,), optional
+        epsilon : Array, shape (B,), optional
             ε as the caller gave it.
         """
         return Restored(coupling, self, epsilon)

@@ -10,15 +10,16 @@ import re
 import reprlib
 from collections.abc import Iterable, Sequence
 from numbers import Real
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from otgan.mistakes import WrongKindError, WrongValueError
+from otgan.namespace import as_numpy, is_double, is_tensor
 
 __all__ = [
+    "Floats",
     "WrongKindError",
     "check_backend",
     "check_max_iter",
@@ -35,6 +36,8 @@ __all__ = [
     "shown",
     "whole_number",
 ]
+
+Floats: TypeAlias = NDArray[np.float64]
 
 _LONGEST = 60
 """Characters of a value that an error message shows."""
@@ -84,7 +87,7 @@ def number(
     plain = value
     # Dates and spans of time are no numbers, though NumPy hands them out as such, and counts spans among integers.
     if (isinstance(value, (np.ndarray, np.generic)) and value.ndim == 0 and value.dtype.kind in "fiuc") or (
-        isinstance(value, Tensor) and value.ndim == 0 and not value.is_meta
+        is_tensor(value) and value.ndim == 0 and not value.is_meta
     ):
         plain = value.item()
     if isinstance(plain, (bool, np.timedelta64)) or not isinstance(plain, Real):
@@ -156,10 +159,10 @@ def check_power(p: Any) -> float:
     return number(p, "p", "a finite number >= 1 (the cost is the distance to the power p)", least=1)
 
 
-def check_tol(tol: Any, dtype: torch.dtype) -> float:
+def check_tol(tol: Any, dtype: Any) -> float:
     """Return the tolerance on the L1 marginal error, by default 1e-6 in float64 and 1e-4 in float32."""
     if tol is None:
-        return 1e-6 if dtype == torch.float64 else 1e-4
+        return 1e-6 if is_double(dtype) else 1e-4
     return number(tol, "tol", "a positive number (the L1 error of the marginals), or None", above=0)
 
 
@@ -189,7 +192,7 @@ def check_on_failure(on_failure: Any) -> str:
     return one_of(on_failure, "on_failure", ("warn", "raise", "ignore"))
 
 
-def resolve_epsilon(epsilon: Any, blur: Any, p: float) -> Tensor | None:
+def resolve_epsilon(epsilon: Any, blur: Any, p: float) -> Floats | None:
     """Turn `epsilon` or `blur` into ε in units of the cost, shape () or (B,); None where neither is given.
 
     A blur is a length: ε = p · blur^p.
@@ -206,15 +209,16 @@ def resolve_epsilon(epsilon: Any, blur: Any, p: float) -> Tensor | None:
     return None
 
 
-def resolve_reach(reach: Any, p: float) -> Tensor | None:
+def resolve_reach(reach: Any, p: float) -> Floats | None:
     """Turn `reach`, a length, into the marginal penalty ρ = p · reach^p; None for balanced transport."""
     return None if reach is None else _power_of_length(reach, "reach", p)
 
 
-def _power_of_length(length: Any, name: str, p: float) -> Tensor:
+def _power_of_length(length: Any, name: str, p: float) -> Floats:
     """p · length^p, which must not leave the range of float64."""
-    power = p * _positive(length, name, "a length, in units of the samples") ** p
-    if not bool((torch.isfinite(power) & (power >= torch.finfo(torch.float64).tiny)).all()):
+    with np.errstate(over="ignore", under="ignore"):
+        power = p * _positive(length, name, "a length, in units of the samples") ** p
+    if not bool((np.isfinite(power) & (power >= np.finfo(np.float64).tiny)).all()):
         raise WrongValueError(
             f"{name} must be a length whose power p * {name}**p is within the range of float64, got "
             f"{shown(length)} at p = {p:g}: divide the samples and {name} by a length of their own order"
@@ -222,33 +226,32 @@ def _power_of_length(length: Any, name: str, p: float) -> Tensor:
     return power
 
 
-def _positive(value: Any, name: str, unit: str) -> Tensor:
-    """Positive finite numbers, one or one a problem, as a float64 tensor of shape () or (B,)."""
+def _positive(value: Any, name: str, unit: str) -> Floats:
+    """Positive finite numbers, one or one a problem, as a float64 array of shape () or (B,)."""
     expected = f"a positive finite number ({unit}), or one a problem of a batch"
     if isinstance(value, (list, tuple)):
         numbers = [number(item, name, expected, above=0) for item in value]
         if not numbers:
             raise WrongValueError(f"{name} must be {expected}, got {shown(value)}")
-        return torch.tensor(numbers, dtype=torch.float64)
-    if isinstance(value, (np.ndarray, Tensor)) and value.ndim == 1:
-        tensor = _vector(value, name, expected)
+        return np.array(numbers, dtype=np.float64)
+    if (isinstance(value, np.ndarray) or is_tensor(value)) and value.ndim == 1:
+        found = _vector(value, name, expected)
     else:
-        tensor = torch.tensor(number(value, name, expected, above=0), dtype=torch.float64)
-    wrong = ~(torch.isfinite(tensor) & (tensor > 0))
-    if bool(wrong.any()) or tensor.numel() == 0:
-        found = f"{tensor[wrong].flatten()[0].item()!r} among them" if tensor.numel() else "none"
-        raise WrongValueError(f"{name} must be {expected}, got {found}")
-    return tensor
+        found = np.array(number(value, name, expected, above=0), dtype=np.float64)
+    wrong = ~(np.isfinite(found) & (found > 0))
+    if bool(wrong.any()) or found.size == 0:
+        arrived = f"{found[wrong].flatten()[0].item()!r} among them" if found.size else "none"
+        raise WrongValueError(f"{name} must be {expected}, got {arrived}")
+    return found
 
 
-def _vector(value: Any, name: str, expected: str) -> Tensor:
-    kind = value.dtype.kind if isinstance(value, np.ndarray) else ("c" if value.is_complex() else "f")
-    if kind not in "fiu" or (
-        isinstance(value, Tensor) and (value.dtype == torch.bool or value.is_meta or value.is_sparse)
-    ):
-        raise WrongKindError(f"{name} must be {expected}, got {shown(value)} and dtype {value.dtype}")
-    return (
-        torch.as_tensor(np.asarray(value, dtype=np.float64) if isinstance(value, np.ndarray) else value)
-        .detach()
-        .double()
-    )
+def _vector(value: Any, name: str, expected: str) -> Floats:
+    wrong = f"{name} must be {expected}, got {shown(value)} and dtype {value.dtype}"
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind not in "fiu":
+            raise WrongKindError(wrong)
+        return value.astype(np.float64)
+    if value.is_complex() or value.is_meta or value.is_sparse or str(value.dtype) == "torch.bool":
+        raise WrongKindError(wrong)
+    found: Floats = as_numpy(value.double())
+    return found

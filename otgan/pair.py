@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-
 from otgan.arrays import is_plain
-from otgan.measure import Measure
+from otgan.measure import Measure, mapped
 from otgan.mistakes import WrongValueError
+from otgan.namespace import Array, as_tensor, namespace
 from otgan.options import WrongKindError
 
 __all__ = ["Pair", "pair"]
@@ -32,6 +31,19 @@ class Pair:
         """Whether results have a batch dimension."""
         return self.x.batched
 
+    @property
+    def count(self) -> int:
+        """The number of problems."""
+        return self.x.count
+
+    def as_tensors(self) -> Pair:
+        """Return the pair with tensors for arrays."""
+        return Pair(self.x.as_tensors(), self.y.as_tensors())
+
+    def as_arrays(self) -> Pair:
+        """Return the pair with arrays of NumPy for tensors, without a graph."""
+        return Pair(self.x.as_arrays(), self.y.as_arrays())
+
 
 def pair(x: Any, y: Any, a: Any = None, b: Any = None) -> Pair:
     """Validate two sets of samples, with their weights, that are to be compared.
@@ -49,7 +61,6 @@ def pair(x: Any, y: Any, a: Any = None, b: Any = None) -> Pair:
             f"x is {kinds[0]} and y is {kinds[1]}: pass both as NumPy arrays or both as torch tensors "
             "(torch.from_numpy(...) or tensor.numpy(force=True))"
         )
-    numpy = first.numpy and second.numpy
     if first.batched != second.batched or first.points.shape[0] != second.points.shape[0]:
         raise WrongValueError(
             f"x and y must be two sets of samples or two equal batches of them, got shapes "
@@ -60,28 +71,29 @@ def pair(x: Any, y: Any, a: Any = None, b: Any = None) -> Pair:
             f"x and y must have the same dimension d, got {first.points.shape[-1]} and "
             f"{second.points.shape[-1]} (shapes {_shape(first)} and {_shape(second)})"
         )
-    if first.device != second.device and not numpy and not (is_plain(x) or is_plain(y)):
-        raise WrongValueError(f"x is on {first.device} and y on {second.device}: move one with .to(device)")
-    dtype = torch.promote_types(first.dtype, second.dtype)
+    if first.numpy and second.numpy:
+        return Pair(first, second)
+    # Plain lists go where the other side is.
     if is_plain(x) and not second.numpy:
-        dtype = second.dtype
-    elif is_plain(y) and not first.numpy:
-        dtype = first.dtype
-    device = second.device if is_plain(x) and not second.numpy else first.device
-    return Pair(_like(first, dtype, device, numpy), _like(second, dtype, device, numpy))
+        return Pair(_like(first, second), second)
+    if is_plain(y) and not first.numpy:
+        return Pair(first, _like(second, first))
+    if first.device != second.device:
+        raise WrongValueError(f"x is on {first.device} and y on {second.device}: move one with .to(device)")
+    if first.dtype == second.dtype:
+        return Pair(first, second)
+    dtype = namespace(first.points).result_type(first.points, second.points)
+    return Pair(*(replace(side, points=side.points.to(dtype)) for side in (first, second)))
 
 
-def _like(m: Measure, dtype: torch.dtype, device: torch.device, numpy: bool) -> Measure:
-    return Measure(
-        m.points.to(device, dtype),
-        m.weights.to(device),
-        m.mass.to(device),
-        m.sizes,
-        m.batched,
-        m.weighted,
-        numpy,
-        None if m.given is None else m.given.to(device),
-    )
+def _like(m: Measure, other: Measure) -> Measure:
+    """Return a measure in the library, on the device and in the type of another one."""
+
+    def move(array: Array) -> Array:
+        return as_tensor(array, other.device)
+
+    moved = mapped(m, move)
+    return replace(moved, points=moved.points.to(other.dtype), numpy=False)
 
 
 def _shape(m: Measure) -> tuple[int, ...]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from otgan.coupling import STEEPEST, Coupling, Solved, once
+from otgan.coupling import STEEPEST, Coupling, Solved
 from otgan.mistakes import WrongValueError
+from otgan.namespace import Array, arange, as_numpy, beside, detached, double, largest_of, namespace
 from otgan.rounding import UNIT
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Restored"]
 
 _MANTISSA = 0.5
-"""What a power of two has before its exponent, as :func:`torch.frexp` splits numbers."""
+"""What a power of two has before its exponent, as :func:`numpy.frexp` splits numbers."""
 
 
 class Restored(Coupling):
@@ -29,47 +29,48 @@ class Restored(Coupling):
     hard minimum over the other side, and −∞ where the type of the samples cannot hold it.
     """
 
-    def __init__(self, inner: Solved, form: NormalForm, epsilon: Tensor | None) -> None:
+    def __init__(self, inner: Solved, form: NormalForm, epsilon: Array | None) -> None:
         self.inner, self.form, self.epsilon, self.p = inner, form, epsilon, form.cost.p
         self.a, self.b = form.x.scatter(inner.a), form.y.scatter(inner.b)
         self.balanced, self.backend, self.iterations = inner.balanced, inner.backend, inner.iterations
 
     @cached_property
-    def value(self) -> Tensor:  # type: ignore[override]
+    def value(self) -> Array:
         """The objective at the solution."""
         return self.inner.value * self.form.scale
 
     @cached_property
-    def error(self) -> Tensor:  # type: ignore[override]
+    def error(self) -> Array:
         """L1 error of both marginals, which has no unit."""
         return self.inner.error
 
     @property
-    def rounding(self) -> Tensor:  # type: ignore[override]
+    def rounding(self) -> Array:
         """What rounding may add to the error."""
         return self.inner.rounding
 
     @cached_property
-    def f(self) -> Tensor:  # type: ignore[override]
+    def f(self) -> Array:
         """Potential of x."""
-        y = self.form.y.measure.points.detach().double()
+        y = double(detached(self.form.y.measure.points))
         return self._potential(self.form.x, self.inner.f, y, self.inner.g, self.inner.b, of_x=True)
 
     @cached_property
-    def g(self) -> Tensor:  # type: ignore[override]
+    def g(self) -> Array:
         """Potential of y."""
-        x, f, weights = self.form.x.measure.points.detach().double(), self.inner.f, self.inner.a
+        x, f, weights = double(detached(self.form.x.measure.points)), self.inner.f, self.inner.a
         light = self.form.x.left_out()
         if self.inner.epsilon is None and light is not None:
             # Hard minima must be feasible for pairs of two points of weight 0 as well.
             f = self.f / self.form.scale[:, None]
-            known = torch.isfinite(f)
-            x, weights = torch.where(known[..., None], light[0], 0.0), known.double()
+            xp = namespace(f)
+            known = xp.isfinite(f)
+            x, weights = xp.where(known[..., None], light[0], 0.0), xp.astype(known, xp.float64)
         return self._potential(self.form.y, self.inner.g, x, f, weights, of_x=False)
 
     def _potential(
-        self, here: Side, own: Tensor, others: Tensor, other: Tensor, weights: Tensor, *, of_x: bool
-    ) -> Tensor:
+        self, here: Side, own: Array, others: Array, other: Array, weights: Array, *, of_x: bool
+    ) -> Array:
         """Potential of all points of a side, those of weight 0 included, in the caller's units."""
         scale = self.form.scale[:, None]
         values = here.scatter(own) * scale
@@ -77,54 +78,57 @@ class Restored(Coupling):
         if light is None:
             return values
         points, mask = light
+        xp = namespace(values)
         # Only the points of weight 0, as many a problem as the problem with most of them has.
-        index = torch.argsort(~mask, dim=1, stable=True)[:, : int(mask.sum(1).max())]
-        some = points.gather(1, index[..., None].expand(-1, -1, points.shape[2]))
-        found = self.inner.extended(some, others, other, weights, of_x=of_x) * scale
-        largest = torch.finfo(
-            here.whole.dtype
-        ).max  # what the samples' type cannot hold is not there for anybody
-        found = torch.where(found.abs() <= largest, found, -torch.inf)
-        return values.scatter(1, index, torch.where(mask.gather(1, index), found, values.gather(1, index)))
+        row = arange(len(values), values)[:, None]
+        index = xp.argsort(~mask, axis=1, stable=True)[:, : int(mask.sum(1).max())]
+        found = self.inner.extended(points[row, index], others, other, weights, of_x=of_x) * scale
+        largest = largest_of(here.whole.dtype)  # what the samples' type cannot hold is not there for anybody
+        found = xp.where(abs(found) <= largest, found, -math.inf)
+        values = xp.asarray(values, copy=True)
+        values[row, index] = xp.where(mask[row, index], found, values[row, index])
+        return values
 
-    def linear_cost(self) -> Tensor:
+    def linear_cost(self) -> Array:
         """⟨P, C⟩, shape (B,)."""
         return self.inner.linear_cost() * self.form.scale
 
-    def plan(self) -> Tensor:
+    def plan(self) -> Array:
         """P of shape (B, n, m)."""
         form, inner = self.form, self.inner.plan()
         return form.y.scatter(form.x.scatter(inner).mT).mT
 
-    def apply(self, v: Tensor, axis: int) -> Tensor:
+    def apply(self, v: Array, axis: int) -> Array:
         """P v for axis 1, Pᵀ v for axis 0."""
         into, out = (self.form.y, self.form.x) if axis == 1 else (self.form.x, self.form.y)
         return out.scatter(self.inner.apply(into.gather(v), axis))
 
-    def barycenters(self) -> Tensor:
+    def barycenters(self) -> Array:
         """Mean of the points y that each point x is sent to; NaN where x has no weight."""
         if not self.form.cost.embedded:
             raise WrongValueError(
                 f"a barycentric map needs points, which cost={self.form.cost.name!r} does not tell: use apply(y) / "
                 "apply(ones) with points of your own"
             )
-        means = self.inner.barycenters() * self.form.unit[:, None, None] + self.form.y.origin.double()
+        means = self.inner.barycenters() * self.form.unit[:, None, None] + double(self.form.y.origin)
         return self.form.x.scatter(means, math.nan)
 
-    def bounds(self) -> tuple[Tensor, Tensor]:
+    def bounds(self) -> tuple[Array, Array]:
         """Certified bounds of the exact cost, in the caller's units."""
         # The product with a power of two is exact, unless p is no whole number: then power and product are rounded.
-        inexact = torch.where(torch.frexp(self.form.scale).mantissa == _MANTISSA, 0.0, 4 * UNIT)
+        scale = self.form.scale
+        mantissa = beside(np.frexp(as_numpy(scale))[0], scale)
+        inexact = 4 * UNIT * (mantissa != _MANTISSA)
         lower, upper = self.inner.bounds()
-        return lower * self.form.scale * (1 - inexact), upper * self.form.scale * (1 + inexact)
+        return lower * scale * (1 - inexact), upper * scale * (1 + inexact)
 
-    def point_gradients(self) -> tuple[Tensor, Tensor]:
+    def point_gradients(self) -> tuple[Array, Array]:
         """Gradients of the value in x and y; points of weight 0 pull with no force."""
         unit = (self.form.scale / self.form.unit)[:, None, None]
         in_x, in_y = self.inner.point_gradients()
         return self.form.x.scatter(in_x * unit), self.form.y.scatter(in_y * unit)
 
-    def weight_gradients(self) -> tuple[Tensor, Tensor]:
+    def weight_gradients(self) -> tuple[Array, Array]:
         """Gradients of the value in a and b, the potentials; finite everywhere, for products with weights of 0."""
         scale = self.form.scale[:, None]
         inner = self.inner.weight_gradients()
@@ -134,16 +138,23 @@ class Restored(Coupling):
             light = side.left_out()
             if light is not None:
                 # A potential that no number can hold is −∞ for the plan, and larger than any for the value.
-                level = (full / scale).masked_fill(full == -torch.inf, torch.inf)
+                xp = namespace(full)
+                level = xp.where(full == -math.inf, math.inf, full / scale)
                 slope = self.inner.slope(level, side is self.form.x) * scale
                 # Mass that far away would raise the value beyond any number.
-                slope = torch.where(torch.isfinite(slope), slope, STEEPEST)
-                values = torch.where(light[1], slope, values)
+                slope = xp.where(xp.isfinite(slope), slope, STEEPEST)
+                values = xp.where(light[1], slope, values)
             sides.append(values)
         return sides[0], sides[1]
 
-    def differentiable_gradients(self, x: Tensor, y: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
-        """Gradients of the value that can be differentiated again."""
+    def differentiable_gradients(self, x: Any, y: Any, a: Any, b: Any) -> tuple[Any, ...]:
+        """Gradients of the value, in tensors, that can be differentiated again."""
+        if self.inner.epsilon is None:  # an exact plan has no derivative, or none that is not 0
+            return super().differentiable_gradients(x, y, a, b)
+        import torch
+
+        from otgan.autograd import once
+
         form, unit, scale = self.form, self.form.unit, self.form.scale
         sides = (form.x, form.y)
         points = [

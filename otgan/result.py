@@ -6,17 +6,20 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from otgan.coupling import Coupling
 from otgan.form import Form, to_plain
 from otgan.mistakes import WrongValueError
+from otgan.namespace import Array, is_tensor, namespace
 from otgan.options import WrongKindError, shown, whole_number
 from otgan.rounding import outward
 from otgan.status import ConvergenceWarning, Status
 
 __all__ = ["ConvergenceWarning", "Status", "Transport", "root"]
+
+_QUIET = np.errstate(all="ignore")
+"""Keeps NumPy's warnings to itself: what is computed when it is asked for says in its value what left the range."""
 
 _VECTORS = 2
 """Dimensions of one vector a problem; columns of several have one more."""
@@ -47,8 +50,8 @@ class Transport:
     status: Status | tuple[Status, ...]
     _coupling: Coupling = field(repr=False)
     _form: Form = field(repr=False)
-    _value: Tensor = field(repr=False)
-    _mass: tuple[Tensor, Tensor] = field(repr=False)
+    _value: Array = field(repr=False)
+    _mass: tuple[Array, Array] = field(repr=False)
 
     @property
     def value(self) -> Any:
@@ -59,6 +62,7 @@ class Transport:
         return self._form.scalar(self._value)
 
     @cached_property
+    @_QUIET
     def value_linear(self) -> Any:
         """⟨P, C⟩: the cost of the plan without the regularizer. For an exact problem it is ``value``."""
         if self._coupling.epsilon is None:
@@ -66,6 +70,7 @@ class Transport:
         return self._form.scalar(self._coupling.linear_cost())
 
     @cached_property
+    @_QUIET
     def distance(self) -> Any:
         """⟨P, C⟩^(1/p): the Wasserstein distance W_p where the problem is exact."""
         if self._coupling.epsilon is None:
@@ -73,6 +78,7 @@ class Transport:
         return self._form.scalar(root(self._coupling.linear_cost(), self.p))
 
     @cached_property
+    @_QUIET
     def f(self) -> Any:
         """Potential of x, in units of the cost, with ⟨a, f⟩ = ⟨b, g⟩.
 
@@ -81,15 +87,18 @@ class Transport:
         return self._form.points(self._coupling.f, "x")
 
     @cached_property
+    @_QUIET
     def g(self) -> Any:
         """Potential of y, in units of the cost."""
         return self._form.points(self._coupling.g, "y")
 
     @cached_property
+    @_QUIET
     def plan(self) -> Any:
         """The plan P of shape (n, m): O(nm) memory. Entropic: a b exp((f + g − C)/ε)."""
         return self._form.plan(self._coupling.plan())
 
+    @_QUIET
     def apply(self, v: Any, axis: int = 1) -> Any:
         """P v for axis 1, Pᵀ v for axis 0, without building P.
 
@@ -111,6 +120,7 @@ class Transport:
         product = coupling.apply(vectors, axis)
         return self._form.points(product[..., 0] if single else product, "x" if axis == 1 else "y")
 
+    @_QUIET
     def barycentric_map(self) -> Any:
         """Mean of the points that each xᵢ is sent to, Σⱼ Pᵢⱼ yⱼ / Σⱼ Pᵢⱼ, shape (n, d), without building P.
 
@@ -119,6 +129,7 @@ class Transport:
         return self._form.points(self._coupling.barycenters(), "x")
 
     @cached_property
+    @_QUIET
     def marginal_error(self) -> Any:
         """‖P1 − a‖₁ + ‖Pᵀ1 − b‖₁ in float64, recomputed from the returned potentials (exact: from the arcs).
 
@@ -127,7 +138,8 @@ class Transport:
         return self._form.scalar(self._coupling.error)
 
     @cached_property
-    def _bounds(self) -> tuple[Tensor, Tensor]:
+    @_QUIET
+    def _bounds(self) -> tuple[Array, Array]:
         return self._coupling.bounds()
 
     @property
@@ -151,7 +163,7 @@ class Transport:
         """Whether the status is CONVERGED: a bool, or a bool array of B."""
         if isinstance(self.status, Status):
             return self.status is Status.CONVERGED
-        return self._form.scalar(torch.tensor([s is Status.CONVERGED for s in self.status]))
+        return self._form.scalar(np.array([s is Status.CONVERGED for s in self.status]))
 
     @property
     def iterations(self) -> Any:
@@ -173,7 +185,7 @@ class Transport:
         """Totals of the weights a and b as given."""
         return self._form.scalar(self._mass[0]), self._form.scalar(self._mass[1])
 
-    def to(self, device: Any = None, dtype: torch.dtype | None = None) -> Transport:
+    def to(self, device: Any = None, dtype: Any = None) -> Transport:
         """Hand results back on another device or in another floating-point type (torch input only)."""
         if self._form.numpy:
             raise WrongKindError("to() moves torch results; this one came from NumPy input")
@@ -217,8 +229,10 @@ class Transport:
         )
 
 
-def _device(device: Any) -> torch.device:
+def _device(device: Any) -> Any:
     """Return a device that is there and holds numbers, or raise."""
+    import torch
+
     expected = "one that is there, such as 'cpu' or 'cuda:0'"
     if not isinstance(device, (str, torch.device)):
         raise WrongKindError(f"device must be {expected}, got {shown(device)}")
@@ -232,8 +246,10 @@ def _device(device: Any) -> torch.device:
     return found
 
 
-def _floating(dtype: Any) -> torch.dtype:
+def _floating(dtype: Any) -> Any:
     """Return a floating-point type, or raise."""
+    import torch
+
     expected = "a floating-point type of 16 bits or more, such as torch.float64"
     if not isinstance(dtype, torch.dtype):
         raise WrongKindError(f"dtype must be {expected}, got {shown(dtype)}")
@@ -242,15 +258,15 @@ def _floating(dtype: Any) -> torch.dtype:
     return dtype
 
 
-def root(value: Tensor, p: float) -> Tensor:
+def root(value: Array, p: float) -> Array:
     """value^(1/p) with the gradient 0, not infinity or NaN, at 0."""
     if p == 1:
         return value
-    positive = value > 0
-    return torch.where(positive, torch.where(positive, value, 1.0) ** (1 / p), 0.0)
+    xp, positive = namespace(value), value > 0
+    return xp.where(positive, xp.where(positive, value, 1.0) ** (1 / p), 0.0)
 
 
 def _short(value: Any) -> str:
-    if isinstance(value, Tensor):
+    if is_tensor(value):
         value = value.detach().tolist()
     return f"{value:.6g}" if isinstance(value, float) else f"<{len(value)} values>"

@@ -7,9 +7,9 @@ Source: Higham, Accuracy and Stability of Numerical Algorithms, chapters 3 and 4
 from __future__ import annotations
 
 import math
+from typing import Any
 
-import torch
-from torch import Tensor
+from otgan.namespace import Array, as_tensor, double, is_double, namespace
 
 __all__ = ["UNIT", "CostError", "outward", "sum_error", "weight_error"]
 
@@ -29,11 +29,11 @@ class CostError:
     Attributes
     ----------
     relative : float
-    x, y : Tensor, shapes (B, n) and (B, m)
+    x, y : Array, shapes (B, n) and (B, m)
         The parts that belong to either point, in units of the cost.
     """
 
-    def __init__(self, relative: float, x: Tensor, y: Tensor) -> None:
+    def __init__(self, relative: float, x: Array, y: Array) -> None:
         self.relative, self.x, self.y = relative, x, y
 
     @staticmethod
@@ -42,9 +42,7 @@ class CostError:
         return (0.5 * p * (d + 8) + 4) * UNIT * _SAFE
 
     @classmethod
-    def of_expansion(
-        cls, x: Tensor, y: Tensor, p: float, origin: Tensor, near: float, lost: float
-    ) -> CostError:
+    def of_expansion(cls, x: Array, y: Array, p: float, origin: Array, near: float, lost: float) -> CostError:
         """Return that of costs from ‖x‖² + ‖y‖² − 2⟨x, y⟩ about an origin.
 
         Parameters
@@ -60,18 +58,20 @@ class CostError:
         gamma = (3 * d + 16) * UNIT * _SAFE
         # |Ĉ − C| ≤ (p/2) t^(p/2 − 1) γN with t between s and ŝ, and N^(p/2) ≤ c (‖x‖^p + ‖y‖^p).
         share = 0.5 * p * gamma * (near ** (p / 2 - 1) if p < _SQUARED else 4.2 ** (p / 2 - 1))
-        sides = [share * torch.linalg.vector_norm(side.double() - origin, dim=2) ** p for side in (x, y)]
+        norm = namespace(x).linalg.vector_norm
+        sides = [share * norm(double(side) - origin, axis=2) ** p for side in (x, y)]
         return cls(cls.relative_of_differences(d, p), sides[0] + lost, sides[1] + lost)
 
     def divided(self, unit: float) -> CostError:
         """Return the error of costs that are divided by a number, which rounds them once more."""
         return CostError(self.relative + 2 * UNIT, self.x / unit, self.y / unit)
 
-    def largest(self) -> Tensor:
+    def largest(self) -> Array:
         """The largest part that does not shrink with the cost, shape (B,)."""
-        return self.x.amax(1) + self.y.amax(1)
+        xp = namespace(self.x)
+        return xp.max(self.x, axis=1) + xp.max(self.y, axis=1)
 
-    def mean(self, a: Tensor, b: Tensor) -> Tensor:
+    def mean(self, a: Array, b: Array) -> Array:
         """Σ aᵢ sₓᵢ + Σ bⱼ s_yⱼ, shape (B,): what the absolute parts change in the cost of a plan or dual with these weights."""
         return (a * self.x).sum(1) + (b * self.y).sum(1)
 
@@ -90,11 +90,15 @@ def weight_error(n: int) -> float:
     return sum_error(n) + 4 * UNIT
 
 
-def outward(value: Tensor, dtype: torch.dtype, down: bool) -> Tensor:
-    """Round float64 numbers to another type, never toward the inside of the interval whose end they are."""
+def outward(value: Array, dtype: Any, down: bool) -> Array:
+    """Round float64 numbers to the type of the samples, never toward the inside of the interval whose end they are."""
+    if is_double(dtype):
+        return value
+    value = as_tensor(value)
     rounded = value.to(dtype)
-    if dtype == torch.float64 or not dtype.is_floating_point:
+    if not dtype.is_floating_point:
         return rounded
     inside = rounded.double() > value if down else rounded.double() < value
-    edge = torch.full_like(rounded, -math.inf if down else math.inf)
-    return torch.where(inside, torch.nextafter(rounded, edge), rounded)
+    xp = namespace(value)
+    edge = xp.full_like(rounded, -math.inf if down else math.inf)
+    return xp.where(inside, xp.nextafter(rounded, edge), rounded)

@@ -6,10 +6,10 @@ from typing import Any
 
 from otgan.coupling import Coupling
 from otgan.deadline import Deadline
-from otgan.entropic.terms import solve_cross
 from otgan.exact.solver import EXACT_BACKENDS, solve_exact
 from otgan.form import Form, in_type
 from otgan.mistakes import WrongValueError
+from otgan.namespace import detached
 from otgan.options import (
     WrongKindError,
     check_backend,
@@ -19,7 +19,7 @@ from otgan.options import (
     check_tol,
     shown,
 )
-from otgan.problem import EntropicProblem, Problem
+from otgan.problem import Problem
 from otgan.result import Transport
 from otgan.spelling import answer_misspelt
 from otgan.status import Status, report_failures
@@ -127,6 +127,9 @@ def transport(
         check_on_failure(on_failure)
         problem = Problem.of(x, y, a, b, cost, p, power=2)
         return _solve_exactly(problem, tol, max_iter, time_limit, backend, on_failure)
+    from otgan.entropic.posed import EntropicProblem  # which works with tensors
+    from otgan.entropic.terms import solve_cross
+
     start = _entropic(init, reach)
     posed = EntropicProblem.posed(
         x,
@@ -201,5 +204,5 @@ def _result(coupling: Coupling, problem: Problem, status: tuple[Status, ...]) ->
         _coupling=coupling,
         _form=Form.of(pair),
         _value=problem.value(coupling),
-        _mass=(pair.x.mass.detach(), pair.y.mass.detach()),
+        _mass=(detached(pair.x.mass), detached(pair.y.mass)),
     )

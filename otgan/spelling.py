@@ -9,6 +9,8 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, ParamSpec, TypeVar
 
+import numpy as np
+
 from otgan.mistakes import MistakeError
 
 __all__ = ["UnknownKeywordError", "answer_misspelt", "meant_name"]
@@ -162,6 +164,8 @@ _NAMES: dict[str, tuple[str, str]] = {
 def answer_misspelt(function: Callable[P, R]) -> Callable[P, R]:
     """Have a function answer a keyword that it does not have with the one that was meant.
 
+    What leaves the range of numbers on the way of its computation is its own affair, and no warning of NumPy's.
+
     Parameters
     ----------
     function : callable
@@ -183,7 +187,8 @@ def answer_misspelt(function: Callable[P, R]) -> Callable[P, R]:
             known = [name for name in order if name != "self"]
             wrong = next(name for name in kwargs if name not in names)
             raise UnknownKeywordError(f"{called} has no keyword {_meant_keyword(wrong, known)}")
-        return function(*args, **kwargs)
+        with np.errstate(all="ignore"):
+            return function(*args, **kwargs)
 
     return call
 

@@ -7,12 +7,10 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor
-
 from otgan.coupling import Coupling
 from otgan.deadline import Deadline
 from otgan.mistakes import OtganError
+from otgan.namespace import Array, namespace
 
 __all__ = ["ConvergenceError", "ConvergenceWarning", "Status", "report_failures", "statuses"]
 
@@ -66,12 +64,11 @@ def statuses(
         What stopped a solve that fell short, where it has passed.
     """
     terms = [couplings] if isinstance(couplings, Coupling) else couplings
-    error = torch.stack([term.error for term in terms]).amax(0)
-    rounding = torch.stack([term.rounding for term in terms]).amax(0)
-    finite = torch.isfinite(error) & torch.isfinite(torch.stack([term.value for term in terms]).sum(0))
-    finite &= (error <= tol) | ~torch.isnan(
-        rounding
-    )  # of a plan that is lost to rounding passes find no more
+    xp = namespace(terms[0].error)
+    error = xp.max(xp.stack([term.error for term in terms]), axis=0)
+    rounding = xp.max(xp.stack([term.rounding for term in terms]), axis=0)
+    finite = xp.isfinite(error) & xp.isfinite(sum(term.value for term in terms))
+    finite &= (error <= tol) | ~xp.isnan(rounding)  # of a plan that is lost to rounding passes find no more
     short = Status.TIME_LIMIT if deadline is not None and deadline.passed else Status.MAX_ITER
     return tuple(
         Status.NONFINITE
@@ -87,7 +84,7 @@ def statuses(
     )
 
 
-def report_failures(status: Sequence[Status], errors: Tensor, tol: float, on_failure: str) -> None:
+def report_failures(status: Sequence[Status], errors: Array, tol: float, on_failure: str) -> None:
     """Warn or raise, once, where any problem did not converge."""
     failed = [k for k, s in enumerate(status) if s is not Status.CONVERGED]
     if not failed or on_failure == "ignore":

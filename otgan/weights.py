@@ -5,11 +5,9 @@ from __future__ import annotations
 from numbers import Real
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from otgan.arrays import check_held, check_kind, float_tensor, holds_tensors, is_plain
+from otgan.arrays import check_held, check_kind, float_array, holds_tensors, is_plain
 from otgan.mistakes import WrongValueError
+from otgan.namespace import Array, beside, detached, double, is_tensor, namespace, stacked
 from otgan.options import WrongKindError
 
 __all__ = ["total_of", "weights_of"]
@@ -23,120 +21,106 @@ _IN_CACHE = 2**14
 
 def weights_of(
     weights: Any,
-    points: Tensor,
+    points: Array,
     sizes: tuple[int, ...],
-    inside: Tensor | None,
+    inside: Array | None,
     numpy: bool,
     name: str,
-) -> Tensor:
+) -> Array:
     """Check the weights of one measure and return them as float64 of shape (B, n), zero past each size.
 
     Parameters
     ----------
     weights : array-like, or a list of them for ragged problems
-    points : Tensor, shape (B, n, d)
+    points : Array, shape (B, n, d)
     sizes : tuple of int
         The number of samples of each problem.
-    inside : Tensor, shape (B, n), bool, or None
+    inside : Array, shape (B, n), bool, or None
         Which rows are samples; None where all are.
     numpy : bool
         Whether the samples are NumPy-like.
     name : str
         What the error messages call the weights.
     """
-    if not isinstance(weights, Tensor):
+    if not is_tensor(weights):
         check_kind(weights, name)
     if not is_plain(weights) and holds_tensors(weights) == numpy:
         kinds = ("NumPy", "a torch tensor") if numpy else ("a torch tensor", "NumPy")
         raise WrongKindError(f"{name} is {kinds[1]} and the samples are {kinds[0]}: use one library for both")
-    raw = _in_double(float_tensor(weights, name)) if inside is None else _ragged(weights, sizes, name)
+    raw = _in_double(float_array(weights, name)) if inside is None else _ragged(weights, sizes, name)
     raw = _beside(raw, points, is_plain(weights), name)
     if inside is not None:
         raw = raw * inside
-    _check_values(raw.detach(), name)
+    _check_values(detached(raw), name)
     return raw
 
 
-def _ragged(weights: Any, sizes: tuple[int, ...], name: str) -> Tensor:
+def _ragged(weights: Any, sizes: tuple[int, ...], name: str) -> Array:
     """Return the weights of problems that differ in size, padded with zeros."""
     listed = isinstance(weights, (list, tuple)) and not any(isinstance(row, Real) for row in weights)
     rows = list(weights) if listed else []
-    tensors = [float_tensor(row, f"{name}[{k}]") for k, row in enumerate(rows)]
-    tensors = [_in_double(row) for row in tensors]
-    shapes = [tuple(row.shape) for row in tensors]
+    arrays = [_in_double(float_array(row, f"{name}[{k}]")) for k, row in enumerate(rows)]
+    shapes = [tuple(row.shape) for row in arrays]
     if shapes != [(size,) for size in sizes]:
         raise WrongValueError(
             f"{name} must be a list of {len(sizes)} 1-D arrays of lengths {sizes!s:.60}, one for each problem, got "
             f"{f'shapes {shapes!s:.60}' if rows else type(weights).__name__}"
         )
-    return torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True)
+    return stacked(arrays)
 
 
-def _beside(raw: Tensor, points: Tensor, plain: bool, name: str) -> Tensor:
+def _beside(raw: Array, points: Array, plain: bool, name: str) -> Array:
     """Return weights on the device of the samples, one for each of every problem; plain lists are moved there."""
     batch, n = points.shape[:2]
-    if raw.shape not in {(n,), (1, n), (batch, n)}:
+    if tuple(raw.shape) not in {(n,), (1, n), (batch, n)}:
         raise WrongValueError(
             f"{name} must have one weight a sample, shape ({n},){f' or ({batch}, {n})' if batch > 1 else ''}, "
             f"got {tuple(raw.shape)}"
         )
-    if raw.device != points.device:
-        if not plain:
-            raise WrongValueError(
-                f"{name} is on {raw.device} and the samples on {points.device}: use .to(device)"
-            )
-        raw = raw.to(points.device)
+    if plain:
+        raw = beside(raw, points)
+    elif is_tensor(raw) and raw.device != points.device:
+        raise WrongValueError(
+            f"{name} is on {raw.device} and the samples on {points.device}: use .to(device)"
+        )
     check_held(raw, name)
-    return raw.expand(batch, n)
+    return namespace(raw).broadcast_to(raw, (batch, n))
 
 
-def _check_values(values: Tensor, name: str) -> None:
+def _check_values(values: Array, name: str) -> None:
     """Raise where a weight is not finite or below 0, or where those of a problem have no total."""
-    if not bool(torch.isfinite(values).all()):
+    xp = namespace(values)
+    if not bool(xp.isfinite(values).all()):
         raise WrongValueError(f"{name} must be finite, got NaN or infinite weights")
     if bool((values < 0).any()):
         raise WrongValueError(f"{name} must be nonnegative, got a smallest weight of {float(values.min()):g}")
-    empty = values.amax(1) <= 0
+    empty = xp.max(values, axis=1) <= 0
     if bool(empty.any()):
-        which = f" in problem {int(empty.nonzero()[0])}" if len(values) > 1 else ""
+        which = f" in problem {empty.tolist().index(True)}" if len(values) > 1 else ""
         raise WrongValueError(f"{name} must have a positive total, got all zeros{which}")
 
 
-class _InDouble(torch.autograd.Function):
-    """A tensor in float64, whose gradient comes back as numbers of its own type.
+def _in_double(values: Array) -> Array:
+    """Return weights in float64, whose gradient comes back within the range of their own type."""
+    if not (is_tensor(values) and values.requires_grad):
+        return double(values)
+    from otgan.autograd import in_double
 
-    A point of weight 0 may be worth more than any number; times the 0 of a mask its gradient must be 0.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.dtype = x.dtype
-        return x.double()
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> Tensor:
-        largest = torch.finfo(ctx.dtype).max
-        return upstream.clamp(-largest, largest).to(ctx.dtype)
+    return in_double(values)
 
 
-def _in_double(x: Tensor) -> Tensor:
-    if not x.requires_grad:
-        return x.double()
-    found: Tensor = _InDouble.apply(x)
-    return found
-
-
-def total_of(weights: Tensor) -> Tensor:
+def total_of(weights: Array) -> Array:
     """Sum weights of at most 1, of shape (B, n), to the same bits wherever among them zeros stand.
 
     A solver branches on numbers, so that a total that differs in its last bit may cost it another pass, and give
     potentials that differ by as much as `tol` allows. Cut at fixed bits, weights sum without any rounding.
     """
-    sums = [torch.zeros_like(weights[:, 0])] * len(_CUTS)
-    for block in weights.split(_IN_CACHE, 1):
-        rest = block
+    sums = [0.0] * len(_CUTS)
+    for start in range(0, weights.shape[1], _IN_CACHE):
+        rest = weights[:, start : start + _IN_CACHE]
         for k, cut in enumerate(_CUTS):
-            high = (rest + cut).sub_(cut)
+            high = rest + cut
+            high -= cut
             sums[k] = sums[k] + high.sum(1)
             rest = rest - high
     return sums[2] + sums[1] + sums[0]

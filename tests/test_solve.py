@@ -240,7 +240,7 @@ def test_range_of_the_costs_is_an_error_that_says_what_to_do():
 
 def test_memory_is_planned_before_an_exact_solve(monkeypatch):
     # 50,000 points crash or exhaust memory elsewhere; here the error says how much they need.
-    monkeypatch.setattr("otgan.exact.solver.free_memory", lambda device: 10**6)
+    monkeypatch.setattr("otgan.exact.solver.free_memory", lambda: 10**6)
     x, y = cloud(400, 2), cloud(400, 2, seed=1)
     with pytest.raises(
         MemoryError, match=r"400 x 400 points on all costs needs about .* MiB, and 977 KiB are free"

@@ -488,7 +488,7 @@ FUNCTIONS = {
                     "None": None,
                     "number": 1,
                     "list": [0],
-                    "array": np.array([0]),
+                    "array": np.array([0.0]),
                     "word": "0",
                     "hostile": Hostile(),
                 }

@@ -10,12 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-import torch
-from torch import Tensor
-
 from otgan.costs.exponents import BlockExponents, Exponents
 from otgan.costs.tiles import tiles_of
 from otgan.coupling import Coupling
+from otgan.namespace import Array, double, full, namespace, ones, zeros
 from otgan.pair import Pair, pair
 from otgan.rounding import CostError
 
@@ -39,15 +37,15 @@ class Normal:
     ----------
     cost : Cost
         The cost between the points in normal form.
-    origin : Tensor, shape (B, 1, d)
-    unit, length : Tensor, shape (B,), float64
+    origin : Array, shape (B, 1, d)
+    unit, length : Array, shape (B,), float64
         Powers of two.
     """
 
     cost: Cost
-    origin: Tensor
-    unit: Tensor
-    length: Tensor
+    origin: Array
+    unit: Array
+    length: Array
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,8 @@ class Cost(ABC):
     """What it costs to move a unit of mass, C(x, y) = d(x, y)^p >= 0.
 
     A cost is written in one file: :meth:`block`, :meth:`error`, and what it knows better than the general rules below.
-    Points are batches of shape (B, n, d) and (B, m, d) unless it is said otherwise.
+    Points are batches of shape (B, n, d) and (B, m, d) unless it is said otherwise, arrays of NumPy or tensors; derivatives
+    are of tensors.
 
     Attributes
     ----------
@@ -130,7 +129,7 @@ class Cost(ABC):
         """Return the costs between x and itself, and y and itself."""
         return self, self
 
-    def normal(self, x: Tensor, y: Tensor, *, rooted: bool) -> Normal:
+    def normal(self, x: Array, y: Array, *, rooted: bool) -> Normal:
         """Return what brings the problem to order one; by default the points stay as they are.
 
         Parameters
@@ -144,19 +143,19 @@ class Cost(ABC):
             If costs in the caller's units are beyond float64, or all vanish though they are not 0.
         """
         del y, rooted
-        one = torch.ones(x.shape[0], dtype=torch.float64, device=x.device)
-        return Normal(self, torch.zeros_like(x[:, :1]), one, one)
+        one = ones(len(x), x)
+        return Normal(self, zeros((len(x), 1, x.shape[2]), x, x.dtype), one, one)
 
-    def origin(self, x: Tensor, y: Tensor) -> Tensor | None:
+    def origin(self, x: Array, y: Array) -> Array | None:
         """A point about which :meth:`block` loses least, (B, 1, d), for costs that depend on differences only."""
         del x, y
         return None
 
     @abstractmethod
     def block(
-        self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
-    ) -> Tensor:
-        """Compute the costs between all x and all y, shape (B, n, m), a tensor that may be written to.
+        self, x: Array, y: Array, *, exact: bool = False, direct: bool = False, origin: Array | None = None
+    ) -> Array:
+        """Compute the costs between all x and all y, shape (B, n, m), an array that may be written to.
 
         Parameters
         ----------
@@ -164,85 +163,88 @@ class Cost(ABC):
             Whether near points must keep their relative accuracy; else the error may be relative to the largest cost.
         direct : bool
             Whether all must.
-        origin : Tensor, optional
+        origin : Array, optional
             That of :meth:`origin`, where only a part of the points is given.
         """
 
     @abstractmethod
     def error(
-        self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
+        self, x: Array, y: Array, *, exact: bool = False, direct: bool = False, origin: Array | None = None
     ) -> CostError:
         """How far a block, formed in float64, may be from the true costs."""
 
-    def entries(self, x: Tensor, y: Tensor) -> Tensor:
+    def entries(self, x: Array, y: Array) -> Array:
         """Costs of the pairs (xᵢ, yᵢ), shape (k,), for points of shape (k, d), as accurate as they can be had."""
         parts = [
             self.block(x[None, i : i + _DIAGONAL], y[None, i : i + _DIAGONAL], direct=True)[0].diagonal()
             for i in range(0, len(x), _DIAGONAL)
         ]
-        return torch.cat(parts) if parts else x.new_zeros(0)
+        return namespace(x).concat(parts) if parts else zeros(0, x, x.dtype)
 
-    def rough_tiles(self, x: Tensor, y: Tensor, entries: int) -> Iterator[tuple[slice, Tensor]]:
+    def rough_tiles(self, x: Array, y: Array, entries: int) -> Iterator[tuple[slice, Array]]:
         """Yield (rows, costs of those rows) between points of shape (n, d) and (m, d), in their type, as fast as can be."""
+        xp = namespace(x)
         for rows in tiles_of(len(x), len(y), entries):
-            yield rows, self.block(x[None, rows], y[None])[0].to(x.dtype)
+            yield rows, xp.astype(self.block(x[None, rows], y[None])[0], x.dtype, copy=False)
 
     def exponents(
         self,
-        x: Tensor,
-        y: Tensor,
-        row: Tensor,
-        column: Tensor,
-        scale: Tensor,
-        dtype: torch.dtype,
+        x: Array,
+        y: Array,
+        row: Array,
+        column: Array,
+        scale: Array,
+        dtype: Any,
         direct: bool,
     ) -> Exponents:
         """Return (row + column − C) / scale between points, to be formed in blocks of rows again and again.
 
         Parameters
         ----------
-        row, column : Tensor, shapes (B, n) and (B, m)
-        scale : Tensor, shape (B,)
-        dtype : torch.dtype
+        row, column : Array, shapes (B, n) and (B, m)
+        scale : Array, shape (B,)
+        dtype : dtype of the points' library
             The type to form them in.
         direct : bool
             As for :meth:`block`.
         """
         del dtype  # that of the memory they are filled into
-        x, y = x.double(), y.double()
+        x, y = double(x), double(y)
         origin = self.origin(x, y)
         return BlockExponents(
             lambda rows: self.block(x[:, rows], y, direct=direct, origin=origin), row, column, scale
         )
 
-    def mean(self, x: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    def mean(self, x: Array, y: Array, a: Array, b: Array) -> Array:
         """Mean cost Σ aᵢ bⱼ Cᵢⱼ of independent draws, shape (B,), float64; the weights need no total."""
-        a, b = a / a.sum(-1, keepdim=True), b / b.sum(-1, keepdim=True)
-        x, y = x.double(), y.double()
+        a, b = a / a.sum(-1)[:, None], b / b.sum(-1)[:, None]
+        x, y = double(x), double(y)
         parts = [
             (self.block(x[:, rows], y) @ b[..., None] * a[:, rows, None]).sum((-2, -1))
             for rows in tiles_of(x.shape[1], x.shape[0] * y.shape[1], _TILE)
         ]
-        return torch.stack(parts).sum(0)
+        return namespace(x).stack(parts).sum(0)
 
-    def majorant(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def majorant(self, x: Array, y: Array) -> tuple[Array, Array]:
         """Numbers sᵢ and tⱼ, shapes (B, n) and (B, m), float64, with Cᵢⱼ <= sᵢ + tⱼ: here the largest cost of each x, and 0."""
+        x, y, xp = double(x), double(y), namespace(x)
         rows = [
-            self.block(x[:, rows].double(), y.double(), exact=True).amax(2)
+            xp.max(self.block(x[:, rows], y, exact=True), axis=2)
             for rows in tiles_of(x.shape[1], x.shape[0] * y.shape[1], _TILE)
         ]
-        return torch.cat(rows, 1), torch.zeros(y.shape[:2], dtype=torch.float64, device=y.device)
+        return xp.concat(rows, axis=1), zeros(y.shape[:2], y)
 
-    def largest(self, x: Tensor, y: Tensor) -> Tensor:
+    def largest(self, x: Array, y: Array) -> Array:
         """A bound of the largest cost of each problem, shape (B,), float64."""
         of_x, of_y = self.majorant(x, y)
-        return of_x.amax(1) + of_y.amax(1)
+        xp = namespace(of_x)
+        return xp.max(of_x, axis=1) + xp.max(of_y, axis=1)
 
-    def rescaled(self, x: Tensor, y: Tensor, unit: float) -> tuple[Cost, Tensor, Tensor]:
+    def rescaled(self, x: Array, y: Array, unit: float) -> tuple[Cost, Array, Array]:
         """Return the problem whose costs are divided by `unit`: the cost, and points of shape (n, d) and (m, d)."""
         return Divided(self.p, self, unit), x, y
 
-    def rescaled_error(self, x: Tensor, y: Tensor) -> CostError:
+    def rescaled_error(self, x: Array, y: Array) -> CostError:
         """How far costs of :meth:`rescaled` points may be from the true ones, in the units before."""
         return self.error(x, y, exact=True).divided(1.0)  # the quotients are rounded
 
@@ -256,23 +258,25 @@ class Cost(ABC):
         del d
         return 0.0
 
-    def vanishes(self, x: Tensor, y: Tensor) -> Tensor:
+    def vanishes(self, x: Array, y: Array) -> Array:
         """Tell of which pairs, points of shape (k, d), the cost is lost to underflow."""
         del y
-        return torch.zeros(len(x), dtype=torch.bool, device=x.device)
+        return full(len(x), False, x, namespace(x).bool)
 
     @abstractmethod
-    def differentiable(self, x: Tensor, y: Tensor) -> Tensor:
+    def differentiable(self, x: Array, y: Array) -> Array:
         """Costs (B, n, m) that can be differentiated twice, with slope 0 where two points coincide."""
 
-    def gradients(self, x: Tensor, y: Tensor, mass: Tensor, cost: Tensor) -> tuple[Tensor, Tensor]:
+    def gradients(self, x: Array, y: Array, mass: Array, cost: Array) -> tuple[Array, Array]:
         """Gradients of Σ massᵢⱼ C(xᵢ, yⱼ) in x and y at fixed mass, shapes of x and y.
 
         Parameters
         ----------
-        mass, cost : Tensor, shape (B, n, m)
+        mass, cost : Array, shape (B, n, m)
             The mass may be written to.
         """
+        import torch
+
         del cost
         in_x, in_y = torch.zeros_like(x), torch.zeros_like(y)
         for rows in tiles_of(x.shape[1], x.shape[0] * y.shape[1] * x.shape[2], _PULLED):
@@ -288,8 +292,10 @@ class Cost(ABC):
             in_y += 0 if found[1] is None else found[1].to(y.dtype)
         return in_x, in_y
 
-    def differentiable_gradients(self, x: Tensor, y: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+    def differentiable_gradients(self, x: Array, y: Array, mass: Array) -> tuple[Array, Array]:
         """Return :meth:`gradients` as functions of points and mass that can be differentiated; points may have a graph."""
+        import torch
+
         with torch.enable_grad():
             here, there = (side if side.requires_grad else side.detach().requires_grad_() for side in (x, y))
             costs = self.differentiable(here, there)
@@ -298,8 +304,10 @@ class Cost(ABC):
             found = torch.autograd.grad(costs, (here, there), mass, create_graph=True, materialize_grads=True)
         return found[0], found[1]
 
-    def entry_gradients(self, x: Tensor, y: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+    def entry_gradients(self, x: Array, y: Array, mass: Array) -> tuple[Array, Array]:
         """Gradients of Σ massᵢ C(xᵢ, yᵢ) in the points, shapes (k, d)."""
+        import torch
+
         in_x, in_y = torch.zeros_like(x), torch.zeros_like(y)
         for start in range(0, len(x), _DIAGONAL):
             part = slice(start, start + _DIAGONAL)
@@ -308,7 +316,7 @@ class Cost(ABC):
             in_x[part], in_y[part] = pulls[0][0], pulls[1][0]
         return in_x, in_y
 
-    def own_slope(self, coupling: Coupling, pair: Pair, unit: Tensor) -> Tensor | None:
+    def own_slope(self, coupling: Coupling, pair: Pair, unit: Array) -> Array | None:
         """A term of value 0 whose gradient is that of ⟨P, C⟩ / unit, at fixed P, in what the cost itself is made of.
 
         None where that needs no gradient. Shape (B,); `pair` and P are in the caller's units.
@@ -327,21 +335,21 @@ class Divided(Cost):
     metric = "d"
 
     def block(
-        self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
-    ) -> Tensor:
+        self, x: Array, y: Array, *, exact: bool = False, direct: bool = False, origin: Array | None = None
+    ) -> Array:
         """Compute the costs, divided."""
-        return self.whole.block(x, y, exact=exact, direct=direct, origin=origin).div_(self.unit)
+        return self.whole.block(x, y, exact=exact, direct=direct, origin=origin) / self.unit
 
     def error(
-        self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
+        self, x: Array, y: Array, *, exact: bool = False, direct: bool = False, origin: Array | None = None
     ) -> CostError:
         """How far the quotients may be from the true ones."""
         return self.whole.error(x, y, exact=exact, direct=direct, origin=origin).divided(self.unit)
 
-    def entries(self, x: Tensor, y: Tensor) -> Tensor:
+    def entries(self, x: Array, y: Array) -> Array:
         """Costs of single pairs, divided."""
         return self.whole.entries(x, y) / self.unit
 
-    def differentiable(self, x: Tensor, y: Tensor) -> Tensor:
+    def differentiable(self, x: Array, y: Array) -> Array:
         """Costs, divided."""
         return self.whole.differentiable(x, y) / self.unit

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
 from otgan.costs.norm import Norm
+from otgan.costs.squares import pair_norms, raised
+from otgan.namespace import Array, namespace
 
 __all__ = ["Chebyshev"]
 
@@ -19,21 +19,21 @@ class Chebyshev(Norm):
     name = "chebyshev"
     metric = "‖x − y‖_∞"
 
-    def length(self, difference: Tensor) -> Tensor:
+    def length(self, difference: Array) -> Array:
         """‖v‖_∞."""
-        return torch.linalg.vector_norm(difference, torch.inf, dim=-1)
+        return namespace(difference).max(abs(difference), axis=-1)
 
     def share(self, d: int) -> float:
         """‖v‖_∞ >= ‖v‖₂ / √d."""
         return d**-0.5
 
     def block(
-        self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
-    ) -> Tensor:
+        self, x: Array, y: Array, *, exact: bool = False, direct: bool = False, origin: Array | None = None
+    ) -> Array:
         """Costs from differences."""
         del exact, direct, origin
-        return torch.cdist(x, y, p=torch.inf).pow_(self.p)
+        return raised(pair_norms(x, y, math.inf), self.p)
 
-    def differentiable(self, x: Tensor, y: Tensor) -> Tensor:
+    def differentiable(self, x: Array, y: Array) -> Array:
         """Costs whose slope is that of the largest coordinates, in equal parts where several are equal."""
-        return (x[:, :, None] - y[:, None]).abs().amax(-1) ** self.p
+        return abs(x[:, :, None] - y[:, None]).amax(-1) ** self.p

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
 from otgan.costs.norm import Norm
+from otgan.costs.squares import pair_norms, raised
+from otgan.namespace import Array
 
 __all__ = ["Cityblock"]
 
@@ -24,9 +23,9 @@ class Cityblock(Norm):
         """At p = 1: the kernel is a product of Laplace kernels."""
         return self.p == 1
 
-    def length(self, difference: Tensor) -> Tensor:
+    def length(self, difference: Array) -> Array:
         """‖v‖₁."""
-        return torch.linalg.vector_norm(difference, 1, dim=-1)
+        return abs(difference).sum(-1)
 
     def share(self, d: int) -> float:
         """‖v‖₁ >= ‖v‖₂."""
@@ -34,12 +33,12 @@ class Cityblock(Norm):
         return 1.0
 
     def block(
-        self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
-    ) -> Tensor:
+        self, x: Array, y: Array, *, exact: bool = False, direct: bool = False, origin: Array | None = None
+    ) -> Array:
         """Costs from differences."""
         del exact, direct, origin
-        return torch.cdist(x, y, p=1).pow_(self.p)
+        return raised(pair_norms(x, y, 1), self.p)
 
-    def differentiable(self, x: Tensor, y: Tensor) -> Tensor:
+    def differentiable(self, x: Array, y: Array) -> Array:
         """Costs whose slope where coordinates coincide is 0."""
-        return (x[:, :, None] - y[:, None]).abs().sum(-1) ** self.p
+        return abs(x[:, :, None] - y[:, None]).sum(-1) ** self.p

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-import torch
-from torch import Tensor
-
 from otgan.costs.base import Cost
-from otgan.costs.squares import squared_distances
+from otgan.costs.squares import raised, squared_distances
 from otgan.mistakes import WrongValueError
+from otgan.namespace import Array, detached, full, namespace
 from otgan.pair import Pair
 from otgan.rounding import UNIT, CostError
 
@@ -33,9 +31,9 @@ class Cosine(Cost):
     def fit(self, both: Pair) -> Self:
         """Check that every point with weight has a direction."""
         for name, side in (("x", both.x), ("y", both.y)):
-            zero = (side.points.detach() == 0).all(2) & (side.weights.detach() > 0)
+            zero = (detached(side.points) == 0).all(2) & (detached(side.weights) > 0)
             if bool(zero.any()):
-                where = zero.nonzero()[0].tolist()
+                where = [int(index[0]) for index in namespace(zero).nonzero(zero)]
                 problem = f" of problem {where[0]}" if both.batched else ""
                 raise WrongValueError(
                     f"{name} must hold no zero vectors for cost='cosine', as those have no direction, got one at "
@@ -44,41 +42,41 @@ class Cosine(Cost):
         return self
 
     def block(
-        self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
-    ) -> Tensor:
+        self, x: Array, y: Array, *, exact: bool = False, direct: bool = False, origin: Array | None = None
+    ) -> Array:
         """Half of squared distances between unit vectors."""
         del origin
-        half = squared_distances(_unit(x), _unit(y), exact=exact or self.p != 1, direct=direct).mul_(0.5)
-        return half if self.p == 1 else half.pow_(self.p)
+        half = squared_distances(_unit(x), _unit(y), exact=exact or self.p != 1, direct=direct)
+        half *= 0.5
+        return raised(half, self.p)
 
     def error(
-        self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
+        self, x: Array, y: Array, *, exact: bool = False, direct: bool = False, origin: Array | None = None
     ) -> CostError:
         """Unit vectors are off by (d + 4) u, half squares of them by (3 d + 16) 4 u and twice that of their distance."""
         del exact, direct, origin
         d = x.shape[2]
         size = self.p * 2 ** (self.p - 1) * (16 * d + 80) * UNIT
-        sides = [torch.full(side.shape[:2], size, dtype=torch.float64, device=side.device) for side in (x, y)]
+        sides = [full(side.shape[:2], size, side) for side in (x, y)]
         return CostError(CostError.relative_of_differences(d, 2 * self.p), sides[0], sides[1])
 
-    def entries(self, x: Tensor, y: Tensor) -> Tensor:
+    def entries(self, x: Array, y: Array) -> Array:
         """Costs of single pairs, from differences."""
-        return (0.5 * (_unit(x) - _unit(y)).square().sum(-1)) ** self.p
+        return (0.5 * namespace(x).square(_unit(x) - _unit(y)).sum(-1)) ** self.p
 
-    def majorant(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def majorant(self, x: Array, y: Array) -> tuple[Array, Array]:
         """No cost is above 2^p."""
         half = 2 ** (self.p - 1)
-        x_part, y_part = (
-            torch.full(side.shape[:2], half, dtype=torch.float64, device=side.device) for side in (x, y)
-        )
-        return x_part, y_part
+        return full(x.shape[:2], half, x), full(y.shape[:2], half, y)
 
-    def differentiable(self, x: Tensor, y: Tensor) -> Tensor:
+    def differentiable(self, x: Array, y: Array) -> Array:
         """From the inner products, whose slope is 0 where directions coincide, at every p >= 1."""
         return (1 - _unit(x) @ _unit(y).mT).clamp_min(0) ** self.p
 
-    def entry_gradients(self, x: Tensor, y: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+    def entry_gradients(self, x: Array, y: Array, mass: Array) -> tuple[Array, Array]:
         """Gradients of Σ massᵢ C(xᵢ, yᵢ) by automatic differentiation."""
+        import torch
+
         with torch.enable_grad():
             here, there = x.detach().requires_grad_(), y.detach().requires_grad_()
             total = (mass * (1 - (_unit(here) * _unit(there)).sum(-1)).clamp_min(0) ** self.p).sum()
@@ -86,8 +84,9 @@ class Cosine(Cost):
         return in_x, in_y
 
 
-def _unit(points: Tensor) -> Tensor:
+def _unit(points: Array) -> Array:
     """Points divided by their lengths; first by a coordinate, so that no square leaves the range."""
-    largest = points.detach().abs().amax(-1, keepdim=True)
-    scaled = points / torch.where(largest > 0, largest, 1.0)
-    return scaled / torch.linalg.vector_norm(scaled, dim=-1, keepdim=True).clamp_min(0.5)
+    xp, held = namespace(points), detached(points)
+    largest = xp.max(abs(held), axis=-1, keepdims=True)
+    scaled = points / xp.where(largest > 0, largest, 1.0)
+    return scaled / xp.clip(xp.linalg.vector_norm(scaled, axis=-1, keepdims=True), 0.5, None)

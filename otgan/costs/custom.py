@@ -7,14 +7,22 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from otgan.costs.base import Cost, Normal
 from otgan.costs.tiles import power_of_two, tiles_of
-from otgan.coupling import Coupling, once
+from otgan.coupling import Coupling
 from otgan.mistakes import OutOfRangeError, WrongKindError, WrongValueError
+from otgan.namespace import (
+    DOUBLE,
+    Array,
+    as_numpy,
+    as_tensor,
+    beside,
+    detached,
+    epsilon_of,
+    is_tensor,
+    namespace,
+)
 from otgan.options import shown
 from otgan.pair import Pair
 from otgan.rounding import UNIT, CostError
@@ -49,8 +57,8 @@ class Custom(Cost):
     ----------
     function : callable
     numpy : bool
-    dtype : torch.dtype
-    device : torch.device
+    dtype : dtype of the caller's library
+    device : str or torch.device
     unit : float
         What values are divided by, in normal form.
     fitted : bool
@@ -59,8 +67,8 @@ class Custom(Cost):
 
     function: Callable[[Any, Any], Any] = field(kw_only=True)
     numpy: bool = True
-    dtype: torch.dtype = torch.float64
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    dtype: Any = DOUBLE
+    device: Any = "cpu"
     unit: float = 1.0
     fitted: bool = False
     name = "custom"
@@ -78,7 +86,7 @@ class Custom(Cost):
             return self
         return replace(self, numpy=both.numpy, dtype=both.x.points.dtype, device=both.x.device, fitted=True)
 
-    def normal(self, x: Tensor, y: Tensor, *, rooted: bool) -> Normal:
+    def normal(self, x: Array, y: Array, *, rooted: bool) -> Normal:
         """Leave values of common sizes as they are; divide others by one power of two for all problems."""
         plain = super().normal(x, y, rooted=rooted)
         sizes = self._largest(x, y)
@@ -94,55 +102,68 @@ class Custom(Cost):
         unit = float(power_of_two(sizes.max()))
         return Normal(replace(self, unit=unit), plain.origin, plain.unit, unit * plain.length)
 
-    def _largest(self, x: Tensor, y: Tensor) -> Tensor:
+    def _largest(self, x: Array, y: Array) -> Array:
         """The largest value of each problem among those of some rows, shape (B,), float64."""
         step = -(-x.shape[1] // _PROBED)
-        found = [float(self._values(here[::step], there).amax()) for here, there in zip(x, y, strict=True)]
-        return torch.tensor(found, dtype=torch.float64, device=x.device)
+        found = [float(self._values(here[::step], there).max()) for here, there in zip(x, y, strict=True)]
+        return beside(np.array(found), x)
 
     def block(
-        self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
-    ) -> Tensor:
+        self, x: Array, y: Array, *, exact: bool = False, direct: bool = False, origin: Array | None = None
+    ) -> Array:
         """Ask the function, one problem at a time."""
         del exact, direct, origin
         found = [(self._values(*both) / self.unit) ** self.p for both in zip(x, y, strict=True)]
-        return torch.stack(found).to(x.device)
+        return beside(namespace(found[0]).stack(found), x)
 
-    def _values(self, x: Tensor, y: Tensor) -> Tensor:
-        """What the function returns for points (k, d) and (l, d), checked, float64."""
-        sides = [side.detach().to(self.device, self.dtype, copy=True) for side in (x, y)]
-        if self.numpy:
-            found = self.function(sides[0].numpy(), sides[1].numpy())
-            try:
-                values = torch.from_numpy(np.array(found, dtype=np.float64))
-            except (TypeError, ValueError):
-                raise WrongKindError(_expected(len(x), len(y), shown(found))) from None
-        else:
-            with torch.no_grad():
-                found = self.function(*sides)
-            if not isinstance(found, Tensor):
-                raise WrongKindError(_expected(len(x), len(y), shown(found)))
-            values = found.detach().double()
-        if values.shape != (len(x), len(y)):
-            arrived = f"shape {tuple(values.shape)}" if values.ndim else shown(found)
-            raise WrongValueError(_expected(len(x), len(y), arrived))
-        least, largest = (float(end) for end in torch.aminmax(values))
-        rounding = _ROUNDED * torch.finfo(self.dtype).eps * largest
+    def _values(self, x: Array, y: Array) -> Array:
+        """What the function returns for points (k, d) and (l, d), checked, float64, in the caller's library."""
+        values = self._arrays(x, y) if self.numpy else self._tensors(x, y)
+        if tuple(values.shape) != (len(x), len(y)):
+            raise WrongValueError(_expected(len(x), len(y), f"shape {tuple(values.shape)}"))
+        xp = namespace(values)
+        least, largest = float(xp.min(values)), float(xp.max(values))
+        rounding = _ROUNDED * epsilon_of(self.dtype) * largest
         if not (np.isfinite(least) and np.isfinite(largest)) or least < -rounding:
             raise WrongValueError(_expected(len(x), len(y), f"{least:.6g} to {largest:.6g} among them"))
-        return values.clamp_min_(0.0)
+        return xp.clip(values, 0.0, None)
+
+    def _arrays(self, x: Array, y: Array) -> Array:
+        """Ask the function about copies, as arrays of NumPy."""
+        with np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"):  # as callers expect
+            found = self.function(*(as_numpy(side).astype(np.float64) for side in (x, y)))
+        try:
+            values = np.array(found, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise WrongKindError(_expected(len(x), len(y), shown(found))) from None
+        if values.ndim == 0:
+            raise WrongKindError(_expected(len(x), len(y), shown(found)))
+        return values
+
+    def _tensors(self, x: Array, y: Array) -> Array:
+        """Ask the function about copies, as tensors."""
+        import torch
+
+        with torch.no_grad():
+            found = self.function(
+                *(detached(as_tensor(side)).to(self.device, self.dtype, copy=True) for side in (x, y))
+            )
+        if not is_tensor(found) or found.ndim == 0:
+            raise WrongKindError(_expected(len(x), len(y), shown(found)))
+        return found.detach().double()
 
     def error(
-        self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
+        self, x: Array, y: Array, *, exact: bool = False, direct: bool = False, origin: Array | None = None
     ) -> CostError:
         """So many units in the last place of a problem's largest value, to the power p."""
         del exact, direct, origin
-        share = 0.5 * self.p * 2**self.p * _ACCURATE * torch.finfo(self.dtype).eps
+        share = 0.5 * self.p * 2**self.p * _ACCURATE * epsilon_of(self.dtype)
         size = share * (self._largest(x, y) / self.unit)[:, None] ** self.p
-        of_x, of_y = (size.expand(side.shape[:2]).clone() for side in (x, y))
+        broadcast = namespace(size).broadcast_to
+        of_x, of_y = (broadcast(size, tuple(side.shape[:2])) for side in (x, y))
         return CostError((4 * self.p + 4) * UNIT, of_x, of_y)
 
-    def differentiable(self, x: Tensor, y: Tensor) -> Tensor:
+    def differentiable(self, x: Array, y: Array) -> Array:
         """Ask the function with a graph; NumPy has none."""
         if self.numpy:
             return self.block(x, y)
@@ -151,28 +172,33 @@ class Custom(Cost):
             ** self.p
             for both in zip(x, y, strict=True)
         ]
-        return torch.stack(found).to(x.device)
+        return namespace(found[0]).stack(found).to(x.device)
 
-    def gradients(self, x: Tensor, y: Tensor, mass: Tensor, cost: Tensor) -> tuple[Tensor, Tensor]:
+    def gradients(self, x: Array, y: Array, mass: Array, cost: Array) -> tuple[Array, Array]:
         """Gradients by automatic differentiation, which must be numbers."""
         pulls = super().gradients(x, y, mass, cost)
-        if not all(bool(torch.isfinite(each).all()) for each in pulls):
+        if not all(bool(each.isfinite().all()) for each in pulls):
             raise WrongValueError(
                 "the derivative of the cost must be finite, got NaN or infinity: where points coincide, make it so, "
                 "as torch.cdist does, or add a little under roots"
             )
         return pulls
 
-    def own_slope(self, coupling: Coupling, pair: Pair, unit: Tensor) -> Tensor | None:
+    def own_slope(self, coupling: Coupling, pair: Pair, unit: Array) -> Array | None:
         """Let gradients reach the parameters of the function, block by block, computed anew on the way back."""
         if self.numpy:
             return None
+        import torch
+        from torch.utils.checkpoint import checkpoint
+
+        from otgan.autograd import once
+
         x, y = pair.x.points.detach(), pair.y.points.detach()
         if not self.differentiable(x[:, :1], y[:, :1]).requires_grad:
             return None
-        plan = coupling.plan()
+        plan = as_tensor(coupling.plan(), x.device)
 
-        def part(rows: slice) -> Tensor:
+        def part(rows: slice) -> Any:
             costs = self.differentiable(x[:, rows], y)
             return (once(plan[:, rows], costs) * (costs - costs.detach())).sum((1, 2))
 

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from typing import Any
 
 from otgan.costs.base import Cost
 from otgan.costs.exponents import Exponents
 from otgan.costs.norm import Norm
-from otgan.costs.squares import DIRECT, MANY, NEAR, SQUARES, cost_matrix, factors, power_of, products
+from otgan.costs.squares import (
+    DIRECT,
+    MANY,
+    NEAR,
+    SQUARES,
+    cost_matrix,
+    factors,
+    pair_norms,
+    power_of,
+    products,
+)
 from otgan.costs.tiles import tiles_of
+from otgan.namespace import Array, double, namespace
 from otgan.rounding import CostError
 
 __all__ = ["Euclidean"]
@@ -31,9 +40,9 @@ class Euclidean(Norm):
         """Up to p = 2 (Schoenberg 1938)."""
         return self.p <= SQUARES
 
-    def length(self, difference: Tensor) -> Tensor:
+    def length(self, difference: Array) -> Array:
         """‖v‖₂."""
-        return torch.linalg.vector_norm(difference, dim=-1)
+        return namespace(difference).linalg.vector_norm(difference, axis=-1)
 
     def share(self, d: int) -> float:
         """The norms are the same."""
@@ -41,13 +50,13 @@ class Euclidean(Norm):
         return 1.0
 
     def block(
-        self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
-    ) -> Tensor:
+        self, x: Array, y: Array, *, exact: bool = False, direct: bool = False, origin: Array | None = None
+    ) -> Array:
         """Costs by :func:`cost_matrix`."""
         return cost_matrix(x, y, self.p, exact=exact, direct=direct, origin=origin)
 
     def error(
-        self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
+        self, x: Array, y: Array, *, exact: bool = False, direct: bool = False, origin: Array | None = None
     ) -> CostError:
         """That of :func:`cost_matrix` in float64."""
         exact = exact or self.p != SQUARES
@@ -57,34 +66,32 @@ class Euclidean(Norm):
         near = NEAR if exact else 0.0
         return CostError.of_expansion(x, y, self.p, origin, near, self.underflow(x.shape[-1]))
 
-    def rescaled(self, x: Tensor, y: Tensor, unit: float) -> tuple[Cost, Tensor, Tensor]:
+    def rescaled(self, x: Array, y: Array, unit: float) -> tuple[Cost, Array, Array]:
         """Divide the points by unit^(1/p), about their center."""
         center, length = x.mean(0), unit ** (1 / self.p)
         return self, (x - center) / length, (y - center) / length
 
-    def rescaled_error(self, x: Tensor, y: Tensor) -> CostError:
+    def rescaled_error(self, x: Array, y: Array) -> CostError:
         """That of an expansion: the points are centered, which rounds their coordinates."""
-        return CostError.of_expansion(
-            x, y, self.p, x.mean(1, keepdim=True), NEAR, self.underflow(x.shape[-1])
-        )
+        return CostError.of_expansion(x, y, self.p, x.mean(1)[:, None], NEAR, self.underflow(x.shape[-1]))
 
-    def mean(self, x: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    def mean(self, x: Array, y: Array, a: Array, b: Array) -> Array:
         """Mean cost of independent draws; for p = 2 it follows from the moments."""
         if self.p != SQUARES:
             return super().mean(x, y, a, b)
-        a, b = a / a.sum(-1, keepdim=True), b / b.sum(-1, keepdim=True)
-        x, y = x.double(), y.double()
+        a, b = a / a.sum(-1)[:, None], b / b.sum(-1)[:, None]
+        x, y, square = double(x), double(y), namespace(x).square
         center_x, center_y = (a[:, None] @ x)[:, 0], (b[:, None] @ y)[:, 0]
-        spread_x = (a * (x - center_x[:, None]).square().sum(-1)).sum(-1)
-        spread_y = (b * (y - center_y[:, None]).square().sum(-1)).sum(-1)
-        return spread_x + spread_y + (center_x - center_y).square().sum(-1)
+        spread_x = (a * square(x - center_x[:, None]).sum(-1)).sum(-1)
+        spread_y = (b * square(y - center_y[:, None]).sum(-1)).sum(-1)
+        return spread_x + spread_y + square(center_x - center_y).sum(-1)
 
     @property
     def has_moments(self) -> bool:
         """For p = 2."""
         return self.p == SQUARES
 
-    def rough_tiles(self, x: Tensor, y: Tensor, entries: int) -> Iterator[tuple[slice, Tensor]]:
+    def rough_tiles(self, x: Array, y: Array, entries: int) -> Iterator[tuple[slice, Array]]:
         """Yield blocks as accurate as the expansion is in the type of the points."""
         left, right = factors(x, y)
         right = right.T.contiguous()
@@ -93,37 +100,37 @@ class Euclidean(Norm):
 
     def exponents(
         self,
-        x: Tensor,
-        y: Tensor,
-        row: Tensor,
-        column: Tensor,
-        scale: Tensor,
-        dtype: torch.dtype,
+        x: Array,
+        y: Array,
+        row: Array,
+        column: Array,
+        scale: Array,
+        dtype: Any,
         direct: bool,
     ) -> Exponents:
         """Return one product of matrices for p = 2, and costs of scaled points for other p."""
         if direct:
             return super().exponents(x, y, row, column, scale, dtype, direct)
-        x, y = x.double(), y.double()
+        x, y = double(x), double(y)
         origin = self.origin(x, y)
         kind = _SquaredExponents if self.p == SQUARES else _PowerExponents
         return kind(x - origin, y - origin, row, column, scale, dtype, self.p)
 
-    def differentiable(self, x: Tensor, y: Tensor) -> Tensor:
+    def differentiable(self, x: Array, y: Array) -> Array:
         """For p = 2 an expansion; else from differences, of which coincident pairs take no part."""
         if self.p == SQUARES:
             return x.square().sum(-1)[..., None] + y.square().sum(-1)[:, None] - 2 * x @ y.mT
         square = (x[:, :, None] - y[:, None]).square().sum(-1)
-        apart = square > 0
-        return torch.where(apart, torch.where(apart, square, 1.0) ** (self.p / 2), 0.0)
+        apart, where = square > 0, namespace(x).where
+        return where(apart, where(apart, square, 1.0) ** (self.p / 2), 0.0)
 
-    def smooth(self, x: Tensor, y: Tensor) -> Tensor:
+    def smooth(self, x: Array, y: Array) -> Array:
         """Costs between points of shape (n, d) and (m, d), in their type, once differentiable at no more memory than n m."""
         if self.p == SQUARES:
             return cost_matrix(x[None], y[None], 2)[0]
-        return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist") ** self.p
+        return pair_norms(x, y, 2) ** self.p
 
-    def gradients(self, x: Tensor, y: Tensor, mass: Tensor, cost: Tensor) -> tuple[Tensor, Tensor]:
+    def gradients(self, x: Array, y: Array, mass: Array, cost: Array) -> tuple[Array, Array]:
         """Σⱼ massᵢⱼ p ‖xᵢ − yⱼ‖^(p−2) (xᵢ − yⱼ), where a coincident pair pulls with no force; likewise in y."""
         if self.p == SQUARES:
             return _pulled(x, y, mass)
@@ -144,22 +151,22 @@ class Euclidean(Norm):
             (k, j), -single, accumulate=True
         )
 
-    def differentiable_gradients(self, x: Tensor, y: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+    def differentiable_gradients(self, x: Array, y: Array, mass: Array) -> tuple[Array, Array]:
         """The formula of :meth:`gradients`, written for a graph."""
         if self.p == SQUARES:
             return _pulled(x, y, mass)
         difference = x[:, :, None] - y[:, None]
         square = difference.square().sum(-1)
-        apart = square > 0
-        force = torch.where(apart, mass * self.p * torch.where(apart, square, 1.0) ** (self.p / 2 - 1), 0.0)
+        apart, where = square > 0, namespace(x).where
+        force = where(apart, mass * self.p * where(apart, square, 1.0) ** (self.p / 2 - 1), 0.0)
         pull = force[..., None] * difference
         return pull.sum(2), -pull.sum(1)
 
-    def entry_gradients(self, x: Tensor, y: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+    def entry_gradients(self, x: Array, y: Array, mass: Array) -> tuple[Array, Array]:
         """Gradients of Σ massᵢ C(xᵢ, yᵢ), 0 where the two coincide."""
         difference = x - y
         distance = self.length(difference)
-        force = torch.where(distance > 0, self.p * distance.clamp_min(1e-300) ** (self.p - 2), 0.0)
+        force = namespace(x).where(distance > 0, self.p * distance.clamp_min(1e-300) ** (self.p - 2), 0.0)
         pull = (mass * force)[:, None] * difference
         return pull, -pull
 
@@ -168,16 +175,17 @@ class _SquaredExponents(Exponents):
     """(f + g − ‖x‖² − ‖y‖² + 2⟨x, y⟩)/s as a product of rows (x, f', 1) and (y, 1, g')."""
 
     def __init__(
-        self, x: Tensor, y: Tensor, row: Tensor, column: Tensor, scale: Tensor, dtype: torch.dtype, p: float
+        self, x: Array, y: Array, row: Array, column: Array, scale: Array, dtype: Any, p: float
     ) -> None:
         del p
         scale = scale[:, None, None]
         row = row[..., None] / scale - x.square().sum(-1, keepdim=True) / scale
         column = column[..., None] / scale - y.square().sum(-1, keepdim=True) / scale
-        self.left = torch.cat([2 * x / scale, row, torch.ones_like(row)], 2).to(dtype)
-        self.right = torch.cat([y, torch.ones_like(column), column], 2).to(dtype)
+        xp = namespace(x)
+        self.left = xp.concat([2 * x / scale, row, xp.ones_like(row)], axis=2).to(dtype)
+        self.right = xp.concat([y, xp.ones_like(column), column], axis=2).to(dtype)
 
-    def fill(self, rows: slice, out: Tensor) -> None:
+    def fill(self, rows: slice, out: Array) -> None:
         """One product of matrices."""
         products(self.left[:, rows], self.right, out=out)
 
@@ -186,34 +194,34 @@ class _PowerExponents(Exponents):
     """Exponents from costs between points scaled by s^(-1/p), formed in the type asked for."""
 
     def __init__(
-        self, x: Tensor, y: Tensor, row: Tensor, column: Tensor, scale: Tensor, dtype: torch.dtype, p: float
+        self, x: Array, y: Array, row: Array, column: Array, scale: Array, dtype: Any, p: float
     ) -> None:
         scale = scale[:, None, None]
         length = scale ** (1 / p)
         self.x, self.y, self.p = (x / length).to(dtype), (y / length).to(dtype), p
         self.row, self.column = (row[..., None] / scale).to(dtype), (column[..., None] / scale).to(dtype)
 
-    def fill(self, rows: slice, out: Tensor) -> None:
+    def fill(self, rows: slice, out: Array) -> None:
         """Form the costs in the type of the points."""
         out.copy_(cost_matrix(self.x[:, rows], self.y, self.p).neg_())
         out.add_(self.row[:, rows]).add_(self.column.mT)
 
 
-def _pulled(x: Tensor, y: Tensor, force: Tensor) -> tuple[Tensor, Tensor]:
+def _pulled(x: Array, y: Array, force: Array) -> tuple[Array, Array]:
     """Sums of 2 force (x − y) over y, and of the opposite over x."""
     return 2 * (x * force.sum(2, keepdim=True) - force @ y), 2 * (y * force.sum(1)[..., None] - force.mT @ x)
 
 
-def _pulled_by_coordinates(x: Tensor, y: Tensor, force: Tensor) -> tuple[Tensor, Tensor]:
+def _pulled_by_coordinates(x: Array, y: Array, force: Array) -> tuple[Array, Array]:
     """The same from differences, one coordinate after another."""
-    in_x, in_y = torch.empty_like(x), torch.empty_like(y)
+    in_x, in_y = x.new_empty(x.shape), y.new_empty(y.shape)
     for k in range(x.shape[2]):
         pull = (x[..., :, None, k] - y[..., None, :, k]).mul_(force).mul_(2)
         in_x[..., k], in_y[..., k] = pull.sum(2), -pull.sum(1)
     return in_x, in_y
 
 
-def _near(x: Tensor, y: Tensor, cost: Tensor, p: float) -> tuple[Tensor, ...]:
+def _near(x: Array, y: Array, cost: Array, p: float) -> tuple[Array, ...]:
     """Indices (problem, x, y) of the pairs that are nearer than a share of their coordinates."""
     squares = [side.square().sum(2) for side in (x, y)]
     most = (NEAR * (squares[0].amax(1) + squares[1].amax(1))) ** (p / 2)
@@ -223,6 +231,6 @@ def _near(x: Tensor, y: Tensor, cost: Tensor, p: float) -> tuple[Tensor, ...]:
     return k[near], i[near], j[near]
 
 
-def _force(cost: Tensor, p: float) -> Tensor:
+def _force(cost: Array, p: float) -> Array:
     """Half the derivative of C = r^p by r², (p/2) r^(p−2): infinite at r = 0 below p = 2."""
     return (cost.reciprocal() if p == 1 else cost.pow((p - 2) / p)).mul_(p / 2)

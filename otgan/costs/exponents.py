@@ -1,22 +1,21 @@
-"""Exponents (f + g − C)/ε between two supports, formed in blocks of rows: what kernels are the exponentials of."""
+"""Exponents (f + g − C)/ε between two supports, tensors formed in blocks of rows: what kernels are the exponentials of."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-import torch
-from torch import Tensor
+from otgan.namespace import Array
 
 __all__ = ["BlockExponents", "Exponents", "exponents"]
 
 
-def exponents(cost: Tensor, row: Tensor, column: Tensor, inverse: Tensor) -> Tensor:
+def exponents(cost: Array, row: Array, column: Array, inverse: Array) -> Array:
     """row + column − cost · inverse, the exponents of a block of a kernel; `inverse` has shape (B, 1)."""
     if inverse.shape[0] == 1:
-        shifted = torch.add(column[:, None], cost, alpha=-float(inverse))
+        shifted = column[:, None].sub(cost, alpha=float(inverse))
     else:
-        shifted = torch.addcmul(column[:, None], cost, inverse[..., None], value=-1)
+        shifted = column[:, None].addcmul(cost, inverse[..., None], value=-1)
     return shifted.add_(row[..., None])
 
 
@@ -24,7 +23,7 @@ class Exponents(ABC):
     """The exponents of one kernel between points of which only the blocks that are asked for are formed."""
 
     @abstractmethod
-    def fill(self, rows: slice, out: Tensor) -> None:
+    def fill(self, rows: slice, out: Array) -> None:
         """Write the exponents of some rows into memory of shape (B, rows, m)."""
 
 
@@ -35,15 +34,15 @@ class BlockExponents(Exponents):
     ----------
     block : callable
         Returns the costs of some rows, (B, rows, m), float64.
-    row, column : Tensor, shapes (B, n) and (B, m)
-    scale : Tensor, shape (B,)
+    row, column : Array, shapes (B, n) and (B, m)
+    scale : Array, shape (B,)
     """
 
-    def __init__(self, block: Callable[[slice], Tensor], row: Tensor, column: Tensor, scale: Tensor) -> None:
+    def __init__(self, block: Callable[[slice], Array], row: Array, column: Array, scale: Array) -> None:
         self.block = block
         self.inverse = (1 / scale)[:, None]
         self.row, self.column = row * self.inverse, column * self.inverse
 
-    def fill(self, rows: slice, out: Tensor) -> None:
+    def fill(self, rows: slice, out: Array) -> None:
         """Form the costs in float64, and round the exponents only."""
         out.copy_(exponents(self.block(rows), self.row[:, rows], self.column, self.inverse))

@@ -6,11 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Self
 
-import torch
-from torch import Tensor
-
 from otgan.costs.base import Cost
+from otgan.costs.squares import raised
 from otgan.mistakes import WrongValueError
+from otgan.namespace import Array, detached, double, full, namespace
 from otgan.pair import Pair
 from otgan.rounding import UNIT, CostError
 
@@ -48,8 +47,8 @@ class Haversine(Cost):
                 "pass those two columns"
             )
         for name, side in (("x", both.x), ("y", both.y)):
-            heavy = side.weights.detach() > 0
-            largest = float((side.points.detach()[..., 0].abs() * heavy).max())
+            heavy = detached(side.weights) > 0
+            largest = float((abs(detached(side.points)[..., 0]) * heavy).max())
             if largest > math.pi / 2 + 1e-6:
                 raise WrongValueError(
                     f"{name} must hold latitudes between -pi/2 and pi/2 for cost='haversine', got {largest:.6g} among "
@@ -58,19 +57,19 @@ class Haversine(Cost):
         return self
 
     def block(
-        self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
-    ) -> Tensor:
+        self, x: Array, y: Array, *, exact: bool = False, direct: bool = False, origin: Array | None = None
+    ) -> Array:
         """Angles, to their full accuracy always."""
         del exact, direct, origin
-        return _angle(x[..., :, None, :], y[..., None, :, :]).pow_(self.p)
+        return raised(_angle(x[..., :, None, :], y[..., None, :, :]), self.p)
 
     def error(
-        self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
+        self, x: Array, y: Array, *, exact: bool = False, direct: bool = False, origin: Array | None = None
     ) -> CostError:
         """A few roundings relative to the angle, and those of differences of coordinates."""
         del exact, direct, origin
         slope, lost = self.p * math.pi ** (self.p - 1), self.underflow(x.shape[2])
-        sides = [4 * UNIT * slope * side.double().abs().sum(2) + lost for side in (x, y)]
+        sides = [4 * UNIT * slope * abs(double(side)).sum(2) + lost for side in (x, y)]
         return CostError((40 * self.p + 4) * UNIT, sides[0], sides[1])
 
     def underflow(self, d: int) -> float:
@@ -78,46 +77,49 @@ class Haversine(Cost):
         del d
         return max(_TINIEST**self.p, 1e-315)
 
-    def entries(self, x: Tensor, y: Tensor) -> Tensor:
+    def entries(self, x: Array, y: Array) -> Array:
         """Costs of single pairs."""
         return _angle(x, y) ** self.p
 
-    def majorant(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def majorant(self, x: Array, y: Array) -> tuple[Array, Array]:
         """No angle is above π."""
         half = 0.5 * (math.pi * (1 + 1e-12)) ** self.p
-        x_part, y_part = (
-            torch.full(side.shape[:2], half, dtype=torch.float64, device=side.device) for side in (x, y)
-        )
-        return x_part, y_part
+        return full(x.shape[:2], half, x), full(y.shape[:2], half, y)
 
-    def differentiable(self, x: Tensor, y: Tensor) -> Tensor:
+    def differentiable(self, x: Array, y: Array) -> Array:
         """Angles whose slope is 0 between places that coincide or are opposite."""
         return self._smooth(x[..., :, None, :], y[..., None, :, :])
 
-    def entry_gradients(self, x: Tensor, y: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+    def entry_gradients(self, x: Array, y: Array, mass: Array) -> tuple[Array, Array]:
         """Gradients of Σ massᵢ C(xᵢ, yᵢ) by automatic differentiation."""
+        import torch
+
         with torch.enable_grad():
             here, there = x.detach().requires_grad_(), y.detach().requires_grad_()
             total = (mass * self._smooth(here, there)).sum()
         in_x, in_y = torch.autograd.grad(total, (here, there))
         return in_x, in_y
 
-    def _smooth(self, x: Tensor, y: Tensor) -> Tensor:
-        near, far = _haversines(x, y)
+    def _smooth(self, x: Array, y: Array) -> Array:
+        xp, (near, far) = namespace(x), _haversines(x, y)
         inside = (near > 0) & (far > 0)
-        angle = 2 * torch.atan2(torch.where(inside, near, 0.5).sqrt(), torch.where(inside, far, 0.5).sqrt())
-        return torch.where(inside, angle**self.p, torch.where(far > 0, 0.0, math.pi**self.p))
+        angle = 2 * xp.atan2(xp.where(inside, near, 0.5).sqrt(), xp.where(inside, far, 0.5).sqrt())
+        return xp.where(inside, angle**self.p, xp.where(far > 0, xp.zeros_like(far), math.pi**self.p))
 
 
-def _haversines(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def _haversines(x: Array, y: Array) -> tuple[Array, Array]:
     """The haversine h of the angle between places, and 1 − h, each accurate where it is small."""
-    scale = x[..., 0].cos() * y[..., 0].cos()
+    xp = namespace(x)
+    scale = xp.cos(x[..., 0]) * xp.cos(y[..., 0])
     turn = 0.5 * (x[..., 1] - y[..., 1])
-    near = (0.5 * (x[..., 0] - y[..., 0])).sin().square() + scale * turn.sin().square()
-    far = (0.5 * (x[..., 0] + y[..., 0])).sin().square() + scale * turn.cos().square()
+    near = xp.sin(0.5 * (x[..., 0] - y[..., 0])) ** 2 + scale * xp.sin(turn) ** 2
+    far = xp.sin(0.5 * (x[..., 0] + y[..., 0])) ** 2 + scale * xp.cos(turn) ** 2
     return near, far
 
 
-def _angle(x: Tensor, y: Tensor) -> Tensor:
-    near, far = _haversines(x, y)
-    return torch.atan2(near.clamp_min_(0).sqrt_(), far.clamp_min_(0).sqrt_()).mul_(2)
+def _angle(x: Array, y: Array) -> Array:
+    xp = namespace(x)
+    near, far = (xp.sqrt(xp.clip(part, 0, None)) for part in _haversines(x, y))
+    angle = xp.atan2(near, far)
+    angle *= 2
+    return angle

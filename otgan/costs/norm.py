@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
 
 from otgan.costs.base import Cost, Normal
 from otgan.costs.tiles import power_of_two
 from otgan.mistakes import OutOfRangeError
+from otgan.namespace import Array, double, full, namespace
 from otgan.rounding import CostError
 
 __all__ = ["Norm"]
@@ -30,36 +29,38 @@ class Norm(Cost):
     unit_of_distance = "units of the samples"
 
     @abstractmethod
-    def length(self, difference: Tensor) -> Tensor:
+    def length(self, difference: Array) -> Array:
         """‖v‖ of vectors v along the last dimension."""
 
-    def origin(self, x: Tensor, y: Tensor) -> Tensor:
+    def origin(self, x: Array, y: Array) -> Array:
         """A point near both clouds."""
-        return 0.5 * (x.mean(-2, keepdim=True) + y.mean(-2, keepdim=True))
+        return 0.5 * (x.mean(-2) + y.mean(-2))[..., None, :]
 
-    def entries(self, x: Tensor, y: Tensor) -> Tensor:
+    def entries(self, x: Array, y: Array) -> Array:
         """Costs of single pairs, from differences."""
         return self.length(x - y) ** self.p
 
-    def majorant(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def majorant(self, x: Array, y: Array) -> tuple[Array, Array]:
         """By convexity ‖x − y‖^p <= 2^(p−1) (‖x − o‖^p + ‖y − o‖^p), about the origin o."""
-        x, y = x.double(), y.double()
+        x, y = double(x), double(y)
         origin = self.origin(x, y)
         sides = [2 ** (self.p - 1) * self.length(side - origin) ** self.p for side in (x, y)]
         return sides[0], sides[1]
 
-    def largest(self, x: Tensor, y: Tensor) -> Tensor:
+    def largest(self, x: Array, y: Array) -> Array:
         """(max ‖x − o‖ + max ‖y − o‖)^p."""
-        x, y = x.double(), y.double()
+        x, y = double(x), double(y)
         origin = self.origin(x, y)
-        radii = [self.length(side - origin).amax(1) for side in (x, y)]
+        xp = namespace(x)
+        radii = [xp.max(self.length(side - origin), axis=1) for side in (x, y)]
         return (radii[0] + radii[1]) ** self.p
 
-    def normal(self, x: Tensor, y: Tensor, *, rooted: bool) -> Normal:
+    def normal(self, x: Array, y: Array, *, rooted: bool) -> Normal:
         """Take an origin from the points and divide them by a power of two, which is exact; the cost stays."""
-        both = torch.cat([x, y], 1)
-        origin = _sharp_origin(both)
-        unit, spread = _unit((both - origin).double())
+        both = namespace(x).concat([x, y], axis=1)
+        low, high = _box(both)
+        origin = _sharp_origin(both, low, high)
+        unit, spread = _unit(double(low - origin), double(high - origin))
         if not rooted:
             _check_range(unit, spread, self.p)
         return Normal(self, origin, unit, unit)
@@ -68,51 +69,58 @@ class Norm(Cost):
         """Cost below which squares of d differences, or the cost itself, leave the range."""
         return max(float((d * 1e-307) ** (self.p / 2)), 1e-315)
 
-    def vanishes(self, x: Tensor, y: Tensor) -> Tensor:
+    def vanishes(self, x: Array, y: Array) -> Array:
         """Tell which points differ though their cost is next to 0."""
-        return ((x - y).abs().amax(1) > 0) & (self.entries(x, y) < _UNDERFLOWN)
+        return (x != y).any(1) & (self.entries(x, y) < _UNDERFLOWN)
 
-    def error_of_differences(self, x: Tensor, y: Tensor) -> CostError:
+    def error_of_differences(self, x: Array, y: Array) -> CostError:
         """That of costs from differences of coordinates: relative to the costs, but where they underflow."""
         lost = self.underflow(x.shape[-1])
-        tiny = [torch.full(side.shape[:2], lost, dtype=torch.float64, device=side.device) for side in (x, y)]
+        tiny = [full(side.shape[:2], lost, side) for side in (x, y)]
         return CostError(CostError.relative_of_differences(x.shape[-1], self.p), *tiny)
 
     def error(
-        self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
+        self, x: Array, y: Array, *, exact: bool = False, direct: bool = False, origin: Array | None = None
     ) -> CostError:
         """Return that of costs from differences."""
         del exact, direct, origin
         return self.error_of_differences(x, y)
 
 
-def _sharp_origin(both: Tensor) -> Tensor:
+def _box(both: Array) -> tuple[Array, Array]:
+    """The least and the largest value of every coordinate of each problem, shapes (B, 1, d)."""
+    xp = namespace(both)
+    return xp.min(both, axis=1, keepdims=True), xp.max(both, axis=1, keepdims=True)
+
+
+def _sharp_origin(both: Array, low: Array, high: Array) -> Array:
     """What is taken from every point of a problem first, shape (B, 1, d).
 
     In every coordinate that is one of the points' own value where all values lie within a factor of two, so that the
     differences are exact (Sterbenz' lemma), and 0 elsewhere. What is left is as large as the points are apart.
     """
-    low, high = both.amin(1, keepdim=True), both.amax(1, keepdim=True)
     near = ((low > 0) & (high <= 2 * low)) | ((high < 0) & (low >= 2 * high))
-    return torch.where(near, both[:, :1], 0.0)
+    return namespace(both).where(near, both[:, :1], 0.0)
 
 
-def _unit(both: Tensor) -> tuple[Tensor, Tensor]:
+def _unit(low: Array, high: Array) -> tuple[Array, Array]:
     """A power of two near each problem's largest coordinate, and the length of its bounding box in it; shapes (B,)."""
-    unit = power_of_two(both.abs().amax((1, 2)))
-    box = both.amax(1) / unit[:, None] - both.amin(1) / unit[:, None]
-    return unit, torch.linalg.vector_norm(box, dim=1)
+    xp = namespace(low)
+    unit = power_of_two(xp.max(xp.maximum(-low, high), axis=(1, 2)))
+    box = (high[:, 0] / unit[:, None]) - (low[:, 0] / unit[:, None])
+    return unit, xp.linalg.vector_norm(box, axis=1)
 
 
-def _check_range(unit: Tensor, spread: Tensor, p: float) -> None:
+def _check_range(unit: Array, spread: Array, p: float) -> None:
     """Raise where the largest cost, p (log spread + log unit), is out of the range of float64."""
     apart = spread > 0
-    exponent = p * (torch.where(apart, spread, 1.0).log10() + unit.log10())
+    xp = namespace(spread)
+    exponent = p * (xp.log10(xp.where(apart, spread, 1.0)) + xp.log10(unit))
     wrong = apart & ((exponent > _LARGEST) | (exponent < -_LARGEST))
     if not bool(wrong.any()):
         return
-    k = int(wrong.nonzero()[0])
-    length = float(spread[k].log10() + unit[k].log10())
+    k = wrong.tolist().index(True)
+    length = math.log10(float(spread[k])) + math.log10(float(unit[k]))
     raise OutOfRangeError(
         f"points about 1e{length:.0f} apart{f' (problem {k})' if len(wrong) > 1 else ''} have costs ‖x − y‖^{p:g} "
         "beyond the range of float64: divide the samples by a length of their own order first (otgan.emd, whose "

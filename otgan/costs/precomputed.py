@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-import torch
-from torch import Tensor
-from torch.nn.functional import pad
-
-from otgan.arrays import holds_tensors, is_list_of_matrices, tensor_of
+from otgan.arrays import array_of, holds_tensors, is_list_of_matrices
 from otgan.costs.base import Cost, Normal
 from otgan.costs.tiles import power_of_two
-from otgan.coupling import Coupling, once
+from otgan.coupling import Coupling
 from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
+from otgan.namespace import (
+    DOUBLE,
+    Array,
+    arange,
+    as_tensor,
+    beside,
+    detached,
+    double,
+    is_tensor,
+    namespace,
+    stacked,
+    zeros,
+)
 from otgan.options import WrongKindError, shown
 from otgan.pair import Pair
 from otgan.rounding import CostError
@@ -35,10 +45,10 @@ _MATRIX, _BATCH = 2, 3
 class _Numbers(Measure):
     """Weighted numbers of rows or columns, whose results are of the type that the costs have."""
 
-    kind: torch.dtype = torch.float64
+    kind: Any = DOUBLE
 
     @property
-    def dtype(self) -> torch.dtype:
+    def dtype(self) -> Any:
         """Floating-point type of the costs."""
         return self.kind
 
@@ -47,7 +57,7 @@ class _Numbers(Measure):
 class _Matrices:
     """Matrices as they were given: costs (B, n, m) with their graph, filled up by zeros, and the size of each."""
 
-    costs: Tensor
+    costs: Array
     sizes: list[tuple[int, int]]
     batched: bool
     numpy: bool
@@ -56,12 +66,11 @@ class _Matrices:
     def read(cls, value: Any, name: str) -> _Matrices:
         """Check a matrix, a batch of them, or a list of matrices of several sizes."""
         if is_list_of_matrices(value):
-            parts = [tensor_of(each, f"{name}[{k}]") for k, each in enumerate(value)]
-            n, m = (max(part.shape[axis] for part in parts) for axis in (0, 1))
-            costs = torch.stack([pad(part, (0, m - part.shape[1], 0, n - part.shape[0])) for part in parts])
+            parts = [array_of(each, f"{name}[{k}]") for k, each in enumerate(value)]
+            costs = stacked(parts)
             sizes, batched = [(part.shape[0], part.shape[1]) for part in parts], True
         else:
-            costs = tensor_of(value, name)
+            costs = array_of(value, name)
             batched = costs.ndim == _BATCH
             if costs.ndim not in {_MATRIX, _BATCH}:
                 raise WrongValueError(
@@ -78,17 +87,18 @@ class _Matrices:
         return cls(costs, sizes, batched, not holds_tensors(value))
 
 
-def check_costs(costs: Tensor, what: str) -> None:
+def check_costs(costs: Array, what: str) -> None:
     """Raise where costs are not finite or below 0."""
-    least, largest = torch.aminmax(costs.detach())
-    if not bool(torch.isfinite(least) & torch.isfinite(largest)):
+    xp, held = namespace(costs), detached(costs)
+    least, largest = float(xp.min(held)), float(xp.max(held))
+    if not (math.isfinite(least) and math.isfinite(largest)):
         raise WrongValueError(
-            f"{what} must hold finite costs, got {'NaN' if bool(least.isnan()) else 'an infinite one'}: to forbid a "
+            f"{what} must hold finite costs, got {'NaN' if math.isnan(least) else 'an infinite one'}: to forbid a "
             "move, give it a cost far above all others"
         )
-    if bool(least < 0):
+    if least < 0:
         raise WrongValueError(
-            f"{what} must hold costs >= 0, got {float(least):.6g}: subtract the least cost, which moves the value of a "
+            f"{what} must hold costs >= 0, got {least:.6g}: subtract the least cost, which moves the value of a "
             "balanced problem by as much"
         )
 
@@ -101,16 +111,16 @@ class Precomputed(Cost):
 
     Attributes
     ----------
-    matrix : Tensor, shape (B, n, m), float64, detached
-    given : Tensor, shape (B, n, m)
+    matrix : Array, shape (B, n, m), float64, detached
+    given : Array, shape (B, n, m)
         The costs with their graph.
     selves : tuple of Precomputed
         Costs between x and itself, and y and itself, for divergences.
     """
 
     p: float = 1.0
-    matrix: Tensor | None = field(default=None, repr=False)
-    given: Tensor | None = field(default=None, repr=False)
+    matrix: Array | None = field(default=None, repr=False)
+    given: Array | None = field(default=None, repr=False)
     selves: tuple[Precomputed, ...] = field(default=(), repr=False)
     name = "precomputed"
     metric = "C"
@@ -126,7 +136,7 @@ class Precomputed(Cost):
 
     @classmethod
     def _of(cls, matrices: _Matrices, selves: tuple[Precomputed, ...] = ()) -> Precomputed:
-        return cls(1.0, matrices.costs.detach().double(), matrices.costs, selves)
+        return cls(1.0, double(detached(matrices.costs)), matrices.costs, selves)
 
     def pose(self, x: Any, y: Any, a: Any, b: Any, *, selves: bool = False) -> tuple[Pair, Cost]:
         """Read the matrix from x, or three of them where `selves` are needed too."""
@@ -158,95 +168,98 @@ class Precomputed(Cost):
     def symmetric(self) -> bool:
         """Whether the matrix is symmetric, with zeros on its diagonal."""
         matrix = self._held()
-        return (
-            matrix.shape[1] == matrix.shape[2]
-            and not bool(matrix.diagonal(dim1=1, dim2=2).any())
-            and torch.equal(matrix, matrix.mT)
-        )
+        if matrix.shape[1] != matrix.shape[2]:
+            return False
+        own = arange(matrix.shape[1], matrix)
+        return not bool(matrix[:, own, own].any()) and bool((matrix == matrix.mT).all())
 
     def of_selves(self) -> tuple[Cost, Cost]:
         """Return those that were given."""
         return self.selves[0], self.selves[1]
 
-    def normal(self, x: Tensor, y: Tensor, *, rooted: bool) -> Normal:
+    def normal(self, x: Array, y: Array, *, rooted: bool) -> Normal:
         """Divide each problem's costs by a power of two, where they are far from 1."""
         plain = super().normal(x, y, rooted=rooted)
         # The costs of a divergence share one unit, and so one ε.
         sides = ((x, y), (x, x), (y, y))[: 1 + len(self.selves)]
         # Points without weight are not among these: their costs have no say.
         blocks = [each.block(*both) for each, both in zip((self, *self.selves), sides, strict=True)]
-        largest = torch.stack([block.amax((1, 2)) for block in blocks]).amax(0).to(self._held().device)
+        xp = namespace(blocks[0])
+        largest = xp.max(xp.stack([xp.max(block, axis=(1, 2)) for block in blocks]), axis=0)
         if bool(((largest == 0) | ((largest > 1 / _ONE) & (largest < _ONE))).all()):
             return Normal(self, plain.origin, plain.unit, plain.length)
         unit = power_of_two(largest)
-        return Normal(self._divided(unit), plain.origin, plain.unit, unit.to(plain.unit.device))
+        return Normal(self._divided(unit), plain.origin, plain.unit, unit)
 
-    def _divided(self, unit: Tensor) -> Precomputed:
+    def _divided(self, unit: Array) -> Precomputed:
         selves = tuple(each._divided(unit) for each in self.selves)
-        return Precomputed(1.0, self._held() / unit[:, None, None], self.given, selves)
+        matrix = self._held()
+        return Precomputed(1.0, matrix / beside(unit, matrix)[:, None, None], self.given, selves)
 
     def block(
-        self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
-    ) -> Tensor:
+        self, x: Array, y: Array, *, exact: bool = False, direct: bool = False, origin: Array | None = None
+    ) -> Array:
         """Look the costs up."""
         del exact, direct, origin
-        matrix = self._held()
-        rows = x[..., 0].to(matrix.device, torch.int64)
-        columns = y[..., 0].to(matrix.device, torch.int64) % matrix.shape[2]
+        matrix = beside(self._held(), x)
+        rows, columns = (_whole(side[..., 0]) for side in (x, y))
         if int(rows.max()) >= matrix.shape[0] * matrix.shape[1]:
             raise WrongValueError(
                 "a solution to start from must be of as many points where costs are precomputed: leave out init"
             )
-        found = matrix.flatten(0, 1)[rows]
-        return found.gather(2, columns[:, None].expand(*rows.shape, -1)).to(x.device)
+        return matrix.reshape(-1, matrix.shape[2])[rows[..., None], columns[:, None] % matrix.shape[2]]
 
-    def entries(self, x: Tensor, y: Tensor) -> Tensor:
+    def entries(self, x: Array, y: Array) -> Array:
         """Look single costs up."""
-        matrix = self._held()
-        rows, columns = (side[:, 0].to(matrix.device, torch.int64) for side in (x, y))
-        return matrix.flatten(0, 1)[rows, columns % matrix.shape[2]].to(x.device)
+        matrix = beside(self._held(), x)
+        rows, columns = (_whole(side[:, 0]) for side in (x, y))
+        return matrix.reshape(-1, matrix.shape[2])[rows, columns % matrix.shape[2]]
 
     def error(
-        self, x: Tensor, y: Tensor, *, exact: bool = False, direct: bool = False, origin: Tensor | None = None
+        self, x: Array, y: Array, *, exact: bool = False, direct: bool = False, origin: Array | None = None
     ) -> CostError:
         """None: the costs are those that are meant."""
         del exact, direct, origin
-        zeros = [torch.zeros(side.shape[:2], dtype=torch.float64, device=side.device) for side in (x, y)]
-        return CostError(0.0, zeros[0], zeros[1])
+        return CostError(0.0, zeros(x.shape[:2], x), zeros(y.shape[:2], y))
 
-    def differentiable(self, x: Tensor, y: Tensor) -> Tensor:
+    def differentiable(self, x: Array, y: Array) -> Array:
         """The costs, which depend on no points."""
         return self.block(x.detach(), y.detach())
 
-    def own_slope(self, coupling: Coupling, pair: Pair, unit: Tensor) -> Tensor | None:
+    def own_slope(self, coupling: Coupling, pair: Pair, unit: Array) -> Array | None:
         """Let gradients reach the matrix: that of ⟨P, C⟩ in C is P."""
         del pair
         given = self.given
-        if given is None or not given.requires_grad:
+        if given is None or not is_tensor(given) or not given.requires_grad:
             return None
-        wide = given.double()
-        plan = once(coupling.plan().to(given.device), wide)
-        return (plan * (wide - wide.detach())).sum((1, 2)).to(unit.device) / unit
+        from otgan.autograd import once
 
-    def _held(self) -> Tensor:
+        wide = given.double()
+        plan = once(as_tensor(coupling.plan(), given.device), wide)
+        return (plan * (wide - wide.detach())).sum((1, 2)) / unit
+
+    def _held(self) -> Array:
         assert self.matrix is not None, "a matrix comes with pose()"
         return self.matrix
+
+
+def _whole(numbers: Array) -> Array:
+    """The numbers of points as whole numbers."""
+    xp = namespace(numbers)
+    return xp.astype(numbers, xp.int64)
 
 
 def _numbered(matrices: _Matrices, a: Any, b: Any) -> Pair:
     """Two measures on the numbers of rows and columns."""
     batch, n, m = matrices.costs.shape
-    device = matrices.costs.device
-    problem = torch.arange(batch, dtype=torch.float64, device=device)[:, None]
+    problem = double(arange(batch, matrices.costs))[:, None]
     sides = []
     for axis, (size, weights, name) in enumerate(((n, a, "x"), (m, b, "y"))):
-        numbers = (size * problem + torch.arange(size, dtype=torch.float64, device=device))[..., None]
+        numbers = (size * problem + double(arange(size, matrices.costs)))[..., None]
         points: Any = numbers if matrices.batched else numbers[0]
         lengths = [own[axis] for own in matrices.sizes]
         if len(set(lengths)) > 1:
             points = [part[:length] for part, length in zip(numbers, lengths, strict=True)]
-        if matrices.numpy:
-            points = [each.numpy() for each in points] if isinstance(points, list) else points.numpy()
         side = Measure.of(points, weights, name=name)
         kept = {each.name: getattr(side, each.name) for each in fields(side)}
         sides.append(_Numbers(**kept, kind=matrices.costs.dtype))

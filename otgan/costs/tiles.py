@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import torch
-from torch import Tensor
+from otgan.namespace import Array, namespace
 
 __all__ = ["power_of_two", "tiles_of"]
 
 
-def power_of_two(largest: Tensor) -> Tensor:
+def power_of_two(largest: Array) -> Array:
     """The power of two at or below positive numbers; 1 where they are 0."""
     # Beside numbers near the ends of the range there would be no room for their reciprocal.
-    largest = torch.where(largest > 0, largest.clamp(2.0**-1000, 2.0**1000), 1.0)
-    return torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent - 1)
+    xp = namespace(largest)
+    largest = xp.where(largest > 0, xp.clip(largest, 2.0**-1000, 2.0**1000), 1.0)
+    return xp.ldexp(xp.ones_like(largest), xp.frexp(largest)[1] - 1)
 
 
 def tiles_of(rows: int, columns: int, entries: int) -> Iterator[slice]:

@@ -18,10 +18,11 @@ from otgan.distances.findings import Caveat, Findings, Stage
 from otgan.distances.metric import arrays_of
 from otgan.distances.sampling import standard_error
 from otgan.distances.terms import Terms
+from otgan.entropic.posed import EntropicProblem
 from otgan.entropic.terms import divergence_of, solve_divergence
 from otgan.normal_form import NormalForm
 from otgan.pair import Pair
-from otgan.problem import EntropicProblem, Problem
+from otgan.problem import Problem
 from otgan.spelling import answer_misspelt
 from otgan.status import statuses
 
@@ -130,14 +131,16 @@ class _SinkhornDivergence(Regularized):
     def statistic(self, terms: Terms) -> Callable[[Pair], float]:
         return lambda both: float(
             _debiased(
-                solve_divergence(NormalForm.of(both, terms.cost), terms.settings(both)), both, terms.cost
+                solve_divergence(NormalForm.of(both.as_tensors(), terms.cost), terms.settings(both)),
+                both,
+                terms.cost,
             )
         )
 
     def measured(self, both: Pair, terms: Terms) -> Distance:
         start = time.perf_counter()
         settings = terms.settings(both)
-        solved = solve_divergence(NormalForm.of(both, terms.cost), settings)
+        solved = solve_divergence(NormalForm.of(both.as_tensors(), terms.cost), settings)
         cross, self_x, self_y = solved
         value = _debiased(solved, both, terms.cost)
         error = torch.stack([term.error for term in solved]).amax(0)

@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from torch import Tensor
-
 from otgan.distances.distance import Distance, Support
 from otgan.distances.findings import Caveat, Findings, Stage
 from otgan.distances.metric import Metric
@@ -17,6 +15,7 @@ from otgan.distances.words import listed
 from otgan.divergences import UNWEIGHTED, Cells, estimate
 from otgan.form import Form
 from otgan.mistakes import WrongValueError
+from otgan.namespace import Array
 from otgan.options import WrongKindError, number, shown
 from otgan.pair import Pair
 
@@ -113,18 +112,18 @@ class Divergence(Metric):
         """Return the value by the estimator as a function of two measures."""
         assert terms.estimator is not None
         estimator = terms.estimator
-        return lambda both: float(self._value(self._estimated(both, estimator, terms.options)).detach())
+        return lambda both: self._value(self._estimated(both, estimator, terms.options)).item()
 
     def measured(self, both: Pair, terms: Terms) -> Distance:
         """Measure the divergence, and count where the mass is."""
         assert terms.estimator is not None
         start = time.perf_counter()
         estimated = self._estimated(both, terms.estimator, terms.options)
-        value = float(self._value(estimated))
+        value = self._value(estimated).item()
         seconds = time.perf_counter() - start
         support = None
         if isinstance(estimated, Cells):
-            support = Support(int(estimated.x_cells), int(estimated.y_cells), int(estimated.shared))
+            support = Support(estimated.x_cells.item(), estimated.y_cells.item(), estimated.shared.item())
         return self.distance(terms, value, terms.estimator, seconds, support=support)
 
     def certificate(self, distance: Distance) -> str:
@@ -143,6 +142,6 @@ class Divergence(Metric):
             raise WrongValueError(f"{self.name} has no estimator {estimator[:40]!r}: it has {names}")
         return estimate(both, estimator, **options)
 
-    def _value(self, estimated: Any) -> Tensor:
-        value: Tensor = getattr(estimated, self.name)()
+    def _value(self, estimated: Any) -> Array:
+        value: Array = getattr(estimated, self.name)()
         return value

@@ -15,6 +15,7 @@ from otgan.distances.words import number
 from otgan.exact.simplex import import_pot
 from otgan.exact.solver import solve_exact
 from otgan.mistakes import OutOfRangeError
+from otgan.namespace import beside
 from otgan.options import check_time_limit
 from otgan.pair import Pair
 from otgan.problem import Problem
@@ -99,7 +100,7 @@ def emd(
             "float64: leave out, or compare apart, the points that are far"
         )
     value = problem.value(form.restore(inner))
-    return problem.scalar(form.length * root(value, power))
+    return problem.scalar(beside(form.length, value) * root(value, power))
 
 
 class _EarthMover(Length):

@@ -12,9 +12,9 @@ from otgan.distances.metric import Metric, arrays_of
 from otgan.distances.sampling import standard_error
 from otgan.distances.terms import Terms
 from otgan.distances.words import number
+from otgan.entropic.posed import EntropicProblem
 from otgan.entropic.terms import solve_cross
 from otgan.pair import Pair
-from otgan.problem import EntropicProblem
 from otgan.solve import transport
 from otgan.spelling import answer_misspelt
 from otgan.status import Status
@@ -86,7 +86,7 @@ def _blur(found: Findings, mine: Sequence[Distance]) -> Iterator[str]:
         if not each.converged or solved is None or each.upper is None or found.identical:
             continue
         x, y = found.both.x, found.both.y
-        independent = float(found.cost.mean(x.points, y.points, x.weights, y.weights))
+        independent = found.cost.mean(x.points, y.points, x.weights, y.weights).item()
         least = each.lower or 0.0
         if solved.value_linear - least > 0.75 * (independent - least):
             yield (

@@ -32,7 +32,7 @@ class Findings:
     @cached_property
     def identical(self) -> bool:
         """Whether the two measures are the same."""
-        return float(self.atoms.tv()) == 0
+        return self.atoms.tv().item() == 0
 
     @cached_property
     def sizes(self) -> tuple[int, int]:

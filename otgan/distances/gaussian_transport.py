@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from otgan.coupling import once
+from otgan.autograd import once
 from otgan.distances.distance import Distance
 from otgan.distances.metric import Length
 from otgan.distances.scaled import in_units, lengths

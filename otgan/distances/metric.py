@@ -18,15 +18,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import torch
-from torch import Tensor
-
 from otgan.distances.distance import Distance
 from otgan.distances.findings import Caveat
 from otgan.distances.sampling import standard_error
 from otgan.distances.terms import Terms
 from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
+from otgan.namespace import Array, as_numpy, double
 from otgan.options import WrongKindError, check_seed, flag, number, one_of, shown, whole_number
 from otgan.pair import Pair
 
@@ -185,23 +183,26 @@ class Metric(ABC):
 
     # ---- how it is measured ----
 
-    def evaluate(self, both: Pair, terms: Terms) -> Tensor:
-        """Return the value alone, shape (B,), with gradients."""
+    def evaluate(self, both: Pair, terms: Terms) -> Array:
+        """Return the value alone, shape (B,), of tensors with gradients."""
         raise NotImplementedError(f"{self!r} has neither evaluate, nor measured and statistic")
 
     def statistic(self, terms: Terms) -> Callable[[Pair], float]:
         """Return the value alone as a function of two measures, for when it is needed many times."""
 
         def value(both: Pair) -> float:
-            with torch.no_grad():
-                return float(self.evaluate(both, terms))
+            held = Pair(both.x.detached(), both.y.detached())
+            return float(self.evaluate(held, terms).item())
 
         return value
 
     def measured(self, both: Pair, terms: Terms) -> Distance:
         """Measure the distance between two measures, with what certifies it."""
+        import torch
+
         start = time.perf_counter()
-        sides = [replace(side, weights=side.weights.detach().requires_grad_()) for side in (both.x, both.y)]
+        held = both.as_tensors()
+        sides = [replace(side, weights=side.weights.detach().requires_grad_()) for side in (held.x, held.y)]
         with torch.enable_grad():
             value = self.evaluate(Pair(*sides), terms)
         seconds = time.perf_counter() - start
@@ -251,10 +252,12 @@ class Metric(ABC):
             terms.key, self.name, self.title(p), value, unit, estimator, seconds, p=p, cost=name, **known
         )
 
-    def _standard_error(self, value: Tensor, x: Measure, y: Measure) -> float | None:
+    def _standard_error(self, value: Any, x: Measure, y: Measure) -> float | None:
         """Standard error by the slopes in the weights; None where there are none, or it is no number."""
         if not value.requires_grad:
             return None
+        import torch
+
         f, g = torch.autograd.grad(value.sum(), (x.weights, y.weights), allow_unused=True)
         if f is None or g is None:
             return None
@@ -316,6 +319,6 @@ class Length(Metric):
         return 1.0
 
 
-def arrays_of(*tensors: Tensor) -> list[Any]:
+def arrays_of(*arrays: Array) -> list[Any]:
     """Return what belongs to the first problem as NumPy arrays of float64."""
-    return [tensor.detach()[0].double().numpy(force=True) for tensor in tensors]
+    return [double(as_numpy(array)[0]) for array in arrays]

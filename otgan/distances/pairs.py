@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from otgan.autograd import once
 from otgan.costs.tiles import tiles_of
-from otgan.coupling import once
 from otgan.distances.scaled import DISTANCE
 
 __all__ = ["mean_over_pairs"]

@@ -6,14 +6,13 @@ Unlike a solver's normal form this one is differentiable. It is the one place in
 from __future__ import annotations
 
 from dataclasses import replace
-
-import torch
-from torch import Tensor
+from typing import Any
 
 from otgan.costs import Euclidean
 from otgan.form import in_type
 from otgan.measure import Measure
 from otgan.mistakes import OutOfRangeError
+from otgan.namespace import Array, detached, namespace
 from otgan.normal_form import NormalForm, Side
 from otgan.pair import Pair
 
@@ -23,7 +22,7 @@ DISTANCE = Euclidean(1.0)
 """The distance between points that metrics without a choice of one have."""
 
 
-def in_units(both: Pair) -> tuple[Pair, Tensor]:
+def in_units(both: Pair) -> tuple[Pair, Any]:
     """Return two measures without their points of weight 0, in float64, with coordinates of order one.
 
     Parameters
@@ -33,10 +32,11 @@ def in_units(both: Pair) -> tuple[Pair, Tensor]:
     Returns
     -------
     pair : Pair
-        With the graph of what was given.
+        Of tensors, with the graph of what was given.
     unit : Tensor, shape (B,), float64
         The power of two that the coordinates were divided by.
     """
+    both = both.as_tensors()
     form = NormalForm.of(both, DISTANCE, rooted=True)
 
     def scaled(side: Measure) -> Measure:
@@ -46,7 +46,7 @@ def in_units(both: Pair) -> tuple[Pair, Tensor]:
     return Pair(scaled(both.x), scaled(both.y)), form.unit
 
 
-def lengths(value: Tensor, unit: Tensor, dtype: torch.dtype) -> Tensor:
+def lengths(value: Array, unit: Array, dtype: Any) -> Array:
     """Return lengths in the units of the samples, shape (B,).
 
     Raises
@@ -55,8 +55,8 @@ def lengths(value: Tensor, unit: Tensor, dtype: torch.dtype) -> Tensor:
         If they are beyond the type of the samples.
     """
     found = value * unit
-    in_type(found.detach(), dtype)
-    if not bool(torch.isfinite(found.detach()).all()):
+    in_type(detached(found), dtype)
+    if not bool(namespace(found).isfinite(detached(found)).all()):
         raise OutOfRangeError(
             "points are so far apart that their distance is beyond the range of float64: divide the samples by a length "
             "of their own order first"

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from otgan.coupling import once
+from otgan.autograd import once
 from otgan.distances.distance import Distance
 from otgan.distances.metric import Length, Option
 from otgan.distances.sampling import rooted

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-
 from otgan.costs import Cost, resolve
 from otgan.distances import DEFAULT, METRICS, known, metric_of
 from otgan.distances.request import Request, parse
@@ -16,6 +14,7 @@ from otgan.divergences import OPTIONS
 from otgan.divergences.bins import check_binning
 from otgan.divergences.neighbors import check_k
 from otgan.mistakes import WrongValueError
+from otgan.namespace import DOUBLE
 from otgan.options import (
     WrongKindError,
     check_max_iter,
@@ -101,7 +100,7 @@ class MeasurementSpec:
             raise WrongValueError(
                 f"{name} must be one number, as a report is of one problem, got {len(strength)}"
             )
-        check_tol(tol, torch.float64)
+        check_tol(tol, DOUBLE)
         check_max_iter(max_iter)
         check_time_limit(time_limit)
         permutations = whole_number(permutations, "permutations", "a whole number, 0 for no test", least=0)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from otgan.costs import Cost
-from otgan.entropic.settings import Settings
 from otgan.normal_form import NormalForm
 from otgan.pair import Pair
+
+if TYPE_CHECKING:
+    from otgan.entropic.settings import Settings
 
 __all__ = ["Terms"]
 
@@ -59,5 +61,8 @@ class Terms:
 
     def settings(self, both: Pair) -> Settings:
         """Return what the entropic problems between two measures are solved with."""
+        from otgan.entropic.settings import Settings  # which works with tensors
+
         options = self.entropic_options()
-        return Settings.of(NormalForm.of(both, options.pop("cost")), reach=None, backend="auto", **options)
+        form = NormalForm.of(both.as_tensors(), options.pop("cost"))
+        return Settings.of(form, reach=None, backend="auto", **options)

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from otgan.arrays import tensor_of
+from otgan.arrays import array_of
 from otgan.divergences.cells import Cells, gather
 from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
+from otgan.namespace import as_numpy, double, is_tensor
 from otgan.options import WrongKindError, number, one_of, shown, whole_number
 from otgan.pair import Pair
 
@@ -53,7 +53,7 @@ def histogram(pair: Pair, *, bins: Any = None, bin_width: Any = None, outside: s
         used with weights; if samples are outside the edges.
     """
     bins, bin_width = check_binning(bins, bin_width, outside)
-    x, y = (m.points.double().numpy(force=True) for m in (pair.x, pair.y))
+    x, y = (double(as_numpy(m.points)) for m in (pair.x, pair.y))
     if bin_width is not None:
         widths = _widths(bin_width, x.shape[2])
         return gather(pair, _multiples(x, widths), _multiples(y, widths))
@@ -119,22 +119,30 @@ def _bins(bins: Any) -> str | int | Edges:
     )
     if isinstance(bins, str):
         return one_of(bins, "bins", _RULES, expected)
-    if np.ndim(bins) == 0 if isinstance(bins, (np.ndarray, np.generic, Tensor)) else isinstance(bins, Real):
+    if (
+        np.ndim(bins) == 0
+        if isinstance(bins, (np.ndarray, np.generic)) or is_tensor(bins)
+        else isinstance(bins, Real)
+    ):
         found = whole_number(bins, "bins", expected)
         if found > _MOST:
             raise WrongValueError(
                 f"bins must be at most 2**52, for more cannot be told apart, got {shown(bins)}"
             )
         return found
-    if not (isinstance(bins, (list, tuple, range, np.ndarray, Tensor)) or hasattr(bins, "to_numpy")):
+    if not (
+        isinstance(bins, (list, tuple, range, np.ndarray)) or is_tensor(bins) or hasattr(bins, "to_numpy")
+    ):
         raise WrongKindError(f"bins must be {expected}, got {shown(bins)}")
-    nested = len(bins) > 0 and all(isinstance(each, (list, tuple, np.ndarray, Tensor)) for each in bins)
+    nested = len(bins) > 0 and all(
+        isinstance(each, (list, tuple, np.ndarray)) or is_tensor(each) for each in bins
+    )
     nested = nested and any(getattr(each, "ndim", 1) > 0 for each in bins)
     return [_increasing(each) for each in (bins if nested else [bins])]
 
 
 def _increasing(edges: Any) -> Array:
-    found = tensor_of(edges, "bins").numpy(force=True).astype(np.float64)
+    found: Array = double(as_numpy(array_of(edges, "bins")))
     if found.ndim != 1 or len(found) <= 1 or not np.isfinite(found).all() or not (np.diff(found) > 0).all():
         raise WrongValueError(
             "bins must be increasing, finite edges, at least two in a dimension, and one sequence or one a "
@@ -147,8 +155,8 @@ def _lengths(bin_width: Any) -> Array:
     expected = "a positive finite length, or one a dimension"
     if isinstance(bin_width, (list, tuple)):
         found = np.array([number(width, "bin_width", expected, above=0) for width in bin_width])
-    elif isinstance(bin_width, (np.ndarray, Tensor)) and bin_width.ndim == 1:
-        found = tensor_of(bin_width, "bin_width").numpy(force=True).astype(np.float64)
+    elif (isinstance(bin_width, np.ndarray) or is_tensor(bin_width)) and bin_width.ndim == 1:
+        found = double(as_numpy(array_of(bin_width, "bin_width")))
     else:
         found = np.array([number(bin_width, "bin_width", expected, above=0)])
     if found.size == 0 or not (np.isfinite(found).all() and (found > 0).all()):
@@ -158,7 +166,8 @@ def _lengths(bin_width: Any) -> Array:
 
 def _support(m: Measure) -> NDArray[np.bool_]:
     """Which samples have mass, shape (B, n): neither padding nor of weight 0."""
-    return (m.weights > 0).numpy(force=True)
+    found: NDArray[np.bool_] = as_numpy(m.weights) > 0
+    return found
 
 
 def _widths(widths: Array, dims: int) -> Array:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from otgan.measure import Measure
+from otgan.namespace import Array, as_numpy, beside, is_tensor, namespace
 from otgan.pair import Pair
 
 __all__ = ["Cells", "atoms", "gather"]
@@ -30,83 +29,84 @@ class Cells:
 
     Attributes
     ----------
-    p, q : Tensor, shape (K,), float64
+    p, q : Array, shape (K,), float64
         Masses of x and of y, each summing to 1 in every problem; differentiable in the weights.
-    owner : Tensor, shape (K,), int64
+    owner : Array, shape (K,), int64
         The problem of each cell.
     problems : int
         The number B of problems.
     """
 
-    p: Tensor
-    q: Tensor
-    owner: Tensor
+    p: Array
+    q: Array
+    owner: Array
     problems: int
 
     @property
-    def x_cells(self) -> Tensor:
+    def x_cells(self) -> Array:
         """Number of cells in the support of x, shape (B,)."""
         return self._count(self.p > 0)
 
     @property
-    def y_cells(self) -> Tensor:
+    def y_cells(self) -> Array:
         """Number of cells in the support of y, shape (B,)."""
         return self._count(self.q > 0)
 
     @property
-    def shared(self) -> Tensor:
+    def shared(self) -> Array:
         """Number of cells in both supports, shape (B,)."""
         return self._count((self.p > 0) & (self.q > 0))
 
     @property
-    def disjoint(self) -> Tensor:
+    def disjoint(self) -> Array:
         """Whether no cell is in both supports, shape (B,): KL, JS and TV are then at their ceilings."""
         return self.shared == 0
 
-    def kl(self) -> Tensor:
+    def kl(self) -> Array:
         """Σ p log(p/q) in nats, shape (B,); ∞ where x has mass outside the support of y.
 
         An infinite value has gradient 0.
         """
         p, q = self.p, self.q
         both = (p > 0) & (q > 0)
-        one = torch.ones_like(p)
-        ratio = torch.where(both, p, one).log() - torch.where(both, q, one).log()
+        xp = namespace(p)
+        ratio = xp.log(xp.where(both, p, 1.0)) - xp.log(xp.where(both, q, 1.0))
         # The masses of each side sum to 1, so −p + q adds nothing to the sum; it makes every term nonnegative.
-        value = self._sum(p * ratio - p + q).clamp_min(0)
+        value = xp.clip(self._sum(p * ratio - p + q), 0, None)
         outside = self._count((p > 0) & (q == 0)) > 0
-        return torch.where(outside, math.inf, value)
+        return xp.where(outside, math.inf, value)
 
-    def js(self) -> Tensor:
+    def js(self) -> Array:
         """½ KL(p ‖ m) + ½ KL(q ‖ m), m = ½(p + q), in nats, shape (B,), in [0, log 2]."""
-        one = torch.ones_like(self.p)
+        xp = namespace(self.p)
         m = 0.5 * (self.p + self.q)
-        log_m = torch.where(m > 0, m, one).log()
+        log_m = xp.log(xp.where(m > 0, m, 1.0))
 
-        def half(mass: Tensor) -> Tensor:
+        def half(mass: Array) -> Array:
             inside = mass > 0
-            return torch.where(inside, 0.5 * mass * (torch.where(inside, mass, one).log() - log_m), 0.0)
+            return xp.where(inside, 0.5 * mass * (xp.log(xp.where(inside, mass, 1.0)) - log_m), 0.0)
 
-        value = self._sum(half(self.p) + half(self.q)).clamp(0, math.log(2))
-        return torch.where(self.disjoint, math.log(2), value)
+        value = xp.clip(self._sum(half(self.p) + half(self.q)), 0, math.log(2))
+        return xp.where(self.disjoint, math.log(2), value)
 
-    def tv(self) -> Tensor:
+    def tv(self) -> Array:
         """½ Σ |p − q|, shape (B,), in [0, 1]."""
-        value = self._sum(0.5 * (self.p - self.q).abs()).clamp(0, 1)
-        return torch.where(self.disjoint, 1.0, value)
+        xp = namespace(self.p)
+        value = xp.clip(self._sum(0.5 * abs(self.p - self.q)), 0, 1)
+        return xp.where(self.disjoint, 1.0, value)
 
-    def _sum(self, terms: Tensor) -> Tensor:
+    def _sum(self, terms: Array) -> Array:
         if self.problems == 1:
             return terms.sum()[None]  # in pairs, so that its rounding does not grow with the number of cells
-        return terms.new_zeros(self.problems).index_add(0, self.owner, terms)
+        return _added(self.problems, self.owner, terms)
 
-    def _count(self, cells: Tensor) -> Tensor:
-        return torch.bincount(self.owner[cells], minlength=self.problems)
+    def _count(self, cells: Array) -> Array:
+        return beside(np.bincount(as_numpy(self.owner[cells]), minlength=self.problems), cells)
 
 
 def atoms(pair: Pair) -> Cells:
     """Merge identical points of two measures, or of each problem of two batches; 0.0 and −0.0 are identical."""
-    return gather(pair, pair.x.points.numpy(force=True), pair.y.points.numpy(force=True))
+    return gather(pair, as_numpy(pair.x.points), as_numpy(pair.y.points))
 
 
 def gather(pair: Pair, x_keys: NDArray[Any], y_keys: NDArray[Any]) -> Cells:
@@ -124,17 +124,14 @@ def gather(pair: Pair, x_keys: NDArray[Any], y_keys: NDArray[Any]) -> Cells:
     for b in range(x_keys.shape[0]):
         table: dict[bytes, int] = {}
         for found, keys, m in zip(labels, (x_keys, y_keys), (pair.x, pair.y), strict=True):
-            size = keys.shape[1] if m.sizes is None else m.sizes[b]
-            found.append(_label(keys[b, :size], table) + before)
+            found.append(_label(keys[b, : m.lengths[b]], table) + before)
         counts.append(len(table))
         before += len(table)
-    device = pair.x.device
-    owner = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts)).to(device)
+    owner = np.repeat(np.arange(len(counts)), counts)
     p, q = (
-        _masses(m, torch.from_numpy(np.concatenate(found)).to(device), owner)
-        for m, found in zip((pair.x, pair.y), labels, strict=True)
+        _masses(m, np.concatenate(found), owner) for m, found in zip((pair.x, pair.y), labels, strict=True)
     )
-    return Cells(p, q, owner, len(counts))
+    return Cells(p, q, beside(owner, p), len(counts))
 
 
 def _label(keys: NDArray[Any], table: dict[bytes, int]) -> NDArray[np.int64]:
@@ -149,12 +146,19 @@ def _label(keys: NDArray[Any], table: dict[bytes, int]) -> NDArray[np.int64]:
     return np.fromiter((table.setdefault(row, len(table)) for row in rows), np.int64, len(keys))
 
 
-def _masses(m: Measure, cells: Tensor, owner: Tensor) -> Tensor:
+def _masses(m: Measure, cells: NDArray[np.int64], owner: NDArray[np.int64]) -> Array:
     """Return the mass of each cell, from the cells of the samples, problem by problem."""
-    batch, n = m.points.shape[:2]
-    sizes = torch.tensor(m.sizes or (n,) * batch, device=owner.device)
+    n = m.points.shape[1]
+    sizes = np.array(m.lengths)
     if not m.weighted:
         # Counts are exact: repeated or permuted samples then give equal masses to the last bit.
-        return torch.bincount(cells, minlength=len(owner)).double() / sizes[owner]
-    weights = m.weights[torch.arange(n, device=owner.device) < sizes[:, None]]
-    return weights.new_zeros(len(owner)).index_add(0, cells, weights)
+        return beside(np.bincount(cells, minlength=len(owner)) / sizes[owner], m.points)
+    weights = m.weights[beside(np.arange(n) < sizes[:, None], m.weights)]
+    return _added(len(owner), beside(cells, weights), weights)
+
+
+def _added(count: int, index: Array, values: Array) -> Array:
+    """Sums of the values that have one index, for as many indices; a gradient passes."""
+    if is_tensor(values):
+        return values.new_zeros(count).index_add(0, index, values)
+    return np.bincount(index, values, count)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import torch
-from scipy.spatial import cKDTree
-from torch import Tensor
 
-from otgan.costs.squares import squared_distances
+from otgan.costs.squares import raised, squared_distances
+from otgan.costs.tiles import tiles_of
 from otgan.mistakes import WrongValueError
+from otgan.namespace import Array, as_numpy, beside, detached, device, double, is_tensor, namespace
 from otgan.options import whole_number
 from otgan.pair import Pair
 
@@ -34,17 +34,17 @@ class Neighbors:
 
     Attributes
     ----------
-    x, y : tuple of B Tensors, shapes (n, d) and (m, d), float64
+    x, y : tuple of B Arrays, shapes (n, d) and (m, d), float64
         The samples of each problem, over a common length: nothing here depends on the scale.
     k : int
         Which neighbor bounds the ball around a sample.
     """
 
-    x: tuple[Tensor, ...]
-    y: tuple[Tensor, ...]
+    x: tuple[Array, ...]
+    y: tuple[Array, ...]
     k: int
 
-    def kl(self) -> Tensor:
+    def kl(self) -> Array:
         """(d/n) Σᵢ log(νₖ(i) / ρₖ(i)) + log(m / (n − 1)) in nats, shape (B,), differentiable in the samples.
 
         ρₖ(i) and νₖ(i) are the distances of xᵢ to its k-th neighbor among the other samples of x, and among
@@ -61,9 +61,10 @@ class Neighbors:
         Q. Wang, S. R. Kulkarni, S. Verdú, "Divergence estimation for multidimensional densities via
         k-nearest-neighbor distances", IEEE Trans. Inf. Theory 55(5), 2009.
         """
-        return torch.stack([_kl(x, y, self.k) for x, y in zip(self.x, self.y, strict=True)])
+        values = [_kl(x, y, self.k) for x, y in zip(self.x, self.y, strict=True)]
+        return namespace(values[0]).stack(values)
 
-    def js(self) -> Tensor:
+    def js(self) -> Array:
         """½ E_P log(p/m) + ½ E_Q log(q/m), m = ½(p + q), in nats, shape (B,), clipped to [0, log 2].
 
         Around each sample of x stands the ball that reaches its k-th neighbor among the other samples of x;
@@ -89,9 +90,10 @@ class Neighbors:
         """
         values = [
             0.5 * (_excess(x, y, self.k) + _excess(y, x, self.k))
-            for x, y in zip((x.detach() for x in self.x), (y.detach() for y in self.y), strict=True)
+            for x, y in zip(map(detached, self.x), map(detached, self.y), strict=True)
         ]
-        return torch.stack(values).clamp(0, math.log(2))
+        xp = namespace(values[0])
+        return xp.clip(xp.stack(values), 0, math.log(2))
 
 
 def knn(pair: Pair, *, k: int | None = None) -> Neighbors:
@@ -108,20 +110,14 @@ def knn(pair: Pair, *, k: int | None = None) -> Neighbors:
             "estimator='knn' takes samples without weights: use estimator='atoms' or 'histogram', or draw "
             "samples by their weights first"
         )
-    sides = [
-        [
-            m.points[b, : m.points.shape[1] if m.sizes is None else m.sizes[b]].double()
-            for m in (pair.x, pair.y)
-        ]
-        for b in range(pair.x.points.shape[0])
-    ]
+    sides = [[double(m.points[b, : m.lengths[b]]) for m in (pair.x, pair.y)] for b in range(pair.count)]
     least = min(len(points) for both in sides for points in both)
     if least < k + 1:
         raise WrongValueError(
             f"k = {k} needs at least {k + 1} samples on each side, got {least}: give more, or a smaller k"
         )
     # Squares of very large or very small coordinates would leave the range of float64.
-    scales = [max(float(points.detach().abs().max()) for points in both) or 1.0 for both in sides]
+    scales = [max(float(abs(detached(points)).max()) for points in both) or 1.0 for both in sides]
     xs, ys = (tuple(both[i] / scale for both, scale in zip(sides, scales, strict=True)) for i in (0, 1))
     return Neighbors(xs, ys, k)
 
@@ -131,12 +127,12 @@ def check_k(k: int | None) -> int:
     return DEFAULT_K if k is None else whole_number(k, "k", "a whole number >= 1 (which neighbor)")
 
 
-def _kl(x: Tensor, y: Tensor, k: int) -> Tensor:
+def _kl(x: Array, y: Array, k: int) -> Array:
     n, d = x.shape
-    query = x.detach()
+    query, square = detached(x), namespace(x).square
     # Every sample is its own first neighbor. Distances are recomputed, so that they are exact and differentiable.
-    rho = (x - x[_index(query).kth(query, k + 1)[1]]).square().sum(1)
-    nu = (x - y[_index(y.detach()).kth(query, k)[1]]).square().sum(1)
+    rho = square(x - x[_index(query).kth(query, k + 1)[1]]).sum(1)
+    nu = square(x - y[_index(detached(y)).kth(query, k)[1]]).sum(1)
     for squares, name in ((rho, "x"), (nu, "y")):
         zeros = int((squares == 0).sum())
         if zeros:
@@ -145,10 +141,11 @@ def _kl(x: Tensor, y: Tensor, k: int) -> Tensor:
                 f"more {'other ' if name == 'x' else ''}samples of {name}: use estimator='atoms' or 'histogram' "
                 "for discrete data, drop repeated rows, or raise k above the number of repetitions"
             )
-    return 0.5 * d * (nu.log() - rho.log()).mean() + math.log(len(y) / (n - 1))
+    log = namespace(x).log
+    return 0.5 * d * (log(nu) - log(rho)).mean() + math.log(len(y) / (n - 1))
 
 
-def _excess(x: Tensor, y: Tensor, k: int) -> Tensor:
+def _excess(x: Array, y: Array, k: int) -> Array:
     """Estimate E_P log(p / m), where x are samples of P; neither tensor requires gradients."""
     n, m = len(x), len(y)
     own, other = _index(x), _index(y)
@@ -157,55 +154,75 @@ def _excess(x: Tensor, y: Tensor, k: int) -> Tensor:
     near_x, near_y = own.within(x, radius) - 1, other.within(x, radius)
     one_x, one_y = 0.5 / n, 0.5 / m
     mass = one_x * near_x + one_y * near_y
-    count = mass.square() / (one_x**2 * near_x + one_y**2 * near_y)
-    log_p = torch.digamma(near_x) - math.log(n)
-    log_m = mass.log() + torch.digamma(count) - count.log()
+    count = mass**2 / (one_x**2 * near_x + one_y**2 * near_y)
+    log = namespace(mass).log
+    log_p = _digamma(near_x) - math.log(n)
+    log_m = log(mass) + _digamma(count) - log(count)
     return (log_p - log_m).mean()
 
 
+def _digamma(values: Array) -> Array:
+    """The digamma function of positive numbers."""
+    if is_tensor(values):
+        return values.digamma()
+    from scipy.special import digamma
+
+    return digamma(values)
+
+
 class _Index(Protocol):
-    def kth(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    def kth(self, query: Array, k: int) -> tuple[Array, Array]:
         """Distance to the k-th nearest point, counted from 1, and its number, shapes (n,)."""
 
-    def within(self, query: Tensor, radius: Tensor) -> Tensor:
+    def within(self, query: Array, radius: Array) -> Array:
         """Return how many points lie within the radius of each query, shape (n,), as floats."""
 
 
-def _index(points: Tensor) -> _Index:
-    return _Tree(points) if points.shape[1] <= _TREE and points.device.type == "cpu" else _Pairs(points)
+def _index(points: Array) -> _Index:
+    return _Tree(points) if points.shape[1] <= _TREE and str(device(points)) == "cpu" else _Pairs(points)
 
 
 class _Tree:
-    def __init__(self, points: Tensor) -> None:
-        self.tree = cKDTree(points.numpy())
+    def __init__(self, points: Array) -> None:
+        from scipy.spatial import cKDTree
 
-    def kth(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        distance, number = map(np.asarray, self.tree.query(query.numpy(), [k]))
-        return torch.from_numpy(distance[:, 0]), torch.from_numpy(number[:, 0].astype(np.int64))
+        self.tree = cKDTree(as_numpy(points))
 
-    def within(self, query: Tensor, radius: Tensor) -> Tensor:
-        return torch.from_numpy(
-            self.tree.query_ball_point(query.numpy(), radius.numpy(), return_length=True)
-        ).double()
+    def kth(self, query: Array, k: int) -> tuple[Array, Array]:
+        distance, number = map(np.asarray, self.tree.query(as_numpy(query), [k]))
+        return beside(distance[:, 0], query), beside(number[:, 0].astype(np.int64), query)
+
+    def within(self, query: Array, radius: Array) -> Array:
+        found = self.tree.query_ball_point(as_numpy(query), as_numpy(radius), return_length=True)
+        return beside(np.asarray(found, dtype=np.float64), query)
 
 
 class _Pairs:
-    def __init__(self, points: Tensor) -> None:
+    def __init__(self, points: Array) -> None:
         self.points = points
 
-    def kth(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        parts = [self._distances(block).kthvalue(k, dim=1) for block in self._blocks(query)]
-        return torch.cat([part.values for part in parts]), torch.cat([part.indices for part in parts])
+    def kth(self, query: Array, k: int) -> tuple[Array, Array]:
+        concat = namespace(query).concat
+        distances, numbers = zip(
+            *(_kth(self._distances(query[rows]), k) for rows in self._blocks(query)), strict=True
+        )
+        return concat(distances), concat(numbers)
 
-    def within(self, query: Tensor, radius: Tensor) -> Tensor:
-        counts = [
-            (self._distances(block) <= limit[:, None]).sum(1)
-            for block, limit in zip(self._blocks(query), self._blocks(radius), strict=True)
-        ]
-        return torch.cat(counts).double()
+    def within(self, query: Array, radius: Array) -> Array:
+        counts = [(self._distances(query[rows]) <= radius[rows, None]).sum(1) for rows in self._blocks(query)]
+        return double(namespace(query).concat(counts))
 
-    def _blocks(self, values: Tensor) -> tuple[Tensor, ...]:
-        return values.split(max(1, _BLOCK // len(self.points)))
+    def _blocks(self, query: Array) -> Iterator[slice]:
+        return tiles_of(len(query), len(self.points), _BLOCK)
 
-    def _distances(self, block: Tensor) -> Tensor:
-        return squared_distances(block[None], self.points[None], exact=True)[0].sqrt()
+    def _distances(self, block: Array) -> Array:
+        return raised(squared_distances(block[None], self.points[None], exact=True)[0], 0.5)
+
+
+def _kth(distances: Array, k: int) -> tuple[Array, Array]:
+    """The k-th smallest of every row, and its place."""
+    if is_tensor(distances):
+        found = distances.kthvalue(k, dim=1)
+        return found.values, found.indices
+    place = np.argpartition(distances, k - 1, axis=1)[:, k - 1]
+    return distances[np.arange(len(distances)), place], place

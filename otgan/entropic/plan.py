@@ -14,6 +14,7 @@ from otgan.entropic.problem import Problem, Solution
 from otgan.exact.simplex import SimplexError
 from otgan.exact.solver import solve_exact
 from otgan.geometry import Geometry, make_geometry
+from otgan.namespace import as_tensor
 from otgan.pair import Pair
 from otgan.rounding import UNIT, sum_error, weight_error
 
@@ -106,7 +107,7 @@ class EntropicPlan(Solved):
         return found if self.rho is None else found * (self.rho / (self.rho + self.epsilon))[:, None]
 
     @cached_property
-    def rounding(self) -> Tensor:  # type: ignore[override]
+    def rounding(self) -> Tensor:
         """By how much the rounding of costs and potentials may change the marginal error, shape (B,).
 
         An entry of the plan has its exponent from fᵢ, gⱼ and Cᵢⱼ, whose errors belong to either point: costs where mass
@@ -193,8 +194,8 @@ class EntropicPlan(Solved):
         if not len(blurred) or len(blurred) * n * m > _SOLVABLE:
             return lower, upper
         try:
-            some = Pair(self.pair.x.take(blurred), self.pair.y.take(blurred))
-            exact = solve_exact(some, self.geometry.rule).bounds()
+            some = Pair(self.pair.x.take(blurred), self.pair.y.take(blurred)).as_arrays()
+            exact = [as_tensor(end, lower.device) for end in solve_exact(some, self.geometry.rule).bounds()]
         except (SimplexError, MemoryError):
             return lower, upper
         lower, upper = lower.clone(), upper.clone()

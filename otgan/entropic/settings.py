@@ -13,8 +13,10 @@ from otgan.entropic.problem import Limits
 from otgan.geometry import BACKENDS
 from otgan.measure import Measure
 from otgan.mistakes import OutOfRangeError, WrongValueError
+from otgan.namespace import as_tensor
 from otgan.normal_form import NormalForm
 from otgan.options import (
+    Floats,
     check_backend,
     check_max_iter,
     check_time_limit,
@@ -74,22 +76,22 @@ class Settings:
         """Check the keywords of a call; without `epsilon` and `blur`, ε is a twentieth of the mean cost."""
         deadline = Deadline.after(check_time_limit(time_limit))
         check_backend(backend, tuple(BACKENDS))
-        strength, rho = resolve_epsilon(epsilon, blur, form.cost.p), resolve_reach(reach, form.cost.p)
+        found, penalty = resolve_epsilon(epsilon, blur, form.cost.p), resolve_reach(reach, form.cost.p)
         points = form.x.measure.points
         tol = check_tol(tol, form.x.whole.dtype)
         limit = check_max_iter(max_iter, MAX_ITER)
         assert limit is not None
-        if strength is None:
+        if found is None:
             strength = _default_epsilon(form)
         else:
             given = "epsilon" if epsilon is not None else "blur"
-            strength = _spread(strength, points, given)
+            strength = _spread(found, points, given)
             if bool((strength / form.scale < _LEAST).any()):
                 raise OutOfRangeError(
                     f"{given} is less than {_LEAST:.0e} of the costs, which float64 cannot tell from 0: raise it, or "
                     "leave it out of otgan.transport for exact transport"
                 )
-        rho = None if rho is None else _spread(rho, points, "reach")
+        rho = None if penalty is None else _spread(penalty, points, "reach")
         if rho is not None and bool((rho / form.scale < _LEAST).any()):
             raise OutOfRangeError(
                 f"p * reach**p is less than {_LEAST:.0e} of the costs, which float64 cannot tell from 0: raise reach"
@@ -120,9 +122,9 @@ def _default_epsilon(form: NormalForm) -> Tensor:
     return torch.where(mean > 0, RELATIVE_EPSILON * mean * form.scale, 1.0)
 
 
-def _spread(value: Tensor, x: Tensor, name: str) -> Tensor:
+def _spread(number: Floats, x: Tensor, name: str) -> Tensor:
     """Give every problem of the batch its own copy of a number, or check that there is one a problem."""
-    value = value.to(x.device)
+    value = as_tensor(number, x.device)
     if value.ndim == 1 and len(value) != len(x):
         expected = f"one number or one a problem ({len(x)})"
         raise WrongValueError(f"{name} must be {expected}, got {len(value)}")

@@ -18,10 +18,11 @@ from otgan.entropic.settings import Settings
 from otgan.entropic.solver import solve
 from otgan.entropic.starters import is_started_whole
 from otgan.geometry import Geometry, make_geometry
-from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
-from otgan.normal_form import NormalForm, Restored
+from otgan.namespace import beside
+from otgan.normal_form import NormalForm
 from otgan.pair import Pair
+from otgan.restored import Restored
 from otgan.rounding import UNIT
 
 __all__ = ["divergence_of", "solve_cross", "solve_divergence"]
@@ -66,7 +67,7 @@ def divergence_of(terms: Sequence[Coupling], values: Sequence[Tensor], problem: 
     divergence = cross - 0.5 * (self_x + self_y)
     epsilon = terms[0].epsilon
     if not terms[0].balanced and epsilon is not None:
-        return divergence + 0.5 * epsilon * (problem.x.mass - problem.y.mass).square()
+        return divergence + 0.5 * epsilon * beside(problem.x.mass - problem.y.mass, epsilon).square()
     if not cost.definite:
         return divergence
     return divergence + (-divergence.detach()).clamp_min(0)
@@ -89,7 +90,7 @@ def _by_groups(problem: Problem, form: NormalForm, settings: Settings, init: Ten
     """Solve a ragged batch in groups of problems of similar size."""
     x, y, whole = problem.geometry.x, problem.geometry.y, problem.geometry
     assembly = Assembly(problem.a, problem.b)
-    for members, n, m in groups_of_similar_size(_sizes(form.pair.x), _sizes(form.pair.y)):
+    for members, n, m in groups_of_similar_size(form.pair.x.lengths, form.pair.y.lengths):
         k = torch.tensor(members, device=x.device)
         geometry = make_geometry(settings.backend, x[k, :n], y[k, :m], form.cost, whole.direct)
         rho = None if problem.rho is None else problem.rho[k]
@@ -120,12 +121,6 @@ def _geometry(x: Tensor, y: Tensor, rule: Cost, settings: Settings) -> Geometry:
     blur = geometry.cost_error.largest() + 8 * rule.p * UNIT * geometry.largest
     blurred = blur > _LEGIBLE * settings.tol * settings.epsilon
     return make_geometry(settings.backend, x, y, rule, direct=True) if bool(blurred.any()) else geometry
-
-
-def _sizes(side: Measure) -> tuple[int, ...]:
-    """The number of points of every problem."""
-    batch, n = side.points.shape[:2]
-    return (n,) * batch if side.sizes is None else side.sizes
 
 
 def _extended(init: Coupling, form: NormalForm, settings: Settings) -> Tensor:

@@ -11,10 +11,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
-from torch import Tensor
 
 from otgan.costs import Cost
 from otgan.exact.flows import whole_flows
@@ -38,11 +36,11 @@ _TILE = 2**22
 
 @dataclass(frozen=True)
 class Problem:
-    """One problem: points (n, d) and (m, d) as float64 tensors, weights as arrays.
+    """One problem: points (n, d) and (m, d), with weights.
 
     Attributes
     ----------
-    x, y : Tensor
+    x, y : ndarray
     a, b : ndarray
         Normalized.
     given : tuple of ndarray or None
@@ -50,8 +48,8 @@ class Problem:
     cost : Cost
     """
 
-    x: Tensor
-    y: Tensor
+    x: Floats
+    y: Floats
     a: Floats
     b: Floats
     given: tuple[Floats | None, Floats | None]
@@ -71,10 +69,10 @@ def interval(problem: Problem, arcs: SparsePlan, f: Floats, g: Floats) -> tuple[
     """
     x, y, rule = problem.x, problem.y, problem.cost
     sharp = rule.error(x[None], y[None], direct=True)
-    cost = rule.entries(x[arcs.i], y[arcs.j]).numpy()
+    cost = rule.entries(x[arcs.i], y[arcs.j])
     value = math.fsum(arcs.mass * cost)
     noise = sharp.relative + 8 * UNIT
-    hidden = float(sharp.largest())
+    hidden = float(sharp.largest()[0])
     most = rule.majorant(x[None], y[None])
     repair = _repair(problem, arcs, most) + hidden
     upper = value * (1 + noise) + repair
@@ -89,7 +87,7 @@ def interval(problem: Problem, arcs: SparsePlan, f: Floats, g: Floats) -> tuple[
     exact = whole_flows(arcs.i, arcs.j, problem.given, (len(problem.a), len(problem.b)))
     if exact is not None:
         flow, homeless = exact
-        farthest = float(rule.largest(x[None], y[None]))
+        farthest = float(rule.largest(x[None], y[None])[0])
         counted = math.fsum(flow * cost) * (1 + noise) + homeless * farthest * (1 + noise)
         counted += hidden
         if arcs.solver == "line":
@@ -114,13 +112,13 @@ def _dual(problem: Problem, f: Floats, g: Floats, error: CostError | None) -> fl
     size = math.fsum(np.concatenate([a * np.abs(f), b * np.abs(g)]))
     if error is None:
         error = problem.cost.error(problem.x[None], problem.y[None], direct=True)
-    absolute = float(error.mean(torch.from_numpy(a)[None], torch.from_numpy(b)[None])[0])
+    absolute = float(error.mean(a[None], b[None])[0])
     return (
         value - error.relative * abs(value) - absolute - (4 * UNIT + weight_error(max(len(a), len(b)))) * size
     )
 
 
-def _repair(problem: Problem, arcs: SparsePlan, most: tuple[Tensor, Tensor]) -> float:
+def _repair(problem: Problem, arcs: SparsePlan, most: tuple[Floats, Floats]) -> float:
     """A bound of what it costs to give the arcs exactly the marginals that were asked for.
 
     Mass that is missing or too much at a point moves at a cost of at most its share of the largest costs, `most`.
@@ -132,7 +130,7 @@ def _repair(problem: Problem, arcs: SparsePlan, most: tuple[Tensor, Tensor]) -> 
             np.abs(present - weights)
             + (sum_error(1, sequential=len(index)) + weight_error(len(weights))) * weights
         )
-        total += 2 * math.fsum(wrong * part[0].numpy())
+        total += 2 * math.fsum(wrong * part[0])
     return total
 
 
@@ -159,19 +157,17 @@ def _leveled(problem: Problem, arcs: SparsePlan, f: Floats, g: Floats) -> tuple[
     group[order[1:]] = np.cumsum(np.diff(shift[order]) > _FAR * float(cost.max()))
     mass = in_x + in_y
     shift = (np.bincount(group, mass * shift) / np.maximum(np.bincount(group, mass), 1e-300))[group]
-    level = torch.from_numpy(g - shift[label[n:]])
-    feasible_f, feasible_g = _transform(problem.x, problem.y, level, problem.cost)
-    return feasible_f.numpy(), feasible_g.numpy()
+    return _transform(problem.x, problem.y, g - shift[label[n:]], problem.cost)
 
 
-def _transform(x: Tensor, y: Tensor, g: Tensor, rule: Cost) -> tuple[Tensor, Tensor]:
+def _transform(x: Floats, y: Floats, g: Floats, rule: Cost) -> tuple[Floats, Floats]:
     """Potentials f = min (C − g) and then g = min (C − f), of costs from differences."""
     step = max(1, _TILE // len(y))
     rows = []
-    g_new = torch.full_like(g, torch.inf)
+    g_new = np.full_like(g, np.inf)
     for start in range(0, len(x), step):
         cost = rule.block(x[None, start : start + step], y[None], direct=True)[0]
-        f = (cost - g).amin(1)
+        f = (cost - g).min(1)
         rows.append(f)
-        g_new = torch.minimum(g_new, (cost - f[:, None]).amin(0))
-    return torch.cat(rows), g_new
+        g_new = np.minimum(g_new, (cost - f[:, None]).min(0))
+    return np.concatenate(rows), g_new

@@ -22,10 +22,10 @@ from otgan.costs import Cost
 from otgan.costs.tiles import tiles_of
 from otgan.deadline import NEVER, Deadline
 from otgan.exact.potentials import approximate_potentials
-from otgan.exact.simplex import OutOfTimeError, SimplexError, check_result, import_pot, run_pot
+from otgan.exact.simplex import OutOfTimeError, SimplexError, check_result, run_pot
 from otgan.exact.sparse_plan import Floats, SparsePlan, lasting
 
-__all__ = ["solve_certified", "sparse_simplex_available"]
+__all__ = ["solve_certified"]
 
 Ints = NDArray[np.int64]
 
@@ -77,14 +77,9 @@ class _Problem:
             yield rows, self.cost.block(self.x[None, rows], self.y[None], exact=True, origin=origin)[0]
 
 
-def sparse_simplex_available() -> bool:
-    """Whether POT's network simplex takes sparse costs (0.9.7 and later)."""
-    return hasattr(import_pot().backend.NumpyBackend, "sparse_coo_data")
-
-
 def solve_certified(
-    x: Tensor,
-    y: Tensor,
+    x: Floats,
+    y: Floats,
     a: Floats,
     b: Floats,
     cost: Cost,
@@ -94,7 +89,7 @@ def solve_certified(
 
     Parameters
     ----------
-    x, y : Tensor, shapes (n, d) and (m, d), float64 on the CPU
+    x, y : ndarray, shapes (n, d) and (m, d)
     a, b : ndarray, shapes (n,) and (m,)
         Weights, each of total 1.
     cost : Cost
@@ -114,11 +109,10 @@ def solve_certified(
         little. The network simplex on all costs is the way then.
     """
     rows, columns = a.nonzero()[0], b.nonzero()[0]
-    heavy_x, heavy_y = x[torch.from_numpy(rows)], y[torch.from_numpy(columns)]
     heavy_a, heavy_b = a[rows], b[columns]
-    on_a, on_b = torch.from_numpy(heavy_a)[None], torch.from_numpy(heavy_b)[None]
-    unit = float(cost.mean(heavy_x[None], heavy_y[None], on_a, on_b)) or 1.0
-    scaled, new_x, new_y = cost.rescaled(x, y, unit)
+    unit = float(cost.mean(x[None, rows], y[None, columns], heavy_a[None], heavy_b[None])[0]) or 1.0
+    scaled, *points = cost.rescaled(x, y, unit)
+    new_x, new_y = (torch.from_numpy(np.ascontiguousarray(side)) for side in points)
     some_x, some_y = new_x[torch.from_numpy(rows)], new_y[torch.from_numpy(columns)]
     inner = _Problem(some_x, some_y, heavy_a, heavy_b, scaled)
     i, j, mass, f, g = _generate(inner, deadline)

@@ -17,7 +17,15 @@ from otgan.deadline import NEVER, Deadline
 from otgan.exact.sparse_plan import Floats, SparsePlan, lasting
 from otgan.mistakes import OtganError
 
-__all__ = ["OutOfTimeError", "SimplexError", "check_result", "import_pot", "run_pot", "solve_simplex"]
+__all__ = [
+    "OutOfTimeError",
+    "SimplexError",
+    "check_result",
+    "import_pot",
+    "run_pot",
+    "solve_simplex",
+    "sparse_simplex_available",
+]
 
 _OPTIMAL, _OUT_OF_PIVOTS = 1, 3
 
@@ -178,3 +186,8 @@ def import_pot() -> ModuleType:
     finally:
         for name in added:
             os.environ.pop(name, None)
+
+
+def sparse_simplex_available() -> bool:
+    """Whether POT's network simplex takes sparse costs (0.9.7 and later)."""
+    return hasattr(import_pot().backend.NumpyBackend, "sparse_coo_data")

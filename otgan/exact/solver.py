@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from otgan.costs import Cost
 from otgan.deadline import NEVER, Deadline
 from otgan.exact.assignment import solve_assignment
-from otgan.exact.certified import solve_certified, sparse_simplex_available
 from otgan.exact.flows import whole_flows
 from otgan.exact.line import solve_line
 from otgan.exact.plan import ExactPlan, weights_given
-from otgan.exact.simplex import OutOfTimeError, SimplexError, solve_simplex
+from otgan.exact.simplex import OutOfTimeError, SimplexError, solve_simplex, sparse_simplex_available
 from otgan.exact.sorted import solve_roughly
 from otgan.exact.sparse_plan import Floats, SparsePlan
 from otgan.memory import describe, free_memory
 from otgan.mistakes import NotInstalledError, TooLargeError, WrongValueError
+from otgan.namespace import double
 from otgan.pair import Pair
 
 __all__ = ["EXACT_BACKENDS", "solve_exact"]
@@ -51,7 +50,7 @@ def solve_exact(
 ) -> ExactPlan:
     """Solve every problem of a pair exactly, each by the solver that suits it.
 
-    The pair is in normal form. After the deadline problems get a plan and potentials that are feasible and no more.
+    The pair is in normal form, in arrays of NumPy. After the deadline problems get a plan and potentials that are feasible and no more.
 
     Points on the line are sorted; small sets of equally many points of equal weight are assigned; others go to the
     network simplex, on all costs where they are few, and on those that a proof shows to be enough where they are many.
@@ -63,13 +62,11 @@ def solve_exact(
     SimplexError
         If the network simplex ends without an optimum, or the certified solver without a proof.
     """
-    x, y = (side.points.detach().double().cpu() for side in (pair.x, pair.y))
-    a, b = (side.weights.detach().cpu().contiguous().numpy() for side in (pair.x, pair.y))
-    batch = x.shape[0]
-    sizes_x, sizes_y = pair.x.sizes or (x.shape[1],) * batch, pair.y.sizes or (y.shape[1],) * batch
+    x, y = (double(side.points) for side in (pair.x, pair.y))
+    a, b = (np.ascontiguousarray(side.weights) for side in (pair.x, pair.y))
     arcs = []
-    for k in range(batch):
-        n, m = sizes_x[k], sizes_y[k]
+    for k in range(pair.count):
+        n, m = pair.x.lengths[k], pair.y.lengths[k]
         uniform = n == m and not pair.x.weighted and not pair.y.weighted
         solver = _choose(backend, n, m, x.shape[2], cost, uniform)
         weights = a[k, :n], b[k, :m]
@@ -97,7 +94,7 @@ def _recounted(
 def _solved(
     solver: str,
     backend: str,
-    points: tuple[Tensor, Tensor],
+    points: tuple[Floats, Floats],
     weights: tuple[Floats, Floats],
     given: tuple[Floats | None, Floats | None],
     cost: Cost,
@@ -108,10 +105,12 @@ def _solved(
     x, y = points
     n, m = len(x), len(y)
     if solver == "line":
-        return solve_line(x[:, 0].numpy(), y[:, 0].numpy(), *weights, cost.p, given)
+        return solve_line(x[:, 0], y[:, 0], *weights, cost.p, given)
     if deadline.passed:
         raise OutOfTimeError
     if solver == "certified":
+        from otgan.exact.certified import solve_certified  # which sweeps in torch
+
         try:
             return solve_certified(x, y, *weights, cost, deadline)
         except SimplexError:
@@ -120,7 +119,7 @@ def _solved(
     if deadline.passed:
         raise OutOfTimeError
     _check_memory(n, m)
-    matrix = cost.block(x[None], y[None], exact=True)[0].numpy()
+    matrix = cost.block(x[None], y[None], exact=True)[0]
     # SciPy's assignment cannot be interrupted.
     if solver == "assignment" and (n <= _ASSIGNMENT or deadline == NEVER):
         return solve_assignment(matrix)
@@ -148,12 +147,12 @@ def _choose(backend: str, n: int, m: int, d: int, cost: Cost, uniform: bool) -> 
 
 
 def _fits(n: int, m: int) -> bool:
-    return _COPIES * 8 * n * m <= free_memory(torch.device("cpu"))
+    return _COPIES * 8 * n * m <= free_memory()
 
 
 def _check_memory(n: int, m: int) -> None:
     if not _fits(n, m):
-        need, free = _COPIES * 8 * n * m, free_memory(torch.device("cpu"))
+        need, free = _COPIES * 8 * n * m, free_memory()
         raise TooLargeError(
             f"an exact solve of {n} x {m} points on all costs needs about {describe(need)}, and {describe(free)} are "
             "free: use backend='auto', take fewer samples, or give epsilon (or blur), whose streamed solver needs "

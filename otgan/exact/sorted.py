@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from otgan.costs import Cost
 from otgan.exact.line import solve_line
@@ -15,7 +14,7 @@ from otgan.rounding import UNIT
 __all__ = ["solve_roughly"]
 
 
-def solve_roughly(x: Tensor, y: Tensor, a: Floats, b: Floats, cost: Cost) -> SparsePlan:
+def solve_roughly(x: Floats, y: Floats, a: Floats, b: Floats, cost: Cost) -> SparsePlan:
     """Couple two sets in the order of their projections, with the potentials of a translation.
 
     The direction is that of the difference v of the means. By convexity
@@ -25,22 +24,22 @@ def solve_roughly(x: Tensor, y: Tensor, a: Floats, b: Floats, cost: Cost) -> Spa
 
     Parameters
     ----------
-    x, y : Tensor, shapes (n, d) and (m, d), float64
+    x, y : ndarray, shapes (n, d) and (m, d)
         In normal form.
     a, b : ndarray, shapes (n,) and (m,)
         Weights, each of total 1.
     cost : Cost
     """
     p = cost.p
-    between = torch.from_numpy(b) @ y - torch.from_numpy(a) @ x
-    length = float(torch.linalg.vector_norm(between))
-    direction = between / length if length > 0 else torch.ones_like(between) / len(between) ** 0.5
-    along_x, along_y = (x @ direction).numpy(), (y @ direction).numpy()
+    between = b @ y - a @ x
+    length = float(np.linalg.norm(between))
+    direction = between / length if length > 0 else np.ones_like(between) / len(between) ** 0.5
+    along_x, along_y = x @ direction, y @ direction
     arcs = solve_line(along_x, along_y, a, b, p)
     share = cost.share(len(between)) ** p
     slope = share * p * length ** (p - 1) if length > 0 else 0.0
     # What rounds: d products and sums of either projection, and the direction's own length.
-    largest = max(float(torch.linalg.vector_norm(side, dim=1).max()) for side in (x, y))
+    largest = max(float(np.linalg.norm(side, axis=1).max()) for side in (x, y))
     slack = slope * 8 * (len(between) + 8) * UNIT * largest
     f = -slope * along_x - share * (p - 1) * length**p - slack
     return replace(arcs, f=f, g=slope * along_y - slack, solver="sorted", optimal=False)

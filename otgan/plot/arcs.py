@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from otgan.namespace import as_numpy
+
 if TYPE_CHECKING:
     from otgan.report import Report
     from otgan.result import Transport
@@ -60,7 +62,7 @@ def _arcs(
         i, j = np.nonzero(solved.plan)
         return i, j, solved.plan[i, j]
     # A large plan is not built: the heaviest arc of each of some points, drawn by their weights.
-    weights = found.x.weights[0].numpy(force=True)
+    weights = as_numpy(found.x.weights[0])
     rows = rng.choice(found.n, min(limit, int((weights > 0).sum())), replace=False, p=weights)
     ones = np.zeros((found.n, len(rows)))
     ones[rows, np.arange(len(rows))] = 1.0

@@ -10,6 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from otgan.namespace import as_numpy, double
 from otgan.plain import plain
 from otgan.plot.arcs import Arcs
 from otgan.plot.palette import BLUE, ORANGE
@@ -66,7 +67,7 @@ def in_the_plane(ax: Axes, found: Report, plan: Arcs | None, points: int, seed: 
 
 def _projected(found: Report) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[str, str]]:
     """Both sets in the plane, and what its axes are."""
-    x, y = (side.points[0].double().numpy(force=True) for side in (found.x, found.y))
+    x, y = (double(as_numpy(side.points[0])) for side in (found.x, found.y))
     if found.d == _PLANE:
         return x, y, ("first coordinate", "second coordinate")
     from sklearn.decomposition import PCA
@@ -90,8 +91,7 @@ def on_the_line(ax: Axes, found: Report, plan: Arcs | None, points: int, seed: i
     """Draw the histogram of x upward and that of y downward, the arcs in the band between them."""
     rng = np.random.default_rng([seed, 1])
     sides = [
-        (side.points[0, :, 0].double().numpy(force=True), side.weights[0].numpy(force=True))
-        for side in (found.x, found.y)
+        (double(as_numpy(side.points[0, :, 0])), as_numpy(side.weights[0])) for side in (found.x, found.y)
     ]
     pooled = np.concatenate([where for where, _ in sides])
     edges = np.histogram_bin_edges(pooled, bins=min(60, max(10, int(np.sqrt(len(pooled))))))

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from torch import Tensor
-
 from otgan.distances import metric_of
 from otgan.distances.distance import Distance
 from otgan.distances.findings import Caveat, Findings, Stage
 from otgan.distances.words import listed, number
 from otgan.measure import Measure
+from otgan.namespace import Array, double
 
 __all__ = ["caveats"]
 
@@ -44,7 +43,7 @@ def _failed(found: Findings, distances: Sequence[Distance]) -> Iterator[str]:
 
 def _masses(found: Findings, distances: Sequence[Distance]) -> Iterator[str]:
     x, y = found.both.x, found.both.y
-    totals = float(x.mass), float(y.mass)
+    totals = x.mass.item(), y.mass.item()
     if x.weighted and y.weighted and not math.isclose(*totals, rel_tol=1e-9):
         yield (
             f"the weights of {found.names[0]} total {number(totals[0])} and those of {found.names[1]} "
@@ -63,8 +62,8 @@ def _identical(found: Findings, distances: Sequence[Distance]) -> Iterator[str]:
 def _overlap(found: Findings, distances: Sequence[Distance]) -> Iterator[str]:
     """Rows that are in both sets, where rows do not otherwise repeat: draws that are not independent."""
     cells, (n, m) = found.atoms, found.sizes
-    shared = int(cells.shared)
-    if shared and not found.identical and (int(cells.x_cells), int(cells.y_cells)) == (n, m):
+    shared = cells.shared.item()
+    if shared and not found.identical and (cells.x_cells.item(), cells.y_cells.item()) == (n, m):
         seen = [each.title for each in distances if each.estimator == "atoms"]
         only = f"; {listed(seen)} see{'s' if len(seen) == 1 else ''} nothing but these" if seen else ""
         yield (
@@ -141,11 +140,11 @@ def _columns(found: Findings, distances: Sequence[Distance]) -> Iterator[str]:
         )
 
 
-def _variance(side: Measure) -> Tensor:
+def _variance(side: Measure) -> Array:
     """Variance of each coordinate within one set, shape (d,)."""
-    points, weights = side.points[0].double(), side.weights[0]
+    points, weights = double(side.points[0]), side.weights[0]
     center = weights @ points
-    return weights @ (points - center).square()
+    return weights @ (points - center) ** 2
 
 
 _CAVEATS = (

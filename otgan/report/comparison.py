@@ -182,13 +182,7 @@ def _fitted(spec: MeasurementSpec, both: Pair) -> tuple[MeasurementSpec, Pair]:
         )
 
     def plain(side: Measure) -> Measure:
-        return replace(
-            side,
-            points=side.points.detach(),
-            weights=side.weights.detach(),
-            mass=side.mass.detach(),
-            numpy=True,
-        )
+        return replace(side.detached(), numpy=True)
 
     # A cost that is a function is asked with what the caller gave, not with what the pair becomes here.
     return spec.fit(both), Pair(plain(both.x), plain(both.y))

@@ -93,7 +93,7 @@ class Report:
     @property
     def mass(self) -> tuple[float, float]:
         """Totals of the weights as they were given; 1 without weights."""
-        return float(self.x.mass), float(self.y.mass)
+        return self.x.mass.item(), self.y.mass.item()
 
     def __getitem__(self, name: str) -> Distance:
         """Return the distance of that name; a KeyError says which there are."""

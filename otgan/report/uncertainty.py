@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from otgan.distances.distance import NoiseFloor, Null
 from otgan.measure import Measure
+from otgan.namespace import beside, namespace
 from otgan.pair import Pair
 
 __all__ = ["noise_floor", "permutation_null"]
@@ -44,7 +44,7 @@ def permutation_null(
 ) -> Null:
     """Measure the distance between random parts of the pooled samples; `tick` is called after each."""
     n, m = _size(both.x), _size(both.y)
-    pooled = replace(both.x, points=torch.cat([both.x.points, both.y.points], 1))
+    pooled = replace(both.x, points=namespace(both.x.points).concat([both.x.points, both.y.points], axis=1))
     values = np.empty(permutations)
     for k in range(permutations):
         order = rng.permutation(n + m)
@@ -67,5 +67,4 @@ def _size(side: Measure) -> int:
 
 def _take(side: Measure, rows: NDArray[np.int64]) -> Measure:
     """Return some samples of an unweighted measure as a measure."""
-    index = torch.from_numpy(rows).to(side.device)
-    return replace(Measure.of(side.points[0, index]), numpy=side.numpy)
+    return Measure.of(side.points[0, beside(rows, side.points)])

@@ -1,0 +1,69 @@
+"""A call of an entropic function: its measures, what moving costs, and what it is to be solved with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from otgan.costs import resolve
+from otgan.coupling import Coupling
+from otgan.entropic.settings import Settings
+from otgan.normal_form import NormalForm
+from otgan.options import check_on_failure
+from otgan.problem import Problem
+from otgan.status import Status, report_failures, statuses
+
+__all__ = ["EntropicProblem"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EntropicProblem(Problem):
+    """A problem with what it is to be solved with.
+
+    Attributes
+    ----------
+    settings : Settings
+    on_failure : str
+    """
+
+    settings: Settings
+    on_failure: str
+
+    @classmethod
+    def posed(  # what every entropic function takes
+        cls,
+        x: Any,
+        y: Any,
+        a: Any,
+        b: Any,
+        *,
+        cost: Any,
+        p: Any,
+        power: float = 2,
+        selves: bool = False,
+        on_failure: str,
+        **keywords: Any,
+    ) -> EntropicProblem:
+        """Take an entropic problem over the border; what is left of the keywords is for :meth:`Settings.of`.
+
+        Parameters
+        ----------
+        selves : bool
+            Whether the costs between either measure and itself are needed too.
+        """
+        check_on_failure(on_failure)
+        both, fitted = resolve(cost, p, power).pose(x, y, a, b, selves=selves)
+        form = NormalForm.of(both.as_tensors(), fitted)
+        settings = Settings.of(form, **keywords)
+        return cls(both, fitted, form, settings=settings, on_failure=on_failure)
+
+    def statuses(self, *terms: Coupling) -> tuple[Status, ...]:
+        """Return the status of each problem, the worst of the solutions that make one value."""
+        return statuses(terms, self.settings.tol, self.settings.deadline)
+
+    def report(self, *terms: Coupling) -> None:
+        """Warn or raise where a problem did not converge."""
+        errors = torch.stack([term.error for term in terms]).amax(0)
+        report_failures(self.statuses(*terms), errors, self.settings.tol, self.on_failure)
