@@ -22,6 +22,7 @@ from otgan.namespace import (
     beside,
     detached,
     device,
+    full,
     is_tensor,
     namespace,
     ones,
@@ -132,8 +133,10 @@ class Measure:
         )
         given = None
         if weights is None:
-            full = beside(1.0 / np.array(sizes, dtype=np.float64)[:, None], padded)
-            full = xp.broadcast_to(full, padded.shape[:2]) if inside is None else full * inside
+            if inside is None:
+                normalized = full(tuple(padded.shape[:2]), 1.0 / padded.shape[1], padded)
+            else:
+                normalized = beside(1.0 / np.array(sizes, dtype=np.float64)[:, None], padded) * inside
             mass = ones(padded.shape[0], padded)
         else:
             raw = weights_of(weights, padded, sizes, inside, numpy, weights_name)
@@ -143,9 +146,11 @@ class Measure:
             total = total_of(scaled)[:, None]
             with np.errstate(over="ignore"):  # that one is infinite is told where it matters
                 mass = (total * largest)[:, 0]
-            full = scaled / total
+            normalized = scaled / total
             given = detached(raw)
-        return cls(padded, full, mass, sizes if ragged else None, batched, weights is not None, numpy, given)
+        return cls(
+            padded, normalized, mass, sizes if ragged else None, batched, weights is not None, numpy, given
+        )
 
     @property
     def dtype(self) -> Any:

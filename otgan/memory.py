@@ -24,10 +24,13 @@ from otgan.mistakes import WrongKindError, WrongValueError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["VARIABLE", "describe", "empty", "free_memory", "limit", "parse"]
+__all__ = ["LITTLE", "VARIABLE", "describe", "empty", "free_memory", "limit", "parse"]
 
 VARIABLE = "OTGAN_MEMORY"
 """The environment's budget: how much memory may be taken at most, as :func:`parse` reads it."""
+
+LITTLE = 2**20
+"""Bytes that are not worth a question to the system how much is free, which takes half a millisecond."""
 
 _LARGE = 2**25
 """Bytes from which on the C library gives a block back to the system when it is freed, whatever else is allocated."""

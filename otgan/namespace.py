@@ -30,6 +30,7 @@ __all__ = [
     "largest_of",
     "namespace",
     "need_gradients",
+    "norms",
     "ones",
     "stacked",
     "zeros",
@@ -119,6 +120,13 @@ def arange(count: int, other: Array) -> Array:
         if isinstance(other, np.ndarray)
         else namespace(other).arange(count, device=other.device)
     )
+
+
+def norms(vectors: Array) -> Array:
+    """The Euclidean norms of vectors along the last dimension."""
+    if is_tensor(vectors):
+        return namespace(vectors).linalg.vector_norm(vectors, axis=-1)
+    return np.sqrt(np.square(vectors).sum(-1))  # a tenth of the time that NumPy's own takes for few
 
 
 def stacked(arrays: Sequence[Array]) -> Array:

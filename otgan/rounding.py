@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from otgan.namespace import Array, as_tensor, double, is_double, namespace
+from otgan.namespace import Array, as_tensor, double, is_double, namespace, norms
 
 __all__ = ["UNIT", "CostError", "outward", "sum_error", "weight_error"]
 
@@ -58,8 +58,7 @@ class CostError:
         gamma = (3 * d + 16) * UNIT * _SAFE
         # |Ĉ − C| ≤ (p/2) t^(p/2 − 1) γN with t between s and ŝ, and N^(p/2) ≤ c (‖x‖^p + ‖y‖^p).
         share = 0.5 * p * gamma * (near ** (p / 2 - 1) if p < _SQUARED else 4.2 ** (p / 2 - 1))
-        norm = namespace(x).linalg.vector_norm
-        sides = [share * norm(double(side) - origin, axis=2) ** p for side in (x, y)]
+        sides = [share * norms(double(side) - origin) ** p for side in (x, y)]
         return cls(cls.relative_of_differences(d, p), sides[0] + lost, sides[1] + lost)
 
     def divided(self, unit: float) -> CostError:

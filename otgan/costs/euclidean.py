@@ -21,7 +21,7 @@ from otgan.costs.squares import (
     products,
 )
 from otgan.costs.tiles import tiles_of
-from otgan.namespace import Array, double, namespace
+from otgan.namespace import Array, double, namespace, norms
 from otgan.rounding import CostError
 
 __all__ = ["Euclidean"]
@@ -42,7 +42,7 @@ class Euclidean(Norm):
 
     def length(self, difference: Array) -> Array:
         """‖v‖₂."""
-        return namespace(difference).linalg.vector_norm(difference, axis=-1)
+        return norms(difference)
 
     def share(self, d: int) -> float:
         """The norms are the same."""

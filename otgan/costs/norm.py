@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from otgan.costs.base import Cost, Normal
 from otgan.costs.tiles import power_of_two
 from otgan.mistakes import OutOfRangeError
-from otgan.namespace import Array, double, full, namespace
+from otgan.namespace import Array, double, full, namespace, norms
 from otgan.rounding import CostError
 
 __all__ = ["Norm"]
@@ -108,7 +108,7 @@ def _unit(low: Array, high: Array) -> tuple[Array, Array]:
     xp = namespace(low)
     unit = power_of_two(xp.max(xp.maximum(-low, high), axis=(1, 2)))
     box = (high[:, 0] / unit[:, None]) - (low[:, 0] / unit[:, None])
-    return unit, xp.linalg.vector_norm(box, axis=1)
+    return unit, norms(box)
 
 
 def _check_range(unit: Array, spread: Array, p: float) -> None:

@@ -8,12 +8,16 @@ from otgan.namespace import Array, namespace
 
 __all__ = ["power_of_two", "tiles_of"]
 
+_LEAST, _MOST = 2.0**-1000, 2.0**1000
+"""Powers of two beyond which there is no room for sums and quotients."""
+
 
 def power_of_two(largest: Array) -> Array:
     """The power of two at or below positive numbers; 1 where they are 0."""
     # Beside numbers near the ends of the range there would be no room for their reciprocal.
     xp = namespace(largest)
-    largest = xp.where(largest > 0, xp.clip(largest, 2.0**-1000, 2.0**1000), 1.0)
+    largest = xp.where(largest > 0, largest, 1.0)
+    largest = xp.where(largest < _LEAST, _LEAST, xp.where(largest > _MOST, _MOST, largest))
     return xp.ldexp(xp.ones_like(largest), xp.frexp(largest)[1] - 1)
 
 

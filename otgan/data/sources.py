@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 from otgan.data.dataset import Dataset, Shape
 from otgan.data.drawing import drawn
 from otgan.data.errors import DataError, SpecError, listed, short
-from otgan.memory import describe, free_memory
+from otgan.memory import LITTLE, describe, free_memory
 
 __all__ = ["Rows", "Source", "Stored", "check_fits", "check_numeric", "check_shape", "select_member", "stack"]
 
@@ -28,8 +28,6 @@ _MOST_DIMENSIONS = 4
 """Dimensions of an array of colored images."""
 
 _SINGLE = np.dtype(np.float32).itemsize
-
-_LITTLE = 2**20  # bytes that are not worth asking for: the answer takes longer than reading so much
 
 
 class Rows(Protocol):
@@ -265,7 +263,7 @@ def check_fits(nbytes: int, what: str) -> None:
     DataError
         If so many bytes cannot be had.
     """
-    if nbytes <= _LITTLE:
+    if nbytes <= LITTLE:
         return
     free = free_memory()
     if nbytes > free:

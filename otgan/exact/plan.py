@@ -66,9 +66,11 @@ class ExactPlan(Solved):
     @cached_property
     def lost(self) -> Array:
         """Which problems have differences, beside far larger ones, whose costs underflow and are the whole value."""
+        small = self.value < _VISIBLE * self.cost.underflow(self._x.shape[2])
+        if not small.any():
+            return small
         k, _, _, _ = self._indices
-        count = np.bincount(k, self.cost.vanishes(*self._ends), len(self.arcs))
-        return (count > 0) & (self.value < _VISIBLE * self.cost.underflow(self._x.shape[2]))
+        return small & (np.bincount(k, self.cost.vanishes(*self._ends), len(self.arcs)) > 0)
 
     def linear_cost(self) -> Array:
         """⟨P, C⟩, shape (B,)."""

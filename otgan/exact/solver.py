@@ -15,7 +15,7 @@ from otgan.exact.plan import ExactPlan, weights_given
 from otgan.exact.simplex import OutOfTimeError, SimplexError, solve_simplex, sparse_simplex_available
 from otgan.exact.sorted import solve_roughly
 from otgan.exact.sparse_plan import Floats, SparsePlan
-from otgan.memory import describe, free_memory
+from otgan.memory import LITTLE, describe, free_memory
 from otgan.mistakes import NotInstalledError, TooLargeError, WrongValueError
 from otgan.namespace import double
 from otgan.pair import Pair
@@ -147,7 +147,8 @@ def _choose(backend: str, n: int, m: int, d: int, cost: Cost, uniform: bool) -> 
 
 
 def _fits(n: int, m: int) -> bool:
-    return _COPIES * 8 * n * m <= free_memory()
+    need = _COPIES * 8 * n * m
+    return need <= LITTLE or need <= free_memory()
 
 
 def _check_memory(n: int, m: int) -> None:
