@@ -14,8 +14,7 @@ FENCE = re.compile(r"^```(?P<language>[a-z]*)")
 DOCUMENTS = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
     for path in [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
-    if not path.is_relative_to(ROOT / "docs" / "_build")
-    and not path.is_relative_to(ROOT / "docs" / "gallery")
+    if not any(path.is_relative_to(ROOT / "docs" / made) for made in ("_build", "gallery", "api/generated"))
 }
 WITHOUT = {
     "CHANGELOG.md",

@@ -581,7 +581,8 @@ def arguments_of(metric):
         else or_none(KINDS[each.kind])
         for each in metric.options
     }
-    return {**SETS, **({"p": POWER} if metric.uses_p else {}), **own}
+    shared = {"p": POWER} if metric.uses_p else {}
+    return {**SETS, **shared, **({"cost": word()} if metric.uses_cost else {}), **own}
 
 
 FUNCTIONS |= {

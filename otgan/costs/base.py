@@ -8,16 +8,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
 from otgan.costs.exponents import BlockExponents, Exponents
 from otgan.costs.tiles import tiles_of
-from otgan.coupling import Coupling
 from otgan.namespace import Array, double, full, namespace, ones, zeros
 from otgan.pair import Pair, pair
 from otgan.rounding import CostError
 
-__all__ = ["Cost", "Normal"]
+__all__ = ["Cost", "Normal", "Planned"]
 
 _TILE = 2**20
 """Entries of a block of costs that is formed in passing."""
@@ -27,6 +26,13 @@ _PULLED = 2**22
 
 _DIAGONAL = 64
 """Pairs whose costs are read off the diagonal of one block."""
+
+
+class Planned(Protocol):
+    """Whatever has a plan."""
+
+    def plan(self) -> Array:
+        """P of shape (B, n, m)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -316,7 +322,7 @@ class Cost(ABC):
             in_x[part], in_y[part] = pulls[0][0], pulls[1][0]
         return in_x, in_y
 
-    def own_slope(self, coupling: Coupling, pair: Pair, unit: Array) -> Array | None:
+    def own_slope(self, coupling: Planned, pair: Pair, unit: Array) -> Array | None:
         """A term of value 0 whose gradient is that of ⟨P, C⟩ / unit, at fixed P, in what the cost itself is made of.
 
         None where that needs no gradient. Shape (B,); `pair` and P are in the caller's units.

@@ -8,9 +8,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from otgan.costs.base import Cost, Normal
+from otgan.costs.base import Cost, Normal, Planned
 from otgan.costs.tiles import power_of_two, tiles_of
-from otgan.coupling import Coupling
 from otgan.mistakes import OutOfRangeError, WrongKindError, WrongValueError
 from otgan.namespace import (
     DOUBLE,
@@ -184,7 +183,7 @@ class Custom(Cost):
             )
         return pulls
 
-    def own_slope(self, coupling: Coupling, pair: Pair, unit: Array) -> Array | None:
+    def own_slope(self, coupling: Planned, pair: Pair, unit: Array) -> Array | None:
         """Let gradients reach the parameters of the function, block by block, computed anew on the way back."""
         if self.numpy:
             return None

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from otgan.arrays import array_of, holds_tensors, is_list_of_matrices
-from otgan.costs.base import Cost, Normal
+from otgan.costs.base import Cost, Normal, Planned
 from otgan.costs.tiles import power_of_two
-from otgan.coupling import Coupling
 from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
 from otgan.namespace import (
@@ -226,7 +225,7 @@ class Precomputed(Cost):
         """The costs, which depend on no points."""
         return self.block(x.detach(), y.detach())
 
-    def own_slope(self, coupling: Coupling, pair: Pair, unit: Array) -> Array | None:
+    def own_slope(self, coupling: Planned, pair: Pair, unit: Array) -> Array | None:
         """Let gradients reach the matrix: that of ⟨P, C⟩ in C is P."""
         del pair
         given = self.given

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from otgan.costs import Cost, resolve
 from otgan.distances.distance import Distance
 from otgan.distances.metric import Length
 from otgan.distances.pairs import mean_over_pairs
-from otgan.distances.scaled import in_units, lengths
+from otgan.distances.scaled import lengths, normalized
 from otgan.distances.terms import Terms
 from otgan.form import Form
-from otgan.pair import Pair, pair
+from otgan.measure import Measure
+from otgan.pair import Pair
 from otgan.spelling import answer_misspelt
 
 __all__ = ["METRIC", "energy"]
 
 
 @answer_misspelt
-def energy(x: Any, y: Any, a: Any = None, b: Any = None) -> Any:
-    """Energy distance 2 E‖x − y‖ − E‖x − x'‖ − E‖y − y'‖ between the two empirical measures; no root is taken.
+def energy(x: Any, y: Any = None, a: Any = None, b: Any = None, *, cost: Any = "euclidean") -> Any:
+    """Energy distance 2 E d(x, y) − E d(x, x') − E d(y, y') between the two empirical measures; no root is taken.
 
-    The means run over all pairs, those of a sample with itself included: 2 Σ aᵢbⱼ‖xᵢ − yⱼ‖ − Σ aᵢaⱼ‖xᵢ − xⱼ‖ −
-    Σ bᵢbⱼ‖yᵢ − yⱼ‖, a V-statistic. It is at least 0, and 0 for equal measures alone. On the line it is
-    2 ∫ (F − G)², the square of :func:`scipy.stats.energy_distance`.
+    The means run over all pairs, those of a sample with itself included: 2 Σ aᵢbⱼd(xᵢ, yⱼ) − Σ aᵢaⱼd(xᵢ, xⱼ) −
+    Σ bᵢbⱼd(yᵢ, yⱼ), a V-statistic, with d = ‖x − y‖₂ unless told otherwise. For that distance it is at least 0, and 0 for
+    equal measures alone; on the line it is 2 ∫ (F − G)², the square of :func:`scipy.stats.energy_distance`.
 
     Every pair is visited, in memory for n + m points.
 
@@ -34,12 +38,17 @@ def energy(x: Any, y: Any, a: Any = None, b: Any = None) -> Any:
         Samples of shape (n, d) and (m, d), or (n,) and (m,) on the line; batches as for :func:`otgan.transport`.
     a, b : array-like, optional
         Weights, uniform if omitted; each side is normalized to total 1. Samples of weight 0 are left out.
+    cost : str or callable, default "euclidean"
+        The distance d, as for :func:`otgan.transport`; with "precomputed", x is the three matrices (Cxy, Cxx, Cyy) and y
+        is left out. Where exp(−t d) is no positive semidefinite kernel for every t > 0, as for "chebyshev", the result may
+        be negative.
 
     Returns
     -------
     float, ndarray of B, or Tensor
-        In the units of the samples. A tensor carries gradients in points and weights; between coincident points the
-        distance is given the slope 0. A sample of weight 0 gets the gradient of its normalization only.
+        In the units of d, those of the samples for a norm. A tensor carries gradients in points and weights, in matrices
+        and in a function's parameters; between coincident points the distance is given the slope 0. A sample of weight 0
+        gets the gradient of its normalization only.
 
     Raises
     ------
@@ -59,25 +68,58 @@ def energy(x: Any, y: Any, a: Any = None, b: Any = None) -> Any:
     >>> otgan.energy([0.0, 1.0], [1.0, 3.0])
     1.5
     """
-    both = pair(x, y, a, b)
-    return Form.of(both).scalar(_energy(both))
+    both, distance = resolve(cost, 1.0, 1.0).pose(x, y, a, b, selves=True)
+    return Form.of(both).scalar(_energy(both, distance))
 
 
-def _energy(both: Pair) -> Tensor:
+def _energy(both: Pair, distance: Cost) -> Tensor:
     """The energy distance of each problem, shape (B,)."""
-    inside, unit = in_units(both)
-    (x, a), (y, b) = ((side.points, side.weights) for side in (inside.x, inside.y))
-    cross = mean_over_pairs(x, y, a, b, _itself)
-    within = mean_over_pairs(x, x, a, a, _itself) + mean_over_pairs(y, y, b, b, _itself)
-    return lengths((2 * cross - within).clamp_min(0), unit, both.x.dtype)
+    inside, form = normalized(both, distance)
+    x, y, cost = inside.x, inside.y, form.cost
+    within_x, within_y = cost.of_selves()
+    cross = _mean(x, y, cost)
+    value = 2 * cross - (_mean(x, x, within_x) + _mean(y, y, within_y))
+    found: Tensor = lengths(value.clamp_min(0) if distance.definite else value, form.length, both.x.dtype)
+    own = _own_slope(both, distance) if torch.is_grad_enabled() and not both.numpy else None
+    return found if own is None else found + own
+
+
+def _mean(x: Measure, y: Measure, cost: Cost) -> Tensor:
+    return mean_over_pairs(x.points, y.points, x.weights, y.weights, _itself, cost=cost)
 
 
 def _itself(distance: Tensor) -> Tensor:
     return distance
 
 
+@dataclass(frozen=True, eq=False)
+class _Independent:
+    """Two measures whose points are paired independently: what the means are over."""
+
+    a: Tensor
+    b: Tensor
+
+    def plan(self) -> Tensor:
+        """The product of the weights, (B, n, m)."""
+        return self.a.detach()[:, :, None] * self.b.detach()[:, None]
+
+
+def _own_slope(both: Pair, distance: Cost) -> Tensor | None:
+    """A term of value 0, with the gradient in whatever the distance itself is made of; None where that needs none."""
+    x, y = both.x, both.y
+    one = torch.ones(both.count, dtype=torch.float64, device=x.device)
+    within_x, within_y = distance.of_selves()
+    parts = [
+        (share, cost.own_slope(_Independent(here.weights, there.weights), Pair(here, there), one))
+        for share, cost, here, there in ((2, distance, x, y), (-1, within_x, x, x), (-1, within_y, y, y))
+    ]
+    held = [share * part for share, part in parts if part is not None]
+    return sum(held[1:], held[0]) if held else None
+
+
 class _Energy(Length):
     symbol = "E"
+    uses_cost = True
     noise_floor = True
 
     def title(self, p: float | None) -> str:
@@ -89,8 +131,7 @@ class _Energy(Length):
         return "Energy"
 
     def evaluate(self, both: Pair, terms: Terms) -> Tensor:
-        del terms
-        return _energy(both)
+        return _energy(both, replace(terms.cost, p=1.0))
 
     def how(self, terms: Terms) -> str:
         del terms

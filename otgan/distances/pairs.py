@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from otgan.autograd import once
+from otgan.costs import Cost
 from otgan.costs.tiles import tiles_of
 from otgan.distances.scaled import DISTANCE
 
@@ -21,9 +22,16 @@ Function = Callable[[Tensor], Tensor]
 
 
 def mean_over_pairs(
-    x: Tensor, y: Tensor, a: Tensor, b: Tensor, function: Function, *, distinct: bool = False
+    x: Tensor,
+    y: Tensor,
+    a: Tensor,
+    b: Tensor,
+    function: Function,
+    *,
+    cost: Cost = DISTANCE,
+    distinct: bool = False,
 ) -> Tensor:
-    """Σᵢⱼ aᵢ bⱼ function(‖xᵢ − yⱼ‖) of each problem, shape (B,), differentiable once in points and weights.
+    """Σᵢⱼ aᵢ bⱼ function(d(xᵢ, yⱼ)) of each problem, shape (B,), differentiable once in points and weights.
 
     At coincident points the derivative of the distance is taken as 0.
 
@@ -33,10 +41,12 @@ def mean_over_pairs(
     a, b : Tensor, shapes (B, n) and (B, m)
     function : callable
         Of distances, (B, k, m), differentiable.
+    cost : Cost
+        The distance d.
     distinct : bool
         Leave out the pairs of one place in both lists, i = j.
     """
-    found: Tensor = _Mean.apply(x, y, a, b, function, distinct)
+    found: Tensor = _Mean.apply(x, y, a, b, function, cost, distinct)
     return found
 
 
@@ -52,16 +62,23 @@ class _Mean(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, y: Tensor, a: Tensor, b: Tensor, function: Function, distinct: bool
+        ctx: Any,
+        x: Tensor,
+        y: Tensor,
+        a: Tensor,
+        b: Tensor,
+        function: Function,
+        cost: Cost,
+        distinct: bool,
     ) -> Tensor:
         f, g = torch.empty_like(a), torch.zeros_like(b)
         for rows in tiles_of(x.shape[1], x.shape[0] * y.shape[1], _TILE):
-            values = function(DISTANCE.block(x[:, rows], y))
+            values = function(cost.block(x[:, rows], y, exact=True))
             values = _left_out(values, rows) if distinct else values
             f[:, rows] = (values @ b[..., None])[..., 0]
             g += (a[:, None, rows] @ values)[:, 0]
         ctx.save_for_backward(x, y, a, b, f, g)
-        ctx.function, ctx.distinct = function, distinct
+        ctx.function, ctx.cost, ctx.distinct = function, cost, distinct
         return (a * f).sum(1)
 
     @staticmethod
@@ -70,29 +87,37 @@ class _Mean(torch.autograd.Function):
         found: list[Tensor | None] = [None, None, upstream[:, None] * f, upstream[:, None] * g]
         if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
             held = x.detach(), y.detach(), a.detach(), b.detach()
-            found[:2] = _forces(*held, upstream.detach(), ctx.function, ctx.distinct)
+            found[:2] = _forces(*held, upstream.detach(), ctx.function, ctx.cost, ctx.distinct)
         if torch.is_grad_enabled():  # create_graph=True
             found = [None if each is None else once(each, x, y, a, b) for each in found]
         return (
             *(each if need else None for each, need in zip(found, ctx.needs_input_grad, strict=False)),
             None,
             None,
+            None,
         )
 
 
 def _forces(
-    x: Tensor, y: Tensor, a: Tensor, b: Tensor, upstream: Tensor, function: Function, distinct: bool
+    x: Tensor,
+    y: Tensor,
+    a: Tensor,
+    b: Tensor,
+    upstream: Tensor,
+    function: Function,
+    cost: Cost,
+    distinct: bool,
 ) -> list[Tensor | None]:
     """Gradients in the points, tile by tile."""
     in_x, in_y = torch.zeros_like(x), torch.zeros_like(y)
     for rows in tiles_of(x.shape[1], x.shape[0] * y.shape[1], _TILE):
-        apart = DISTANCE.block(x[:, rows], y)
+        apart = cost.block(x[:, rows], y, exact=True)
         with torch.enable_grad():
             values = function(apart.requires_grad_())
             values = _left_out(values, rows) if distinct else values
             total = (upstream[:, None, None] * a[:, rows, None] * values * b[:, None]).sum()
         (slopes,) = torch.autograd.grad(total, apart)
-        forces = DISTANCE.gradients(x[:, rows], y, slopes, apart.detach())
+        forces = cost.gradients(x[:, rows], y, slopes, apart.detach())
         in_x[:, rows] = forces[0]
         in_y += forces[1]
     return [in_x, in_y]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from otgan.costs import Euclidean
+from otgan.costs import Cost, Euclidean
 from otgan.form import in_type
 from otgan.measure import Measure
 from otgan.mistakes import OutOfRangeError
@@ -16,7 +16,7 @@ from otgan.namespace import Array, detached, namespace
 from otgan.normal_form import NormalForm, Side
 from otgan.pair import Pair
 
-__all__ = ["DISTANCE", "in_units", "lengths"]
+__all__ = ["DISTANCE", "in_units", "lengths", "normalized"]
 
 DISTANCE = Euclidean(1.0)
 """The distance between points that metrics without a choice of one have."""
@@ -36,14 +36,34 @@ def in_units(both: Pair) -> tuple[Pair, Any]:
     unit : Tensor, shape (B,), float64
         The power of two that the coordinates were divided by.
     """
+    inside, form = normalized(both, DISTANCE)
+    return inside, form.unit
+
+
+def normalized(both: Pair, cost: Cost) -> tuple[Pair, NormalForm]:
+    """Return two measures in the normal form of a distance, without their points of weight 0, in float64.
+
+    Parameters
+    ----------
+    both : Pair
+    cost : Cost
+        The distance between points, with p = 1.
+
+    Returns
+    -------
+    pair : Pair
+        Of tensors, with the graph of what was given.
+    form : NormalForm
+        Its cost is the distance between those points, in units of its length.
+    """
     both = both.as_tensors()
-    form = NormalForm.of(both, DISTANCE, rooted=True)
+    form = NormalForm.of(both, cost, rooted=True)
 
     def scaled(side: Measure) -> Measure:
         inside = Side.of(side).in_units(form.unit, form.x.origin).measure
         return replace(inside, points=inside.points.double())
 
-    return Pair(scaled(both.x), scaled(both.y)), form.unit
+    return Pair(scaled(both.x), scaled(both.y)), form
 
 
 def lengths(value: Array, unit: Array, dtype: Any) -> Array:

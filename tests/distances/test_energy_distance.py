@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from scipy.spatial.distance import cdist
 from scipy.stats import energy_distance
+from sklearn.metrics.pairwise import haversine_distances
 
 import otgan
 from tests.inputs import as_tensors, finite_differences, measures
@@ -46,6 +47,59 @@ def test_closed_forms():
     assert otgan.energy([[0.0, 0.0]], [[3.0, 4.0]]) == 10.0
     n = 50  # {1..n} against itself moved by 1: 2 ∫ (F − G)² = 2 n / n²
     assert otgan.energy(np.arange(n), np.arange(1, n + 1)) == pytest.approx(2 / n, rel=1e-11)
+
+
+METRICS = {"cityblock": "cityblock", "chebyshev": "chebyshev", "cosine": "cosine"}
+
+
+@pytest.mark.parametrize("cost", METRICS)
+def test_it_takes_every_cost(cost):
+    x, y, a, b = cloud(9, 3), cloud(7, 3, seed=1) + 0.3, simplex_weights(9), simplex_weights(7)
+    matrices = [cdist(*both, METRICS[cost]) for both in ((x, y), (x, x), (y, y))]
+    expected = 2 * a @ matrices[0] @ b - a @ matrices[1] @ a - b @ matrices[2] @ b
+    assert otgan.energy(x, y, a, b, cost=cost) == pytest.approx(expected, rel=1e-11)
+    assert otgan.energy(matrices, a=a, b=b, cost="precomputed") == pytest.approx(expected, rel=1e-11)
+    function = otgan.energy(x, y, a, b, cost=lambda u, v: cdist(u, v, METRICS[cost]))
+    assert function == pytest.approx(expected, rel=1e-11)
+    report = otgan.compare(x, y, a, b, metrics="energy", cost=cost)
+    assert report["energy"].value == pytest.approx(expected, rel=1e-11)
+    assert report["energy"].cost == cost
+
+
+def test_places_are_compared_by_their_angles():
+    x, y = 0.5 * cloud(6, 2), 0.5 * cloud(5, 2, seed=1)
+    matrices = [haversine_distances(*both) for both in ((x, y), (x, x), (y, y))]
+    expected = 2 * matrices[0].mean() - matrices[1].mean() - matrices[2].mean()
+    assert otgan.energy(x, y, cost="haversine") == pytest.approx(expected, rel=1e-9)
+
+
+def test_its_gradients_in_matrices_and_parameters_are_finite_differences():
+    x, y = (torch.from_numpy(cloud(n, 2, seed=n)) for n in (4, 5))
+    a = torch.from_numpy(simplex_weights(4))
+
+    def matrices(scale):
+        return tuple(torch.cdist(*both) * scale for both in ((x, y), (x, x), (y, y)))
+
+    given_ = [each.clone().requires_grad_() for each in matrices(1.0)]
+    otgan.energy(tuple(given_), a=a, cost="precomputed").backward()
+    b = torch.full((5,), 0.2, dtype=torch.float64)
+    for each, slope in zip(given_, (2 * a[:, None] * b, -a[:, None] * a, -b[:, None] * b), strict=True):
+        torch.testing.assert_close(each.grad, slope)
+    scale = torch.tensor(1.5, dtype=torch.float64, requires_grad=True)
+    value = otgan.energy(x, y, a, cost=lambda u, v: scale * abs(u[:, None] - v).sum(-1))
+    value.backward()
+    assert scale.grad.item() == pytest.approx(value.item() / 1.5, rel=1e-12)
+
+
+def test_of_a_distance_of_another_kind_it_may_be_negative():
+    # Four points of the plane that no Hilbert space holds at these distances.
+    square = np.array([[0.0, 0], [1, 1], [1, -1], [2, 0]])
+    x, y = square[[0, 3]], square[[1, 2]]
+    steps = cdist(x, y), cdist(x, x), cdist(y, y)
+    assert otgan.energy(x, y) >= 0
+    far = [np.where(each > 0, 1.0, 0.0) for each in steps]
+    far[1][far[1] > 0] = far[2][far[2] > 0] = 2.5
+    assert otgan.energy(far, cost="precomputed") == pytest.approx(2 - 1.25 - 1.25)
 
 
 @given(measures(2))
