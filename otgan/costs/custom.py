@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -9,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from otgan.costs.base import Cost, Normal, Planned
-from otgan.costs.tiles import power_of_two, tiles_of
+from otgan.costs.tiles import DECADES, power_of_two, tiles_of
 from otgan.mistakes import OutOfRangeError, WrongKindError, WrongValueError
 from otgan.namespace import (
     DOUBLE,
@@ -97,6 +98,13 @@ class Custom(Cost):
             raise OutOfRangeError(
                 f"the problems of a batch must have costs within {room:.0e} of each other where cost is a function, got "
                 f"{float(sizes.min()):.0e} to {float(sizes.max()):.0e}: solve those problems one by one"
+            )
+        exponents = [self.p * math.log10(float(size)) for size in (sizes.min(), sizes.max())]
+        if not rooted and (exponents[0] < -DECADES or exponents[1] > DECADES):
+            raise OutOfRangeError(
+                f"values of about 1e{math.log10(float(sizes.max())):.0f} have costs cost(x, y)^{self.p:g} beyond the range "
+                "of float64: divide what the function returns by a length of its own order (otgan.emd, whose result is a "
+                "length, does so by itself)"
             )
         unit = float(power_of_two(sizes.max()))
         return Normal(replace(self, unit=unit), plain.origin, plain.unit, unit * plain.length)

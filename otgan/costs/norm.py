@@ -7,15 +7,12 @@ from abc import abstractmethod
 from dataclasses import dataclass
 
 from otgan.costs.base import Cost, Normal
-from otgan.costs.tiles import power_of_two
+from otgan.costs.tiles import DECADES, power_of_two
 from otgan.mistakes import OutOfRangeError
 from otgan.namespace import Array, double, full, namespace, norms
 from otgan.rounding import CostError
 
 __all__ = ["Norm"]
-
-_LARGEST = 305
-"""Decimal exponent of a cost beyond which there is no room for sums, on either end of the range."""
 
 _UNDERFLOWN = 1e-300
 """Cost below which the digits of its differences are lost."""
@@ -116,7 +113,7 @@ def _check_range(unit: Array, spread: Array, p: float) -> None:
     apart = spread > 0
     xp = namespace(spread)
     exponent = p * (xp.log10(xp.where(apart, spread, 1.0)) + xp.log10(unit))
-    wrong = apart & ((exponent > _LARGEST) | (exponent < -_LARGEST))
+    wrong = apart & ((exponent > DECADES) | (exponent < -DECADES))
     if not bool(wrong.any()):
         return
     k = wrong.tolist().index(True)

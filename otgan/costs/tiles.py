@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 from otgan.namespace import Array, namespace
 
-__all__ = ["power_of_two", "tiles_of"]
+__all__ = ["DECADES", "power_of_two", "tiles_of"]
+
+DECADES = 305
+"""Decimal exponent of a cost beyond which there is no room for sums, on either end of the range."""
 
 _LEAST, _MOST = 2.0**-1000, 2.0**1000
 """Powers of two beyond which there is no room for sums and quotients."""

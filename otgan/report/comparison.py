@@ -17,7 +17,7 @@ from otgan.distances.findings import Findings
 from otgan.distances.request import Request
 from otgan.distances.spec import MeasurementSpec
 from otgan.measure import Measure
-from otgan.mistakes import WrongValueError
+from otgan.mistakes import OutOfRangeError, WrongValueError
 from otgan.options import WrongKindError, flag, shown, whole_number
 from otgan.pair import Pair, pair
 from otgan.plain import plain as safe
@@ -25,7 +25,7 @@ from otgan.report.caveats import caveats
 from otgan.report.report import Report
 from otgan.report.uncertainty import noise_floor, permutation_null
 from otgan.spelling import answer_misspelt
-from otgan.status import ConvergenceError
+from otgan.status import ConvergenceError, Status
 
 __all__ = ["compare"]
 
@@ -203,10 +203,8 @@ def _measure(
             streams = copy.deepcopy(halving), stream
             each, wanting = _with_uncertainty(request, each, spec, both, streams, bar.update)
             found.append(each)
-            if wanting:
-                unfinished.append(
-                    f"{each.title} has no {wanting} for want of time: raise time_limit, here {spec.time_limit:g} s"
-                )
+            for reason, names in wanting.items():
+                unfinished.append(f"{each.title} has no {' and no '.join(names)}{reason}")
     return tuple(found), tuple(unfinished)
 
 
@@ -217,15 +215,23 @@ def _with_uncertainty(
     both: Pair,
     streams: tuple[np.random.Generator, np.random.Generator],
     tick: Callable[[], object],
-) -> tuple[Distance, str]:
-    """Add the noise floor and what permutations say; and return what there was no time for, in words."""
+) -> tuple[Distance, dict[str, list[str]]]:
+    """Add the noise floor and what permutations say; and return what is wanting, by the reason for that, in words."""
     metric, statistic = request.metric, request.metric.statistic(spec.terms(request))
     wanted = [
         name for name, due in (("noise floor", metric.noise_floor), ("p-value", spec.permutations > 0)) if due
     ]
+    late = (
+        "" if spec.time_limit is None else f" for want of time: raise time_limit, here {spec.time_limit:g} s"
+    )
     if not metric.comparable(each):
-        return each, " and no ".join(wanted)
-    wanting = []
+        why = (
+            late
+            if each.status is Status.TIME_LIMIT
+            else f", as nothing can be held against a value that is {each.status}"
+        )
+        return each, {why: wanted} if wanted else {}
+    wanting: dict[str, list[str]] = {}
     for name in wanted:
         try:
             if name == "noise floor":
@@ -234,8 +240,12 @@ def _with_uncertainty(
                 null = permutation_null(both, statistic, each.value, spec.permutations, streams[1], tick)
                 each = replace(each, null=null)
         except ConvergenceError:
-            wanting.append(name)
-    return each, " and no ".join(wanting)
+            wanting.setdefault(late, []).append(name)
+        except OutOfRangeError:
+            wanting.setdefault(", as float64 does not tell parts of the sets from each other", []).append(
+                name
+            )
+    return each, wanting
 
 
 @contextlib.contextmanager

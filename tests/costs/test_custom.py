@@ -70,6 +70,20 @@ def test_what_is_no_cost_is_refused(function, message):
         otgan.sinkhorn(X, Y, cost=function, epsilon=0.1)
 
 
+@pytest.mark.parametrize("scale", [1e140, 1e-140])
+def test_values_whose_powers_leave_the_range_are_an_error(scale):
+    def distance(x, y):
+        return abs(x[:, None] - y).max(-1)
+
+    x, y = np.array([[0.0], [1.0]]) * scale, np.array([[2.0], [3.0]]) * scale
+    for solve in (otgan.transport, otgan.sinkhorn):
+        with pytest.raises(OverflowError, match=r"cost\(x, y\)\^5 beyond the range of float64: divide"):
+            solve(x, y, cost=distance, p=5)
+    with pytest.raises(OverflowError):  # in a batch beside a problem of zeros too
+        otgan.transport(np.stack([0 * x, x]), np.stack([0 * y, y]), cost=distance, p=5)
+    assert otgan.emd(x, y, cost=distance, p=5) == pytest.approx(2 * scale, rel=1e-12)
+
+
 def test_a_function_of_tensors_must_return_one():
     with pytest.raises(TypeError, match="caller's kind of array, got ndarray"):
         otgan.emd(torch.from_numpy(X), torch.from_numpy(Y), cost=lambda x, y: cdist(x.numpy(), y.numpy()))

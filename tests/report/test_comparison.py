@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import otgan
+from otgan.mistakes import OutOfRangeError
 from otgan.status import ConvergenceError
 
 RNG = np.random.default_rng(0)
@@ -165,6 +166,30 @@ def test_time_that_runs_out_leaves_bounds_and_no_floor_or_p_value():
     assert (
         report.warnings[-1]
         == "EM has no noise floor and no p-value for want of time: raise time_limit, here 1e-09 s"
+    )
+
+
+def test_a_value_that_is_not_certain_is_held_against_nothing():
+    x, y = (
+        np.array([[0, 1e-150], [1e150, 0], [1e-150, 3]]),
+        np.array([[1e-150, 0], [1e150, 1e-150], [0, 2.0]]),
+    )
+    report = otgan.compare(x, y, metrics="emd")
+    assert str(report["emd"].status) == "UNCERTIFIED"
+    assert report.warnings[-1] == (
+        "EM has no noise floor, as nothing can be held against a value that is UNCERTIFIED"
+    )
+
+
+def test_parts_that_float64_cannot_tell_apart_cost_the_noise_floor_alone(monkeypatch):
+    def beyond(*_):
+        raise OutOfRangeError("too near")
+
+    monkeypatch.setattr("otgan.report.comparison.noise_floor", beyond)
+    report = otgan.compare([0.0, 1.0, 2.0], [1.0, 3.0, 4.0], metrics="emd")
+    assert report["emd"].value == pytest.approx(5 / 3)
+    assert report.warnings[-1] == (
+        "EM has no noise floor, as float64 does not tell parts of the sets from each other"
     )
 
 
