@@ -28,6 +28,7 @@ __all__ = [
     "is_double",
     "is_tensor",
     "largest_of",
+    "least_of",
     "namespace",
     "need_gradients",
     "norms",
@@ -146,6 +147,11 @@ def is_double(dtype: DType) -> bool:
 def largest_of(dtype: DType) -> float:
     """The largest number of a floating-point type."""
     return float(_limits(dtype).max)
+
+
+def least_of(dtype: DType) -> float:
+    """The smallest positive number of a floating-point type that has all its digits."""
+    return float(_limits(dtype).tiny)
 
 
 def epsilon_of(dtype: DType) -> float:

@@ -98,6 +98,7 @@ def test_limits_of_types(single, double):
     assert (ns.is_double(double), ns.is_double(single)) == (True, False)
     assert ns.epsilon_of(double) == 2.0**-52
     assert ns.epsilon_of(single) == 2.0**-23
+    assert ns.least_of(single) == 2.0**-126
     assert ns.largest_of(single) == pytest.approx(3.4e38, rel=1e-2)
 
 

@@ -10,6 +10,7 @@ from otgan.deadline import Deadline
 from otgan.distances.distance import Distance
 from otgan.distances.metric import Length, arrays_of
 from otgan.distances.sampling import rooted, standard_error
+from otgan.distances.scaled import lengths
 from otgan.distances.terms import Terms
 from otgan.distances.words import number
 from otgan.exact.simplex import import_pot
@@ -100,7 +101,7 @@ def emd(
             "float64: leave out, or compare apart, the points that are far"
         )
     value = problem.value(form.restore(inner))
-    return problem.scalar(beside(form.length, value) * root(value, power))
+    return problem.scalar(lengths(root(value, power), beside(form.length, value), problem.pair.x.dtype))
 
 
 class _EarthMover(Length):

@@ -13,7 +13,7 @@ from otgan.entropic.problem import Limits
 from otgan.geometry import BACKENDS
 from otgan.measure import Measure
 from otgan.mistakes import OutOfRangeError, WrongValueError
-from otgan.namespace import as_tensor
+from otgan.namespace import as_tensor, least_of
 from otgan.normal_form import NormalForm
 from otgan.options import (
     Floats,
@@ -81,6 +81,7 @@ class Settings:
         tol = check_tol(tol, form.x.whole.dtype)
         limit = check_max_iter(max_iter, MAX_ITER)
         assert limit is not None
+        given = "epsilon, a twentieth of the mean cost,"
         if found is None:
             strength = _default_epsilon(form)
         else:
@@ -91,6 +92,13 @@ class Settings:
                     f"{given} is less than {_LEAST:.0e} of the costs, which float64 cannot tell from 0: raise it, or "
                     "leave it out of otgan.transport for exact transport"
                 )
+        least = least_of(form.x.whole.dtype)
+        if bool((strength < least).any()):
+            kind = str(form.x.whole.dtype).removeprefix("torch.")
+            raise OutOfRangeError(
+                f"{given} is less than {least:.0e}, beyond which {kind}, the type of the samples, holds no potentials: "
+                "divide the samples by a length of their own order, or pass them in float64 (x.double())"
+            )
         rho = None if penalty is None else _spread(penalty, points, "reach")
         if rho is not None and bool((rho / form.scale < _LEAST).any()):
             raise OutOfRangeError(

@@ -37,6 +37,9 @@ ENTROPIC, EXACT, RATIOS = (
     {"kl", "js", "tv"},
 )
 
+DIFFUSE = 100.0
+"""ε over the largest cost beyond which solvers take sums of weights out first."""
+
 STRICT = 1e-12
 """Relative error that is granted to float64 results."""
 
@@ -590,6 +593,11 @@ def _rounding(case: Case, q: Prepared, solved: Entropic | None, size: Long) -> L
     if solved is not None:
         terms = (q.a * np.abs(solved.f)).sum(1) + (q.b * np.abs(solved.g)).sum(1)
         total = total + 8 * (q.C.shape[1] + q.C.shape[2]) * unit * terms
+        # The value has the term ε (mass − 1), and the mass of a plan is a sum with the rounding of float64. Where ε is far
+        # beyond the costs it is computed without that.
+        assert q.epsilon is not None
+        reached = np.minimum(q.epsilon, DIFFUSE * q.largest)
+        total = total + 8 * np.longdouble(2.0**-53) * reached * q.a.sum(1) * q.b.sum(1)
     if q.rho is not None:
         masses = q.a.sum(1) + q.b.sum(1)
         total = total + share * q.rho * masses * np.minimum(1, q.largest / q.rho)

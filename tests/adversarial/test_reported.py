@@ -655,3 +655,19 @@ def test_the_error_told_is_that_of_the_potentials_returned_however_far_they_are_
     plan = 0.2 * share * np.exp((wide[0][:, None] + wide[1] - wide[2]) / np.longdouble(t.epsilon))
     error = np.abs(plan.sum(1) - 0.2).sum() + np.abs(plan.sum(0) - share).sum()
     assert t.marginal_error == pytest.approx(float(error), abs=1e-8)
+
+
+def test_a_distance_beyond_the_range_is_an_error_and_no_infinity():
+    x = np.full((2, 17), 4.49e307)
+    with pytest.raises(OverflowError, match="beyond the range of float64"):
+        otgan.emd(x, -x)
+    assert otgan.emd(x[:, :1], 0.5 * x[:, :1]) == pytest.approx(2.245e307)
+
+
+@pytest.mark.parametrize("epsilon", [None, 1e-44])
+def test_regularization_that_single_precision_cannot_hold_is_an_error(epsilon):
+    x = torch.tensor([[4.878989e-15], [4.878989e-16]], dtype=torch.float32)
+    with pytest.raises(OverflowError, match=r"epsilon.* is less than 1e-38, beyond which float32.*float64"):
+        otgan.sinkhorn(x, 3 * x, p=3, epsilon=epsilon)
+    t = otgan.transport(x.double(), 3 * x.double(), p=3, epsilon=1e-39 if epsilon is None else epsilon)
+    assert t.converged
