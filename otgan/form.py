@@ -118,8 +118,8 @@ class Form:
         if not self.numpy:
             return self._tensor(values)
         array = as_numpy(values)
-        array = array.copy() if array.base is not None and not array.flags.owndata else array
-        array.flags.writeable = False
+        array = array.view() if array.flags.owndata else array.copy()
+        array.flags.writeable = False  # of the view: what it is a view of stays as it is
         return array
 
     def _tensor(self, values: Array) -> Any:

@@ -253,5 +253,5 @@ def _vector(value: Any, name: str, expected: str) -> Floats:
         return value.astype(np.float64)
     if value.is_complex() or value.is_meta or value.is_sparse or str(value.dtype) == "torch.bool":
         raise WrongKindError(wrong)
-    found: Floats = as_numpy(value.double())
+    found: Floats = as_numpy(value.double()).copy()
     return found

@@ -11,15 +11,13 @@ import numpy as np
 from otgan.coupling import Coupling
 from otgan.form import Form, to_plain
 from otgan.mistakes import WrongValueError
-from otgan.namespace import Array, is_tensor, namespace
+from otgan.namespace import Array, detached, is_tensor, namespace
 from otgan.options import WrongKindError, shown, whole_number
+from otgan.quiet import quiet
 from otgan.rounding import outward
 from otgan.status import ConvergenceWarning, Status
 
 __all__ = ["ConvergenceWarning", "Status", "Transport", "root"]
-
-_QUIET = np.errstate(all="ignore")
-"""Keeps NumPy's warnings to itself: what is computed when it is asked for says in its value what left the range."""
 
 _VECTORS = 2
 """Dimensions of one vector a problem; columns of several have one more."""
@@ -62,7 +60,7 @@ class Transport:
         return self._form.scalar(self._value)
 
     @cached_property
-    @_QUIET
+    @quiet
     def value_linear(self) -> Any:
         """⟨P, C⟩: the cost of the plan without the regularizer. For an exact problem it is ``value``."""
         if self._coupling.epsilon is None:
@@ -70,7 +68,7 @@ class Transport:
         return self._form.scalar(self._coupling.linear_cost())
 
     @cached_property
-    @_QUIET
+    @quiet
     def distance(self) -> Any:
         """⟨P, C⟩^(1/p): the Wasserstein distance W_p where the problem is exact."""
         if self._coupling.epsilon is None:
@@ -78,7 +76,7 @@ class Transport:
         return self._form.scalar(root(self._coupling.linear_cost(), self.p))
 
     @cached_property
-    @_QUIET
+    @quiet
     def f(self) -> Any:
         """Potential of x, in units of the cost, with ⟨a, f⟩ = ⟨b, g⟩.
 
@@ -87,18 +85,18 @@ class Transport:
         return self._form.points(self._coupling.f, "x")
 
     @cached_property
-    @_QUIET
+    @quiet
     def g(self) -> Any:
         """Potential of y, in units of the cost."""
         return self._form.points(self._coupling.g, "y")
 
     @cached_property
-    @_QUIET
+    @quiet
     def plan(self) -> Any:
         """The plan P of shape (n, m): O(nm) memory. Entropic: a b exp((f + g − C)/ε)."""
         return self._form.plan(self._coupling.plan())
 
-    @_QUIET
+    @quiet
     def apply(self, v: Any, axis: int = 1) -> Any:
         """P v for axis 1, Pᵀ v for axis 0, without building P.
 
@@ -120,7 +118,7 @@ class Transport:
         product = coupling.apply(vectors, axis)
         return self._form.points(product[..., 0] if single else product, "x" if axis == 1 else "y")
 
-    @_QUIET
+    @quiet
     def barycentric_map(self) -> Any:
         """Mean of the points that each xᵢ is sent to, Σⱼ Pᵢⱼ yⱼ / Σⱼ Pᵢⱼ, shape (n, d), without building P.
 
@@ -129,7 +127,7 @@ class Transport:
         return self._form.points(self._coupling.barycenters(), "x")
 
     @cached_property
-    @_QUIET
+    @quiet
     def marginal_error(self) -> Any:
         """‖P1 − a‖₁ + ‖Pᵀ1 − b‖₁ in float64, recomputed from the returned potentials (exact: from the arcs).
 
@@ -138,7 +136,7 @@ class Transport:
         return self._form.scalar(self._coupling.error)
 
     @cached_property
-    @_QUIET
+    @quiet
     def _bounds(self) -> tuple[Array, Array]:
         return self._coupling.bounds()
 
@@ -198,7 +196,7 @@ class Transport:
 
     def detach(self) -> Transport:
         """Return the result with a value that carries no gradient."""
-        return replace(self, _value=self._value.detach())
+        return replace(self, _value=detached(self._value))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the points and the plan, as plain numbers and lists."""

@@ -9,7 +9,7 @@ from otgan.deadline import Deadline
 from otgan.exact.solver import EXACT_BACKENDS, solve_exact
 from otgan.form import Form, in_type
 from otgan.mistakes import WrongValueError
-from otgan.namespace import detached
+from otgan.namespace import Array, detached, namespace
 from otgan.options import (
     WrongKindError,
     check_backend,
@@ -20,6 +20,7 @@ from otgan.options import (
     shown,
 )
 from otgan.problem import Problem
+from otgan.quiet import quiet
 from otgan.result import Transport
 from otgan.spelling import answer_misspelt
 from otgan.status import Status, report_failures
@@ -27,6 +28,7 @@ from otgan.status import Status, report_failures
 __all__ = ["transport"]
 
 
+@quiet
 @answer_misspelt
 def transport(
     x: Any,
@@ -204,5 +206,10 @@ def _result(coupling: Coupling, problem: Problem, status: tuple[Status, ...]) ->
         _coupling=coupling,
         _form=Form.of(pair),
         _value=problem.value(coupling),
-        _mass=(detached(pair.x.mass), detached(pair.y.mass)),
+        _mass=(_copy(pair.x.mass), _copy(pair.y.mass)),
     )
+
+
+def _copy(mass: Array) -> Array:
+    """The totals as they are now, whatever becomes of the measure."""
+    return namespace(mass).asarray(detached(mass), copy=True)

@@ -9,8 +9,6 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, ParamSpec, TypeVar
 
-import numpy as np
-
 from otgan.mistakes import MistakeError
 
 __all__ = ["UnknownKeywordError", "answer_misspelt", "meant_name"]
@@ -164,8 +162,6 @@ _NAMES: dict[str, tuple[str, str]] = {
 def answer_misspelt(function: Callable[P, R]) -> Callable[P, R]:
     """Have a function answer a keyword that it does not have with the one that was meant.
 
-    What leaves the range of numbers on the way of its computation is its own affair, and no warning of NumPy's.
-
     Parameters
     ----------
     function : callable
@@ -187,8 +183,7 @@ def answer_misspelt(function: Callable[P, R]) -> Callable[P, R]:
             known = [name for name in order if name != "self"]
             wrong = next(name for name in kwargs if name not in names)
             raise UnknownKeywordError(f"{called} has no keyword {_meant_keyword(wrong, known)}")
-        with np.errstate(all="ignore"):
-            return function(*args, **kwargs)
+        return function(*args, **kwargs)
 
     return call
 

@@ -47,7 +47,7 @@ def weights_of(
     if not is_plain(weights) and holds_tensors(weights) == numpy:
         kinds = ("NumPy", "a torch tensor") if numpy else ("a torch tensor", "NumPy")
         raise WrongKindError(f"{name} is {kinds[1]} and the samples are {kinds[0]}: use one library for both")
-    raw = _in_double(float_array(weights, name)) if inside is None else _ragged(weights, sizes, name)
+    raw = _in_double(float_array(weights, name)) if inside is None else _ragged(weights, points, sizes, name)
     raw = _beside(raw, points, is_plain(weights), name)
     if inside is not None:
         raw = raw * inside
@@ -55,7 +55,7 @@ def weights_of(
     return raw
 
 
-def _ragged(weights: Any, sizes: tuple[int, ...], name: str) -> Array:
+def _ragged(weights: Any, points: Array, sizes: tuple[int, ...], name: str) -> Array:
     """Return the weights of problems that differ in size, padded with zeros."""
     listed = isinstance(weights, (list, tuple)) and not any(isinstance(row, Real) for row in weights)
     rows = list(weights) if listed else []
@@ -66,7 +66,8 @@ def _ragged(weights: Any, sizes: tuple[int, ...], name: str) -> Array:
             f"{name} must be a list of {len(sizes)} 1-D arrays of lengths {sizes!s:.60}, one for each problem, got "
             f"{f'shapes {shapes!s:.60}' if rows else type(weights).__name__}"
         )
-    return stacked(arrays)
+    # Plain lists, and arrays among tensors, go where the samples are.
+    return stacked([row if is_tensor(row) else beside(row, points) for row in arrays])
 
 
 def _beside(raw: Array, points: Array, plain: bool, name: str) -> Array:

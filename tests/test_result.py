@@ -173,3 +173,16 @@ def test_masses_are_those_given():
     t = otgan.transport(cloud(6, 2), cloud(5, 2), a)
     assert t.mass == (pytest.approx(4.0), 1.0)
     assert t.to_dict()["mass"] == [pytest.approx(4.0), 1.0]
+
+
+def test_numpy_results_can_be_detached_and_leave_the_measure_as_it_is():
+    x = np.stack([cloud(4, 2), cloud(4, 2, seed=1)])
+    m = otgan.Measure.of(x, np.ones(4))
+    t = otgan.transport(m, x + 1)
+    assert t.detach().value.tolist() == t.value.tolist()
+    mass = t.mass[0]
+    m.mass[0] = 7  # the caller's own
+    assert mass.tolist() == t.mass[0].tolist() == [4, 4]
+    for array in (t.value, t.f, t.plan, mass):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0

@@ -25,6 +25,7 @@ from otgan.namespace import (
 )
 from otgan.options import shown
 from otgan.pair import Pair
+from otgan.quiet import as_the_caller
 from otgan.rounding import UNIT, CostError
 
 __all__ = ["Custom"]
@@ -137,7 +138,7 @@ class Custom(Cost):
 
     def _arrays(self, x: Array, y: Array) -> Array:
         """Ask the function about copies, as arrays of NumPy."""
-        with np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"):  # as callers expect
+        with as_the_caller():
             found = self.function(*(as_numpy(side).astype(np.float64) for side in (x, y)))
         try:
             values = np.array(found, dtype=np.float64)
@@ -204,10 +205,11 @@ class Custom(Cost):
         if not self.differentiable(x[:, :1], y[:, :1]).requires_grad:
             return None
         plan = as_tensor(coupling.plan(), x.device)
+        parts = (pair.x.points, pair.y.points, pair.x.weights, pair.y.weights)  # on which the plan depends
 
         def part(rows: slice) -> Any:
             costs = self.differentiable(x[:, rows], y)
-            return (once(plan[:, rows], costs) * (costs - costs.detach())).sum((1, 2))
+            return (once(plan[:, rows], costs, *parts) * (costs - costs.detach())).sum((1, 2))
 
         tiles = list(tiles_of(x.shape[1], y.shape[1], _TILE))
         terms = (

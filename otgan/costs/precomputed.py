@@ -18,6 +18,7 @@ from otgan.namespace import (
     as_tensor,
     beside,
     detached,
+    device,
     double,
     is_tensor,
     namespace,
@@ -66,7 +67,8 @@ class _Matrices:
         """Check a matrix, a batch of them, or a list of matrices of several sizes."""
         if is_list_of_matrices(value):
             parts = [array_of(each, f"{name}[{k}]") for k, each in enumerate(value)]
-            costs = stacked(parts)
+            first = next(filter(is_tensor, parts), parts[0])
+            costs = stacked([part if is_tensor(part) else beside(part, first) for part in parts])
             sizes, batched = [(part.shape[0], part.shape[1]) for part in parts], True
         else:
             costs = array_of(value, name)
@@ -121,6 +123,7 @@ class Precomputed(Cost):
     matrix: Array | None = field(default=None, repr=False)
     given: Array | None = field(default=None, repr=False)
     selves: tuple[Precomputed, ...] = field(default=(), repr=False)
+    _copies: dict[str, Array] = field(default_factory=dict, repr=False)
     name = "precomputed"
     metric = "C"
     power = 1.0
@@ -200,17 +203,21 @@ class Precomputed(Cost):
     ) -> Array:
         """Look the costs up."""
         del exact, direct, origin
-        matrix = beside(self._held(), x)
+        matrix = self._beside(x)
         rows, columns = (_whole(side[..., 0]) for side in (x, y))
         if int(rows.max()) >= matrix.shape[0] * matrix.shape[1]:
             raise WrongValueError(
                 "a solution to start from must be of as many points where costs are precomputed: leave out init"
             )
-        return matrix.reshape(-1, matrix.shape[2])[rows[..., None], columns[:, None] % matrix.shape[2]]
+        held, columns = matrix.reshape(-1, matrix.shape[2]), columns % matrix.shape[2]
+        if not is_tensor(held):
+            return held[rows[..., None], columns[:, None]]
+        # Three times as fast as one index of both.
+        return held[rows].gather(2, columns[:, None].expand(*rows.shape, -1))
 
     def entries(self, x: Array, y: Array) -> Array:
         """Look single costs up."""
-        matrix = beside(self._held(), x)
+        matrix = self._beside(x)
         rows, columns = (_whole(side[:, 0]) for side in (x, y))
         return matrix.reshape(-1, matrix.shape[2])[rows, columns % matrix.shape[2]]
 
@@ -227,15 +234,21 @@ class Precomputed(Cost):
 
     def own_slope(self, coupling: Planned, pair: Pair, unit: Array) -> Array | None:
         """Let gradients reach the matrix: that of ⟨P, C⟩ in C is P."""
-        del pair
         given = self.given
         if given is None or not is_tensor(given) or not given.requires_grad:
             return None
         from otgan.autograd import once
 
         wide = given.double()
-        plan = once(as_tensor(coupling.plan(), given.device), wide)
+        plan = once(as_tensor(coupling.plan(), given.device), wide, pair.x.weights, pair.y.weights)
         return (plan * (wide - wide.detach())).sum((1, 2)) / unit
+
+    def _beside(self, points: Array) -> Array:
+        """The matrix in the library and on the device of points; brought there once."""
+        where = str(device(points)) if is_tensor(points) else "numpy"
+        if where not in self._copies:
+            self._copies[where] = beside(self._held(), points)
+        return self._copies[where]
 
     def _held(self) -> Array:
         assert self.matrix is not None, "a matrix comes with pose()"

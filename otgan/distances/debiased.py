@@ -23,12 +23,14 @@ from otgan.entropic.terms import divergence_of, solve_divergence
 from otgan.normal_form import NormalForm
 from otgan.pair import Pair
 from otgan.problem import Problem
+from otgan.quiet import quiet
 from otgan.spelling import answer_misspelt
 from otgan.status import statuses
 
 __all__ = ["METRIC", "sinkhorn_divergence"]
 
 
+@quiet
 @answer_misspelt
 def sinkhorn_divergence(
     x: Any,
@@ -83,9 +85,7 @@ def sinkhorn_divergence(
     # What the marginals' error may leave of 0 is not worth a word.
     noise = problem.settings.tol * terms[0].value.abs()
     if not problem.cost.definite and bool((divergence.detach() < -noise).any()):
-        warnings.warn(
-            _below(problem.cost), UserWarning, stacklevel=3
-        )  # past the wrapper that answers misspelt keywords
+        warnings.warn(_below(problem.cost), UserWarning, stacklevel=4)  # past the wrappers
     return problem.scalar(divergence)
 
 

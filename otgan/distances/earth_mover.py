@@ -20,6 +20,7 @@ from otgan.namespace import beside
 from otgan.options import check_time_limit
 from otgan.pair import Pair
 from otgan.problem import Problem
+from otgan.quiet import quiet
 from otgan.result import root
 from otgan.solve import transport
 from otgan.spelling import answer_misspelt
@@ -28,6 +29,7 @@ from otgan.status import ConvergenceError, Status
 __all__ = ["METRIC", "emd"]
 
 
+@quiet
 @answer_misspelt
 def emd(
     x: Any,

@@ -17,11 +17,13 @@ from otgan.distances.terms import Terms
 from otgan.form import Form
 from otgan.measure import Measure
 from otgan.pair import Pair
+from otgan.quiet import quiet
 from otgan.spelling import answer_misspelt
 
 __all__ = ["METRIC", "energy"]
 
 
+@quiet
 @answer_misspelt
 def energy(x: Any, y: Any = None, a: Any = None, b: Any = None, *, cost: Any = "euclidean") -> Any:
     """Energy distance 2 E d(x, y) − E d(x, x') − E d(y, y') between the two empirical measures; no root is taken.

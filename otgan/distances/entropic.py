@@ -15,6 +15,7 @@ from otgan.distances.words import number
 from otgan.entropic.posed import EntropicProblem
 from otgan.entropic.terms import solve_cross
 from otgan.pair import Pair
+from otgan.quiet import quiet
 from otgan.solve import transport
 from otgan.spelling import answer_misspelt
 from otgan.status import Status
@@ -22,6 +23,7 @@ from otgan.status import Status
 __all__ = ["METRIC", "Regularized", "sinkhorn"]
 
 
+@quiet
 @answer_misspelt
 def sinkhorn(
     x: Any,

@@ -14,6 +14,7 @@ from otgan.distances.scaled import in_units, lengths
 from otgan.distances.terms import Terms
 from otgan.form import Form
 from otgan.pair import Pair, pair
+from otgan.quiet import quiet
 from otgan.result import root
 from otgan.spelling import answer_misspelt
 
@@ -23,6 +24,7 @@ _UNIT = 2.0**-52
 """The distance from 1 to the next number of float64."""
 
 
+@quiet
 @answer_misspelt
 def bures(x: Any, y: Any, a: Any = None, b: Any = None) -> Any:
     """Bures–Wasserstein distance: W₂ between the Gaussians with the means and covariances of the samples; the root is taken.

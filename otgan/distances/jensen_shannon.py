@@ -7,11 +7,13 @@ from typing import Any
 
 from otgan.distances.divergence import Divergence
 from otgan.pair import pair
+from otgan.quiet import quiet
 from otgan.spelling import answer_misspelt
 
 __all__ = ["METRIC", "js"]
 
 
+@quiet
 @answer_misspelt
 def js(
     x: Any,

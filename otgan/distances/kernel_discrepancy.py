@@ -21,6 +21,7 @@ from otgan.distances.words import number
 from otgan.form import Form
 from otgan.mistakes import WrongValueError
 from otgan.pair import Pair, pair
+from otgan.quiet import quiet
 from otgan.spelling import answer_misspelt
 
 __all__ = ["METRIC", "mmd"]
@@ -45,6 +46,7 @@ _OPTIONS = {
 }
 
 
+@quiet
 @answer_misspelt
 def mmd(
     x: Any,

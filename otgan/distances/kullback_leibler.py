@@ -10,6 +10,7 @@ from otgan.distances.distance import Distance
 from otgan.distances.divergence import Divergence
 from otgan.distances.findings import Caveat, Findings, Stage
 from otgan.pair import pair
+from otgan.quiet import quiet
 from otgan.spelling import answer_misspelt
 
 __all__ = ["METRIC", "kl"]
@@ -18,6 +19,7 @@ _MANY = 10
 """Dimensions from which on estimates by nearest neighbors are far off where densities barely overlap."""
 
 
+@quiet
 @answer_misspelt
 def kl(
     x: Any,

@@ -20,6 +20,7 @@ from otgan.distances.words import number
 from otgan.form import Form
 from otgan.options import check_power
 from otgan.pair import Pair, pair
+from otgan.quiet import quiet
 from otgan.result import root
 from otgan.spelling import answer_misspelt
 
@@ -40,6 +41,7 @@ _UNIT = 2.0**-52
 """The distance from 1 to the next number of float64."""
 
 
+@quiet
 @answer_misspelt
 def sliced(
     x: Any, y: Any, a: Any = None, b: Any = None, *, p: float = 2, projections: int = 200, seed: int = 0

@@ -6,11 +6,13 @@ from typing import Any
 
 from otgan.distances.divergence import Divergence
 from otgan.pair import pair
+from otgan.quiet import quiet
 from otgan.spelling import answer_misspelt
 
 __all__ = ["METRIC", "tv"]
 
 
+@quiet
 @answer_misspelt
 def tv(
     x: Any,

@@ -146,7 +146,7 @@ def _kl(x: Array, y: Array, k: int) -> Array:
 
 
 def _excess(x: Array, y: Array, k: int) -> Array:
-    """Estimate E_P log(p / m), where x are samples of P; neither tensor requires gradients."""
+    """Estimate E_P log(p / m), where x are samples of P; neither has a graph."""
     n, m = len(x), len(y)
     own, other = _index(x), _index(y)
     # Distances that are equal may be computed a few roundings apart: a ball holds what lies on its boundary.

@@ -87,11 +87,16 @@ class Settings:
         else:
             given = "epsilon" if epsilon is not None else "blur"
             strength = _spread(found, points, given)
-            if bool((strength / form.scale < _LEAST).any()):
+            if not bool((strength / form.scale >= _LEAST).all()):
                 raise OutOfRangeError(
                     f"{given} is less than {_LEAST:.0e} of the costs, which float64 cannot tell from 0: raise it, or "
                     "leave it out of otgan.transport for exact transport"
                 )
+        if not bool(torch.isfinite(strength).all()):
+            raise OutOfRangeError(
+                "the mean cost, of which epsilon is a twentieth, is beyond the range of float64: divide the samples, or what "
+                "a function returns, by a length of their own order"
+            )
         least = least_of(form.x.whole.dtype)
         if bool((strength < least).any()):
             kind = str(form.x.whole.dtype).removeprefix("torch.")

@@ -30,7 +30,7 @@ __all__ = ["solve_certified"]
 Ints = NDArray[np.int64]
 
 _NEAREST = 16
-"""SparsePlan of least reduced cost that every point contributes to the first restricted problem."""
+"""Arcs of least reduced cost that every point contributes to the first restricted problem."""
 
 _GAP = 1e-12
 """Duality gap, relative to the mean cost, that ends the search: rounding alone leaves about a tenth of it."""
@@ -178,7 +178,7 @@ def _generate(problem: _Problem, deadline: Deadline) -> tuple[Ints, Ints, Floats
 
 
 def _nearest(problem: _Problem, f: Tensor, g: Tensor) -> Ints:
-    """SparsePlan of least reduced cost of every point of either side, as sorted codes i·m + j."""
+    """Arcs of least reduced cost of every point of either side, as sorted codes i·m + j."""
     m = len(g)
     codes = []
     best: tuple[Tensor, Tensor] | None = None

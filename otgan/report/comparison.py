@@ -21,6 +21,7 @@ from otgan.mistakes import OutOfRangeError, WrongValueError
 from otgan.options import WrongKindError, flag, shown, whole_number
 from otgan.pair import Pair, pair
 from otgan.plain import plain as safe
+from otgan.quiet import quiet
 from otgan.report.caveats import caveats
 from otgan.report.report import Report
 from otgan.report.uncertainty import noise_floor, permutation_null
@@ -33,6 +34,7 @@ _SETS = 2
 """How many sets are compared."""
 
 
+@quiet
 @answer_misspelt
 def compare(
     x: Any,

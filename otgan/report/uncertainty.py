@@ -67,4 +67,4 @@ def _size(side: Measure) -> int:
 
 def _take(side: Measure, rows: NDArray[np.int64]) -> Measure:
     """Return some samples of an unweighted measure as a measure."""
-    return Measure.of(side.points[0, beside(rows, side.points)])
+    return replace(Measure.of(side.points[0, beside(rows, side.points)]), numpy=side.numpy)

@@ -7,6 +7,7 @@ import torch
 from scipy.spatial.distance import cdist
 
 import otgan
+from otgan.costs import precomputed
 from tests.problems import cloud, simplex_weights
 
 X, Y = cloud(12, 3), cloud(9, 3, seed=1) + 0.5
@@ -199,3 +200,36 @@ def test_points_start_no_matrix_and_a_matrix_no_points():
         otgan.transport(C[:2, :2], cost="precomputed", epsilon=0.5, init=of_points)
     with pytest.raises(ValueError, match="init must be between points where the problem is"):
         otgan.transport([-40.0, 0.5], [1.0, 2.0], p=1, epsilon=0.5, init=of_costs)
+
+
+def test_matrices_and_weights_of_several_libraries_go_where_the_tensors_are():
+    C = [np.arange(6.0).reshape(2, 3), np.ones((3, 3))]
+    expected = otgan.emd(C, cost="precomputed").tolist()
+    for mixed in ([torch.from_numpy(C[0]), C[1]], [C[0], torch.from_numpy(C[1])]):
+        assert otgan.emd(mixed, cost="precomputed").tolist() == expected
+    x, y = (torch.from_numpy(cloud(n, 2, seed=n)) for n in (4, 3))
+    weights = [[1.0, 2, 3, 4], torch.ones(3)]
+    found = otgan.emd([x, x[:3]], [y, y], weights)
+    assert found[0].item() == pytest.approx(otgan.emd(x, y, weights[0]).item(), rel=1e-12)
+    again = otgan.emd([x, x[:3]], [y, y], [np.array(weights[0]), torch.ones(3)])
+    assert again.tolist() == found.tolist()
+
+
+def test_a_read_only_matrix_is_copied_once(monkeypatch):
+    C = np.abs(cloud(40, 30))
+    C.flags.writeable = False
+    copies = []
+    real = precomputed.beside
+    monkeypatch.setattr(precomputed, "beside", lambda *both: copies.append(1) or real(*both))
+    assert otgan.transport(C, cost="precomputed", epsilon=0.5, backend="streamed").converged
+    assert len(copies) < 8
+
+
+def test_the_gradient_in_a_matrix_cannot_be_differentiated_in_the_weights_in_silence():
+    C, a = torch.rand(4, 3, dtype=torch.float64), torch.full((4,), 0.25, dtype=torch.float64)
+    C.requires_grad_()
+    a.requires_grad_()
+    value = otgan.sinkhorn(C, a=a, cost="precomputed", epsilon=0.5)
+    (slope,) = torch.autograd.grad(value, C, create_graph=True)
+    with pytest.raises(RuntimeError, match="differentiable once"):
+        torch.autograd.grad(slope.square().sum(), a)
