@@ -50,8 +50,8 @@ _TILE = 2**20
 class Custom(Cost):
     """C = function(x, y)^p for a function of blocks of points, (k, d) and (l, d), that returns (k, l) distances >= 0.
 
-    It is given what the caller gave, NumPy arrays or tensors, of the same type and on the same device; copies, without
-    a graph, but where a gradient is asked for. Its values are taken to be right to 16 units in the last place of the
+    It is given what the caller gave, NumPy arrays or tensors, of the same type and on the same device; copies, which
+    have a graph where a gradient is asked for. Its values are taken to be right to 16 units in the last place of the
     largest. Nothing else is known of it: no bounds between boxes, no symmetry, no definiteness.
 
     Attributes
@@ -177,7 +177,7 @@ class Custom(Cost):
         if self.numpy:
             return self.block(x, y)
         found = [
-            (self.function(*(side.to(self.device, self.dtype) for side in both)).double() / self.unit)
+            (self.function(*(side.to(self.device, self.dtype, copy=True) for side in both)).double() / self.unit)
             ** self.p
             for both in zip(x, y, strict=True)
         ]

@@ -47,6 +47,12 @@ def test_functions_get_the_callers_kind_of_array_and_may_change_it():
     expected = otgan.emd(X, Y, cost="cityblock")
     assert otgan.emd(x, y, cost=spoiling) == pytest.approx(expected, rel=1e-12)
     np.testing.assert_array_equal(x, X)
+    tensors = torch.tensor(X), torch.tensor(Y)
+    for needs in (False, True):
+        given = [each.clone().requires_grad_(needs) for each in tensors]
+        assert otgan.emd(*given, cost=spoiling).item() == pytest.approx(expected, rel=1e-12)
+        assert all(map(torch.equal, given, tensors))
+    seen = [each for each in seen if each[1] != torch.float64]
     found = otgan.emd(torch.from_numpy(X).float(), torch.from_numpy(Y).float(), cost=spoiling)
     assert float(found) == pytest.approx(expected, rel=1e-6)
     assert set(seen) == {(np.ndarray, np.dtype("float64"), 3), (torch.Tensor, torch.float32, 3)}
