@@ -65,9 +65,9 @@ class Problem:
 
         from otgan.gradients import value_of
 
-        value = value_of(coupling, both)
         if not torch.is_grad_enabled():
-            return value
+            return value_of(coupling, both)
+        value = value_of(coupling, both, cost.own(both))
         length = as_tensor(self.form.length, value.device)
         unit = length**cost.p if self.rooted else torch.ones_like(length)
         own = cost.own_slope(coupling, both, unit)

@@ -322,6 +322,11 @@ class Cost(ABC):
             in_x[part], in_y[part] = pulls[0][0], pulls[1][0]
         return in_x, in_y
 
+    def own(self, pair: Pair) -> tuple[Any, ...]:
+        """Tensors with a graph to what the cost itself is made of, a matrix or parameters; none where that needs no gradient."""
+        del pair
+        return ()
+
     def own_slope(self, coupling: Planned, pair: Pair, unit: Array) -> Array | None:
         """A term of value 0 whose gradient is that of ⟨P, C⟩ / unit, at fixed P, in what the cost itself is made of.
 

@@ -177,7 +177,10 @@ class Custom(Cost):
         if self.numpy:
             return self.block(x, y)
         found = [
-            (self.function(*(side.to(self.device, self.dtype, copy=True) for side in both)).double() / self.unit)
+            (
+                self.function(*(side.to(self.device, self.dtype, copy=True) for side in both)).double()
+                / self.unit
+            )
             ** self.p
             for both in zip(x, y, strict=True)
         ]
@@ -193,9 +196,16 @@ class Custom(Cost):
             )
         return pulls
 
+    def own(self, pair: Pair) -> tuple[Any, ...]:
+        """Some values of the function, where they have a graph to its parameters."""
+        if self.numpy:
+            return ()
+        values = self.differentiable(pair.x.points.detach()[:, :1], pair.y.points.detach()[:, :1])
+        return (values,) if values.requires_grad else ()
+
     def own_slope(self, coupling: Planned, pair: Pair, unit: Array) -> Array | None:
         """Let gradients reach the parameters of the function, block by block, computed anew on the way back."""
-        if self.numpy:
+        if not self.own(pair):
             return None
         import torch
         from torch.utils.checkpoint import checkpoint
@@ -203,8 +213,6 @@ class Custom(Cost):
         from otgan.autograd import once
 
         x, y = pair.x.points.detach(), pair.y.points.detach()
-        if not self.differentiable(x[:, :1], y[:, :1]).requires_grad:
-            return None
         plan = as_tensor(coupling.plan(), x.device)
         parts = (pair.x.points, pair.y.points, pair.x.weights, pair.y.weights)  # on which the plan depends
 

@@ -232,13 +232,20 @@ class Precomputed(Cost):
         """The costs, which depend on no points."""
         return self.block(x.detach(), y.detach())
 
+    def own(self, pair: Pair) -> tuple[Any, ...]:
+        """The matrix, where it was given with a graph."""
+        del pair
+        given = self.given
+        return (given,) if given is not None and is_tensor(given) and given.requires_grad else ()
+
     def own_slope(self, coupling: Planned, pair: Pair, unit: Array) -> Array | None:
         """Let gradients reach the matrix: that of ⟨P, C⟩ in C is P."""
-        given = self.given
-        if given is None or not is_tensor(given) or not given.requires_grad:
+        own = self.own(pair)
+        if not own:
             return None
         from otgan.autograd import once
 
+        (given,) = own
         wide = given.double()
         plan = once(as_tensor(coupling.plan(), given.device), wide, pair.x.weights, pair.y.weights)
         return (plan * (wide - wide.detach())).sum((1, 2)) / unit

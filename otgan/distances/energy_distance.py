@@ -15,7 +15,6 @@ from otgan.distances.pairs import mean_over_pairs
 from otgan.distances.scaled import lengths, normalized
 from otgan.distances.terms import Terms
 from otgan.form import Form
-from otgan.measure import Measure
 from otgan.pair import Pair
 from otgan.quiet import quiet
 from otgan.spelling import answer_misspelt
@@ -77,17 +76,36 @@ def energy(x: Any, y: Any = None, a: Any = None, b: Any = None, *, cost: Any = "
 def _energy(both: Pair, distance: Cost) -> Tensor:
     """The energy distance of each problem, shape (B,)."""
     inside, form = normalized(both, distance)
-    x, y, cost = inside.x, inside.y, form.cost
-    within_x, within_y = cost.of_selves()
-    cross = _mean(x, y, cost)
-    value = 2 * cross - (_mean(x, x, within_x) + _mean(y, y, within_y))
+    differs = torch.is_grad_enabled() and not both.numpy
+    parts, slopes = [], []
+    for share, cost, rule, here, there in zip(
+        (2, -1, -1),
+        (form.cost, *form.cost.of_selves()),
+        (distance, *distance.of_selves()),
+        _terms(inside),
+        _terms(both),
+        strict=True,
+    ):
+        own = rule.own(there) if differs else ()
+        parts.append(share * _mean(here, cost, own))
+        slope = rule.own_slope(_Independent(there), there, torch.ones_like(form.length)) if own else None
+        if slope is not None:
+            slopes.append(share * slope)
+    value = parts[0] + (parts[1] + parts[2])
     found: Tensor = lengths(value.clamp_min(0) if distance.definite else value, form.length, both.x.dtype)
-    own = _own_slope(both, distance) if torch.is_grad_enabled() and not both.numpy else None
-    return found if own is None else found + own
+    for slope in slopes:
+        found = found + slope
+    return found
 
 
-def _mean(x: Measure, y: Measure, cost: Cost) -> Tensor:
-    return mean_over_pairs(x.points, y.points, x.weights, y.weights, _itself, cost=cost)
+def _terms(both: Pair) -> tuple[Pair, Pair, Pair]:
+    """The measures of the three terms: x with y, x with itself, y with itself."""
+    return both, Pair(both.x, both.x), Pair(both.y, both.y)
+
+
+def _mean(both: Pair, cost: Cost, own: tuple[Tensor, ...]) -> Tensor:
+    x, y = both.x, both.y
+    return mean_over_pairs(x.points, y.points, x.weights, y.weights, _itself, cost=cost, own=own)
 
 
 def _itself(distance: Tensor) -> Tensor:
@@ -98,25 +116,12 @@ def _itself(distance: Tensor) -> Tensor:
 class _Independent:
     """Two measures whose points are paired independently: what the means are over."""
 
-    a: Tensor
-    b: Tensor
+    both: Pair
 
     def plan(self) -> Tensor:
         """The product of the weights, (B, n, m)."""
-        return self.a.detach()[:, :, None] * self.b.detach()[:, None]
-
-
-def _own_slope(both: Pair, distance: Cost) -> Tensor | None:
-    """A term of value 0, with the gradient in whatever the distance itself is made of; None where that needs none."""
-    x, y = both.x, both.y
-    one = torch.ones(both.count, dtype=torch.float64, device=x.device)
-    within_x, within_y = distance.of_selves()
-    parts = [
-        (share, cost.own_slope(_Independent(here.weights, there.weights), Pair(here, there), one))
-        for share, cost, here, there in ((2, distance, x, y), (-1, within_x, x, x), (-1, within_y, y, y))
-    ]
-    held = [share * part for share, part in parts if part is not None]
-    return sum(held[1:], held[0]) if held else None
+        a, b = self.both.x.weights.detach(), self.both.y.weights.detach()
+        return a[:, :, None] * b[:, None]
 
 
 class _Energy(Length):

@@ -29,6 +29,7 @@ def mean_over_pairs(
     function: Function,
     *,
     cost: Cost = DISTANCE,
+    own: tuple[Tensor, ...] = (),
     distinct: bool = False,
 ) -> Tensor:
     """Σᵢⱼ aᵢ bⱼ function(d(xᵢ, yⱼ)) of each problem, shape (B,), differentiable once in points and weights.
@@ -43,10 +44,12 @@ def mean_over_pairs(
         Of distances, (B, k, m), differentiable.
     cost : Cost
         The distance d.
+    own : tuple of Tensor
+        What the distance itself is made of, or depends on: gradients cannot be differentiated in it.
     distinct : bool
         Leave out the pairs of one place in both lists, i = j.
     """
-    found: Tensor = _Mean.apply(x, y, a, b, function, cost, distinct)
+    found: Tensor = _Mean.apply(x, y, a, b, function, cost, own, distinct)
     return found
 
 
@@ -69,6 +72,7 @@ class _Mean(torch.autograd.Function):
         b: Tensor,
         function: Function,
         cost: Cost,
+        own: tuple[Tensor, ...],
         distinct: bool,
     ) -> Tensor:
         f, g = torch.empty_like(a), torch.zeros_like(b)
@@ -78,7 +82,7 @@ class _Mean(torch.autograd.Function):
             f[:, rows] = (values @ b[..., None])[..., 0]
             g += (a[:, None, rows] @ values)[:, 0]
         ctx.save_for_backward(x, y, a, b, f, g)
-        ctx.function, ctx.cost, ctx.distinct = function, cost, distinct
+        ctx.function, ctx.cost, ctx.own, ctx.distinct = function, cost, own, distinct
         return (a * f).sum(1)
 
     @staticmethod
@@ -89,12 +93,10 @@ class _Mean(torch.autograd.Function):
             held = x.detach(), y.detach(), a.detach(), b.detach()
             found[:2] = _forces(*held, upstream.detach(), ctx.function, ctx.cost, ctx.distinct)
         if torch.is_grad_enabled():  # create_graph=True
-            found = [None if each is None else once(each, x, y, a, b) for each in found]
+            found = [None if each is None else once(each, x, y, a, b, *ctx.own) for each in found]
         return (
             *(each if need else None for each, need in zip(found, ctx.needs_input_grad, strict=False)),
-            None,
-            None,
-            None,
+            *[None] * 4,
         )
 
 

@@ -236,3 +236,30 @@ def test_a_small_problem_beside_a_large_one_keeps_its_bounds():
         otgan.sinkhorn(
             np.stack([z, z * 1e100]), np.stack([w, w * 1e100]), cost=cdist, p=2, epsilon=[0.1, 1e199]
         )
+
+
+@pytest.mark.parametrize("form", ["function", "matrix"])
+@pytest.mark.parametrize("distance", ["emd", "sinkhorn", "sinkhorn_divergence", "energy"])
+def test_gradients_cannot_be_differentiated_in_what_the_cost_is_made_of_in_silence(distance, form):
+    scale = torch.tensor(1.5, dtype=torch.float64, requires_grad=True)
+    x, y = (torch.tensor(each[:4]) for each in (X, Y))
+    a = torch.full((4,), 0.25, dtype=torch.float64, requires_grad=True)
+    options = {"epsilon": 1.0} if distance.startswith("sinkhorn") else {}
+    if form == "function":
+        x.requires_grad_()
+        sides, inputs = (x, y), (x, a)
+        options["cost"] = lambda u, v: scale * (u[:, None] - v).square().sum(-1)
+    else:
+        blocks = [(each[0][:, None] - each[1]).square().sum(-1) * scale for each in ((x, y), (x, x), (y, y))]
+        sides = (tuple(blocks) if distance in {"sinkhorn_divergence", "energy"} else blocks[0],)
+        inputs, options["cost"] = (a,), "precomputed"
+    value = getattr(otgan, distance)(*sides, a=a, **options)
+    for wanted in inputs:
+        (slope,) = torch.autograd.grad(value, wanted, create_graph=True)
+        with pytest.raises(RuntimeError, match="differentiable once"):
+            torch.autograd.grad(slope.square().sum(), scale, retain_graph=True)
+    if distance == "sinkhorn" and form == "function":  # in the points there is a second derivative
+        (slope,) = torch.autograd.grad(value, x, create_graph=True)
+        (second,) = torch.autograd.grad(slope.square().sum(), x)
+        assert torch.isfinite(second).all()
+        assert second.abs().max() > 0
