@@ -188,10 +188,12 @@ class Cost(ABC):
         return namespace(x).concat(parts) if parts else zeros(0, x, x.dtype)
 
     def rough_tiles(self, x: Array, y: Array, entries: int) -> Iterator[tuple[slice, Array]]:
-        """Yield (rows, costs of those rows) between points of shape (n, d) and (m, d), in their type, as fast as can be."""
-        xp = namespace(x)
+        """Yield (rows, costs of those rows) between points of shape (n, d) and (m, d), in float32, as fast as can be.
+
+        The points are in float64: what is far apart may be beyond float32 though its cost is not.
+        """
         for rows in tiles_of(len(x), len(y), entries):
-            yield rows, xp.astype(self.block(x[None, rows], y[None])[0], x.dtype, copy=False)
+            yield rows, self.block(x[None, rows], y[None])[0].float()
 
     def exponents(
         self,

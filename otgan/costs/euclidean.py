@@ -92,8 +92,8 @@ class Euclidean(Norm):
         return self.p == SQUARES
 
     def rough_tiles(self, x: Array, y: Array, entries: int) -> Iterator[tuple[slice, Array]]:
-        """Yield blocks as accurate as the expansion is in the type of the points."""
-        left, right = factors(x, y)
+        """Yield blocks as accurate as the expansion is in float32."""
+        left, right = factors(x.float(), y.float())
         right = right.T.contiguous()
         for rows in tiles_of(len(x), len(y), entries):
             yield rows, power_of((left[rows] @ right).clamp_min_(0), self.p)

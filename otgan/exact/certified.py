@@ -182,7 +182,7 @@ def _nearest(problem: _Problem, f: Tensor, g: Tensor) -> Ints:
     m = len(g)
     codes = []
     best: tuple[Tensor, Tensor] | None = None
-    for rows, cost in problem.cost.rough_tiles(problem.x.float(), problem.y.float(), _ROUGH_TILE):
+    for rows, cost in problem.cost.rough_tiles(problem.x, problem.y, _ROUGH_TILE):
         reduced = cost - g
         k = min(_NEAREST, m)
         j = reduced.topk(k, 1, largest=False, sorted=False).indices

@@ -48,7 +48,7 @@ def approximate_potentials(
 
     Parameters
     ----------
-    x, y : Tensor, shapes (n, d) and (m, d)
+    x, y : Tensor, shapes (n, d) and (m, d), float64
         Such that the mean cost is about 1.
     a, b : ndarray, shapes (n,) and (m,)
         Positive weights.
@@ -57,7 +57,7 @@ def approximate_potentials(
         After it potentials are as good as they are: sweeps are left out.
     """
     weight_x, weight_y = (torch.from_numpy(w.astype(np.float32)) for w in (a, b))
-    return _coarse_to_fine(x.float(), y.float(), weight_x, weight_y, cost, np.random.default_rng(0), deadline)
+    return _coarse_to_fine(x, y, weight_x, weight_y, cost, np.random.default_rng(0), deadline)
 
 
 def _coarse_to_fine(

@@ -90,6 +90,13 @@ def test_values_whose_powers_leave_the_range_are_an_error(scale):
     assert otgan.emd(x, y, cost=distance, p=5) == pytest.approx(2 * scale, rel=1e-12)
 
 
+def test_points_beyond_single_precision_reach_the_function_as_they_are():
+    x, y = 1e140 * X, 1e140 * Y
+    exact = otgan.emd(x, y, A, B, cost=cdist)
+    certified = otgan.transport(x, y, A, B, cost=cdist, backend="certified")
+    assert certified.distance == pytest.approx(exact, rel=1e-12)
+
+
 def test_a_function_of_tensors_must_return_one():
     with pytest.raises(TypeError, match="caller's kind of array, got ndarray"):
         otgan.emd(torch.from_numpy(X), torch.from_numpy(Y), cost=lambda x, y: cdist(x.numpy(), y.numpy()))
