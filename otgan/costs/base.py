@@ -88,6 +88,9 @@ class Cost(ABC):
     expands: ClassVar[bool] = False
     """Whether blocks are faster, and less accurate, where they do not come from differences."""
 
+    order: ClassVar[float | None] = None
+    """Order of the norm that it is a power of, 1, 2 or infinity: then compiled loops form it from coordinates."""
+
     embedded: ClassVar[bool] = True
     """Whether there are points, which have means and gradients."""
 
@@ -319,8 +322,8 @@ class Cost(ABC):
         in_x, in_y = torch.zeros_like(x), torch.zeros_like(y)
         for start in range(0, len(x), _DIAGONAL):
             part = slice(start, start + _DIAGONAL)
-            weights = torch.diag_embed(mass[None, part])
-            pulls = self.gradients(x[None, part], y[None, part], weights, weights)
+            here, there = x[None, part], y[None, part]
+            pulls = self.gradients(here, there, torch.diag_embed(mass[None, part]), self.block(here, there))
             in_x[part], in_y[part] = pulls[0][0], pulls[1][0]
         return in_x, in_y
 

@@ -187,14 +187,23 @@ class Custom(Cost):
         return namespace(found[0]).stack(found).to(x.device)
 
     def gradients(self, x: Array, y: Array, mass: Array, cost: Array) -> tuple[Array, Array]:
-        """Gradients by automatic differentiation, which must be numbers."""
-        pulls = super().gradients(x, y, mass, cost)
+        """Gradients by automatic differentiation, which must be numbers.
+
+        What goes back through the function is of order one: in its own precision there may be no room for more.
+        """
+        force = mass.mul_(self.p / self.unit)
+        if self.p != 1:
+            force = force.mul_(cost.pow((self.p - 1) / self.p))
+        most = force.amax((1, 2))
+        most = most.where(most > 0, 1.0)[:, None, None]
+        values = replace(self, p=1.0, unit=1.0)
+        pulls = [most * pull for pull in super(Custom, values).gradients(x, y, force / most, cost)]
         if not all(bool(each.isfinite().all()) for each in pulls):
             raise WrongValueError(
                 "the derivative of the cost must be finite, got NaN or infinity: where points coincide, make it so, "
                 "as torch.cdist does, or add a little under roots"
             )
-        return pulls
+        return pulls[0], pulls[1]
 
     def own(self, pair: Pair) -> tuple[Any, ...]:
         """Some values of the function, where they have a graph to its parameters."""

@@ -125,6 +125,15 @@ def test_gradients_in_points_and_weights_are_those_of_the_named_cost(backend, re
         np.testing.assert_allclose(own, named, rtol=1e-6, atol=1e-9)
 
 
+def test_gradients_of_far_points_in_single_precision_are_those_of_the_named_cost():
+    found = []
+    for power, cost in ((1, {"cost": lambda x, y: torch.cdist(x, y).square(), "p": 1.5}), (2, {"p": 3})):
+        x = torch.tensor([[0.0], [1.0], [1e13]], requires_grad=True)
+        distance = otgan.emd(x, torch.tensor([[2.0], [3.0], [0.5]]), **cost)
+        found.append(*torch.autograd.grad(distance**power, x))
+    torch.testing.assert_close(*found, rtol=1e-4, atol=0)
+
+
 def test_second_derivatives_are_those_of_the_named_cost():
     results = []
     for options in ({"p": 2}, {"cost": lambda x, y: ((x[:, None] - y) ** 2).sum(-1)}):
