@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-from otgan.namespace import Array, beside
+from otgan.namespace import Array, beside, ones
 
 __all__ = ["STEEPEST", "Coupling", "Solved", "center"]
 
@@ -71,6 +71,11 @@ class Coupling(ABC):
     @abstractmethod
     def bounds(self) -> tuple[Array, Array]:
         """Certified lower and upper bounds of the exact cost min ⟨P, C⟩, each of shape (B,)."""
+
+    @property
+    def per_cost(self) -> Array:
+        """Derivative of the value by the cost ⟨P, C⟩ in the caller's units, shape (B,)."""
+        return ones(len(self.value), self.value)
 
     @abstractmethod
     def point_gradients(self) -> tuple[Array, Array]:

@@ -25,14 +25,11 @@ class Problem:
     cost : Cost
         In the caller's units.
     form : NormalForm
-    rooted : bool
-        Whether values are in units of the form's length to the power p.
     """
 
     pair: Pair
     cost: Cost
     form: NormalForm
-    rooted: bool = False
 
     @classmethod
     def of(
@@ -51,7 +48,7 @@ class Problem:
         """
         both, fitted = resolve(cost, p, power).pose(x, y, a, b)
         # Exact solvers work with NumPy.
-        return cls(both, fitted, NormalForm.of(both.as_arrays(), fitted, rooted=rooted), rooted)
+        return cls(both, fitted, NormalForm.of(both.as_arrays(), fitted, rooted=rooted))
 
     def value(self, coupling: Coupling) -> Array:
         """Value of the solution, shape (B,), with gradients in whatever the caller's input is made of."""
@@ -68,9 +65,7 @@ class Problem:
         if not torch.is_grad_enabled():
             return value_of(coupling, both)
         value = value_of(coupling, both, cost.own(both))
-        length = as_tensor(self.form.length, value.device)
-        unit = length**cost.p if self.rooted else torch.ones_like(length)
-        own = cost.own_slope(coupling, both, unit)
+        own = cost.own_slope(coupling, both, 1 / as_tensor(coupling.per_cost, value.device))
         return value if own is None else value + own
 
     def scalar(self, values: Array) -> Any:

@@ -108,7 +108,13 @@ class Custom(Cost):
                 "length, does so by itself)"
             )
         unit = float(power_of_two(sizes.max()))
-        return Normal(replace(self, unit=unit), plain.origin, plain.unit, unit * plain.length)
+        # Where all costs are 0 they are so in every unit, and an ε stays what it is.
+        lengths = [1.0 if self._vanishes(*both) else unit for both in zip(x, y, strict=True)]
+        return Normal(replace(self, unit=unit), plain.origin, plain.unit, beside(np.array(lengths), x))
+
+    def _vanishes(self, x: Array, y: Array) -> bool:
+        """Whether the function is 0 for all pairs of one problem; it stops at the first block where it is not."""
+        return not any(bool(self._values(x[rows], y).any()) for rows in tiles_of(len(x), len(y), _TILE))
 
     def _largest(self, x: Array, y: Array) -> Array:
         """The largest value of each problem among those of some rows, shape (B,), float64."""

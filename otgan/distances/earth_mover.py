@@ -16,12 +16,11 @@ from otgan.distances.words import number
 from otgan.exact.simplex import import_pot
 from otgan.exact.solver import solve_exact
 from otgan.mistakes import OutOfRangeError
-from otgan.namespace import beside
 from otgan.options import check_time_limit
 from otgan.pair import Pair
 from otgan.problem import Problem
 from otgan.quiet import quiet
-from otgan.result import root
+from otgan.rooted import Rooted
 from otgan.solve import transport
 from otgan.spelling import answer_misspelt
 from otgan.status import ConvergenceError, Status
@@ -102,8 +101,7 @@ def emd(
             "points that carry the distance are so near, beside others so far away, that their differences vanish in "
             "float64: leave out, or compare apart, the points that are far"
         )
-    value = problem.value(form.restore(inner))
-    return problem.scalar(lengths(root(value, power), beside(form.length, value), problem.pair.x.dtype))
+    return problem.scalar(lengths(problem.value(Rooted(inner, form, None)), problem.pair.x.dtype))
 
 
 class _EarthMover(Length):

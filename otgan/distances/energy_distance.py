@@ -92,7 +92,7 @@ def _energy(both: Pair, distance: Cost) -> Tensor:
         if slope is not None:
             slopes.append(share * slope)
     value = parts[0] + (parts[1] + parts[2])
-    found: Tensor = lengths(value.clamp_min(0) if distance.definite else value, form.length, both.x.dtype)
+    found: Tensor = lengths((value.clamp_min(0) if distance.definite else value) * form.length, both.x.dtype)
     for slope in slopes:
         found = found + slope
     return found

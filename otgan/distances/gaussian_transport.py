@@ -76,7 +76,7 @@ def _bures(both: Pair) -> Tensor:
     """The distance of each problem, shape (B,)."""
     inside, unit = in_units(both)
     square: Tensor = _Square.apply(inside.x.points, inside.y.points, inside.x.weights, inside.y.weights)
-    return lengths(root(square, 2), unit, both.x.dtype)
+    return lengths(root(square, 2) * unit, both.x.dtype)
 
 
 class _Square(torch.autograd.Function):

@@ -66,15 +66,14 @@ def normalized(both: Pair, cost: Cost) -> tuple[Pair, NormalForm]:
     return Pair(scaled(both.x), scaled(both.y)), form
 
 
-def lengths(value: Array, unit: Array, dtype: Any) -> Array:
-    """Return lengths in the units of the samples, shape (B,).
+def lengths(found: Array, dtype: Any) -> Array:
+    """Return lengths in the units of the samples, shape (B,), as they are.
 
     Raises
     ------
     OverflowError
         If they are beyond the type of the samples.
     """
-    found = value * unit
     in_type(detached(found), dtype)
     if not bool(namespace(found).isfinite(detached(found)).all()):
         raise OutOfRangeError(

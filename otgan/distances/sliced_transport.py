@@ -104,7 +104,7 @@ def directions(d: int, projections: int, seed: int) -> Tensor:
 def _sliced(both: Pair, p: float, projections: int, seed: int) -> Tensor:
     """The distance of each problem, shape (B,)."""
     costs, unit = _costs(both, p, projections, seed)
-    return lengths(root(costs.mean(1), p), unit, both.x.dtype)
+    return lengths(root(costs.mean(1), p) * unit, both.x.dtype)
 
 
 def _costs(both: Pair, p: float, projections: int, seed: int) -> tuple[Tensor, Tensor]:

@@ -28,8 +28,11 @@ _SOLVABLE = 2**20
 """Costs up to which it is."""
 
 
-_SHIFTED = 1e-9
+_SHIFTED = 1e-13
 """Rounding of an exponent by the shift of the potentials from which on the error is measured anew."""
+
+_CENTERED = 16
+"""Roundings of the largest potential by which those that are centered already move when they are centered again."""
 
 
 class EntropicPlan(Solved):
@@ -40,12 +43,15 @@ class EntropicPlan(Solved):
         self.a, self.b, self.epsilon, self.rho = problem.a, problem.b, problem.epsilon, problem.rho
         self.balanced, self.backend, self.p = problem.balanced, self.geometry.name, self.geometry.rule.p
         self.excess, self.error, self.iterations = solution.excess, solution.error, solution.iterations
-        f, g = solution.f, solution.g
-        # A shift rounds every potential as the largest is rounded, and with them the exponents.
-        shifted = UNIT * (f.abs().amax(1) + g.abs().amax(1)) > _SHIFTED * problem.epsilon
-        f, g = center(f, g, self.a, self.b) if self.balanced else (f, g)
+        f, g, shifted = solution.f, solution.g, torch.zeros_like(solution.error, dtype=torch.bool)
+        if self.balanced:
+            # A shift rounds every potential as the largest is rounded, and with them the exponents.
+            rounding = UNIT * (f.abs().amax(1) + g.abs().amax(1))
+            centered, g = center(f, g, self.a, self.b)
+            moved = (centered - f).abs().amax(1) > _CENTERED * rounding
+            f, shifted = centered, moved & (rounding > _SHIFTED * problem.epsilon)
         self.f, self.g, self.lost = legible(problem, f, g)
-        unknown = self.lost | ~torch.isfinite(self.excess + self.error) | (shifted & self.balanced)
+        unknown = self.lost | ~torch.isfinite(self.excess + self.error) | shifted
         if bool(unknown.any()):
             self._measure(unknown)
         self.value = self._objective()

@@ -65,12 +65,26 @@ class ExactPlan(Solved):
 
     @cached_property
     def lost(self) -> Array:
-        """Which problems have differences, beside far larger ones, whose costs underflow and are the whole value."""
+        """Which problems have differences, beside far larger ones, whose costs underflow and are the whole value.
+
+        Between a measure and itself nothing is: however its points were matched, the value is 0.
+        """
         small = self.value < _VISIBLE * self.cost.underflow(self._x.shape[2])
         if not small.any():
             return small
         k, _, _, _ = self._indices
-        return small & (np.bincount(k, self.cost.vanishes(*self._ends), len(self.arcs)) > 0)
+        lost = small & (np.bincount(k, self.cost.vanishes(*self._ends), len(self.arcs)) > 0)
+        for which in np.flatnonzero(lost):
+            lost[which] = not self._is_to_itself(which)
+        return lost
+
+    def _is_to_itself(self, k: int) -> bool:
+        """Whether x and y of a problem are the same weighted points, in any order."""
+        sides = [
+            np.column_stack([p[k][w[k] > 0], w[k][w[k] > 0]])
+            for p, w in ((self._x, self.a), (self._y, self.b))
+        ]
+        return bool(np.array_equal(*(side[np.lexsort(side.T)] for side in sides)))
 
     def linear_cost(self) -> Array:
         """⟨P, C⟩, shape (B,)."""

@@ -548,7 +548,7 @@ def _proved(
     error = np.abs(P.sum(2) - wanted_a).sum(1) + np.abs(P.sum(1) - wanted_b).sum(1)
     lower = _dual(C, a, b, P, f, g, epsilon, inverse)
     # A primal value from above: the plan, moved to the marginals where they are constraints.
-    Q = P
+    Q, unmoved = P, np.zeros_like(lower)
     if balanced:
         for axis, w in ((2, a), (1, b)):
             sums = Q.sum(axis)
@@ -557,6 +557,9 @@ def _proved(
         rest_a, rest_b = np.maximum(a - Q.sum(2), 0), np.maximum(b - Q.sum(1), 0)
         left = np.maximum(rest_a.sum(1), np.finfo(np.longdouble).tiny)
         Q = Q + rest_a[:, :, None] * rest_b[:, None] / left[:, None, None]
+        # What rounding hides of a rest, beside a weight that is large, does not move: its cost may be anything.
+        short = [np.maximum(w - Q.sum(axis), 0) * C.max(axis) for axis, w in ((2, a), (1, b))]
+        unmoved = short[0].sum(1) + short[1].sum(1)
     product = a[:, :, None] * b[:, None]
     linear = (Q * C).sum((1, 2))
     upper = linear + epsilon * _kl(Q, product)
@@ -570,7 +573,7 @@ def _proved(
     # Terms of size ε each: those of the sum of P − ab that expm1 does not take.
     far = np.where(exponent < epsilon[:, None, None] / 2, 0, P + Q + product).sum((1, 2))
     slack = slack + digits * epsilon * far
-    outer = slack + digits * (epsilon * np.abs(_kl(Q, product)) + np.abs(linear))
+    outer = slack + unmoved + digits * (epsilon * np.abs(_kl(Q, product)) + np.abs(linear))
     outer = outer + digits * epsilon * np.where(
         Q > 0,
         Q * np.minimum(np.abs(np.log(np.where(Q > 0, Q, 1))), 1e4) * (exponent >= epsilon[:, None, None] / 2),

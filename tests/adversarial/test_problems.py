@@ -107,6 +107,18 @@ def test_the_entropic_oracle_proves_closed_forms() -> None:
             low, high = (oracles_fraction(v) for v in (found.lower[0], found.upper[0]))
             assert low <= value <= high
             assert high - low <= 1e-12 * value
+    # One target: there is one plan. What a light point far away weighs is less than the rounding of what is sent.
+    mass = np.array(
+        [[2.4551469905181733e-08, 0.014224998163880797, 1.1e-12, 5.7e-11, 0.0012530907963007119, 2.4e-13]]
+    )
+    mass = mass.astype(np.longdouble) / mass.astype(np.longdouble).sum()
+    C = np.array([[3.2e13, 3.2e13, 3.2e13, 3.2e13, 3.2e13, 1e27]], dtype=np.longdouble)[..., None]
+    found = oracles.entropic(
+        C, mass, np.ones((1, 1), dtype=np.longdouble), np.full(1, 1.1e16, dtype=np.longdouble)
+    )
+    value = (mass * C[..., 0]).sum()
+    assert found.lower[0] <= value <= found.upper[0]
+    assert found.upper[0] - found.lower[0] <= 1e-6 * value
     # One point and one, unbalanced: min over the mass m of m c + ε KL(m | ab) + ρ KL(m | a) + ρ KL(m | b).
     a, b, c, epsilon, rho = 0.7, 1.9, 2.5, 0.3, 0.8
     one = np.ones((1, 1), dtype=np.longdouble)

@@ -623,7 +623,7 @@ def test_an_error_that_rounding_never_lets_go_ends_the_solve(
     monkeypatch.setattr(compaction, "TUNING", dataclasses.replace(compaction.TUNING, legible=math.inf))
     x = np.array([[[0.0], [1.0]], [[0.0], [2.0]]])
     with limit(20, cpu=True):
-        t = quiet(otgan.transport, x, x + 0.25, epsilon=0.01, max_iter=max_iter)
+        t = quiet(otgan.transport, x, x + 0.25, epsilon=0.01, max_iter=max_iter, backend="dense")
     np.testing.assert_array_equal(t.marginal_error, 0.5)
     assert otgan.Status.CONVERGED not in t.status
 

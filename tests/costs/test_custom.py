@@ -227,6 +227,14 @@ def test_units_do_not_matter(factor):
     )
 
 
+def test_a_problem_without_costs_beside_large_ones_keeps_its_epsilon():
+    x = np.array([[[0.0], [1e140]], [[7.0], [7.0]]])
+    y = np.array([[[1e140], [3e140]], [[7.0], [7.0]]])
+    t = otgan.transport(x, y, cost=cdist, epsilon=[1e139, 0.1])
+    assert t.marginal_error[1] < 1e-9
+    np.testing.assert_array_equal(t.value[1], 0)
+
+
 def test_batches_ragged_and_with_points_of_weight_zero():
     xs, ys = [X[:5], X[3:12]], [Y[:4], Y[2:9]]
     a = [np.r_[0.0, A[:4]], A[:9]]

@@ -93,6 +93,16 @@ def test_regression_emd_of_a_measure_to_itself_is_zero(one, p, random):
     assert otgan.emd(x, x[order], a, a[order], p=p) <= 1e-6 ** (1 / p) * 1e-3
 
 
+def test_a_measure_is_at_0_from_itself_though_its_differences_underflow():
+    x, a = np.array([[0.0, 0.0], [0.0, 1.0], [0.0, 6.4e-288]]), np.array([1.0, 2.0, 1.0])
+    for order in map(list, itertools.permutations(range(3))):
+        assert otgan.emd(x, x[order]) <= 1e-280
+        t = otgan.transport(x, x[order], a, a[order], p=1)
+        assert t.status == otgan.Status.CONVERGED
+    with pytest.raises(OverflowError):
+        otgan.emd(x, x + [[0.0, 0.0], [0.0, 0.0], [0.0, 1e-288]])
+
+
 @given(measures(2), POWER, st.floats(1e-3, 1e3), st.floats(-50, 50))
 @settings(max_examples=50)
 def test_emd_scales_with_the_points_and_ignores_a_common_shift(pair, p, factor, shift):
@@ -201,3 +211,14 @@ def test_no_graph_is_kept_without_gradients():
     assert not otgan.emd(x, y).requires_grad
     with torch.no_grad():
         assert not otgan.emd(x.requires_grad_(), y).requires_grad
+
+
+@pytest.mark.parametrize("cost", ["euclidean", "chebyshev"])
+def test_gradients_of_near_points_in_large_units_are_those_in_small_ones(cost):
+    x, y = cloud(5, 2), cloud(5, 2) + 1e-11 * cloud(5, 2, seed=1)
+    slopes = []
+    for unit in (1.0, 2.0**960):
+        points = torch.tensor(unit * x, requires_grad=True)
+        slopes.append(*torch.autograd.grad(otgan.emd(points, torch.tensor(unit * y), cost=cost, p=5), points))
+    assert slopes[0].abs().sum() > 0.1
+    torch.testing.assert_close(*slopes, rtol=1e-12, atol=0)

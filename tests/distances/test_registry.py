@@ -170,7 +170,7 @@ def centers(x, y, a=None, b=None):
 def between(both):
     inside, unit = in_units(both)
     middle = [(side.points.amax(1) + side.points.amin(1)) / 2 for side in (inside.x, inside.y)]
-    return lengths((middle[0] - middle[1]).norm(dim=1), unit, both.x.dtype)
+    return lengths((middle[0] - middle[1]).norm(dim=1) * unit, both.x.dtype)
 
 class Centers(Metric):
     symbol = "c"
