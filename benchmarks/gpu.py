@@ -260,19 +260,20 @@ def batch_row(
     problem: Problem, tol: float, peers: Sequence[Contender], plan: Plan, watch: Watch
 ) -> tuple[Cell, ...]:
     """Solve a batch to an error by otgan and by its peers."""
+    from otgan.entropic.problem import Limits
+    from otgan.entropic.problem import Problem as Posed
     from otgan.geometry.triton import TritonGeometry, starter
 
     n, m = problem.shape
     result = _solve(problem, tol, "triton")
     ours = watch.milliseconds(lambda: _solve(problem, tol, "triton"))
     a, b, epsilon = problem.a.double(), problem.b.double(), problem.epsilon.double()
-    geometry = TritonGeometry(problem.x, problem.y, Euclidean(2.0))
-    start = epsilon / RELATIVE
-    kernel = watch.milliseconds(lambda: starter.start(geometry, a, b, epsilon, start, tol))
-    if not starter.suits(geometry):
+    posed = Posed(TritonGeometry(problem.x, problem.y, Euclidean(2.0)), a, b, epsilon)
+    if not starter.suits(posed):
         raise ValueError(f"the resident kernel does not take {n} x {m} points")
-    found = starter.start(geometry, a, b, epsilon, start, tol)
-    passes = float(found[1].double().mean())
+    begin, limits = epsilon / RELATIVE, Limits(tol, 10**6)
+    kernel = watch.milliseconds(lambda: starter.start(posed, begin, limits))
+    passes = float(starter.start(posed, begin, limits).passes.double().mean())
     limit = 1e3 * batch_limit(n, m, passes * plan.batch)
     times = [peer_time(peer, problem, tol, plan, watch) for peer in peers]
     fastest = min((t for t in times if isinstance(t, float)), default=None)

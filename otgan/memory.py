@@ -19,23 +19,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from otgan.mistakes import WrongKindError, WrongValueError
+from otgan.mistakes import WrongValueError
+from otgan.sizes import parse
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["LITTLE", "VARIABLE", "describe", "empty", "free_memory", "limit", "parse"]
+__all__ = ["LITTLE", "VARIABLE", "available", "empty", "free_memory", "limit"]
 
 VARIABLE = "OTGAN_MEMORY"
 """The environment's budget: how much memory may be taken at most, as :func:`parse` reads it."""
 
-LITTLE = 2**20
-"""Bytes that are not worth a question to the system how much is free, which takes half a millisecond."""
+LITTLE = 2**26
+"""Bytes that are not worth a question to the system how much is free, which takes a millisecond."""
 
 _LARGE = 2**25
 """Bytes from which on the C library gives a block back to the system when it is freed, whatever else is allocated."""
-
-_SIZE = re.compile(r"(\d+\.?\d*|\.\d+)\s*(?:([KMGT])(I?B)?|B)?", re.IGNORECASE | re.ASCII)
 
 _PROCESS = Path("/proc/self")
 
@@ -81,6 +80,20 @@ def free_memory(device: torch.device | None = None) -> int:
     return max(0, min(rooms))
 
 
+def available(need: float, device: torch.device | None = None) -> float:
+    """Bytes that are free, or infinity where so few are needed, and none are budgeted, that the system is not asked.
+
+    Parameters
+    ----------
+    need : float
+        Bytes that are to be taken.
+    device : torch.device, optional
+    """
+    if need <= LITTLE and _budget() is None:
+        return math.inf
+    return free_memory(device)
+
+
 @contextlib.contextmanager
 def limit(size: int | str | None) -> Iterator[None]:
     """Let no more memory be taken than this, from now until the end of the ``with`` block.
@@ -113,52 +126,6 @@ def limit(size: int | str | None) -> Iterator[None]:
     finally:
         # By identity: blocks of two threads need not end in the order in which they began.
         del _limits[next(k for k in reversed(range(len(_limits))) if _limits[k] is inner)]
-
-
-def parse(size: int | str) -> int:
-    """Return a size in bytes: a number, or text with a unit, ``"800M"``, ``"1.5 GiB"``, ``"2GB"``.
-
-    K, M, G, T and KiB to TiB are powers of 1024, KB to TB powers of 1000.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is no size, or none above zero.
-
-    Examples
-    --------
-    >>> from otgan import memory
-    >>> memory.parse("1.5 GiB")
-    1610612736
-    """
-    if isinstance(size, bool) or not isinstance(size, (int, np.integer, str)):
-        raise WrongKindError(
-            f"expected a size of memory in bytes, or text like '2GiB', got {type(size).__name__}: "
-            "give a whole number or a text"
-        )
-    if isinstance(size, str):
-        found = _SIZE.fullmatch(size.strip())
-        nbytes = 0.0
-        if found is not None:
-            base = 1000 if (found[3] or "").upper() == "B" else _KIB
-            nbytes = float(found[1]) * base ** (" KMGT".index(found[2].upper()) if found[2] else 0)
-        whole = int(nbytes) if nbytes < 2**63 else 2**63
-    else:
-        whole = int(size)
-    if whole < 1:
-        raise WrongValueError(
-            f"expected a size of memory above zero, like 800M or 2GiB, got {size!r}: give bytes or a unit"
-        )
-    return whole
-
-
-def describe(size: float) -> str:
-    """Bytes in words: '1.5 GiB'."""
-    for unit in ("B", "KiB", "MiB"):
-        if size < _KIB:
-            return f"{size:.3g} {unit}"
-        size /= _KIB
-    return f"{size:.3g} GiB"
 
 
 @dataclass(frozen=True, eq=False)

@@ -88,7 +88,7 @@ def transport(
         Seconds after which to stop. The result then has the status TIME_LIMIT and the best interval so far; exact
         problems fall back to a feasible plan. What has begun is finished: a pass over the costs, a factorization.
     backend : str, default "auto"
-        Entropic: "dense", "streamed", "geomloss", and with optional packages "triton", "flash". Exact: "line",
+        Entropic: "compiled", "dense", "streamed", "geomloss", and with optional packages "triton", "flash". Exact: "line",
         "assignment", "simplex", "certified".
     on_failure : {"warn", "raise", "ignore"}
         What happens where the solve stops before `tol`, or an exact one before the optimum at `time_limit`.

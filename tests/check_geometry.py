@@ -12,6 +12,7 @@ from scipy.special import logsumexp
 from torch import Tensor
 
 from otgan.geometry import Geometry
+from otgan.geometry.kernel import Turn
 
 
 @dataclass(frozen=True)
@@ -128,17 +129,13 @@ def check_kernel(geometry: Geometry, case: Case, tol: float, *, rtol: float) -> 
         close(kernel(w, 0), (matrix.mT @ w[..., None])[..., 0], rtol)
         assert kernel(v, 1).dtype == torch.float64
 
-        seen = []
-
-        def turn(sums: Tensor, rows: slice, seen: list[Tensor] = seen) -> Tensor:
-            seen.append(torch.arange(case.a.shape[1])[rows])
-            return case.a[:, rows] * sums.square()
-
-        sums, back = kernel.through(v, turn)
         direct = (matrix @ v[..., None])[..., 0]
-        close(sums, direct, rtol)
-        close(back, (matrix.mT @ (case.a * direct.square())[..., None])[..., 0], 3 * rtol)
-        assert torch.equal(torch.cat(seen), torch.arange(case.a.shape[1]))
+        for divides in (False, True):
+            turn = Turn(case.a, divides=divides)
+            sums, back = kernel.through(v, turn)
+            close(sums, direct, rtol)
+            turned = (case.a / direct).masked_fill(case.a == 0, 0.0) if divides else case.a * direct
+            close(back, (matrix.mT @ turned[..., None])[..., 0], 3 * rtol)
         gram = kernel.gram(w)
         if gram is not None:
             close(gram, matrix.mT @ (w[..., None] * matrix), 3 * rtol)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from otgan import memory
+from otgan import memory, sizes
 
 GIB = 2**30
 
@@ -158,13 +158,13 @@ def test_a_budget_counts_from_when_it_is_set(monkeypatch):
     ],
 )  # fmt: skip
 def test_sizes(text, size):
-    assert memory.parse(text) == size
+    assert sizes.parse(text) == size
 
 
 @pytest.mark.parametrize("size", ["", "0", "-1", "2 X", "GiB", "1e9", "nan", "2GiBs", "1..5G", "١G", 0, -5])
 def test_what_is_no_size(size, monkeypatch):
     with pytest.raises(ValueError, match=r"^expected a size of memory above zero, like 800M or 2GiB, got"):
-        memory.parse(size)
+        sizes.parse(size)
     if isinstance(size, str) and size:
         monkeypatch.setenv(memory.VARIABLE, size)
         with pytest.raises(ValueError, match=r"^the environment's OTGAN_MEMORY: expected a size"):
@@ -181,14 +181,14 @@ def test_what_is_no_number(size):
 
 
 def test_planning_imports_no_torch():
-    script = "import sys\nfrom otgan import memory\nassert memory.free_memory() > 0\nassert 'torch' not in sys.modules"
+    script = "import sys\nfrom otgan import memory, sizes\nassert memory.free_memory() > 0\nassert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
 LIMITED = """
 import resource, sys
 import numpy as np, torch, otgan, otgan.data
-from otgan import memory
+from otgan import memory, sizes
 x = np.random.default_rng(0).normal(size=(20, 2))
 otgan.emd(x, x + 1), otgan.transport(x, x + 1, epsilon=1.0, backend="dense")  # whatever they import is there
 size = 1024 * memory._fields(memory.Path("/proc/self/status"))["VmSize"]

@@ -240,6 +240,7 @@ def test_range_of_the_costs_is_an_error_that_says_what_to_do():
 
 def test_memory_is_planned_before_an_exact_solve(monkeypatch):
     # 50,000 points crash or exhaust memory elsewhere; here the error says how much they need.
+    monkeypatch.setattr("otgan.exact.solver.available", lambda need: 10**6)
     monkeypatch.setattr("otgan.exact.solver.free_memory", lambda: 10**6)
     x, y = cloud(400, 2), cloud(400, 2, seed=1)
     with pytest.raises(
@@ -253,8 +254,7 @@ def test_memory_is_planned_before_an_exact_solve(monkeypatch):
 
 
 def test_dense_backend_that_cannot_fit_is_an_error(monkeypatch):
-    monkeypatch.setattr("otgan.geometry.free_memory", lambda device: 10**5)
-    monkeypatch.setattr("otgan.geometry._LITTLE", 0)
+    monkeypatch.setattr("otgan.geometry.available", lambda need, device: 10**5)
     with pytest.raises(MemoryError, match="'streamed'"):
         otgan.transport(cloud(100, 2), cloud(100, 2), epsilon=1, backend="dense")
     assert otgan.transport(cloud(100, 2), cloud(100, 2), epsilon=1).backend == "streamed"

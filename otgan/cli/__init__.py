@@ -13,6 +13,7 @@ import contextlib
 import functools
 import importlib
 import io
+import logging
 import os
 import sys
 import traceback
@@ -120,6 +121,15 @@ def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     click.echo(f"otgan: warning: {plain(message)}", err=True)
 
 
+def _show_waiting() -> None:
+    """Say on a terminal what is being waited for, where that is not the problem itself."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("otgan: %(message)s"))
+    log = logging.getLogger("otgan")
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+
+
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -138,4 +148,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             stream.reconfigure(errors="replace")  # a terminal that has no ε is shown a question mark
     sys.excepthook = _show_bug
     warnings.showwarning = _show_warning
+    if sys.stderr.isatty():
+        _show_waiting()
     root.main(None if arguments is None else list(arguments), prog_name="otgan")

@@ -177,7 +177,7 @@ class _Size(click.ParamType):
     name = "size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from otgan.memory import parse
+        from otgan.sizes import parse
 
         try:
             return parse(value)

@@ -18,6 +18,7 @@ class Chebyshev(Norm):
 
     name = "chebyshev"
     metric = "‖x − y‖_∞"
+    order = math.inf
 
     def length(self, difference: Array) -> Array:
         """‖v‖_∞."""

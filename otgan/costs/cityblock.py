@@ -17,6 +17,7 @@ class Cityblock(Norm):
 
     name = "cityblock"
     metric = "‖x − y‖₁"
+    order = 1
 
     @property
     def definite(self) -> bool:

@@ -33,6 +33,7 @@ class Euclidean(Norm):
 
     name = "euclidean"
     metric = "‖x − y‖₂"
+    order = 2
     expands = True
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,23 +11,9 @@ import numpy as np
 from otgan.data.errors import DataError, SpecError, as_text
 from otgan.data.image_files import CIFAR10_CLASSES, MNIST_CLASSES, open_cifar10, open_mnist
 from otgan.data.sources import Source, Stored
+from otgan.folders import cache_dir
 
-__all__ = ["KNOWN", "cache_dir", "open_known", "open_laid_out", "places"]
-
-
-def cache_dir() -> Path:
-    """Return the folder of this user and this library for what can be fetched again; it need not exist."""
-    home = Path.home()
-    chosen = os.environ.get("XDG_CACHE_HOME")
-    if chosen:
-        base = Path(chosen)
-    elif sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = home / "Library" / "Caches"
-    else:
-        base = home / ".cache"
-    return base / "otgan"
+__all__ = ["KNOWN", "open_known", "open_laid_out", "places"]
 
 
 def places(data_dir: str | os.PathLike[str] | None = None) -> list[Path]:

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from otgan.data.catalog import cache_dir
 from otgan.data.errors import SpecError, as_text, first_line, require, shown
 from otgan.data.transfer import FetchError, RemoteFile, is_good, sync, transfer
+from otgan.folders import cache_dir
 
 __all__ = ["DOWNLOADS", "Download", "FetchError", "RemoteFile", "fetch"]
 

@@ -18,7 +18,8 @@ from numpy.typing import DTypeLike, NDArray
 from otgan.data.dataset import Dataset, Shape
 from otgan.data.drawing import drawn
 from otgan.data.errors import DataError, SpecError, listed, short
-from otgan.memory import LITTLE, describe, free_memory
+from otgan.memory import available
+from otgan.sizes import describe
 
 __all__ = ["Rows", "Source", "Stored", "check_fits", "check_numeric", "check_shape", "select_member", "stack"]
 
@@ -263,12 +264,10 @@ def check_fits(nbytes: int, what: str) -> None:
     DataError
         If so many bytes cannot be had.
     """
-    if nbytes <= LITTLE:
-        return
-    free = free_memory()
+    free = available(nbytes)
     if nbytes > free:
         raise DataError(
-            f"{what} need {describe(nbytes)} of memory, and {describe(free)} are free: draw fewer, or split the file"
+            f"{what} need {describe(nbytes)} of memory, and {describe(int(free))} are free: draw fewer, or split the file"
         )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from otgan.data.errors import DataError, first_line
-from otgan.memory import describe
+from otgan.sizes import describe
 
 __all__ = ["FetchError", "RemoteFile", "is_good", "sync", "transfer"]
 

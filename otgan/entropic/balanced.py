@@ -3,7 +3,8 @@
 It minimizes ⟨P, C⟩ + ε KL(P | a⊗b) over plans with marginals a and b through the potentials (f, g) of
 P = a b exp((f + g − C)/ε):
 
-1. begin at a start that is given, or that a whole-solve kernel makes, if it is near; else at f = min C, g = 0;
+1. begin at a start that is given, or that a whole-solve kernel makes, if it is near (what it solved to the tolerance is
+   done); else at f = min C, g = 0;
 2. anneal: lower ε stage by stage (:mod:`otgan.entropic.schedule`), each until its marginals are roughly right;
 3. in each stage take a few plain Sinkhorn steps, and then Newton steps (:mod:`otgan.entropic.newton`), whose systems
    are solved by conjugate gradients on products with one stored kernel;
@@ -16,7 +17,7 @@ Sources: Cuturi 2013 (Sinkhorn); Kosowsky & Yuille 1994 (annealing); Schmitzer 2
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -27,6 +28,7 @@ from otgan.entropic.iterate import Iterate
 from otgan.entropic.newton import Newton
 from otgan.entropic.problem import Limits, Problem, Solution
 from otgan.entropic.schedule import stages
+from otgan.entropic.start import Start
 from otgan.entropic.starters import start_of
 from otgan.entropic.steps import run_stage
 from otgan.entropic.tuning import TUNING
@@ -51,6 +53,32 @@ def solve(problem: Problem, limits: Limits, first: Tensor, init: Tensor | None =
     Solution
         Where ``error > tol`` the problem did not converge within max_iter, or before the deadline.
     """
+    if init is None and (start := start_of(problem, torch.maximum(first, problem.epsilon), limits)):
+        return _verified(problem, limits, first, start)
+    return _solve(problem, limits, first, init)
+
+
+def _verified(problem: Problem, limits: Limits, first: Tensor, start: Start) -> Solution:
+    """Measure what a starter found, and go on where it is not solved."""
+    if start.f is None:
+        solution = _solve(problem, limits, first, start.g)
+        return replace(solution, iterations=solution.iterations + start.passes)
+    excess, error = problem.measured(start.f, start.g)
+    found = Solution(start.f, start.g, excess, error, start.passes + 1)
+    open_ = ~(error <= limits.tol)
+    if not bool(open_.any()):
+        return found
+    index = open_.nonzero()[:, 0]
+    left = replace(limits, max_iter=max(1, limits.max_iter - int(start.passes[index].max())))
+    rest = _solve(problem.take(index), left, first[index], start.g[index])
+    parts = {
+        name: getattr(found, name).index_put((index,), getattr(rest, name))
+        for name in ("f", "g", "excess", "error")
+    }
+    return Solution(**parts, iterations=found.iterations.index_add(0, index, rest.iterations))
+
+
+def _solve(problem: Problem, limits: Limits, first: Tensor, init: Tensor | None) -> Solution:
     begin = _begin(problem, limits, first, init)
     f, g, count = begin.f, begin.g, begin.count
     newton = Newton(patient=True, deadline=limits.deadline)
@@ -66,7 +94,7 @@ def solve(problem: Problem, limits: Limits, first: Tensor, init: Tensor | None =
             # The costs are large beside ε: so would be the rounding of these.
             f, g = leveled(problem.geometry, problem.a, problem.b, stage.epsilon, f, g)
         count += iterate.passes
-    return finish(problem, limits, (f, g), newton, count, begin.passes)
+    return finish(problem, limits, (f, g), newton, count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,22 +107,16 @@ class _Begin:
     epsilon : Tensor, shape (B,)
         ε of the first stage.
     count : float
-        Passes that it took, of all problems.
-    passes : Tensor, shape (B,)
-        Passes besides that each problem had for its start.
+        Passes that it took.
     """
 
     f: Tensor
     g: Tensor
     epsilon: Tensor
     count: float
-    passes: Tensor
 
 
 def _begin(problem: Problem, limits: Limits, first: Tensor, init: Tensor | None) -> _Begin:
-    passes = torch.zeros(problem.a.shape[:1], dtype=torch.int64, device=problem.a.device)
-    if init is None and (found := start_of(problem, torch.maximum(first, problem.epsilon), limits.tol)):
-        init, passes = found
     count = 0.5
     if init is not None:
         # The hard minimum is as good to absorb as the soft one here, and cheaper.
@@ -105,6 +127,6 @@ def _begin(problem: Problem, limits: Limits, first: Tensor, init: Tensor | None)
             near.plain_step()
         count += near.passes + 0.5
         if warm:
-            return _Begin(*near.potentials(), problem.epsilon, count, passes)
+            return _Begin(*near.potentials(), problem.epsilon, count)
     g = torch.zeros_like(problem.b)
-    return _Begin(problem.hard_f(g), g, torch.maximum(first, problem.epsilon), count, passes)
+    return _Begin(problem.hard_f(g), g, torch.maximum(first, problem.epsilon), count)

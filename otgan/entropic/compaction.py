@@ -30,7 +30,6 @@ def finish(
     start: tuple[Tensor, Tensor],
     newton: Newton,
     count: float,
-    passes: Tensor,
 ) -> Solution:
     """Bring every problem of a batch to the tolerance, at ε itself.
 
@@ -43,11 +42,9 @@ def finish(
     newton : Newton
     count : float
         Passes taken so far by all problems.
-    passes : Tensor, shape (B,)
-        Passes besides that each has had.
     """
-    left = _Left.of(problem, passes)
-    index = torch.arange(len(passes), device=passes.device)
+    left = _Left.of(problem)
+    index = torch.arange(len(left.passes), device=left.passes.device)
     goal, iterate = limits.tol, Iterate(problem, *start, limits.tol)
     while True:
         certain = iterate.kernel.exact and iterate.tol >= TUNING.legible
@@ -81,11 +78,10 @@ class _Left:
     passes: Tensor
 
     @classmethod
-    def of(cls, problem: Problem, passes: Tensor) -> _Left:
+    def of(cls, problem: Problem) -> _Left:
         zero = torch.zeros_like(problem.epsilon)
-        return cls(
-            torch.zeros_like(problem.a), torch.zeros_like(problem.b), zero, zero.clone(), passes.clone()
-        )
+        passes = torch.zeros_like(zero, dtype=torch.int64)
+        return cls(torch.zeros_like(problem.a), torch.zeros_like(problem.b), zero, zero.clone(), passes)
 
     def drain(
         self, iterate: Iterate, newton: Newton, goal: float, budget: float, index: Tensor, taken: int

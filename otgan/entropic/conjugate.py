@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from otgan.deadline import NEVER, Deadline
-from otgan.geometry.kernel import Kernel
+from otgan.geometry.kernel import Kernel, Turn
 
 __all__ = ["System", "conjugate_gradients"]
 
@@ -50,7 +50,7 @@ class System:
 
     def times(self, direction: Tensor) -> Tensor:
         """Multiply a direction by the matrix."""
-        _, back = self.kernel.through(self.side * direction, lambda sums, rows: self.weight[:, rows] * sums)
+        _, back = self.kernel.through(self.side * direction, Turn(self.weight, divides=False))
         return torch.addcmul(direction, self.side, back, value=-1)
 
 

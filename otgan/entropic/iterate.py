@@ -10,6 +10,7 @@ from torch import Tensor
 
 from otgan.entropic.problem import Problem
 from otgan.geometry.base import Geometry
+from otgan.geometry.kernel import Turn
 
 __all__ = ["FAR", "Iterate"]
 
@@ -72,12 +73,7 @@ class Iterate:
     def sweep(self) -> Tensor:
         """Make the row sums exact for the present v and measure the column sums, in one pass."""
         self.passes += 1
-
-        def weighted(sums: Tensor, rows: slice) -> Tensor:
-            # Points without weight have a row of zeros.
-            return (self.a[:, rows] / sums).masked_fill_(self.no_x[:, rows], 0.0)
-
-        sums, back = self.kernel.through(self.b * self.v, weighted)
+        sums, back = self.kernel.through(self.b * self.v, Turn(self.a, divides=True))
         self.u = sums.reciprocal().masked_fill_(self.no_x, 1.0)
         self.ratio = (self.v * back).masked_fill_(self.no_y, 1.0)
         self.error = torch.linalg.vecdot(self.b, (self.ratio - 1).abs_())

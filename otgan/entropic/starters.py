@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib import import_module
+from typing import Any
 
 from torch import Tensor
 
-from otgan.entropic.problem import Problem
+from otgan.entropic.problem import Limits, Problem
+from otgan.entropic.start import Start
 from otgan.geometry.base import Geometry
 
-__all__ = ["STARTERS", "is_started_whole", "start_of"]
+__all__ = ["STARTERS", "padding_is_free", "start_of", "start_of_self"]
 
-STARTERS = {"triton": "otgan.geometry.triton.starter"}
-"""Modules with a `start` and a `suits`, by the geometry that they belong to, imported when used."""
+STARTERS = {
+    "compiled": "otgan.geometry.compiled.starter",
+    "triton": "otgan.geometry.triton.starter",
+}
+"""Modules by the geometry that they belong to, imported when used.
 
-Start = Callable[[Geometry, Tensor, Tensor, Tensor, Tensor, float], tuple[Tensor, Tensor]]
-
-
-def is_started_whole(geometry: Geometry) -> bool:
-    """Whether one launch starts all problems of a batch, each for as long as it lasts: then padding costs nothing."""
-    if geometry.name not in STARTERS:
-        return False
-    suits: Callable[[Geometry], bool] = import_module(STARTERS[geometry.name]).suits
-    return suits(geometry)
+Each has ``suits(problem)``, ``start(problem, first, limits)``, ``PADDING_IS_FREE``, and it may have
+``start_of_self(problem, limits)``.
+"""
 
 
-def start_of(problem: Problem, first: Tensor, tol: float) -> tuple[Tensor, Tensor] | None:
+def padding_is_free(problem: Problem) -> bool:
+    """Whether problems of all sizes may go together: each lasts as long as it lasts, and its padding costs nothing."""
+    starter = _starter(problem.geometry)
+    return starter is not None and starter.PADDING_IS_FREE and bool(starter.suits(problem))
+
+
+def start_of(problem: Problem, first: Tensor, limits: Limits) -> Start | None:
     """Solve the problems as well as a kernel can on its own.
 
     Parameters
@@ -34,15 +38,29 @@ def start_of(problem: Problem, first: Tensor, tol: float) -> tuple[Tensor, Tenso
     problem : Problem
     first : Tensor, shape (B,)
         ε of the first stage.
-    tol : float
-        L1 marginal error to aim at. What was reached, the solver measures.
+    limits : Limits
+        Where to stop. What was reached, the solver measures.
 
     Returns
     -------
-    tuple of Tensor, shapes (B, m) and (B,), or None
-        Potentials g and the passes that they took; None where no kernel suits.
+    Start or None
+        None where no kernel suits.
     """
-    if not is_started_whole(problem.geometry):
+    starter = _starter(problem.geometry)
+    if starter is None or not starter.suits(problem):
         return None
-    start: Start = import_module(STARTERS[problem.geometry.name]).start
-    return start(problem.geometry, problem.a, problem.b, problem.epsilon, first, tol)
+    found: Start = starter.start(problem, first, limits)
+    return found
+
+
+def start_of_self(problem: Problem, limits: Limits) -> Start | None:
+    """Do as :func:`start_of` for problems between measures and themselves."""
+    starter = _starter(problem.geometry)
+    if starter is None or not hasattr(starter, "start_of_self") or not starter.suits(problem):
+        return None
+    found: Start = starter.start_of_self(problem, limits)
+    return found
+
+
+def _starter(geometry: Geometry) -> Any:
+    return import_module(STARTERS[geometry.name]) if geometry.name in STARTERS else None

@@ -16,7 +16,7 @@ from otgan.entropic.problem import Problem, Solution
 from otgan.entropic.ragged import Assembly, groups_of_similar_size
 from otgan.entropic.settings import Settings
 from otgan.entropic.solver import solve
-from otgan.entropic.starters import is_started_whole
+from otgan.entropic.starters import padding_is_free
 from otgan.geometry import Geometry, make_geometry
 from otgan.mistakes import WrongValueError
 from otgan.namespace import beside
@@ -81,7 +81,7 @@ def _cross(form: NormalForm, settings: Settings, init: Coupling | None) -> Entro
         a, b = settings.weights(first).detach(), settings.weights(second).detach()
         g = None if init is None else _extended(init, form, settings)
         problem = Problem(_geometry(x, y, form.cost, settings), a, b, settings.epsilon, settings.rho)
-        if is_started_whole(problem.geometry) or (first.sizes is None and second.sizes is None):
+        if padding_is_free(problem) or (first.sizes is None and second.sizes is None):
             return EntropicPlan(problem, solve(problem, settings.limits, g), form.pair)
         return EntropicPlan(problem, _by_groups(problem, form, settings, g), form.pair)
 

@@ -74,17 +74,17 @@ class ExactPlan(Solved):
             return small
         k, _, _, _ = self._indices
         lost = small & (np.bincount(k, self.cost.vanishes(*self._ends), len(self.arcs)) > 0)
-        for which in np.flatnonzero(lost):
+        for which in np.flatnonzero(lost).tolist():
             lost[which] = not self._is_to_itself(which)
         return lost
 
     def _is_to_itself(self, k: int) -> bool:
         """Whether x and y of a problem are the same weighted points, in any order."""
-        sides = [
+        one, other = (
             np.column_stack([p[k][w[k] > 0], w[k][w[k] > 0]])
             for p, w in ((self._x, self.a), (self._y, self.b))
-        ]
-        return bool(np.array_equal(*(side[np.lexsort(side.T)] for side in sides)))
+        )
+        return np.array_equal(one[np.lexsort(one.T)], other[np.lexsort(other.T)])
 
     def linear_cost(self) -> Array:
         """⟨P, C⟩, shape (B,)."""

@@ -15,10 +15,11 @@ from otgan.exact.plan import ExactPlan, weights_given
 from otgan.exact.simplex import OutOfTimeError, SimplexError, solve_simplex, sparse_simplex_available
 from otgan.exact.sorted import solve_roughly
 from otgan.exact.sparse_plan import Floats, SparsePlan
-from otgan.memory import LITTLE, describe, free_memory
+from otgan.memory import available, free_memory
 from otgan.mistakes import NotInstalledError, TooLargeError, WrongValueError
 from otgan.namespace import double
 from otgan.pair import Pair
+from otgan.sizes import describe
 
 __all__ = ["EXACT_BACKENDS", "solve_exact"]
 
@@ -148,7 +149,7 @@ def _choose(backend: str, n: int, m: int, d: int, cost: Cost, uniform: bool) -> 
 
 def _fits(n: int, m: int) -> bool:
     need = _COPIES * 8 * n * m
-    return need <= LITTLE or need <= free_memory()
+    return need <= available(need)
 
 
 def _check_memory(n: int, m: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -10,12 +9,14 @@ import torch
 
 from otgan.costs import Cost
 from otgan.geometry.base import Geometry
-from otgan.memory import describe, free_memory
+from otgan.memory import available
 from otgan.mistakes import NotInstalledError, TooLargeError
+from otgan.sizes import describe
 
 __all__ = ["BACKENDS", "Geometry", "make_geometry"]
 
 BACKENDS = {
+    "compiled": "otgan.geometry.compiled:CompiledGeometry",
     "dense": "otgan.geometry.dense:DenseGeometry",
     "streamed": "otgan.geometry.streamed:StreamedGeometry",
     "triton": "otgan.geometry.triton:TritonGeometry",
@@ -27,11 +28,11 @@ BACKENDS = {
 _NEEDS = {"triton": "triton", "flash": "flash_sinkhorn"}
 """Packages that a backend needs beyond those that otgan always has; the extra that installs them bears its name."""
 
-_OF_TENSORS = ("dense", "streamed")
+_ANY = ("compiled", "dense", "streamed")
 """Backends that take every cost, and form it from differences where they must."""
 
-_LITTLE = 2**24
-"""Bytes that are not worth a question to the system how much is free."""
+_STORED = ("compiled", "dense")
+"""Backends that store the costs."""
 
 _COPIES = 3.0
 """Matrices of float64 that a dense solve holds at once: the costs, a kernel, and what is formed in passing."""
@@ -42,8 +43,8 @@ def make_geometry(
 ) -> Geometry:
     """Return the geometry named, or for "auto" the one that suits.
 
-    On CUDA that is "triton" where it is installed. Elsewhere it is the dense one where it fits in memory, else the
-    streamed one.
+    On CUDA that is "triton" where it is installed. Elsewhere it is one that stores the costs where they fit in memory,
+    on the CPU the compiled one, else the streamed one.
 
     Parameters
     ----------
@@ -65,22 +66,22 @@ def make_geometry(
         If the backend cannot take these samples.
     """
     need = _COPIES * 8 * x.shape[0] * x.shape[1] * y.shape[1]
-    free = free_memory(x.device) if need > _LITTLE else math.inf
-    fitting = "dense" if need < 0.5 * free else "streamed"
+    free = available(need, x.device)
+    fitting = ("compiled" if x.device.type == "cpu" else "dense") if need < 0.5 * free else "streamed"
     if backend == "auto":
         backend = "triton" if x.device.type == "cuda" and _installed("triton") else fitting
-    if backend not in _OF_TENSORS:
+    if backend not in _ANY:
         if direct:
             backend = fitting
         else:
             kind = _imported(backend)
             backend = backend if kind.takes(rule) else fitting
-    if backend == "dense" and need > free:
+    if backend in _STORED and need > free:
         raise TooLargeError(
-            f"backend 'dense' needs about {describe(need)} for {x.shape[0]} problem(s) of {x.shape[1]} x {y.shape[1]} "
-            f"points, and {describe(free)} are free: use backend='streamed' (or 'auto'), which needs O(n + m)"
+            f"backend {backend!r} needs about {describe(need)} for {x.shape[0]} problem(s) of {x.shape[1]} x {y.shape[1]} "
+            f"points, and {describe(int(free))} are free: use backend='streamed' (or 'auto'), which needs O(n + m)"
         )
-    return _imported(backend)(x, y, rule, direct)
+    return _imported(backend).suited(x, rule)(x, y, rule, direct)
 
 
 def _imported(backend: str) -> type[Geometry]:

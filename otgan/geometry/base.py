@@ -54,6 +54,18 @@ class Geometry(ABC):
         del rule
         return True
 
+    @classmethod
+    def suited(cls, x: Tensor, rule: Cost) -> type[Geometry]:
+        """Return the kind of this geometry that visits such points fastest: itself, where it has no other.
+
+        Raises
+        ------
+        ValueError
+            If it cannot visit them.
+        """
+        del x, rule
+        return cls
+
     @cached_property
     def origin(self) -> Tensor | None:
         """A point about which blocks lose least, shape (B, 1, d), float64, where the cost has one."""

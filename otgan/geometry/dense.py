@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from otgan.costs import Cost
 from otgan.costs.exponents import exponents
 from otgan.geometry.base import Geometry, rows_per_tile
-from otgan.geometry.kernel import LOG2E, Kernel, exp2_
+from otgan.geometry.kernel import LOG2E, Kernel, Turn, exp2_
 from otgan.memory import empty
 
 __all__ = ["DenseGeometry"]
@@ -47,11 +47,11 @@ class DenseKernel(Kernel):
         product = v_[:, None] @ (self.matrix.mT if axis == 1 else self.matrix)
         return product[:, 0].to(v.dtype)
 
-    def through(self, v: Tensor, callback: Callable[[Tensor, slice], Tensor]) -> tuple[Tensor, Tensor]:
+    def through(self, v: Tensor, turn: Turn) -> tuple[Tensor, Tensor]:
         """K v, turned, and back, block by block where one large matrix would leave the cache in between."""
         n, m = self.matrix.shape[1:]
         if v.shape[0] > 1 or n * m <= _CACHED:
-            return super().through(v, callback)
+            return super().through(v, turn)
         v_, step = v[0].to(self.matrix.dtype), rows_per_tile(1, m, _CACHED)
         sums = torch.empty(1, n, dtype=v.dtype, device=v.device)
         back = torch.zeros(m, dtype=v.dtype, device=v.device)
@@ -59,7 +59,7 @@ class DenseKernel(Kernel):
             rows = slice(start, start + step)
             block = self.matrix[0, rows]
             sums[0, rows] = torch.mv(block, v_)
-            back += torch.mv(block.mT, callback(sums[:, rows], rows)[0].to(block.dtype))
+            back += torch.mv(block.mT, turn(sums[:, rows], rows)[0].to(block.dtype))
         return sums, back[None]
 
     def take(self, keep: Tensor) -> DenseKernel:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-__all__ = ["LOG2E", "Kernel", "exp2_", "log_sum_exp"]
+__all__ = ["LOG2E", "Kernel", "Turn", "exp2_", "log_sum_exp"]
 
 _FLOOR = -100.0
 """Powers of two below it are 0 in float32."""
@@ -36,6 +36,31 @@ def log_sum_exp(exponent: Tensor, axis: int) -> Tensor:
     return exponent.sub_(anchor).mul_(LOG2E).exp2_().sum(axis).log_().add_(anchor.squeeze(axis))
 
 
+@dataclass(frozen=True, eq=False)
+class Turn:
+    """What is done with the sums s of the rows of a kernel before they go back through its columns.
+
+    Attributes
+    ----------
+    weights : Tensor, shape (B, n)
+        w.
+    divides : bool
+        Whether sums become w / s, and 0 where w is 0: a Sinkhorn pass. Else they become w s: the product with a Newton
+        system.
+    """
+
+    weights: Tensor
+    divides: bool
+
+    def __call__(self, sums: Tensor, rows: slice) -> Tensor:
+        """Turn the sums of some rows."""
+        weights = self.weights[:, rows]
+        if not self.divides:
+            return weights * sums
+        # Points without weight have a row of zeros.
+        return (weights / sums).masked_fill_(weights == 0, 0.0)
+
+
 class Kernel(ABC):
     """The linear map K = exp((f + g − C)/ε) at fixed potentials: the solver's every iteration is one or two of it."""
 
@@ -49,14 +74,14 @@ class Kernel(ABC):
     def __call__(self, v: Tensor, axis: int) -> Tensor:
         """K v over y for axis 1, (B, m) to (B, n); Kᵀ v over x for axis 0, (B, n) to (B, m)."""
 
-    def through(self, v: Tensor, callback: Callable[[Tensor, slice], Tensor]) -> tuple[Tensor, Tensor]:
-        """Go over y, through x and back: s = K v, w = callback(s) and Kᵀ w, shapes (B, n) and (B, m).
+    def through(self, v: Tensor, turn: Turn) -> tuple[Tensor, Tensor]:
+        """Go over y, through x and back: s = K v, w = turn(s) and Kᵀ w, shapes (B, n) and (B, m).
 
-        A Sinkhorn pass and the product with a Newton system have this form. `callback` acts row by row: it receives the
-        sums of some rows and the slice of them, so that a backend can finish each block while it is in cache.
+        A Sinkhorn pass and the product with a Newton system have this form. The turn acts row by row, so that a backend
+        can finish each block while it is in cache.
         """
         sums = self(v, 1)
-        return sums, self(callback(sums, slice(None)), 0)
+        return sums, self(turn(sums, slice(None)), 0)
 
     @abstractmethod
     def take(self, keep: Tensor) -> Kernel:

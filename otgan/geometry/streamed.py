@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
+from otgan.costs import Cost
 from otgan.geometry.base import Geometry, rows_per_tile
-from otgan.geometry.kernel import LOG2E, Kernel, exp2_
+from otgan.geometry.kernel import LOG2E, Kernel, Turn, exp2_
 from otgan.memory import empty
 
 __all__ = ["StreamedGeometry"]
@@ -30,6 +31,15 @@ class StreamedGeometry(Geometry):
     """
 
     name = "streamed"
+
+    @classmethod
+    def suited(cls, x: Tensor, rule: Cost) -> type[Geometry]:
+        """Compiled loops, on the CPU, where costs are norms in few dimensions."""
+        if cls is not StreamedGeometry or x.device.type != "cpu" or rule.order is None:
+            return cls
+        from otgan.geometry.compiled.stream import CompiledStream
+
+        return CompiledStream if CompiledStream.serves(x, rule) else cls
 
     def tiles(self) -> Iterator[tuple[slice, Tensor]]:
         """Yield freshly computed blocks of costs, float64."""
@@ -86,13 +96,13 @@ class StreamedKernel(Kernel):
             total += (block.mT @ v_[:, rows])[..., 0]
         return total
 
-    def through(self, v: Tensor, callback: Callable[[Tensor, slice], Tensor]) -> tuple[Tensor, Tensor]:
+    def through(self, v: Tensor, turn: Turn) -> tuple[Tensor, Tensor]:
         """K v, turned, and back in one sweep: each block is formed once."""
         v_ = v.to(self.dtype)[..., None]
         sums, back = v.new_empty(self.geometry.shape[:2]), torch.zeros_like(self.g)
         for rows, block in self._blocks():
             sums[:, rows] = (block @ v_)[..., 0]
-            back += (block.mT @ callback(sums[:, rows], rows).to(self.dtype)[..., None])[..., 0]
+            back += (block.mT @ turn(sums[:, rows], rows).to(self.dtype)[..., None])[..., 0]
         return sums, back.to(v.dtype)
 
     def take(self, keep: Tensor) -> StreamedKernel:

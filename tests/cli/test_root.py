@@ -1,5 +1,6 @@
 """The command as a whole: quick to help, one line for every mistake, an exit status for every ending."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -186,3 +187,30 @@ def test_bugs_and_warnings_do_not_steer_the_terminal():
     assert done.stderr.startswith("otgan: warning: \\x1b[2J\\n\nTraceback")
     assert done.stderr.endswith("ZeroDivisionError: \\x9b31m\n")
     assert done.stderr.replace("\n", "").isprintable()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+def test_a_terminal_is_told_what_is_waited_for_once(tmp_path):
+    (tmp_path / "x.csv").write_text("0.0\n1.0\n")
+    command = [sys.executable, "-m", "otgan", "measure", "x.csv", "x.csv"]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    words = b"otgan: compiling loops for this machine: some seconds, once"
+    for expected in (1, 0):
+        main, other = os.openpty()
+        subprocess.run(
+            command,
+            cwd=tmp_path,
+            env=environment,
+            stderr=other,
+            stdout=subprocess.DEVNULL,
+            check=True,
+            timeout=300,
+        )
+        os.close(other)
+        said = b""
+        with contextlib.suppress(OSError):  # the end of a terminal
+            while part := os.read(main, 4096):
+                said += part
+        os.close(main)
+        assert said.count(words) == expected, said

@@ -225,7 +225,7 @@ def test_a_zip_member_that_claims_more_than_it_can_hold(tmp_path):
 
 def test_more_than_the_memory_is_refused(tmp_path, monkeypatch):
     np.save(tmp_path / "a.npy", np.ones((100, 20_000)))
-    monkeypatch.setattr("otgan.data.sources.free_memory", lambda: 16_000_000)
+    monkeypatch.setattr("otgan.data.sources.available", lambda need: 16_000_000)
     with pytest.raises(
         DataError,
         match=r"a.npy: 100 rows need 17.2 MiB of memory, and 15.3 MiB are free: draw fewer, or split",

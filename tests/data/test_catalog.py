@@ -6,7 +6,8 @@ import pytest
 from sklearn.datasets import load_digits
 
 from otgan.data import DataError, SpecError, check, load, open_spec
-from otgan.data.catalog import cache_dir, places
+from otgan.data.catalog import places
+from otgan.folders import cache_dir
 
 
 @pytest.fixture

@@ -100,7 +100,7 @@ def test_a_measure_is_at_0_from_itself_though_its_differences_underflow():
         t = otgan.transport(x, x[order], a, a[order], p=1)
         assert t.status == otgan.Status.CONVERGED
     with pytest.raises(OverflowError):
-        otgan.emd(x, x + [[0.0, 0.0], [0.0, 0.0], [0.0, 1e-288]])
+        otgan.emd(x, x + np.array([[0.0, 0.0], [0.0, 0.0], [0.0, 1e-288]]))
 
 
 @given(measures(2), POWER, st.floats(1e-3, 1e3), st.floats(-50, 50))

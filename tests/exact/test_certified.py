@@ -186,7 +186,7 @@ def test_transport_chooses_it_for_many_points_and_falls_back(monkeypatch):
     assert otgan.transport(x, y).backend == "simplex"
     with pytest.raises(SimplexError, match="degenerate"):
         otgan.transport(x, y, backend="certified")
-    monkeypatch.setattr(solver, "LITTLE", 0)
+    monkeypatch.setattr(solver, "available", lambda need: 0)
     monkeypatch.setattr(solver, "free_memory", lambda: 0)
     with pytest.raises(SimplexError, match="degenerate"):  # what does not fit cannot fall back
         otgan.transport(x, y)

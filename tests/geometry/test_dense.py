@@ -109,15 +109,14 @@ def test_tiles_hold_at_least_one_row_and_no_more_than_their_share():
 
 
 def _free(monkeypatch, size):
-    monkeypatch.setattr(otgan.geometry, "free_memory", lambda device: size)
-    monkeypatch.setattr(otgan.geometry, "_LITTLE", 0)
+    monkeypatch.setattr(otgan.geometry, "available", lambda need, device: size)
 
 
 def test_regression_auto_streams_what_would_not_fit(monkeypatch):
     x, y = torch.from_numpy(cloud(30, 2)), torch.from_numpy(cloud(20, 2, seed=1))
     need = 3 * 8 * 30 * 20
     _free(monkeypatch, 3 * need)
-    assert otgan.transport(x, y, blur=0.5).backend == "dense"
+    assert otgan.transport(x, y, blur=0.5).backend == "compiled"
     _free(monkeypatch, need)
     streamed = otgan.transport(x, y, blur=0.5)
     assert streamed.backend == "streamed"

@@ -14,12 +14,13 @@ import otgan
 from otgan.costs import Euclidean
 from otgan.costs import base as costs
 from otgan.geometry import base, dense, streamed
+from otgan.geometry.compiled import stream
 from otgan.geometry.dense import DenseGeometry
 from otgan.geometry.streamed import StreamedGeometry
 from tests.check_geometry import check_geometry, check_kernel, make_case
 from tests.problems import cloud, simplex_weights
 
-MODULES = (base, dense, streamed)
+MODULES = (base, dense, streamed, stream)
 
 
 @pytest.fixture
@@ -139,6 +140,7 @@ import resource, sys
 from pathlib import Path
 import torch
 from otgan.costs import Euclidean
+from otgan.geometry.kernel import Turn
 from otgan.geometry.streamed import StreamedGeometry
 
 def peak():
@@ -155,7 +157,7 @@ f, g = torch.zeros(1, n, dtype=torch.float64), torch.zeros(1, m, dtype=torch.flo
 before = peak()
 geometry.c_transform(g, 1)
 kernel = geometry.kernel(torch.ones(1, dtype=torch.float64), f, g, 1e-2)
-kernel.through(torch.ones_like(g), lambda sums, rows: 1 / (1 + sums))
+kernel.through(torch.ones_like(g), Turn(torch.ones_like(f), divides=True))
 print(peak() - before)
 """
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from otgan.data import Dataset
-from otgan.data.catalog import cache_dir
+from otgan.folders import cache_dir
 from otgan.gan.datasets.training_data import digest
 from otgan.gan.errors import WriteError, reason
 from otgan.gan.files import read_tensors, write_whole

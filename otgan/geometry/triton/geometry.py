@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from torch import Tensor
 from otgan.costs import Cost, Euclidean
 from otgan.geometry.base import Geometry, rows_per_tile
 from otgan.geometry.dense import DenseKernel
-from otgan.geometry.kernel import Kernel
+from otgan.geometry.kernel import Kernel, Turn
 from otgan.geometry.triton import stream
 from otgan.geometry.triton.device import require_device
 from otgan.geometry.triton.points import DOUBLE, SINGLE, Points, Precision
@@ -202,9 +202,9 @@ class StoredKernel(DenseKernel):
             return stream.stored_product(self.matrix, v, axis).to(v.dtype)
         return super().__call__(v, axis)
 
-    def through(self, v: Tensor, callback: Callable[[Tensor, slice], Tensor]) -> tuple[Tensor, Tensor]:
+    def through(self, v: Tensor, turn: Turn) -> tuple[Tensor, Tensor]:
         """K v, turned, and back, in two launches: the blocks that suit a processor's cache are many launches here."""
-        return Kernel.through(self, v, callback)
+        return Kernel.through(self, v, turn)
 
     def take(self, keep: Tensor) -> StoredKernel:
         """Return the kernel of the problems `keep`."""

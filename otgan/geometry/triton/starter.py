@@ -4,39 +4,38 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from otgan.entropic.problem import Limits, Problem
+from otgan.entropic.start import Start
 from otgan.geometry.triton.geometry import TritonGeometry
 from otgan.geometry.triton.points import Points
 from otgan.geometry.triton.resident import FITS, solve_resident
 
-__all__ = ["start", "suits"]
+__all__ = ["PADDING_IS_FREE", "start", "suits"]
+
+PADDING_IS_FREE = True
+"""A problem's block of the launch ends with it."""
 
 
-def suits(geometry: TritonGeometry) -> bool:
+def suits(problem: Problem) -> bool:
     """Whether the problems are small enough to stay on the chip."""
-    return max(geometry.shape[1:]) <= FITS
+    return max(problem.geometry.shape[1:]) <= FITS
 
 
-def start(
-    geometry: TritonGeometry, a: Tensor, b: Tensor, epsilon: Tensor, first: Tensor, tol: float
-) -> tuple[Tensor, Tensor]:
+def start(problem: Problem, first: Tensor, limits: Limits) -> Start:
     """Solve the problems in float32.
 
     Parameters
     ----------
-    geometry : TritonGeometry
-        Of problems that suit.
-    a, b : Tensor, shapes (B, n) and (B, m), float64
-    epsilon, first : Tensor, shape (B,)
-        ε to reach, and that of the first stage.
-    tol : float
-        L1 marginal error to aim at.
-
-    Returns
-    -------
-    tuple of Tensor
-        Potentials g, shape (B, m), float64, to start from at ε itself, and the passes taken, shape (B,).
+    problem : Problem
+        Such that it suits.
+    first : Tensor, shape (B,)
+        ε of the first stage.
+    limits : Limits
+        Of which the tolerance is what to aim at.
     """
+    geometry = problem.geometry
+    assert isinstance(geometry, TritonGeometry)
     points = Points.of(*geometry.centered, geometry.rule.p, geometry.single)
-    solved = solve_resident(points, a, b, epsilon, start=first, tol=tol)
+    solved = solve_resident(points, problem.a, problem.b, problem.epsilon, start=first, tol=limits.tol)
     # Costs beyond float32 leave no number; such a problem starts like any other.
-    return solved.g.nan_to_num(0.0, 0.0, 0.0), solved.passes
+    return Start(None, solved.g.nan_to_num(0.0, 0.0, 0.0), solved.passes)

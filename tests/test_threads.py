@@ -1,0 +1,130 @@
+"""Threads that sleep: every piece is done once, from any thread and any process, and no error is lost."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+import otgan
+from otgan import threads
+
+
+def test_pieces_cover_the_whole_once():
+    seen = []
+    for total, pieces in ((1, 4), (7, 3), (100, 8), (5, 1)):
+        seen.clear()
+        threads.in_pieces(lambda mark, *rest: seen.append((mark, *rest)), total, pieces, "mark")
+        assert {each[0] for each in seen} == {"mark"}
+        parts = sorted(each[1:] for each in seen)
+        assert [part[0] for part in parts] == list(range(min(total, pieces)))
+        assert [i for _, start, stop in parts for i in range(start, stop)] == list(range(total))
+
+
+def test_pieces_are_side_by_side():
+    gate = threading.Barrier(3, timeout=20)
+    threads.in_pieces(lambda *_: gate.wait(), 3, 3)
+
+
+def test_an_error_of_any_piece_is_raised_after_all_have_ended():
+    ended = []
+
+    def work(piece, start, stop):
+        ended.append(piece)
+        if piece == wrong:
+            raise ZeroDivisionError(piece)
+
+    for wrong in (0, 2):
+        ended.clear()
+        with pytest.raises(ZeroDivisionError, match=str(wrong)):
+            threads.in_pieces(work, 3, 3)
+        assert sorted(ended) == [0, 1, 2]
+
+
+def test_as_many_threads_as_torch_is_set_to():
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        assert threads.count() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [("5", 5), ("nonsense", None), ("0", None), (None, None)])
+def test_without_torch_the_environment_says_how_many(monkeypatch, chosen, expected):
+    monkeypatch.delitem(sys.modules, "torch")
+    if chosen is None:
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    else:
+        monkeypatch.setenv("OMP_NUM_THREADS", chosen)
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert threads.count() == (expected or available)
+
+
+# ---- solves from many threads and processes --------------------------------------------------------------------------
+
+X, Y = (np.random.default_rng(seed).normal(size=(400, 2)) for seed in (0, 1))
+
+
+def _value(_=None):
+    torch.set_num_threads(2)
+    return otgan.sinkhorn(X, Y, epsilon=0.1)
+
+
+def test_eight_threads_of_python_at_once():
+    expected, found = _value(), []
+    workers = [threading.Thread(target=lambda: found.extend(_value() for _ in range(3))) for _ in range(8)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert found == [pytest.approx(expected, rel=1e-12)] * 24
+
+
+def _pieces(_=None):
+    seen = []
+    threads.in_pieces(lambda *piece: seen.append(piece), 9, 3)
+    return sorted(seen)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_forked_and_spawned_workers(method):
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"no {method} on this system")
+    expected, pieces = (
+        _value(),
+        _pieces(),
+    )  # the pool has threads by now, which a forked process does not have
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        assert pool.map_async(_pieces, range(4)).get(120) == [pieces] * 4
+        # torch's own threads do not survive a fork: such a worker is given one.
+        alone = pool.map_async(_alone, range(4)).get(120)
+        assert alone == [pytest.approx(expected, rel=1e-12)] * 4
+
+
+def _alone(_=None):
+    torch.set_num_threads(1)
+    return otgan.sinkhorn(X, Y, epsilon=0.1)
+
+
+def test_workers_of_a_data_loader():
+    loader = torch.utils.data.DataLoader(_Values(), num_workers=2, timeout=120)
+    assert [float(v) for v in loader] == [pytest.approx(_value(), rel=1e-12)] * 4
+
+
+class _Values(torch.utils.data.Dataset):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return _alone()
+
+
+def test_the_pool_does_not_keep_a_process_from_ending():
+    code = "import numpy as np, otgan, torch; torch.set_num_threads(2); otgan.sinkhorn(*np.random.rand(2, 500, 2), epsilon=.1)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
