@@ -231,6 +231,7 @@ TESTED_IN = {
     "geometry/triton/starter": "geometry/test_triton_geometry.py",
     "exact/plan": "test_solve.py",
     "exact/solver": "exact/test_certified.py",
+    "geometry/accuracy": "geometry/test_compiled.py",
     "geometry/base": "geometry/test_dense.py",
     "geometry/compiled/costs": "geometry/test_compiled.py",
     "geometry/compiled/geometry": "geometry/test_compiled.py",

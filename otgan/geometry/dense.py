@@ -10,18 +10,12 @@ from torch import Tensor
 
 from otgan.costs import Cost
 from otgan.costs.exponents import exponents
+from otgan.geometry.accuracy import SINGLE
 from otgan.geometry.base import Geometry, rows_per_tile
 from otgan.geometry.kernel import LOG2E, Kernel, Turn, exp2_
 from otgan.memory import empty
 
 __all__ = ["DenseGeometry"]
-
-SINGLE = 1e-5
-"""Marginal error from which on a float32 kernel serves: half the memory traffic of float64.
-
-Its entries are accurate to 1e-7, but sums of thousands of them leave errors of some 1e-6 in the marginals.
-"""
-
 
 _CACHED = 2**20
 """Entries up to which a matrix stays in cache between a product with it and one with its transpose."""

@@ -9,18 +9,12 @@ import torch
 from torch import Tensor
 
 from otgan.costs import Cost
+from otgan.geometry.accuracy import ROUGH, ROUNDING
 from otgan.geometry.base import Geometry, rows_per_tile
 from otgan.geometry.kernel import LOG2E, Kernel, Turn, exp2_
 from otgan.memory import empty
 
 __all__ = ["StreamedGeometry"]
-
-_ROUNDING = 1e-7
-"""Error that the rounding of float32 exponents leaves in the marginals, relative to the largest C/ε: an upper estimate,
-fifty times what was seen, since roundings average out."""
-
-_ROUGH = 1e-2
-"""Relative accuracy that the kernel of a correction needs."""
 
 
 class StreamedGeometry(Geometry):
@@ -51,12 +45,12 @@ class StreamedGeometry(Geometry):
 
     def kernel(self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float) -> Kernel:
         """Remember the potentials; every product forms the kernel anew, as accurately as `tol` asks."""
-        rounding = math.inf if self.direct else _ROUNDING * float((self.largest / epsilon).max())
+        rounding = math.inf if self.direct else ROUNDING * float((self.largest / epsilon).max())
         return StreamedKernel(self, epsilon, f, g, torch.float32 if rounding <= tol else torch.float64)
 
     def kernels(self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float) -> tuple[Kernel, Kernel]:
         """Return the kernel at the accuracy that `tol` asks for, and a rough one for corrections."""
-        return self.kernel(epsilon, f, g, tol), self.kernel(epsilon, f, g, max(tol, _ROUGH))
+        return self.kernel(epsilon, f, g, tol), self.kernel(epsilon, f, g, max(tol, ROUGH))
 
 
 class StreamedKernel(Kernel):

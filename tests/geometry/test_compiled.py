@@ -96,7 +96,7 @@ def test_sizes_powers_and_dimensions(p, n, m, d):
     x, y = (torch.from_numpy(rng.normal(size=(2, k, d))) for k in (n, m))
     ours, theirs = (kind(x, y, Euclidean(p), direct=True) for kind in (CompiledGeometry, DenseGeometry))
     torch.testing.assert_close(ours.cost, theirs.cost, rtol=1e-12, atol=1e-12)
-    assert (ours.cost_error.relative <= theirs.cost_error.relative) or d >= 16
+    assert (ours.cost_error.relative <= theirs.cost_error.relative) or d >= visited.FEW
 
 
 @pytest.mark.parametrize("rule", [Cityblock(1), Cityblock(2.5), Chebyshev(1), Chebyshev(2), Cosine(1)])
@@ -124,7 +124,7 @@ def test_streaming_is_compiled_where_costs_are_norms_in_few_dimensions():
         CompiledStream
     }
     assert {kind(3, rule) for rule in (Euclidean(1.5), Cityblock(2), Cosine(1))} == {StreamedGeometry}
-    assert kind(16, Euclidean(2)) is StreamedGeometry
+    assert kind(visited.FEW, Euclidean(2)) is StreamedGeometry
 
 
 def test_parts_of_a_streamed_kernel_are_those_of_the_batch():

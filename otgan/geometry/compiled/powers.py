@@ -17,8 +17,8 @@ from otgan.jit import EXACT, SUMS, compiled
 
 __all__ = ["exp2", "fill_powers"]
 
-_SHIFT = 1.5 * 2.0**52
-"""Added to a number of moderate size it leaves the nearest whole number in the last bits."""
+_SHIFT, _SHIFT_SINGLE = 1.5 * 2.0**52, np.float32(1.5 * 2.0**23)
+"""Added to a number of moderate size they leave the nearest whole number in the last bits."""
 
 _LEAST_SINGLE, _MOST_SINGLE = -100.0, 127.0
 """Exponents of float32: below, sums of thousands of them do not count; the processor is slow where it underflows."""
@@ -81,6 +81,17 @@ _C0, _C1, _C2, _C3, _C4, _C5, _C6 = map(
 
 
 @compiled(EXACT)
+def _all_single(t: Any) -> Any:
+    bounded = min(max(t, np.float32(_LEAST_SINGLE)), np.float32(_MOST_SINGLE))
+    shifted = bounded + _SHIFT_SINGLE
+    r = bounded - (shifted - _SHIFT_SINGLE)
+    p = _C0 + r * (_C1 + r * (_C2 + r * (_C3 + r * (_C4 + r * (_C5 + r * _C6)))))
+    power: Any = _bits(np.int32(_bits(p) + (_bits(shifted) << np.int32(23))))
+    power = np.float32(0) if t < _LEAST_SINGLE else power
+    return np.float32(np.inf) if t > _MOST_SINGLE else power
+
+
+@compiled(EXACT)
 def _single(t: float) -> Any:
     bounded = min(max(t, _LEAST_SINGLE), _MOST_SINGLE)
     shifted = bounded + _SHIFT
@@ -115,7 +126,7 @@ def _double(t: float) -> float:
 
 
 def exp2(t: float, like: Any) -> Any:
-    """2^t of a float64 exponent, in the type of `like`: 0 below the range of float32 sums or of float64, inf above."""
+    """2^t in the type of `like`, which is that of t or a smaller one; 0 below the range of that type's sums, inf above."""
     return type(like)(2.0**t)
 
 
@@ -127,6 +138,11 @@ def _exp2_of(t: Any, like: Any) -> Any:
     def double(t: Any, like: Any) -> Any:
         return _double(t)
 
+    def all_single(t: Any, like: Any) -> Any:
+        return _all_single(t)
+
+    if t == types.float32:
+        return all_single
     return single if like == types.float32 else double
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from otgan.geometry.compiled.costs import row_of
+from otgan.geometry.compiled.costs import part_of_row
 from otgan.geometry.compiled.powers import fill_powers
 from otgan.geometry.compiled.visits import FLUSH, hand_over
 from otgan.jit import SUMS, compiled
@@ -19,6 +19,9 @@ __all__ = ["INSTEAD", "OVER", "TIMES", "products_of", "streamed_products", "ther
 
 TIMES, OVER, INSTEAD = 0, 1, 2
 """What the sums of rows become before they go back through the columns, with weights."""
+
+_PART = 1024
+"""Costs of a row that are formed at once, so that they stay in the nearest cache until they are powers."""
 
 _AT_ONCE = 4
 """Rows of a kernel that are multiplied at once, so that vectors are read a quarter as often."""
@@ -145,15 +148,22 @@ def streamed_products(
 ) -> None:
     """Do as :func:`products_of` with the kernel of :func:`exponential`, formed a few rows at a time in the type of `side`."""
     n, m = row.shape[1], column.shape[1]
-    rows, part, room = np.empty((_AT_ONCE, m), side.dtype), np.empty(m, side.dtype), np.empty(m)
+    rows, part, room = (
+        np.empty((_AT_ONCE, m), side.dtype),
+        np.empty(m, side.dtype),
+        np.empty(_PART, row.dtype),
+    )
     index = start
     while index < stop:
         k = index // n
         low = index - k * n
         count = min(_AT_ONCE, n - low, stop - index)
         for i in range(count):
-            costs = row_of(source, k, low + i, room)
-            fill_powers(costs, row[k, low + i], column[k], inverse[k], rows[i])
+            for first in range(0, m, _PART):
+                last = min(first + _PART, m)
+                costs = room[: last - first]
+                part_of_row(source, k, low + i, first, costs)
+                fill_powers(costs, row[k, low + i], column[k, first:last], inverse[k], rows[i, first:last])
         some, found = weights[k, low : low + count], sums[k, low : low + count]
         there_and_back(rows, count, m, side[k], some, how, found, part, back[piece, k], 0, count)
         index += count

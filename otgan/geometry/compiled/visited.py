@@ -21,7 +21,7 @@ from otgan.threads import count, in_pieces
 
 __all__ = ["FEW", "NOTHING", "Visited", "exponents_of", "fill_kernel", "go_through"]
 
-FEW = 16
+FEW = 25
 """Dimension from which on products of matrices are faster than differences of coordinates."""
 
 _WORTH = 2**17
