@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from otgan.coupling import center
 from otgan.entropic.compaction import finish
 from otgan.entropic.gauge import leveled
 from otgan.entropic.iterate import Iterate
@@ -63,9 +64,11 @@ def _verified(problem: Problem, limits: Limits, first: Tensor, start: Start) -> 
     if start.f is None:
         solution = _solve(problem, limits, first, start.g)
         return replace(solution, iterations=solution.iterations + start.passes)
-    excess, error = problem.measured(start.f, start.g)
-    found = Solution(start.f, start.g, excess, error, start.passes + 1)
-    open_ = ~(error <= limits.tol)
+    f, g = center(
+        start.f, start.g, problem.a, problem.b
+    )  # which rounds them: what is measured is then what is returned
+    found = Solution(f, g, *problem.measured(f, g), start.passes + 1)
+    open_ = ~(found.error <= limits.tol)
     if not bool(open_.any()):
         return found
     index = open_.nonzero()[:, 0]

@@ -7,6 +7,8 @@ At the solution f = g = T f, where T is the softmin over x. The averaged step f 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -23,8 +25,11 @@ def solve(problem: Problem, limits: Limits) -> Solution:
         return _solve(problem, limits)
     assert start.f is not None
     found = _measured(problem, start.f, start.passes + 1)
+    if bool((found.error <= limits.tol).all()):
+        return found
     # What a starter leaves open is rare, and begun again with all the others.
-    return found if bool((found.error <= limits.tol).all()) else _solve(problem, limits)
+    again = _solve(problem, replace(limits, max_iter=max(1, limits.max_iter - int(start.passes.max()))))
+    return replace(again, iterations=again.iterations + start.passes)
 
 
 def _measured(problem: Problem, f: Tensor, passes: Tensor) -> Solution:
