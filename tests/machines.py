@@ -96,6 +96,7 @@ def settings(seed: int) -> list[Setting]:
         variable(1, "ATEN_CPU_CAPABILITY", "default", TORCH, "DEFAULT"),
         variable(1, "MKL_CBWR", "COMPATIBLE", MKL, "True"),
         *([plain] if features else []),
+        variable(1, "NUMBA_CPU_NAME", "generic"),
         variable(1, "OMP_NUM_THREADS", "1"),
         examples,
         Setting("reversed order", 1, {}, ("--order=reversed",)),
