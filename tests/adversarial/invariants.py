@@ -1047,11 +1047,12 @@ def _translated(case: Case, rng: np.random.Generator) -> Reworded | None:
     def moved(x: Any, y: Any, a: Any, b: Any) -> tuple[Any, ...]:
         size = max(np.abs(x).max(), np.abs(y).max())
         kind = np.dtype(case.dtype)
-        shift = float(np.float32(rng.integers(-8, 9))) * 2.0 ** np.floor(np.log2(size)) if size > 0 else 1.0
         with np.errstate(over="ignore", invalid="ignore"):
+            power = 2.0 ** np.floor(np.log2(size)) if size > 0 else 1.0
+            shift = float(np.float32(rng.integers(-8, 9))) * power if size > 0 else 1.0
             to = [(v + shift).astype(kind).astype(float) for v in (x, y)]
-        pairs = zip(to, (x, y), strict=True)
-        exact = all((t - shift == v).all() and (t - v == shift).all() for t, v in pairs)
+            pairs = zip(to, (x, y), strict=True)
+            exact = all((t - shift == v).all() and (t - v == shift).all() for t, v in pairs)
         return (*to, a, b) if exact else (x, y, a, b)
 
     return case, _every(case, moved), 1.0
