@@ -122,12 +122,13 @@ def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
 
 
 def _show_waiting() -> None:
-    """Say on a terminal what is being waited for, where that is not the problem itself."""
+    """Say on a terminal that loops are being compiled: commands show the other messages of the library themselves."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("otgan: %(message)s"))
-    log = logging.getLogger("otgan")
+    log = logging.getLogger("otgan.jit")
     log.addHandler(handler)
     log.setLevel(logging.INFO)
+    log.propagate = False  # training has a handler for all the others, which would say it again
 
 
 @click.group(

@@ -189,28 +189,37 @@ def test_bugs_and_warnings_do_not_steer_the_terminal():
     assert done.stderr.replace("\n", "").isprintable()
 
 
+def said_to_a_terminal(folder, *arguments, **environment):
+    """Return what a command writes to stderr where that is a terminal."""
+    main, other = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "otgan", *arguments],
+        cwd=folder,
+        env={**os.environ, **environment},
+        stderr=other,
+        stdout=subprocess.DEVNULL,
+    )
+    os.close(other)
+    said = b""
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while part := os.read(main, 4096):
+            said += part
+    os.close(main)
+    assert process.wait(300) == 0, said
+    return said
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
 def test_a_terminal_is_told_what_is_waited_for_once(tmp_path):
     (tmp_path / "x.csv").write_text("0.0\n1.0\n")
-    command = [sys.executable, "-m", "otgan", "measure", "x.csv", "x.csv"]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    environment.pop("NUMBA_CACHE_DIR", None)
+    kept = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "NUMBA_CACHE_DIR": ""}
     words = b"otgan: compiling loops for this machine: some seconds, once"
     for expected in (1, 0):
-        main, other = os.openpty()
-        subprocess.run(
-            command,
-            cwd=tmp_path,
-            env=environment,
-            stderr=other,
-            stdout=subprocess.DEVNULL,
-            check=True,
-            timeout=300,
-        )
-        os.close(other)
-        said = b""
-        with contextlib.suppress(OSError):  # the end of a terminal
-            while part := os.read(main, 4096):
-                said += part
-        os.close(main)
-        assert said.count(words) == expected, said
+        assert said_to_a_terminal(tmp_path, "measure", "x.csv", "x.csv", **kept).count(words) == expected
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+def test_a_terminal_is_told_of_training_once(tmp_path):
+    train = ("train", "wgan-gp", "--quiet", "--out", "run", "--steps")
+    said_to_a_terminal(tmp_path, *train, "1")
+    assert said_to_a_terminal(tmp_path, *train, "2", "--resume").count(b"resumed at step 1") == 1
