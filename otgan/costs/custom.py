@@ -200,7 +200,7 @@ class Custom(Cost):
         force = mass.mul_(self.p / self.unit)
         if self.p != 1:
             force = force.mul_(cost.pow((self.p - 1) / self.p))
-        most = force.amax((1, 2))
+        most = force.abs().amax((1, 2))
         most = most.where(most > 0, 1.0)[:, None, None]
         values = replace(self, p=1.0, unit=1.0)
         pulls = [most * pull for pull in super(Custom, values).gradients(x, y, force / most, cost)]

@@ -7,6 +7,7 @@ from scipy.spatial.distance import cdist
 from torch import nn
 
 import otgan
+from otgan.costs.custom import Custom
 from tests.problems import cloud, simplex_weights
 
 X, Y = cloud(12, 3), cloud(9, 3, seed=1) + 0.5
@@ -132,6 +133,16 @@ def test_gradients_of_far_points_in_single_precision_are_those_of_the_named_cost
         distance = otgan.emd(x, torch.tensor([[2.0], [3.0], [0.5]]), **cost)
         found.append(*torch.autograd.grad(distance**power, x))
     torch.testing.assert_close(*found, rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_gradients_have_room_whatever_the_sign_of_the_mass(sign):
+    x, y = torch.tensor([[[1e13]]], dtype=torch.float64), torch.zeros(1, 1, 1, dtype=torch.float64)
+    cost = Custom(
+        1.5, function=lambda u, v: torch.cdist(u, v).square(), numpy=False, dtype=torch.float32, fitted=True
+    )
+    pull, _ = cost.gradients(x, y, torch.full((1, 1, 1), float(sign), dtype=torch.float64), cost.block(x, y))
+    assert pull.item() == pytest.approx(sign * 3e26, rel=1e-5)
 
 
 def test_second_derivatives_are_those_of_the_named_cost():
