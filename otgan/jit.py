@@ -11,23 +11,26 @@ import contextlib
 import hashlib
 import logging
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
 from numba.core import config as settings
 
-from otgan.entropic import tuning
 from otgan.folders import cache_dir
 
 __all__ = ["EXACT", "SUMS", "compiled"]
 
 config: Any = settings
 """Its members are made when it is read."""
+
+_IS_COMPILED, _IMPORTED = "from otgan.jit import", re.compile(r"^from (otgan[\w.]*) import", re.MULTILINE)
 
 _LOG = logging.getLogger(__name__)
 
@@ -69,8 +72,14 @@ def compiled(fastmath: set[str]) -> Callable[[F], F]:
 def _folder(sources: Path) -> Path | None:
     """Where functions compiled from a folder of sources are kept, named after what they are made of."""
     digest = hashlib.sha256(numba.__version__.encode())
-    for file in (*sorted(sources.glob("*.py")), Path(__file__), Path(tuning.__file__)):
-        digest.update(file.read_bytes())
+    texts = [
+        text for file in sorted(sources.glob("*.py")) if _IS_COMPILED in (text := file.read_text("utf-8"))
+    ]
+    # Numbers of other modules are compiled in as well.
+    names = sorted({name for text in texts for name in _IMPORTED.findall(text)})
+    others = [spec.origin for spec in map(find_spec, names) if spec is not None and spec.origin]
+    for part in (*texts, *(Path(origin).read_text("utf-8") for origin in others)):
+        digest.update(part.encode())
     name = f"compiled-{digest.hexdigest()[:16]}"
     folder = next((place / name for place in _places() if _can_be_written(place / name)), None)
     if folder is None or not any(folder.rglob("*.nbi")):
@@ -93,9 +102,9 @@ def _can_be_written(folder: Path) -> bool:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-        for each in (folder, folder.parent):
+        for each in (folder, folder.parent) if hasattr(os, "getuid") else ():  # elsewhere modes say nothing
             state = each.stat()
-            foreign = hasattr(os, "getuid") and state.st_uid not in {os.getuid(), 0}
+            foreign = state.st_uid not in {os.getuid(), 0}
             if foreign or (state.st_mode & stat.S_IWOTH and not state.st_mode & stat.S_ISVTX):
                 return False
     except OSError:

@@ -48,6 +48,27 @@ def test_functions_are_kept_and_compiled_anew_where_what_they_call_changes(tmp_p
     assert compiled_in(tmp_path, SOURCE.format(constant=2), COUNT, **kept) == "6.0 0"
 
 
+def test_numbers_that_loops_take_from_other_modules_are_part_of_the_name(tmp_path, monkeypatch):
+    (tmp_path / "loops.py").write_text(
+        "from otgan.jit import SUMS\nfrom otgan.entropic.tuning import TUNING\n"
+    )
+    (tmp_path / "other.py").write_text("from otgan.geometry.base import Geometry\n")
+    read, names = [], []
+    real = jit.Path.read_text
+    monkeypatch.setattr(
+        jit.Path, "read_text", lambda path, *rest: read.append(path.name) or real(path, *rest)
+    )
+    monkeypatch.setattr(jit, "_places", lambda: iter([tmp_path / "kept"]))
+    names.append(jit._folder.__wrapped__(tmp_path).name)
+    assert "tuning.py" in read
+    assert "base.py" not in read
+    (tmp_path / "loops.py").write_text("from otgan.jit import SUMS\n")
+    names.append(jit._folder.__wrapped__(tmp_path).name)
+    (tmp_path / "other.py").write_text("")  # nothing in it is compiled
+    names.append(jit._folder.__wrapped__(tmp_path).name)
+    assert names[0] != names[1] == names[2]
+
+
 @pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
 def test_where_nothing_can_be_kept_functions_work_all_the_same(tmp_path):
     blocked = tmp_path / "blocked"
