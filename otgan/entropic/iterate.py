@@ -12,10 +12,7 @@ from otgan.entropic.problem import Problem
 from otgan.geometry.base import Geometry
 from otgan.geometry.kernel import Turn
 
-__all__ = ["FAR", "Iterate"]
-
-FAR = 30.0
-"""Exponent by which the potentials may leave the absorbed ones; e^30 is far inside the range of float32."""
+__all__ = ["Iterate"]
 
 
 class Iterate:

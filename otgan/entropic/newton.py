@@ -16,6 +16,7 @@ from torch import Tensor
 from otgan.deadline import NEVER, Deadline
 from otgan.entropic.conjugate import System, conjugate_gradients
 from otgan.entropic.iterate import Iterate
+from otgan.entropic.tuning import TUNING
 from otgan.geometry.kernel import Kernel
 
 __all__ = ["Newton"]
@@ -26,20 +27,11 @@ _ROUNDING = 1e-15
 _SHARP = 1e-7
 """Goal above which a rise of the dual value below a millionth of the error is not told from none."""
 
-_TRUST = 20.0
-"""Largest entry of a step, in units of ε: beyond it the quadratic model says nothing."""
-
 _TIGHT = 1e-8
 """Marginal error that corrections made with a float32 kernel do not reach."""
 
-_SLOW = 30
-"""Conjugate-gradient iterations that a step may take before the next one gets a Cholesky factor."""
-
 _STALE = 12
 """Conjugate-gradient iterations with a factor after which it is made anew."""
-
-_LIMIT = 400
-"""Conjugate-gradient iterations where no factor can be had."""
 
 _SHIFT = {torch.float32: 1e-5, torch.float64: 1e-12}
 """What is added to the diagonal of the system, scaled to 1, so that rounding leaves it positive definite."""
@@ -77,18 +69,18 @@ class Newton:
         """Move an iterate, whose row sums are exact, by a Newton step with line search, in about `budget` passes."""
         column = it.b * it.ratio
         gap = it.b - column
-        limit = _SLOW
+        limit = TUNING.quick
         self.exact = self.exact or goal < _TIGHT
         if self.slow and self.factor is None and self.patient and column.shape[1] <= _LARGEST:
             self.factor = _factorize(it, column, it.kernel if self.exact else it.rough)
         if self.slow and self.factor is None:
-            limit = _LIMIT
+            limit = TUNING.long
         # The inner accuracy follows the error, which makes the convergence superlinear; the floor keeps the
         # last step from solving more than is asked for.
         forcing = torch.maximum(it.error.sqrt().clamp_max(0.1), 0.6 * goal / it.error).clamp_max(0.7)
         direction, used = self._solve(it, column, gap, forcing, min(limit, math.ceil(budget)))
         if self.factor is None:
-            self.slow = self.slow or used >= _SLOW
+            self.slow = self.slow or used >= TUNING.quick
         elif used > _STALE:
             self.factor = None
         _line_search(it, direction, gap)
@@ -114,7 +106,9 @@ class Newton:
             (it.b * it.v * root).to(kernel.dtype),
             (it.a * it.u.square()).to(kernel.dtype),
             self._precondition,
-            lambda direction: (_TRUST / (root * direction).abs().amax(1, keepdim=True)).to(kernel.dtype),
+            lambda direction: (TUNING.trust / (root * direction).abs().amax(1, keepdim=True)).to(
+                kernel.dtype
+            ),
         )
         x, used, flat = conjugate_gradients(
             system, (gap * root).to(kernel.dtype), forcing, limit, self.deadline
@@ -146,7 +140,7 @@ def _line_search(it: Iterate, direction: Tensor, gap: Tensor) -> None:
     A cluster of points that exchanges too much mass with the rest needs its potential shifted by log(excess), of
     which a Newton step gives one unit; a longer step costs one pass, a new direction dozens.
     """
-    direction = direction.clamp(-_TRUST, _TRUST)
+    direction = direction.clamp(-TUNING.trust, TUNING.trust)
     slope = (direction * gap).sum(1)
     value = it.semi_dual()
     # What rounding leaves of a rise: near the solution the rise itself, of second order, is below it.
@@ -171,7 +165,7 @@ def _line_search(it: Iterate, direction: Tensor, gap: Tensor) -> None:
         it.sweep()
     for _ in range(4):
         left = (direction * (it.b - it.b * it.ratio)).sum(1)
-        longer = accepted & (t >= 1) & (left > 0.25 * slope) & (t * direction.abs().amax(1) < _TRUST)
+        longer = accepted & (t >= 1) & (left > 0.25 * slope) & (t * direction.abs().amax(1) < TUNING.trust)
         if not bool(longer.any()):
             return
         nearer = (it.u, it.v, it.ratio, it.error)

@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor
 
-from otgan.entropic.iterate import FAR, Iterate
+from otgan.entropic.iterate import Iterate
 from otgan.entropic.newton import Newton
 from otgan.entropic.tuning import TUNING
 
@@ -44,7 +44,7 @@ def run_stage(
             iterate.rescue()
             iterate.sweep()
             continue
-        if extent > FAR:
+        if extent > TUNING.far:
             iterate.absorb()
             iterate.sweep()
         done = iterate.error <= goal

@@ -1,6 +1,6 @@
 """What the choice among the entropic solvers, their schedule and the steps of the balanced one are tuned by, with reasons.
 
-Numbers of one method alone, of Newton steps or of unbalanced ones, stand in its file.
+Numbers of one method alone stand in its file; those of Newton steps that compiled loops take too, here.
 """
 
 from __future__ import annotations
@@ -40,6 +40,13 @@ class Tuning:
         Marginal error above which only plain steps are taken: a quadratic model says nothing yet.
     soon : float
         Plain steps that are preferred to a Newton step, which takes a few passes and a search.
+    far : float
+        Exponent by which potentials may leave those absorbed in a kernel; e^30 is far inside the range of float32.
+    trust : float
+        Largest entry of a Newton step, in units of ε: beyond it the quadratic model says nothing.
+    quick, long : int
+        Conjugate-gradient iterations that a Newton step may take before the next one gets a Cholesky factor, and where none
+        can be had or none is worth its while.
     rescues : int
         Returns to the log-domain within one stage after which a problem is given up as not finite.
     self_share : float
@@ -61,6 +68,10 @@ class Tuning:
     gain: float = 0.9
     far_off: float = 0.5
     soon: float = 8.0
+    far: float = 30.0
+    trust: float = 20.0
+    quick: int = 30
+    long: int = 400
     rescues: int = 4
     self_share: float = 0.25
     polish: int = 10

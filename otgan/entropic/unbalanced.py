@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from otgan.deadline import Deadline
-from otgan.entropic.iterate import FAR
 from otgan.entropic.problem import Limits, Problem, Solution
 from otgan.entropic.schedule import levels
+from otgan.entropic.tuning import TUNING
 from otgan.geometry.base import Kernel
 
 __all__ = ["solve"]
@@ -145,7 +145,7 @@ class _State:
     def _far(self, absorbed: _Absorbed, scale: Tensor) -> bool:
         _, f0, g0 = absorbed
         moved = [self._moved(self.f, f0, self.a) / scale, self._moved(self.g, g0, self.b) / scale]
-        return float(torch.cat(moved, 1).amax()) > FAR
+        return float(torch.cat(moved, 1).amax()) > TUNING.far
 
     @staticmethod
     def _moved(new: Tensor, old: Tensor, weights: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor
 from otgan.deadline import Deadline
 from otgan.entropic.problem import Limits, Problem
 from otgan.entropic.start import Start
+from otgan.geometry.accuracy import SINGLE
 from otgan.geometry.compiled import whole
 from otgan.geometry.compiled.geometry import CompiledGeometry
 from otgan.threads import count, run
@@ -32,8 +33,8 @@ _FARTHEST = 1e7
 _FINEST = 4e-7
 """Marginal error below which the rounding of a float32 kernel shows; the solver goes on from there in float64."""
 
-_SAFE, _ROUGH = 0.8, 1e-5
-"""Share of a tolerance to aim at where rounding may hide the rest, and the tolerance up to which it may."""
+_SAFE = 0.8
+"""Share of a tolerance to aim at where rounding may hide the rest."""
 
 _FINEST_SELF = 1e-12
 """Marginal error below which the rounding of sums in float64 shows."""
@@ -77,7 +78,7 @@ def start(problem: Problem, first: Tensor, limits: Limits) -> Start | None:
         _array(problem.b),
         _array(problem.epsilon),
         _array(first),
-        max(limits.tol * (_SAFE if limits.tol < _ROUGH else 1), _FINEST),
+        max(limits.tol * (_SAFE if limits.tol < SINGLE else 1), _FINEST),
         budget,
         _sizes(problem),
         f,

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from otgan.entropic.tuning import TUNING
 from otgan.geometry.compiled.powers import exp2
 from otgan.geometry.compiled.products import OVER, TIMES, there_and_back
 from otgan.jit import SUMS, compiled
 
-__all__ = ["TRUST", "absorb", "extent", "fill", "newton_step", "settled", "sweep"]
+__all__ = ["absorb", "extent", "fill", "newton_step", "settled", "sweep"]
 
-TRUST = 20.0
-"""Largest entry of a Newton step, in units of ε."""
+_TRUST = TUNING.trust
 
 _HALVINGS, _DOUBLINGS = 12, 4
 """Steps of a line search, down and up."""
@@ -145,7 +145,7 @@ def _solve(
         used += 1
         if not curvature > _FLAT * length:
             # Rounding hides how the direction bends: it is followed as far as it may be.
-            x += TRUST / np.max(np.abs(root * along)) * along
+            x += _TRUST / np.max(np.abs(root * along)) * along
             break
         step, before, left = left / curvature, left, 0.0
         for j in range(m):
@@ -156,7 +156,7 @@ def _solve(
             along[j] = residual[j] + left / before * along[j]
     mean = np.sum(root * x * b * ratio)
     for j in range(m):
-        found[j] = min(TRUST, max(-TRUST, root[j] * x[j] - mean))
+        found[j] = min(_TRUST, max(-_TRUST, root[j] * x[j] - mean))
     return used
 
 
@@ -202,7 +202,7 @@ def _search(
         return sweep(kernel, a, b, u, v, ratio), sweeps + 1
     farthest = np.max(np.abs(direction))
     for _ in range(_DOUBLINGS):
-        if t < 1 or t * farthest >= TRUST or _gain(direction, b, ratio) <= 0.25 * slope:
+        if t < 1 or t * farthest >= _TRUST or _gain(direction, b, ratio) <= 0.25 * slope:
             break
         nearer_u, nearer_v, nearer_ratio = u.copy(), v.copy(), ratio.copy()
         _move(v, before, 2 * t, direction)

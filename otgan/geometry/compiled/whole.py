@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from otgan.entropic.tuning import TUNING
+from otgan.geometry.accuracy import SINGLE
 from otgan.geometry.compiled.steps import absorb, extent, fill, newton_step, settled, sweep
 from otgan.geometry.compiled.visits import lowest_of
 from otgan.jit import SUMS, compiled
@@ -22,23 +23,16 @@ __all__ = ["solve_balanced", "solve_symmetric"]
 _FACTOR, _STAGE_TOL, _STAGE_PASSES = TUNING.factor, TUNING.stage_tol, TUNING.stage_passes
 _PLAIN, _GAIN, _FAR_OFF, _SOON = TUNING.plain, TUNING.gain, TUNING.far_off, TUNING.soon
 
-_FAR = 30.0
-"""Exponent by which potentials may leave those that the kernel was made with."""
-
-_QUICK, _LONG = 30, 400
-"""Conjugate-gradient iterations of a step, and of one at ε itself after one that was slow, where passes cost next to nothing."""
+_FAR, _QUICK, _LONG = TUNING.far, TUNING.quick, TUNING.long
 
 _CHEAP = 2**14
-"""Entries of a kernel up to which they do."""
+"""Entries of a kernel up to which a pass costs next to nothing, and a long solve less than a factorization."""
 
 _PATIENCE = 2
 """Steps at ε itself that may be slow, or gain little, before the solver, which has factorizations and float64, goes on."""
 
 _NEXT_TO_NONE = 1e-9
 """Least share of the error that is taken to be lost or left in a step."""
-
-_SINGLE = 1e-5
-"""Marginal error from which on a float32 kernel serves averaged steps, which see the rounding of every row."""
 
 
 @compiled(SUMS)
@@ -88,7 +82,7 @@ def _stage(
             passes += used + sweeps
             if error > _GAIN * before:
                 plain = _PLAIN
-            if not annealing and (used >= long or _GAIN * before < error < _SINGLE):
+            if not annealing and (used >= long or _GAIN * before < error < SINGLE):
                 slow += 1
     absorb(f, u, epsilon)
     absorb(g, v, epsilon)
@@ -232,7 +226,7 @@ def solve_symmetric(
     """Solve some problems between measures and themselves; parameters as for :func:`solve_balanced`."""
     for k in range(start, stop):
         n = sizes[k, 0]
-        if tol < _SINGLE:
+        if tol < SINGLE:
             passes[k] = _symmetric(cost[k], a[k, :n], epsilon[k], tol, budget, np.empty((n, n)), f[k, :n])
         else:
             kernel = np.empty((n, n), np.float32)
