@@ -96,9 +96,13 @@ class Geometry(ABC):
         """Batch size and the numbers of points: (B, n, m)."""
         return self.x.shape[0], self.x.shape[1], self.y.shape[1]
 
-    @abstractmethod
     def tiles(self) -> Iterator[tuple[slice, Tensor]]:
-        """Yield (rows, costs of shape (B, rows, m), float64)."""
+        """Yield (rows, costs of shape (B, rows, m), float64); freshly computed, unless a geometry stores them."""
+        batch, n, m = self.shape
+        step = rows_per_tile(batch, m)
+        for start in range(0, n, step):
+            rows = slice(start, start + step)
+            yield rows, self.block(rows)
 
     @abstractmethod
     def kernel(self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float) -> Kernel:

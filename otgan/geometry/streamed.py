@@ -35,14 +35,6 @@ class StreamedGeometry(Geometry):
 
         return CompiledStream if CompiledStream.serves(x, rule) else cls
 
-    def tiles(self) -> Iterator[tuple[slice, Tensor]]:
-        """Yield freshly computed blocks of costs, float64."""
-        batch, n, m = self.shape
-        step = rows_per_tile(batch, m)
-        for start in range(0, n, step):
-            rows = slice(start, start + step)
-            yield rows, self.block(rows)
-
     def kernel(self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float) -> Kernel:
         """Remember the potentials; every product forms the kernel anew, as accurately as `tol` asks."""
         rounding = math.inf if self.direct else ROUNDING * float((self.largest / epsilon).max())

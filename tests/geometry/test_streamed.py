@@ -14,13 +14,12 @@ import otgan
 from otgan.costs import Euclidean
 from otgan.costs import base as costs
 from otgan.geometry import base, dense, streamed
-from otgan.geometry.compiled import stream
 from otgan.geometry.dense import DenseGeometry
 from otgan.geometry.streamed import StreamedGeometry
 from tests.check_geometry import check_geometry, check_kernel, make_case
 from tests.problems import cloud, simplex_weights
 
-MODULES = (base, dense, streamed, stream)
+MODULES = (base, dense, streamed)
 
 
 @pytest.fixture

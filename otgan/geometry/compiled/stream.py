@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +13,6 @@ from torch import Tensor
 from otgan.costs import Cost
 from otgan.costs.squares import SQUARES
 from otgan.geometry.accuracy import ROUGH, ROUNDING, SINGLE
-from otgan.geometry.base import rows_per_tile
 from otgan.geometry.compiled import products
 from otgan.geometry.compiled.visited import FEW, NOTHING, Visited, exponents_of, go_through
 from otgan.geometry.kernel import Kernel, Turn
@@ -37,14 +35,6 @@ class CompiledStream(Visited):
     def source(self) -> tuple[Any, Any, Any, int, bool]:
         """The points."""
         return NOTHING, *self.norms
-
-    def tiles(self) -> Iterator[tuple[slice, Tensor]]:
-        """Yield freshly computed blocks of costs, float64."""
-        batch, n, m = self.shape
-        step = rows_per_tile(batch, m)
-        for start in range(0, n, step):
-            rows = slice(start, start + step)
-            yield rows, self.block(rows)
 
     @cached_property
     def rough_source(self) -> tuple[Any, Any, Any, int, bool]:
