@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 __all__ = ["count", "in_pieces", "run"]
@@ -76,10 +77,4 @@ def in_pieces(function: Callable[..., Any], total: int, pieces: int, *arguments:
         function(*arguments, 0, 0, total)
         return
     ends = [total * k // pieces for k in range(pieces + 1)]
-    run([_bound(function, arguments, k, ends[k], ends[k + 1]) for k in range(pieces)])
-
-
-def _bound(
-    function: Callable[..., Any], arguments: tuple[Any, ...], piece: int, start: int, stop: int
-) -> Callable[[], Any]:
-    return lambda: function(*arguments, piece, start, stop)
+    run([partial(function, *arguments, k, ends[k], ends[k + 1]) for k in range(pieces)])

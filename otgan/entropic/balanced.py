@@ -28,6 +28,7 @@ from otgan.entropic.gauge import leveled
 from otgan.entropic.iterate import Iterate
 from otgan.entropic.newton import Newton
 from otgan.entropic.problem import Limits, Problem, Solution
+from otgan.entropic.ragged import Assembly
 from otgan.entropic.schedule import stages
 from otgan.entropic.start import Start
 from otgan.entropic.starters import start_of
@@ -74,11 +75,10 @@ def _verified(problem: Problem, limits: Limits, first: Tensor, start: Start) -> 
     index = open_.nonzero()[:, 0]
     left = replace(limits, max_iter=max(1, limits.max_iter - int(start.passes[index].max())))
     rest = _solve(problem.take(index), left, first[index], start.g[index])
-    parts = {
-        name: getattr(found, name).index_put((index,), getattr(rest, name))
-        for name in ("f", "g", "excess", "error")
-    }
-    return Solution(**parts, iterations=found.iterations.index_add(0, index, rest.iterations))
+    assembly = Assembly(problem.a, problem.b)
+    assembly.add(torch.arange(len(open_), device=index.device), found)
+    assembly.add(index, replace(rest, iterations=rest.iterations + found.iterations[index]))
+    return assembly.solution()
 
 
 def _solve(problem: Problem, limits: Limits, first: Tensor, init: Tensor | None) -> Solution:
