@@ -22,6 +22,7 @@ from otgan.entropic.problem import Limits, Problem
 from otgan.entropic.starters import start_of, start_of_self
 from otgan.geometry import make_geometry
 from otgan.geometry.compiled import CompiledGeometry, costs, starter, visited, visits
+from otgan.geometry.compiled.powers import fill_powers
 from otgan.geometry.compiled.stream import CompiledStream, StreamKernel
 from otgan.geometry.dense import DenseGeometry
 from otgan.geometry.streamed import StreamedGeometry
@@ -68,7 +69,17 @@ def test_powers_beyond_the_range_are_zero_and_infinite():
     assert powers([-np.inf, -1e300, -1021.1, 1023.1, np.inf], np.float64).tolist() == [0, 0, 0] + 2 * [np.inf]
     assert powers([-100.0, 0.0, 127.0], np.float32).tolist() == [2.0**-100, 1, 2.0**127]
     assert powers([-1021.0, 0.0, 1023.0], np.float64).tolist() == [2.0**-1021, 1, 2.0**1023]
-    assert np.isnan(powers([np.nan], np.float64)).all()
+    for dtype in (np.float32, np.float64):
+        assert np.isnan(powers([np.nan], dtype)).all()
+
+
+def test_powers_of_single_exponents():
+    t = np.linspace(-100, 127, 500).astype(np.float32)
+    out, zero, one = np.empty(len(t), np.float32), np.zeros(len(t), np.float32), np.float32(1)
+    fill_powers(-t, np.float32(0), zero, one, out)
+    np.testing.assert_allclose(out, 2.0 ** t.astype(float), rtol=2 * np.finfo(np.float32).eps)
+    fill_powers(np.float32([101, -128, np.nan]), np.float32(0), zero[:3], one, out[:3])
+    np.testing.assert_array_equal(out[:3], [0, np.inf, np.nan])
 
 
 # ---- geometries ------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Costs as compiled loops see them: a stored matrix, or norms formed from the differences of coordinates, row by row.
 
 A source is a tuple (cost, x, y, order, root): costs of shape (B, n, m), or of no problem, and then points x of shape
-(B, n, d) and y of shape (B, d, m), whose coordinates follow one another; everything float64.
+(B, n, d) and y of shape (B, d, m), whose coordinates follow one another; float64, or float32 for what may be rough.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ _SUM, _SQUARES = 1, 2
 """Orders of norms; any other number stands for the largest coordinate."""
 
 _AT_ONCE = 4
+"""Coordinates that are looked at together."""
 
 
 @compiled(EXACT)

@@ -148,7 +148,7 @@ def _exp2_of(t: Any, like: Any) -> Any:
 
 @compiled(SUMS)
 def fill_powers(costs: Any, base: float, columns: Any, factor: float, found: Any) -> None:
-    """Write 2^(base + columns − costs · factor), exponents in float64, into a row, float32 or float64."""
+    """Write 2^(base + columns − costs · factor) into a row; exponents have the type of the numbers, powers that of the row."""
     like = found.dtype.type(0)
     for j in range(len(found)):
         found[j] = exp2(base + columns[j] - costs[j] * factor, like)

@@ -1,7 +1,7 @@
 """Visits to the costs of a source: each reads a row once, while it is in cache.
 
-A visit is of some rows of all problems together, numbered 0 … B·rows − 1, so that it can be
-cut into pieces for threads; sums over rows are gathered in a row of memory for each piece.
+A visit is of some rows of all problems together, numbered 0 … B·rows − 1, so that it can be cut into pieces for threads;
+sums over rows are gathered in a row of memory for each piece.
 """
 
 from __future__ import annotations
