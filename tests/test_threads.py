@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,17 +92,24 @@ def _pieces(_=None):
     return sorted(seen)
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_forked_and_spawned_workers(method):
-    if method not in multiprocessing.get_all_start_methods():
-        pytest.skip(f"no {method} on this system")
-    expected, pieces = (
-        _value(),
-        _pieces(),
-    )  # the pool has threads by now, which a forked process does not have
+def in_a_fresh_process(call):
+    """Call a function of this module in a process that has loaded nothing else: other libraries may not survive a fork."""
+    code = f"from tests import test_threads; test_threads.{call}"
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent.parent, check=True, timeout=300)
+
+
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_workers_however_they_are_started(method):
+    in_a_fresh_process(f"check_workers({method!r})")
+
+
+def check_workers(method):
+    # All threads of the pool are idle by now; a forked process has none of them, and must not wait for theirs.
+    gate = threading.Barrier(3, timeout=20)
+    threads.in_pieces(lambda *_: gate.wait(), 3, 3)
+    expected, pieces = _value(), _pieces()
     with multiprocessing.get_context(method).Pool(2) as pool:
-        assert pool.map_async(_pieces, range(4)).get(120) == [pieces] * 4
+        assert pool.map_async(_pieces, range(4)).get(60) == [pieces] * 4
         # torch's own threads do not survive a fork: such a worker is given one.
         alone = pool.map_async(_alone, range(4)).get(120)
         assert alone == [pytest.approx(expected, rel=1e-12)] * 4
@@ -113,6 +121,10 @@ def _alone(_=None):
 
 
 def test_workers_of_a_data_loader():
+    in_a_fresh_process("check_data_loader()")
+
+
+def check_data_loader():
     loader = torch.utils.data.DataLoader(_Values(), num_workers=2, timeout=120)
     assert [float(v) for v in loader] == [pytest.approx(_value(), rel=1e-12)] * 4
 
