@@ -6,7 +6,8 @@ what the standard lacks is here. Nothing of this imports torch: whoever has a te
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,6 +20,8 @@ __all__ = [
     "arange",
     "as_numpy",
     "as_tensor",
+    "at_least",
+    "at_most",
     "beside",
     "detached",
     "device",
@@ -32,8 +35,10 @@ __all__ = [
     "namespace",
     "need_gradients",
     "norms",
+    "of_type",
     "ones",
     "stacked",
+    "without_graph",
     "zeros",
 ]
 
@@ -128,6 +133,35 @@ def norms(vectors: Array) -> Array:
     if is_tensor(vectors):
         return namespace(vectors).linalg.vector_norm(vectors, axis=-1)
     return np.sqrt(np.square(vectors).sum(-1))  # a tenth of the time that NumPy's own takes for few
+
+
+def of_type(array: Array, dtype: DType) -> Array:
+    """Return the array in a type of its library, itself where it is of that."""
+    if isinstance(array, np.ndarray):
+        return array if array.dtype == dtype else array.astype(dtype)
+    return array.to(dtype)
+
+
+def at_least(array: Array, low: float) -> Array:
+    """The larger of each number and one bound."""
+    return np.maximum(array, low) if isinstance(array, np.ndarray) else array.clamp_min(low)
+
+
+def at_most(array: Array, high: float) -> Array:
+    """The smaller of each number and one bound."""
+    return np.minimum(array, high) if isinstance(array, np.ndarray) else array.clamp_max(high)
+
+
+@contextlib.contextmanager
+def without_graph(array: Array) -> Iterator[None]:
+    """Record no graph, and keep to the types at hand, where the array is a tensor."""
+    if not is_tensor(array):
+        yield
+        return
+    import torch
+
+    with torch.no_grad(), torch.autocast(array.device.type, enabled=False):
+        yield
 
 
 def stacked(arrays: Sequence[Array]) -> Array:

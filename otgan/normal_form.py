@@ -17,6 +17,7 @@ from otgan.measure import Measure
 from otgan.namespace import (
     Array,
     arange,
+    as_tensor,
     beside,
     detached,
     double,
@@ -98,6 +99,12 @@ class Side:
             # beside the largest coordinates it has no room for these
             points = double(centered) / unit[:, None, None]
         return replace(self, measure=replace(self.measure, points=points), unit=unit, origin=origin)
+
+    def as_tensors(self) -> Side:
+        """Return the side with tensors for arrays."""
+        index, kept = (None if each is None else as_tensor(each) for each in (self.index, self.kept))
+        unit, origin = as_tensor(self.unit), as_tensor(self.origin)
+        return Side(self.measure.as_tensors(), index, kept, self.whole.as_tensors(), unit, origin)
 
     def scatter(self, values: Array, fill: float = 0.0) -> Array:
         """Put one value or row a kept point, (B, k, ...), in its place among all points, (B, n, ...)."""

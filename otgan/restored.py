@@ -10,7 +10,7 @@ import numpy as np
 
 from otgan.coupling import STEEPEST, Coupling, Solved
 from otgan.mistakes import WrongValueError
-from otgan.namespace import Array, arange, as_numpy, beside, detached, double, largest_of, namespace
+from otgan.namespace import Array, arange, as_numpy, as_tensor, beside, detached, double, largest_of, namespace
 from otgan.rounding import UNIT
 
 if TYPE_CHECKING:
@@ -155,8 +155,8 @@ class Restored(Coupling):
 
         from otgan.autograd import once
 
-        form, unit, scale = self.form, self.form.unit, self.form.scale
-        sides = (form.x, form.y)
+        unit, scale = as_tensor(self.form.unit), as_tensor(self.form.scale)
+        sides = (self.form.x.as_tensors(), self.form.y.as_tensors())
         points = [
             s.gather(v.double() - s.origin.double()) / unit[:, None, None]
             for s, v in zip(sides, (x, y), strict=True)
@@ -175,7 +175,7 @@ class Restored(Coupling):
             if light is not None:
                 # What points of weight 0 add to second derivatives is not computed, and not taken for 0.
                 force = torch.where(light[1][..., None], once(torch.zeros_like(force), a, b), force)
-                values = torch.where(light[1], once(constant, x, y, a, b), values)
+                values = torch.where(light[1], once(as_tensor(constant), x, y, a, b), values)
             pulls.append(force)
             slopes.append(values)
         return (*pulls, *slopes)

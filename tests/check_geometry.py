@@ -1,4 +1,4 @@
-"""The seam that every geometry fills, held to formulas written out in float64."""
+"""The seam that every geometry fills, of arrays or of tensors, held to formulas written out in float64."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from otgan.geometry import Geometry
 from otgan.geometry.kernel import Turn
+from otgan.namespace import beside
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,9 @@ def make_case(
     return Case(points[0], points[1], p, strength, *tensors)
 
 
-def close(actual: Tensor, expected: Any, rtol: float) -> None:
+def close(actual: Any, expected: Any, rtol: float) -> None:
     """Assert equality to a share of the largest entry."""
-    expected = torch.as_tensor(expected)
+    actual, expected = torch.as_tensor(actual), torch.as_tensor(expected)
     assert actual.shape == expected.shape
     largest = float(expected.abs().amax()) if expected.numel() else 0.0
     np.testing.assert_allclose(actual.double(), expected, rtol=rtol, atol=rtol * max(largest, 1e-300))
@@ -80,6 +81,7 @@ def close(actual: Tensor, expected: Any, rtol: float) -> None:
 def check_geometry(geometry: Geometry, case: Case, *, rtol: float = 1e-12) -> None:
     """Assert everything that the solver, the certificates and the gradients rely on."""
     cost, scale = case.cost, case.epsilon[:, None, None]
+    epsilon = beside(case.epsilon, geometry.x)
     assert geometry.shape == tuple(cost.shape)
     for axis, potential, weights in ((1, case.g, case.b), (0, case.f, case.a)):
         h = potential + case.epsilon[:, None] * weights.log()  # −inf where there is no weight
@@ -87,17 +89,17 @@ def check_geometry(geometry: Geometry, case: Case, *, rtol: float = 1e-12) -> No
         direct = -case.epsilon[:, None] * torch.from_numpy(
             logsumexp(((spread - cost) / scale).numpy(), axis=1 + axis)
         )
-        close(geometry.softmin(case.epsilon, h, axis), direct, rtol)
+        close(geometry.softmin(epsilon, beside(h, geometry.x), axis), direct, rtol)
         masked = potential.masked_fill(weights == 0, -torch.inf)
         spread = masked[:, None] if axis == 1 else masked[..., None]
-        close(geometry.c_transform(masked, axis), (cost - spread).amin(1 + axis), rtol)
+        close(geometry.c_transform(beside(masked, geometry.x), axis), (cost - spread).amin(1 + axis), rtol)
     check_plan(geometry, case, rtol=rtol)
 
 
 def check_plan(geometry: Geometry, case: Case, *, rtol: float) -> None:
     """Assert what a geometry says about the plan of given potentials."""
     cost, plan = case.cost, case.plan
-    state = (case.epsilon, case.f, case.g, case.a, case.b)
+    state = [beside(each, geometry.x) for each in (case.epsilon, case.f, case.g, case.a, case.b)]
     close(geometry.plan(*state), plan, rtol)
     row_sums, column_sums = geometry.marginals(*state)
     close(row_sums, plan.sum(2), rtol)
@@ -105,9 +107,9 @@ def check_plan(geometry: Geometry, case: Case, *, rtol: float) -> None:
     rng = np.random.default_rng(9)
     for axis, matrix in ((1, plan), (0, plan.mT)):
         v = torch.from_numpy(rng.standard_normal((*matrix.shape[::2], 3)))
-        close(geometry.apply(*state, v, axis), matrix @ v, rtol)
+        close(geometry.apply(*state, beside(v, geometry.x), axis), matrix @ v, rtol)
     close(geometry.linear_cost(*state), (plan * cost).sum((1, 2)), rtol)
-    close(geometry.outer_cost(case.a, case.b), torch.einsum("bi,bij,bj->b", case.a, cost, case.b), rtol)
+    close(geometry.outer_cost(*state[3:]), torch.einsum("bi,bij,bj->b", case.a, cost, case.b), rtol)
 
     difference = case.x.double()[:, :, None] - case.y.double()[:, None]
     apart = cost > 0
@@ -124,25 +126,28 @@ def check_kernel(geometry: Geometry, case: Case, tol: float, *, rtol: float) -> 
     matrix = ((f[..., None] + g[:, None] - case.cost) / case.epsilon[:, None, None]).exp()
     rng = np.random.default_rng(8)
     v, w = (torch.from_numpy(rng.uniform(0.5, 1, size)) for size in (case.b.shape, case.a.shape))
-    for kernel in (geometry.kernel(case.epsilon, f, g, tol), *geometry.kernels(case.epsilon, f, g, tol)[:1]):
-        close(kernel(v, 1), (matrix @ v[..., None])[..., 0], rtol)
-        close(kernel(w, 0), (matrix.mT @ w[..., None])[..., 0], rtol)
-        assert kernel(v, 1).dtype == torch.float64
+    state = [beside(each, geometry.x) for each in (case.epsilon, f, g)]
+    here_v, here_w, a = (beside(each, geometry.x) for each in (v, w, case.a))
+    for kernel in (geometry.kernel(*state, tol), *geometry.kernels(*state, tol)[:1]):
+        close(kernel(here_v, 1), (matrix @ v[..., None])[..., 0], rtol)
+        close(kernel(here_w, 0), (matrix.mT @ w[..., None])[..., 0], rtol)
+        assert kernel(here_v, 1).dtype == here_v.dtype
 
         direct = (matrix @ v[..., None])[..., 0]
         for divides in (False, True):
-            turn = Turn(case.a, divides=divides)
-            sums, back = kernel.through(v, turn)
+            turn = Turn(a, divides=divides)
+            sums, back = kernel.through(here_v, turn)
             close(sums, direct, rtol)
             turned = (case.a / direct).masked_fill(case.a == 0, 0.0) if divides else case.a * direct
             close(back, (matrix.mT @ turned[..., None])[..., 0], 3 * rtol)
-        gram = kernel.gram(w)
+        gram = kernel.gram(here_w)
         if gram is not None:
             close(gram, matrix.mT @ (w[..., None] * matrix), 3 * rtol)
 
     keep = torch.tensor([len(case.x) - 1])
-    rough = geometry.kernels(case.epsilon, f, g, tol)[1]
-    close(rough(v, 1), (matrix @ v[..., None])[..., 0], max(rtol, 2e-2))
-    part = geometry.kernel(case.epsilon, f, g, tol).take(keep)
-    close(part(v[keep], 1), (matrix[keep] @ v[keep][..., None])[..., 0], rtol)
-    assert geometry.take(keep).shape == (len(keep), *geometry.shape[1:])
+    rough = geometry.kernels(*state, tol)[1]
+    close(rough(here_v, 1), (matrix @ v[..., None])[..., 0], max(rtol, 2e-2))
+    here = beside(keep, geometry.x)
+    part = geometry.kernel(*state, tol).take(here)
+    close(part(here_v[here], 1), (matrix[keep] @ v[keep][..., None])[..., 0], rtol)
+    assert geometry.take(here).shape == (len(keep), *geometry.shape[1:])

@@ -197,6 +197,8 @@ class Custom(Cost):
 
         What goes back through the function is of order one: in its own precision there may be no room for more.
         """
+        if not is_tensor(x):
+            return super().gradients(x, y, mass, cost)
         force = mass.mul_(self.p / self.unit)
         if self.p != 1:
             force = force.mul_(cost.pow((self.p - 1) / self.p))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from otgan.costs.base import Cost
 from otgan.costs.exponents import Exponents
@@ -21,7 +24,7 @@ from otgan.costs.squares import (
     products,
 )
 from otgan.costs.tiles import tiles_of
-from otgan.namespace import Array, double, namespace, norms
+from otgan.namespace import Array, double, is_tensor, namespace, norms
 from otgan.rounding import CostError
 
 __all__ = ["Euclidean"]
@@ -136,21 +139,19 @@ class Euclidean(Norm):
         if self.p == SQUARES:
             return _pulled(x, y, mass)
         if self.p > SQUARES:
-            return _pulled(x, y, mass.mul_(_force(cost, self.p)))
+            return _pulled(x, y, mass * _force(cost, self.p))
         # Below p = 2 the force grows without bound as two points come near, and with it the rounding of
         # x Σ force − force y: there the differences themselves are summed.
-        k, i, j = _near(x, y, cost, self.p)
-        if len(k) > MANY * cost.numel():
-            return _pulled_by_coordinates(x, y, mass.mul_(_force(cost, self.p).masked_fill_(cost == 0, 0.0)))
+        xp, (k, i, j) = namespace(x), _near(x, y, cost, self.p)
+        if len(k) > MANY * math.prod(cost.shape):
+            return _pulled_by_coordinates(x, y, mass * xp.where(cost == 0, 0.0, _force(cost, self.p)))
         some = cost[k, i, j]
-        force = mass[k, i, j] * _force(some, self.p).masked_fill_(some == 0, 0.0)
+        force = mass[k, i, j] * xp.where(some == 0, 0.0, _force(some, self.p))
         single = 2 * force[:, None] * (x[k, i] - y[k, j])
-        rest = mass.mul_(_force(cost, self.p))
+        rest = mass * _force(cost, self.p)
         rest[k, i, j] = 0.0
         in_x, in_y = _pulled(x, y, rest)
-        return in_x.index_put_((k, i), single, accumulate=True), in_y.index_put_(
-            (k, j), -single, accumulate=True
-        )
+        return _with_more(in_x, (k, i), single), _with_more(in_y, (k, j), -single)
 
     def differentiable_gradients(self, x: Array, y: Array, mass: Array) -> tuple[Array, Array]:
         """The formula of :meth:`gradients`, written for a graph."""
@@ -210,28 +211,41 @@ class _PowerExponents(Exponents):
 
 def _pulled(x: Array, y: Array, force: Array) -> tuple[Array, Array]:
     """Sums of 2 force (x − y) over y, and of the opposite over x."""
-    return 2 * (x * force.sum(2, keepdim=True) - force @ y), 2 * (y * force.sum(1)[..., None] - force.mT @ x)
+    return 2 * (x * force.sum(2)[..., None] - force @ y), 2 * (y * force.sum(1)[..., None] - force.mT @ x)
 
 
 def _pulled_by_coordinates(x: Array, y: Array, force: Array) -> tuple[Array, Array]:
     """The same from differences, one coordinate after another."""
-    in_x, in_y = x.new_empty(x.shape), y.new_empty(y.shape)
+    in_x, in_y = (namespace(side).empty_like(side) for side in (x, y))
     for k in range(x.shape[2]):
-        pull = (x[..., :, None, k] - y[..., None, :, k]).mul_(force).mul_(2)
+        pull = x[..., :, None, k] - y[..., None, :, k]
+        pull *= force
+        pull *= 2
         in_x[..., k], in_y[..., k] = pull.sum(2), -pull.sum(1)
     return in_x, in_y
 
 
 def _near(x: Array, y: Array, cost: Array, p: float) -> tuple[Array, ...]:
     """Indices (problem, x, y) of the pairs that are nearer than a share of their coordinates."""
-    squares = [side.square().sum(2) for side in (x, y)]
-    most = (NEAR * (squares[0].amax(1) + squares[1].amax(1))) ** (p / 2)
-    close = cost[:0] if bool((cost.amin((1, 2)) > most).all()) else cost <= most[:, None, None]
-    k, i, j = close.nonzero(as_tuple=True)
+    xp = namespace(x)
+    squares = [(side**2).sum(2) for side in (x, y)]
+    most = (NEAR * (xp.max(squares[0], axis=1) + xp.max(squares[1], axis=1))) ** (p / 2)
+    close = cost[:0] if bool((xp.min(cost, axis=(1, 2)) > most).all()) else cost <= most[:, None, None]
+    k, i, j = xp.nonzero(close)
     near = cost[k, i, j] <= (NEAR * (squares[0][k, i] + squares[1][k, j])) ** (p / 2)
     return k[near], i[near], j[near]
 
 
 def _force(cost: Array, p: float) -> Array:
     """Half the derivative of C = r^p by r², (p/2) r^(p−2): infinite at r = 0 below p = 2."""
-    return (cost.reciprocal() if p == 1 else cost.pow((p - 2) / p)).mul_(p / 2)
+    force = 1 / cost if p == 1 else cost ** ((p - 2) / p)
+    force *= p / 2
+    return force
+
+
+def _with_more(sums: Array, where: tuple[Array, ...], more: Array) -> Array:
+    """Add rows to those of a tensor or array at the places that are named, some of them many times."""
+    if is_tensor(sums):
+        return sums.index_put_(where, more, accumulate=True)
+    np.add.at(sums, where, more)
+    return sums

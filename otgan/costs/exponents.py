@@ -5,18 +5,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from otgan.namespace import Array
+from otgan.namespace import Array, is_tensor
 
 __all__ = ["BlockExponents", "Exponents", "exponents"]
 
 
 def exponents(cost: Array, row: Array, column: Array, inverse: Array) -> Array:
     """row + column − cost · inverse, the exponents of a block of a kernel; `inverse` has shape (B, 1)."""
-    if inverse.shape[0] == 1:
-        shifted = column[:, None].sub(cost, alpha=float(inverse))
+    if not is_tensor(cost):
+        found = cost * -inverse[..., None]
+        found += column[:, None]
+    elif inverse.shape[0] == 1:
+        found = column[:, None].sub(cost, alpha=float(inverse))
     else:
-        shifted = column[:, None].addcmul(cost, inverse[..., None], value=-1)
-    return shifted.add_(row[..., None])
+        found = column[:, None].addcmul(cost, inverse[..., None], value=-1)
+    found += row[..., None]
+    return found
 
 
 class Exponents(ABC):

@@ -7,9 +7,6 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from otgan.costs import Cost
 from otgan.coupling import Coupling
 from otgan.distances.distance import Distance
@@ -20,7 +17,7 @@ from otgan.distances.sampling import standard_error
 from otgan.distances.terms import Terms
 from otgan.entropic.posed import EntropicProblem
 from otgan.entropic.terms import divergence_of, solve_divergence
-from otgan.normal_form import NormalForm
+from otgan.namespace import Array, as_numpy
 from otgan.pair import Pair
 from otgan.problem import Problem
 from otgan.quiet import quiet
@@ -83,8 +80,8 @@ def sinkhorn_divergence(
     problem.report(*terms)
     divergence = _combined(terms, problem)
     # What the marginals' error may leave of 0 is not worth a word.
-    noise = problem.settings.tol * terms[0].value.abs()
-    if not problem.cost.definite and bool((divergence.detach() < -noise).any()):
+    noise = problem.settings.tol * abs(terms[0].value)
+    if not problem.cost.definite and bool((as_numpy(divergence) < -as_numpy(noise)).any()):
         warnings.warn(_below(problem.cost), UserWarning, stacklevel=4)  # past the wrappers
     return problem.scalar(divergence)
 
@@ -98,7 +95,7 @@ def _below(cost: Cost) -> str:
     )
 
 
-def _combined(terms: tuple[Coupling, ...], problem: Problem) -> Tensor:
+def _combined(terms: tuple[Coupling, ...], problem: Problem) -> Array:
     """Put the terms together, with gradients; unbalanced problems add (ε/2) (mass(a) − mass(b))²."""
     x, y = problem.pair.x, problem.pair.y
     own = problem.cost.of_selves()
@@ -129,38 +126,32 @@ class _SinkhornDivergence(Regularized):
         return f"Sinkhorn {self.symbol}"
 
     def statistic(self, terms: Terms) -> Callable[[Pair], float]:
-        return lambda both: float(
-            _debiased(
-                solve_divergence(NormalForm.of(both.as_tensors(), terms.cost), terms.settings(both)),
-                both,
-                terms.cost,
-            )
-        )
+        return lambda both: float(_debiased(solve_divergence(*terms.entropic(both)), both, terms.cost)[0])
 
     def measured(self, both: Pair, terms: Terms) -> Distance:
         start = time.perf_counter()
-        settings = terms.settings(both)
-        solved = solve_divergence(NormalForm.of(both.as_tensors(), terms.cost), settings)
+        form, settings = terms.entropic(both)
+        solved = solve_divergence(form, settings)
         cross, self_x, self_y = solved
         value = _debiased(solved, both, terms.cost)
-        error = torch.stack([term.error for term in solved]).amax(0)
+        error = max(float(term.error[0]) for term in solved)
         seconds = time.perf_counter() - start
         slopes = arrays_of(cross.f, self_x.f, cross.g, self_y.g, both.x.weights, both.y.weights)
         return self.distance(
             terms,
-            float(value),
+            float(value[0]),
             "debiased",
             seconds,
-            epsilon=float(settings.epsilon),
+            epsilon=float(settings.epsilon[0]),
             status=statuses(solved, settings.tol, settings.deadline)[0],
-            marginal_error=float(error),
-            iterations=int(sum(term.iterations for term in solved)),
+            marginal_error=error,
+            iterations=sum(int(term.iterations[0]) for term in solved),
             backend=cross.backend,
             standard_error=standard_error(slopes[0] - slopes[1], slopes[2] - slopes[3], *slopes[4:]),
         )
 
 
-def _debiased(terms: Sequence[Coupling], both: Pair, cost: Cost) -> Tensor:
+def _debiased(terms: Sequence[Coupling], both: Pair, cost: Cost) -> Array:
     return divergence_of(terms, [term.value for term in terms], both, cost)
 
 

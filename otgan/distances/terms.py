@@ -59,10 +59,11 @@ class Terms:
             "time_limit": self.time_limit,
         }
 
-    def settings(self, both: Pair) -> Settings:
-        """Return what the entropic problems between two measures are solved with."""
-        from otgan.entropic.settings import Settings  # which works with tensors
+    def entropic(self, both: Pair) -> tuple[NormalForm, Settings]:
+        """Return the entropic problem between two measures, and what it is solved with."""
+        from otgan.entropic.posed import formed
+        from otgan.entropic.settings import Settings
 
         options = self.entropic_options()
-        form = NormalForm.of(both.as_tensors(), options.pop("cost"))
-        return Settings.of(form, reach=None, backend="auto", **options)
+        form = formed(both, options.pop("cost"), "auto")
+        return form, Settings.of(form, reach=None, backend="auto", **options)

@@ -19,9 +19,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import torch
-from torch import Tensor
-
 from otgan.coupling import center
 from otgan.entropic.compaction import finish
 from otgan.entropic.gauge import leveled
@@ -34,20 +31,21 @@ from otgan.entropic.start import Start
 from otgan.entropic.starters import start_of
 from otgan.entropic.steps import run_stage
 from otgan.entropic.tuning import TUNING
+from otgan.namespace import Array, arange, namespace
 
 __all__ = ["solve"]
 
 
-def solve(problem: Problem, limits: Limits, first: Tensor, init: Tensor | None = None) -> Solution:
+def solve(problem: Problem, limits: Limits, first: Array, init: Array | None = None) -> Solution:
     """Solve a batch of balanced problems.
 
     Parameters
     ----------
     problem : Problem
     limits : Limits
-    first : Tensor, shape (B,)
+    first : Array, shape (B,)
         ε of the first stage, usually a share of the mean cost.
-    init : Tensor, shape (B, m), optional
+    init : Array, shape (B, m), optional
         Potential g to start from at ε itself, without annealing.
 
     Returns
@@ -55,12 +53,12 @@ def solve(problem: Problem, limits: Limits, first: Tensor, init: Tensor | None =
     Solution
         Where ``error > tol`` the problem did not converge within max_iter, or before the deadline.
     """
-    if init is None and (start := start_of(problem, torch.maximum(first, problem.epsilon), limits)):
+    if init is None and (start := start_of(problem, _largest(first, problem.epsilon), limits)):
         return _verified(problem, limits, first, start)
     return _solve(problem, limits, first, init)
 
 
-def _verified(problem: Problem, limits: Limits, first: Tensor, start: Start) -> Solution:
+def _verified(problem: Problem, limits: Limits, first: Array, start: Start) -> Solution:
     """Measure what a starter found, and go on where it is not solved."""
     if start.f is None:
         solution = _solve(problem, limits, first, start.g)
@@ -72,16 +70,16 @@ def _verified(problem: Problem, limits: Limits, first: Tensor, start: Start) -> 
     open_ = ~(found.error <= limits.tol)
     if not bool(open_.any()):
         return found
-    index = open_.nonzero()[:, 0]
+    index = namespace(open_).nonzero(open_)[0]
     left = replace(limits, max_iter=max(1, limits.max_iter - int(start.passes[index].max())))
     rest = _solve(problem.take(index), left, first[index], start.g[index])
     assembly = Assembly(problem.a, problem.b)
-    assembly.add(torch.arange(len(open_), device=index.device), found)
+    assembly.add(arange(len(open_), index), found)
     assembly.add(index, replace(rest, iterations=rest.iterations + found.iterations[index]))
     return assembly.solution()
 
 
-def _solve(problem: Problem, limits: Limits, first: Tensor, init: Tensor | None) -> Solution:
+def _solve(problem: Problem, limits: Limits, first: Array, init: Array | None) -> Solution:
     begin = _begin(problem, limits, first, init)
     f, g, count = begin.f, begin.g, begin.count
     newton = Newton(patient=True, deadline=limits.deadline)
@@ -106,20 +104,20 @@ class _Begin:
 
     Attributes
     ----------
-    f, g : Tensor, shapes (B, n) and (B, m)
-    epsilon : Tensor, shape (B,)
+    f, g : Array, shapes (B, n) and (B, m)
+    epsilon : Array, shape (B,)
         ε of the first stage.
     count : float
         Passes that it took.
     """
 
-    f: Tensor
-    g: Tensor
-    epsilon: Tensor
+    f: Array
+    g: Array
+    epsilon: Array
     count: float
 
 
-def _begin(problem: Problem, limits: Limits, first: Tensor, init: Tensor | None) -> _Begin:
+def _begin(problem: Problem, limits: Limits, first: Array, init: Array | None) -> _Begin:
     count = 0.5
     if init is not None:
         # The hard minimum is as good to absorb as the soft one here, and cheaper.
@@ -131,5 +129,9 @@ def _begin(problem: Problem, limits: Limits, first: Tensor, init: Tensor | None)
         count += near.passes + 0.5
         if warm:
             return _Begin(*near.potentials(), problem.epsilon, count)
-    g = torch.zeros_like(problem.b)
-    return _Begin(problem.hard_f(g), g, torch.maximum(first, problem.epsilon), count)
+    g = namespace(problem.b).zeros_like(problem.b)
+    return _Begin(problem.hard_f(g), g, _largest(first, problem.epsilon), count)
+
+
+def _largest(first: Array, epsilon: Array) -> Array:
+    return namespace(epsilon).maximum(first, epsilon)

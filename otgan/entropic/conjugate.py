@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
 from otgan.deadline import NEVER, Deadline
 from otgan.geometry.kernel import Kernel, Turn
+from otgan.namespace import Array, is_double, is_tensor, namespace, of_type
 
 __all__ = ["System", "conjugate_gradients"]
 
-_FLAT = {torch.float32: 1e-6, torch.float64: 1e-14}
-"""Curvature, relative to that of the diagonal, below which products in that type say nothing."""
+_FLAT_SINGLE, _FLAT_DOUBLE = 1e-6, 1e-14
+"""Curvature, relative to that of the diagonal, below which products in float32 and in float64 say nothing."""
 
 
 _UNSEEN = 4
@@ -32,9 +30,9 @@ class System:
     Attributes
     ----------
     kernel : Kernel
-    side : Tensor, shape (B, m)
+    side : Array, shape (B, m)
         s, in the type of the kernel, as everything here.
-    weight : Tensor, shape (B, n)
+    weight : Array, shape (B, n)
         w.
     precondition : callable
         Applies an approximate inverse to vectors of shape (B, m).
@@ -43,24 +41,24 @@ class System:
     """
 
     kernel: Kernel
-    side: Tensor
-    weight: Tensor
-    precondition: Callable[[Tensor], Tensor]
-    farthest: Callable[[Tensor], Tensor]
+    side: Array
+    weight: Array
+    precondition: Callable[[Array], Array]
+    farthest: Callable[[Array], Array]
 
-    def times(self, direction: Tensor) -> Tensor:
+    def times(self, direction: Array) -> Array:
         """Multiply a direction by the matrix."""
         _, back = self.kernel.through(self.side * direction, Turn(self.weight, divides=False))
-        return torch.addcmul(direction, self.side, back, value=-1)
+        return direction - self.side * back
 
 
 def conjugate_gradients(
     system: System,
-    residual: Tensor,
-    forcing: Tensor,
+    residual: Array,
+    forcing: Array,
     limit: int,
     deadline: Deadline = NEVER,
-) -> tuple[Tensor, int, bool]:
+) -> tuple[Array, int, bool]:
     """Solve the system for the right-hand sides `residual`.
 
     Clusters that exchange next to no mass leave directions whose curvature is lost in rounding: such a one is
@@ -69,8 +67,8 @@ def conjugate_gradients(
     Parameters
     ----------
     system : System
-    residual : Tensor, shape (B, m)
-    forcing : Tensor, shape (B,)
+    residual : Array, shape (B, m)
+    forcing : Array, shape (B,)
         Residual to reach in L2, relative to that of zero.
     limit : int
         Iterations after which to stop.
@@ -79,25 +77,25 @@ def conjugate_gradients(
 
     Returns
     -------
-    solution : Tensor, shape (B, m)
+    solution : Array, shape (B, m)
     iterations : int
     flat : bool
         Whether a direction was flat.
     """
     # A number for the host costs next to nothing on the CPU; a GPU would stop for it in every iteration.
-    on_cpu = residual.device.type == "cpu"
+    on_cpu = not is_tensor(residual) or residual.device.type == "cpu"
     if on_cpu and residual.shape[0] == 1:
         return _one(system, residual, forcing, limit, deadline)
     return _many(system, residual, forcing, limit, deadline, 1 if on_cpu else _UNSEEN)
 
 
 def _one(
-    system: System, residual: Tensor, forcing: Tensor, limit: int, deadline: Deadline
-) -> tuple[Tensor, int, bool]:
-    x = torch.zeros_like(residual)
-    flattest = _FLAT[residual.dtype]
+    system: System, residual: Array, forcing: Array, limit: int, deadline: Deadline
+) -> tuple[Array, int, bool]:
+    x = namespace(residual).zeros_like(residual)
+    flattest = _flattest(residual)
     left = _inner(residual, residual)
-    enough = left * float(forcing) ** 2
+    enough = left * float(forcing[0]) ** 2
     direction = z = system.precondition(residual)
     slope = _inner(residual, z)
     used = 0
@@ -106,26 +104,27 @@ def _one(
         used += 1
         curvature = _inner(direction, product)
         if not curvature > flattest * _inner(direction, direction):
-            return x.addcmul_(system.farthest(direction), direction), used, True
-        x.add_(direction, alpha=slope / curvature)
-        residual = residual.sub(product, alpha=slope / curvature)
+            return x + system.farthest(direction) * direction, used, True
+        x += slope / curvature * direction
+        residual = residual - slope / curvature * product
         left = _inner(residual, residual)
         z = system.precondition(residual)
         before, slope = slope, left if z is residual else _inner(residual, z)
-        direction = z.add(direction, alpha=slope / before)
+        direction = z + slope / before * direction
     return x, used, False
 
 
 def _many(
-    system: System, residual: Tensor, forcing: Tensor, limit: int, deadline: Deadline, every: int
-) -> tuple[Tensor, int, bool]:
-    x = torch.zeros_like(residual)
+    system: System, residual: Array, forcing: Array, limit: int, deadline: Deadline, every: int
+) -> tuple[Array, int, bool]:
+    xp, dtype = namespace(residual), residual.dtype
+    x = xp.zeros_like(residual)
     left = _inners(residual, residual)
-    enough = left * forcing.square().to(residual.dtype)[:, None]
+    enough = left * of_type(forcing**2, dtype)[:, None]
     direction = z = system.precondition(residual)
     slope = _inners(residual, z)
     working = left > enough
-    flat_ever, flattest = torch.zeros_like(working), _FLAT[residual.dtype]
+    flat_ever, flattest = xp.zeros_like(working), _flattest(residual)
     used = 0
     while used < limit and not deadline.passed and (used % every > 0 or bool(working.any())):
         product = system.times(direction)
@@ -134,23 +133,27 @@ def _many(
         flat = working & ~(curvature > flattest * _inners(direction, direction))
         if every > 1 or bool(flat.any()):
             flat_ever = flat_ever | flat
-            x.addcmul_(torch.where(flat, system.farthest(direction), 0.0), direction)
+            x += of_type(xp.where(flat, system.farthest(direction), 0.0), dtype) * direction
             working = working & ~flat
-        length = torch.where(working, slope / curvature, 0.0)
-        x.addcmul_(length, direction)
-        residual = torch.addcmul(residual, length, product, value=-1)
+        length = of_type(xp.where(working, slope / curvature, 0.0), dtype)
+        x += length * direction
+        residual = residual - length * product
         left = _inners(residual, residual)
         working = working & (left > enough)
         z = system.precondition(residual)
         before, slope = slope, left if z is residual else _inners(residual, z)
-        direction = torch.addcmul(z, torch.where(working, slope / before, 0.0), direction)
+        direction = z + of_type(xp.where(working, slope / before, 0.0), dtype) * direction
     return x, used, bool(flat_ever.any())
 
 
-def _inner(x: Tensor, y: Tensor) -> float:
-    return float(torch.dot(x[0], y[0]))
+def _inner(x: Array, y: Array) -> float:
+    return float(x[0] @ y[0])
 
 
-def _inners(x: Tensor, y: Tensor) -> Tensor:
+def _inners(x: Array, y: Array) -> Array:
     """Inner product of every problem, shape (B, 1)."""
-    return torch.linalg.vecdot(x, y)[:, None]
+    return namespace(x).linalg.vecdot(x, y)[:, None]
+
+
+def _flattest(vectors: Array) -> float:
+    return _FLAT_DOUBLE if is_double(vectors.dtype) else _FLAT_SINGLE

@@ -8,12 +8,9 @@ clusters, in which the potentials' own digits are lost. About each cluster's own
 from __future__ import annotations
 
 import numpy as np
-import torch
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
-from torch import Tensor
 
 from otgan.geometry.base import Geometry
+from otgan.namespace import Array, as_numpy, beside, full, namespace
 
 __all__ = ["leveled"]
 
@@ -28,55 +25,65 @@ _WORSE = 1e-3
 
 
 def leveled(
-    geometry: Geometry, a: Tensor, b: Tensor, epsilon: Tensor, f: Tensor, g: Tensor
-) -> tuple[Tensor, Tensor]:
+    geometry: Geometry, a: Array, b: Array, epsilon: Array, f: Array, g: Array
+) -> tuple[Array, Array]:
     """Shift the potentials of each cluster so that ⟨a, f⟩ = ⟨b, g⟩ within it, where that leaves the plan as it is.
 
     Parameters
     ----------
     geometry : Geometry
-    a, b : Tensor, shapes (B, n) and (B, m)
-    epsilon : Tensor, shape (B,)
-    f, g : Tensor, shapes (B, n) and (B, m)
+    a, b : Array, shapes (B, n) and (B, m)
+    epsilon : Array, shape (B,)
+    f, g : Array, shapes (B, n) and (B, m)
 
     Returns
     -------
-    tuple of Tensor, shapes (B, n) and (B, m)
+    tuple of Array, shapes (B, n) and (B, m)
     """
     batch, n, m = geometry.shape
     if batch * n * m > _ENTRIES:
         return f, g
-    held = torch.empty(batch, n, m, dtype=torch.bool, device=f.device)
+    xp = namespace(f)
+    held = full((batch, n, m), False, f, xp.bool)
     for rows, plan, _ in geometry.plan_tiles(epsilon, f, g, a, b):
-        least = torch.minimum(a[:, rows, None], b[:, None])
+        least = xp.minimum(a[:, rows, None], b[:, None])
         held[:, rows] = (plan > _APART * least) & (least > 0)
-    shift_x, shift_y = torch.zeros_like(f), torch.zeros_like(g)
+    shift_x, shift_y = xp.zeros_like(f), xp.zeros_like(g)
     shifted = False
     for k in range(batch):
         if _is_connected(held[k], a[k] > 0, b[k] > 0):
             continue
-        i, j = (index.numpy(force=True) for index in held[k].nonzero(as_tuple=True))
-        graph = coo_matrix((np.ones(len(i)), (i, n + j)), shape=(n + m, n + m))
-        count, label = connected_components(graph, directed=False)
         shifted = True
-        of_x, of_y = (torch.from_numpy(part).long().to(f.device) for part in (label[:n], label[n:]))
-        zero = torch.zeros(count, dtype=f.dtype, device=f.device)
-        gap = zero.index_add(0, of_y, b[k] * g[k]) - zero.index_add(0, of_x, a[k] * f[k])
-        mass = zero.index_add(0, of_y, b[k]) + zero.index_add(0, of_x, a[k])
-        shift = torch.where(mass > 0, gap / mass, 0.0)
-        shift_x[k], shift_y[k] = shift[of_x], shift[of_y]
+        shifts = _shifts(*(as_numpy(part[k]) for part in (held, a, b, f, g)))
+        shift_x[k], shift_y[k] = (beside(shift, f) for shift in shifts)
     if not shifted:
         return f, g
     moved_f, moved_g = f + shift_x, g - shift_y
     row_sums, column_sums = geometry.marginals(epsilon, moved_f, moved_g, a, b)
     before = geometry.marginals(epsilon, f, g, a, b)
-    error = (row_sums - a).abs().sum(1) + (column_sums - b).abs().sum(1)
-    known = (before[0] - a).abs().sum(1) + (before[1] - b).abs().sum(1)
+    error = abs(row_sums - a).sum(1) + abs(column_sums - b).sum(1)
+    known = abs(before[0] - a).sum(1) + abs(before[1] - b).sum(1)
     free = (error <= 2 * known + _WORSE)[:, None]
-    return torch.where(free, moved_f, f), torch.where(free, moved_g, g)
+    return xp.where(free, moved_f, f), xp.where(free, moved_g, g)
 
 
-def _is_connected(held: Tensor, heavy_x: Tensor, heavy_y: Tensor) -> bool:
+def _shifts(held: Array, a: Array, b: Array, f: Array, g: Array) -> tuple[Array, Array]:
+    """By how much the potentials of one problem are shifted, for each point of either side; in NumPy."""
+    from scipy.sparse import coo_matrix  # here: few problems have clusters far apart
+    from scipy.sparse.csgraph import connected_components
+
+    n, m = held.shape
+    i, j = held.nonzero()
+    graph = coo_matrix((np.ones(len(i)), (i, n + j)), shape=(n + m, n + m))
+    count, label = connected_components(graph, directed=False)
+    of_x, of_y = label[:n], label[n:]
+    gap = np.bincount(of_y, b * g, count) - np.bincount(of_x, a * f, count)
+    mass = np.bincount(of_y, b, count) + np.bincount(of_x, a, count)
+    shift = np.divide(gap, mass, out=np.zeros(count), where=mass > 0)
+    return shift[of_x], shift[of_y]
+
+
+def _is_connected(held: Array, heavy_x: Array, heavy_y: Array) -> bool:
     """Whether the heaviest-linked row reaches all points with mass in two steps, as it does in most plans."""
     columns = held[int(held.sum(1).argmax())]
     rows = held[:, columns].any(1)

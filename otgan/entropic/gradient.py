@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from otgan.costs import Cost
-from otgan.entropic.problem import Problem
 
 __all__ = ["second_order_gradients"]
 
@@ -25,16 +24,16 @@ _WELL = 1e-4
 
 
 def second_order_gradients(
-    problem: Problem, potentials: tuple[Tensor, Tensor], inputs: tuple[Tensor, Tensor, Tensor, Tensor]
+    rule: Cost, epsilon: Tensor, f: Tensor, g: Tensor, inputs: tuple[Tensor, Tensor, Tensor, Tensor]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Gradients of the value in x, y, a and b, as differentiable functions of them.
 
     Parameters
     ----------
-    problem : Problem
-        Balanced.
-    potentials : tuple of Tensor
-        Its solution f and g.
+    rule : Cost
+    epsilon : Tensor, shape (B,)
+    f, g : Tensor, shapes (B, n) and (B, m)
+        The solution of the balanced problem.
     inputs : tuple of Tensor
         x and y, shapes (B, n, d) and (B, m, d), and a and b, shapes (B, n) and (B, m), with their graph.
 
@@ -43,9 +42,8 @@ def second_order_gradients(
     tuple of Tensor
         Of the shapes of x, y, a and b, float64. Third derivatives raise an error.
     """
-    rule, epsilon = problem.geometry.rule, problem.epsilon
     x, y, a, b = (each.double() for each in inputs)
-    f, g = _Potentials.apply(x, y, a, b, *potentials, epsilon, rule)
+    f, g = _Potentials.apply(x, y, a, b, f, g, epsilon, rule)
     plan = _plan(x, y, a, b, f, g, epsilon, rule)
     return *rule.differentiable_gradients(x, y, plan), f, g
 

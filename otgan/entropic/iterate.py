@@ -5,12 +5,10 @@ from __future__ import annotations
 import copy
 import math
 
-import torch
-from torch import Tensor
-
 from otgan.entropic.problem import Problem
 from otgan.geometry.base import Geometry
 from otgan.geometry.kernel import Turn
+from otgan.namespace import Array, namespace
 
 __all__ = ["Iterate"]
 
@@ -23,29 +21,31 @@ class Iterate:
 
     Attributes
     ----------
-    u, v : Tensor, shapes (B, n) and (B, m)
-    ratio : Tensor, shape (B, m)
-    error : Tensor, shape (B,)
+    u, v : Array, shapes (B, n) and (B, m)
+    ratio : Array, shape (B, m)
+    error : Array, shape (B,)
         L1 error of the column sums; that of the row sums is zero to rounding.
     passes : float
         Products with K and Kᵀ so far, a pair counting as one pass.
     """
 
-    def __init__(self, problem: Problem, f: Tensor, g: Tensor, tol: float) -> None:
+    def __init__(self, problem: Problem, f: Array, g: Array, tol: float) -> None:
         self._whole = problem.geometry
-        self._index: Tensor | None = None
+        self._index: Array | None = None
         self.a, self.b, self.epsilon, self.tol = problem.a, problem.b, problem.epsilon, tol
+        self.xp = namespace(self.a)
         self.passes, self.rescues = 0.0, 0
         self.no_x, self.no_y = self.a == 0, self.b == 0
         self._absorb(f, g)
-        self.ratio = torch.ones_like(self.b)
-        self.error = torch.full_like(self.epsilon, torch.inf)
+        self.ratio = self.xp.ones_like(self.b)
+        self.error = self.xp.full_like(self.epsilon, math.inf)
 
-    def _absorb(self, f: Tensor, g: Tensor) -> None:
+    def _absorb(self, f: Array, g: Array) -> None:
         # Without mass on either side, f + g is not bounded by C: such points would overflow the kernel.
-        self.f, self.g = f.masked_fill(self.no_x, -torch.inf), g.masked_fill(self.no_y, -torch.inf)
+        xp = self.xp
+        self.f, self.g = xp.where(self.no_x, -math.inf, f), xp.where(self.no_y, -math.inf, g)
         self.kernel, self.rough = self.geometry.kernels(self.epsilon, self.f, self.g, self.tol)
-        self.u, self.v = torch.ones_like(f), torch.ones_like(g)
+        self.u, self.v = xp.ones_like(f), xp.ones_like(g)
         self.passes += 0.5
 
     @property
@@ -55,7 +55,7 @@ class Iterate:
             self._whole, self._index = self._whole.take(self._index), None
         return self._whole
 
-    def take(self, keep: Tensor) -> Iterate:
+    def take(self, keep: Array) -> Iterate:
         """Return the state of the problems whose indices are in `keep`; the whole state where that is all."""
         if keep.shape[0] == self.b.shape[0]:
             return self
@@ -67,13 +67,13 @@ class Iterate:
         part.rough = part.kernel if self.rough is self.kernel else self.rough.take(keep)
         return part
 
-    def sweep(self) -> Tensor:
+    def sweep(self) -> Array:
         """Make the row sums exact for the present v and measure the column sums, in one pass."""
         self.passes += 1
         sums, back = self.kernel.through(self.b * self.v, Turn(self.a, divides=True))
-        self.u = sums.reciprocal().masked_fill_(self.no_x, 1.0)
-        self.ratio = (self.v * back).masked_fill_(self.no_y, 1.0)
-        self.error = torch.linalg.vecdot(self.b, (self.ratio - 1).abs_())
+        self.u = self.xp.where(self.no_x, 1.0, 1 / sums)
+        self.ratio = self.xp.where(self.no_y, 1.0, self.v * back)
+        self.error = self.xp.linalg.vecdot(self.b, abs(self.ratio - 1))
         return self.error
 
     def balanced(self) -> bool:
@@ -88,29 +88,32 @@ class Iterate:
         """Take a Sinkhorn step in v: make the column sums exact."""
         self.v = self.v / self.ratio
 
-    def semi_dual(self) -> Tensor:
+    def semi_dual(self) -> Array:
         """Dual value ⟨a, f⟩ + ⟨b, g⟩ relative to the absorbed potentials and in units of ε, the row sums exact."""
-        return torch.linalg.vecdot(self.a, self.u.log()) + torch.linalg.vecdot(self.b, self.v.log())
+        xp = self.xp
+        return xp.linalg.vecdot(self.a, xp.log(self.u)) + xp.linalg.vecdot(self.b, xp.log(self.v))
 
     def extent(self) -> float:
         """Largest |log| of the scalings: infinity or NaN where one is not positive and finite."""
-        least, largest = map(float, torch.aminmax(torch.cat((self.u, self.v, self.ratio), 1)))
+        scalings = self.xp.concat((self.u, self.v, self.ratio), axis=1)
+        least, largest = float(scalings.min()), float(scalings.max())
         if not (least > 0 and math.isfinite(largest)):
             return math.inf
         return max(abs(math.log(least)), abs(math.log(largest)))
 
-    def broken(self) -> Tensor:
+    def broken(self) -> Array:
         """Tell which problems have a scaling that is not positive and finite, shape (B,)."""
-        least, largest = torch.aminmax(torch.cat((self.u, self.v, self.ratio), 1), dim=1)
-        return ~((least > 0) & torch.isfinite(largest))
+        xp = self.xp
+        scalings = xp.concat((self.u, self.v, self.ratio), axis=1)
+        return ~((xp.min(scalings, axis=1) > 0) & xp.isfinite(xp.max(scalings, axis=1)))
 
     def rescue(self) -> None:
         """Go back to the absorbed potentials and make both exact in the log-domain, where nothing overflows."""
         self.rescues += 1
-        scale = self.epsilon[:, None]
-        f = self.geometry.softmin(self.epsilon, self.g + scale * self.b.log(), 1)
-        g = self.geometry.softmin(self.epsilon, f + scale * self.a.log(), 0)
-        f = self.geometry.softmin(self.epsilon, g + scale * self.b.log(), 1)
+        scale, xp = self.epsilon[:, None], self.xp
+        f = self.geometry.softmin(self.epsilon, self.g + scale * xp.log(self.b), 1)
+        g = self.geometry.softmin(self.epsilon, f + scale * xp.log(self.a), 0)
+        f = self.geometry.softmin(self.epsilon, g + scale * xp.log(self.b), 1)
         self.passes += 1.5
         self._absorb(f, g)
 
@@ -118,8 +121,8 @@ class Iterate:
         """Absorb the potentials anew."""
         self._absorb(*self.potentials())
 
-    def potentials(self) -> tuple[Tensor, Tensor]:
+    def potentials(self) -> tuple[Array, Array]:
         """The potentials f and g; the absorbed ones where a scaling is broken."""
-        scale, broken = self.epsilon[:, None], self.broken()[:, None]
-        u, v = self.u.masked_fill(broken, 1.0), self.v.masked_fill(broken, 1.0)
-        return self.f + scale * u.log(), self.g + scale * v.log()
+        scale, broken, xp = self.epsilon[:, None], self.broken()[:, None], self.xp
+        u, v = xp.where(broken, 1.0, self.u), xp.where(broken, 1.0, self.v)
+        return self.f + scale * xp.log(u), self.g + scale * xp.log(v)

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import math
 
-import torch
-from torch import Tensor
-
 from otgan.deadline import NEVER, Deadline
 from otgan.entropic.conjugate import System, conjugate_gradients
+from otgan.entropic.factor import factorized, solved
 from otgan.entropic.iterate import Iterate
 from otgan.entropic.tuning import TUNING
 from otgan.geometry.kernel import Kernel
+from otgan.namespace import Array, arange, at_least, at_most, is_double, namespace, of_type
 
 __all__ = ["Newton"]
 
@@ -33,8 +32,8 @@ _TIGHT = 1e-8
 _STALE = 12
 """Conjugate-gradient iterations with a factor after which it is made anew."""
 
-_SHIFT = {torch.float32: 1e-5, torch.float64: 1e-12}
-"""What is added to the diagonal of the system, scaled to 1, so that rounding leaves it positive definite."""
+_SHIFT_SINGLE, _SHIFT_DOUBLE = 1e-5, 1e-12
+"""What is added in float32 and in float64 to the diagonal of the system, scaled to 1, so that rounding leaves it positive definite."""
 
 _LARGEST = 6000
 """Points up to which S is factorized."""
@@ -53,11 +52,11 @@ class Newton:
 
     def __init__(self, *, patient: bool, deadline: Deadline = NEVER) -> None:
         self.patient, self.deadline = patient, deadline
-        self.factor: Tensor | None = None
+        self.factor: Array | None = None
         self.slow = False
         self.exact = False
 
-    def take(self, keep: Tensor) -> Newton:
+    def take(self, keep: Array) -> Newton:
         """Return what is known of the problems whose indices are in `keep`."""
         part = Newton(patient=self.patient, deadline=self.deadline)
         part.slow, part.exact = self.slow, self.exact
@@ -77,7 +76,7 @@ class Newton:
             limit = TUNING.long
         # The inner accuracy follows the error, which makes the convergence superlinear; the floor keeps the
         # last step from solving more than is asked for.
-        forcing = torch.maximum(it.error.sqrt().clamp_max(0.1), 0.6 * goal / it.error).clamp_max(0.7)
+        forcing = at_most(it.xp.maximum(at_most(it.xp.sqrt(it.error), 0.1), 0.6 * goal / it.error), 0.7)
         direction, used = self._solve(it, column, gap, forcing, min(limit, math.ceil(budget)))
         if self.factor is None:
             self.slow = self.slow or used >= TUNING.quick
@@ -85,95 +84,97 @@ class Newton:
             self.factor = None
         _line_search(it, direction, gap)
 
-    def _precondition(self, residual: Tensor) -> Tensor:
+    def _precondition(self, residual: Array) -> Array:
         if self.factor is None:
             return residual
-        solved = torch.cholesky_solve(residual.to(self.factor.dtype)[..., None], self.factor)
-        return solved[..., 0].to(residual.dtype)
+        return of_type(solved(self.factor, of_type(residual, self.factor.dtype)), residual.dtype)
 
-    def _solve(
-        self, it: Iterate, column: Tensor, gap: Tensor, forcing: Tensor, limit: int
-    ) -> tuple[Tensor, int]:
+    def _solve(self, it: Iterate, column: Array, gap: Array, forcing: Array, limit: int) -> tuple[Array, int]:
         """Solve S d = gap for every problem to the relative accuracy `forcing`.
 
         In the variables z = √c d the system is I − s Kᵀ w K s with s = b v/√c and w = a u², whose residual in L2
         bounds that of S in L1. Vectors have the type of the kernel: what float32 loses, the next step makes up.
         """
         kernel = it.kernel if self.exact else it.rough
-        root = column.rsqrt().masked_fill_(column == 0, 0.0)
-        system = System(
-            kernel,
-            (it.b * it.v * root).to(kernel.dtype),
-            (it.a * it.u.square()).to(kernel.dtype),
-            self._precondition,
-            lambda direction: (TUNING.trust / (root * direction).abs().amax(1, keepdim=True)).to(
-                kernel.dtype
-            ),
-        )
-        x, used, flat = conjugate_gradients(
-            system, (gap * root).to(kernel.dtype), forcing, limit, self.deadline
-        )
+        root, dtype = _inverse_root(column), kernel.dtype
+
+        def farthest(direction: Array) -> Array:
+            return of_type(TUNING.trust / it.xp.max(abs(root * direction), axis=1)[:, None], dtype)
+
+        side, weight = of_type(it.b * it.v * root, dtype), of_type(it.a * it.u**2, dtype)
+        system = System(kernel, side, weight, self._precondition, farthest)
+        x, used, flat = conjugate_gradients(system, of_type(gap * root, dtype), forcing, limit, self.deadline)
         self.exact = self.exact or flat
         it.passes += used
-        found = root * x.to(gap.dtype)
-        return found - (found * column).sum(1, keepdim=True), used
+        found = root * of_type(x, gap.dtype)
+        return found - (found * column).sum(1)[:, None], used
 
 
-def _factorize(it: Iterate, column: Tensor, kernel: Kernel) -> Tensor | None:
+def _factorize(it: Iterate, column: Array, kernel: Kernel) -> Array | None:
     """Cholesky factor of S, regularized and scaled to a unit diagonal of c."""
-    gram = kernel.gram(it.a * it.u.square())
-    if gram is None:
+    matrix = kernel.gram(it.a * it.u**2)
+    if matrix is None:
         return None
-    root = column.rsqrt().masked_fill_(column == 0, 0.0)
-    side = (it.b * it.v * root).to(gram.dtype)
-    matrix = gram.mul_(-side[:, None]).mul_(side[..., None])
+    side = of_type(it.b * it.v * _inverse_root(column), matrix.dtype)
+    matrix *= -side[:, None]
+    matrix *= side[..., None]
     # Dozens of directions are nearly flat at small ε: the shift bounds the step along them.
-    shift = _SHIFT[gram.dtype] + 0.1 * it.error[:, None]
-    matrix.diagonal(dim1=1, dim2=2).add_((1 + shift).to(gram.dtype))
-    factor, info = torch.linalg.cholesky_ex(matrix)
-    return None if bool((info > 0).any()) else factor
+    shift = (_SHIFT_DOUBLE if is_double(matrix.dtype) else _SHIFT_SINGLE) + 0.1 * it.error
+    for problem, more in zip(matrix, shift.tolist(), strict=True):
+        k = arange(len(problem), problem)
+        problem[k, k] += 1 + more
+    return factorized(matrix)
 
 
-def _line_search(it: Iterate, direction: Tensor, gap: Tensor) -> None:
+def _inverse_root(column: Array) -> Array:
+    """1/√c, and 0 where c is."""
+    xp = namespace(column)
+    return xp.where(column == 0, 0.0, 1 / xp.sqrt(column))
+
+
+def _line_search(it: Iterate, direction: Array, gap: Array) -> None:
     """Move along a direction: shorter until the semi-dual rises enough (Armijo), longer while the error falls.
 
     A cluster of points that exchanges too much mass with the rest needs its potential shifted by log(excess), of
     which a Newton step gives one unit; a longer step costs one pass, a new direction dozens.
     """
-    direction = direction.clamp(-TUNING.trust, TUNING.trust)
+    xp = it.xp
+    direction = at_least(at_most(direction, TUNING.trust), -TUNING.trust)
     slope = (direction * gap).sum(1)
     value = it.semi_dual()
     # What rounding leaves of a rise: near the solution the rise itself, of second order, is below it.
-    noise = 1e-6 * it.error if it.tol > _SHARP else _ROUNDING * (1 + it.error + value.abs())
+    noise = 1e-6 * it.error if it.tol > _SHARP else _ROUNDING * (1 + it.error + abs(value))
     before_v = it.v
     # Where even short steps fail, a plain Sinkhorn step never does.
     plain = before_v / it.ratio
     before = it.error
-    t = torch.ones_like(value)
+    t = xp.ones_like(value)
     for _ in range(12):
-        it.v = before_v * (t[:, None] * direction).exp()
+        it.v = before_v * xp.exp(t[:, None] * direction)
         it.sweep()
         rise = it.semi_dual() - value
         accepted = rise >= 1e-4 * t * slope - noise
         if bool(accepted.all()):
             break
-        t = torch.where(accepted, t, 0.25 * t)
+        t = xp.where(accepted, t, 0.25 * t)
     # Where the dual value cannot tell, the error does.
     accepted = accepted & ~((rise < 1e-4 * t * slope) & (it.error > before))
     if not bool(accepted.all()):
-        it.v = torch.where(accepted[:, None], it.v, plain)
+        it.v = xp.where(accepted[:, None], it.v, plain)
         it.sweep()
     for _ in range(4):
         left = (direction * (it.b - it.b * it.ratio)).sum(1)
-        longer = accepted & (t >= 1) & (left > 0.25 * slope) & (t * direction.abs().amax(1) < TUNING.trust)
+        longer = (
+            accepted & (t >= 1) & (left > 0.25 * slope) & (t * xp.max(abs(direction), axis=1) < TUNING.trust)
+        )
         if not bool(longer.any()):
             return
         nearer = (it.u, it.v, it.ratio, it.error)
-        t = torch.where(longer, 2 * t, t)
-        it.v = torch.where(longer[:, None], before_v * (t[:, None] * direction).exp(), it.v)
+        t = xp.where(longer, 2 * t, t)
+        it.v = xp.where(longer[:, None], before_v * xp.exp(t[:, None] * direction), it.v)
         it.sweep()
         better = it.error < 0.8 * nearer[3]
         side = better[:, None]
-        it.u, it.v = torch.where(side, it.u, nearer[0]), torch.where(side, it.v, nearer[1])
-        it.ratio, it.error = torch.where(side, it.ratio, nearer[2]), torch.where(better, it.error, nearer[3])
-        slope = torch.where(better, slope, torch.inf)
+        it.u, it.v = xp.where(side, it.u, nearer[0]), xp.where(side, it.v, nearer[1])
+        it.ratio, it.error = xp.where(side, it.ratio, nearer[2]), xp.where(better, it.error, nearer[3])
+        slope = xp.where(better, slope, math.inf)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
-
-import torch
-from torch import Tensor
+from typing import Any
 
 from otgan.coupling import Solved, center
 from otgan.entropic.fallback import legible
-from otgan.entropic.gradient import second_order_gradients
 from otgan.entropic.problem import Problem, Solution
 from otgan.exact.simplex import SimplexError
 from otgan.exact.solver import solve_exact
 from otgan.geometry import Geometry, make_geometry
-from otgan.namespace import as_tensor
+from otgan.namespace import DOUBLE, Array, as_tensor, at_least, beside, double, least_of, namespace, zeros
 from otgan.pair import Pair
 from otgan.rounding import UNIT, sum_error, weight_error
 
@@ -43,77 +41,80 @@ class EntropicPlan(Solved):
         self.a, self.b, self.epsilon, self.rho = problem.a, problem.b, problem.epsilon, problem.rho
         self.balanced, self.backend, self.p = problem.balanced, self.geometry.name, self.geometry.rule.p
         self.excess, self.error, self.iterations = solution.excess, solution.error, solution.iterations
-        f, g, shifted = solution.f, solution.g, torch.zeros_like(solution.error, dtype=torch.bool)
+        xp = namespace(solution.f)
+        f, g, shifted = solution.f, solution.g, xp.zeros_like(solution.error, dtype=xp.bool)
         if self.balanced:
             # A shift rounds every potential as the largest is rounded, and with them the exponents.
-            rounding = UNIT * (f.abs().amax(1) + g.abs().amax(1))
+            rounding = UNIT * (xp.max(abs(f), axis=1) + xp.max(abs(g), axis=1))
             centered, g = center(f, g, self.a, self.b)
-            moved = (centered - f).abs().amax(1) > _CENTERED * rounding
+            moved = xp.max(abs(centered - f), axis=1) > _CENTERED * rounding
             f, shifted = centered, moved & (rounding > _SHIFTED * problem.epsilon)
         self.f, self.g, self.lost = legible(problem, f, g)
-        unknown = self.lost | ~torch.isfinite(self.excess + self.error) | shifted
+        unknown = self.lost | ~xp.isfinite(self.excess + self.error) | shifted
         if bool(unknown.any()):
             self._measure(unknown)
         self.value = self._objective()
 
-    def _objective(self) -> Tensor:
+    def _objective(self) -> Array:
         """The dual value at the potentials."""
         a, b, rho, surplus = self.a, self.b, self.rho, self.problem.epsilon * self.excess
         if rho is None:
             return (a * self.f).sum(1) + (b * self.g).sum(1) - surplus
-        gains = [(w * torch.expm1(-h / rho[:, None])).sum(1) for w, h in ((a, self.f), (b, self.g))]
+        gains = [(w * namespace(h).expm1(-h / rho[:, None])).sum(1) for w, h in ((a, self.f), (b, self.g))]
         return -rho * (gains[0] + gains[1]) - surplus
 
-    def _measure(self, which: Tensor) -> None:
+    def _measure(self, which: Array) -> None:
         """Compute the mass and the error anew where they are not those of these potentials."""
         excess, error = self.problem.measured(self.f, self.g)
+        xp = namespace(error)
         if self.rho is not None:
             rho, scale = self.rho[:, None], self.problem.epsilon[:, None]
             there = (self.problem.soft_f(self.g), self.problem.soft_g(self.f))
             moved = [
-                (rho / (rho + scale) * new - old).abs().masked_fill(w == 0, 0.0).amax(1)
+                xp.max(xp.where(w == 0, 0.0, abs(rho / (rho + scale) * new - old)), axis=1)
                 for new, old, w in zip(there, (self.f, self.g), (self.a, self.b), strict=True)
             ]
-            error = torch.maximum(*moved) / self.problem.epsilon
-        self.excess = torch.where(which, excess, self.excess)
-        self.error = torch.where(which, error, self.error)
+            error = xp.maximum(*moved) / self.problem.epsilon
+        self.excess = xp.where(which, excess, self.excess)
+        self.error = xp.where(which, error, self.error)
 
-    def _state(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    def _state(self) -> tuple[Array, Array, Array, Array, Array]:
         assert self.epsilon is not None
         return self.epsilon, self.f, self.g, self.a, self.b
 
-    def linear_cost(self) -> Tensor:
+    def linear_cost(self) -> Array:
         """⟨P, C⟩, shape (B,)."""
         return self.geometry.linear_cost(*self._state())
 
-    def plan(self) -> Tensor:
+    def plan(self) -> Array:
         """P of shape (B, n, m)."""
         return self.geometry.plan(*self._state())
 
-    def apply(self, v: Tensor, axis: int) -> Tensor:
+    def apply(self, v: Array, axis: int) -> Array:
         """P v for axis 1, Pᵀ v for axis 0, without P."""
         return self.geometry.apply(*self._state(), v, axis)
 
-    def barycenters(self) -> Tensor:
+    def barycenters(self) -> Array:
         """Mean of the points y that each point x is sent to."""
         epsilon, f, g, a, b = self._state()
-        ones = torch.ones_like(a)
-        sums = self.geometry.apply(epsilon, f, g, ones, b, self.geometry.y.double(), 1)
-        return sums / self.geometry.apply(epsilon, f, g, ones, b, torch.ones_like(b)[..., None], 1)
+        xp = namespace(a)
+        ones = xp.ones_like(a)
+        sums = self.geometry.apply(epsilon, f, g, ones, b, double(self.geometry.y), 1)
+        return sums / self.geometry.apply(epsilon, f, g, ones, b, xp.ones_like(b)[..., None], 1)
 
     def extended(
-        self, points: Tensor, others: Tensor, potential: Tensor, weights: Tensor, *, of_x: bool
-    ) -> Tensor:
+        self, points: Array, others: Array, potential: Array, weights: Array, *, of_x: bool
+    ) -> Array:
         """The soft minimum of C − h over the other side, damped where marginals are penalties."""
         assert self.epsilon is not None
         sides = (points, others) if of_x else (others, points)
         between = make_geometry("streamed", *sides, self.geometry.rule, direct=True)
-        h = potential + self.epsilon[:, None] * weights.log()
+        h = potential + self.epsilon[:, None] * namespace(weights).log(weights)
         found = between.softmin(self.epsilon, h, 1 if of_x else 0)
         return found if self.rho is None else found * (self.rho / (self.rho + self.epsilon))[:, None]
 
     @cached_property
-    def rounding(self) -> Tensor:
+    def rounding(self) -> Array:
         """By how much the rounding of costs and potentials may change the marginal error, shape (B,).
 
         An entry of the plan has its exponent from fᵢ, gⱼ and Cᵢⱼ, whose errors belong to either point: costs where mass
@@ -122,34 +123,37 @@ class EntropicPlan(Solved):
         """
         epsilon, f, g, a, b = self._state()
         error = self.geometry.cost_error
-        total = torch.zeros_like(epsilon)
+        total, xp = zeros(len(epsilon), epsilon), namespace(epsilon)
         for values, weights, absolute in ((f, a, error.x), (g, b, error.y)):
-            exponent = ((4 * UNIT + error.relative) * values.abs() + absolute) / epsilon[:, None]
-            total = total + (weights * torch.expm1(2 * exponent)).masked_fill(weights == 0, 0.0).sum(1)
-        return total.masked_fill(self.lost, torch.nan)
+            exponent = ((4 * UNIT + error.relative) * abs(values) + absolute) / epsilon[:, None]
+            total = total + xp.where(weights == 0, 0.0, weights * xp.expm1(2 * exponent)).sum(1)
+        return xp.where(self.lost, math.nan, total)
 
-    def point_gradients(self) -> tuple[Tensor, Tensor]:
+    def point_gradients(self) -> tuple[Array, Array]:
         """Gradients of the value in x and y."""
         return self.geometry.point_gradients(*self._state())
 
-    def slope(self, potential: Tensor, of_x: bool) -> Tensor:
+    def slope(self, potential: Array, of_x: bool) -> Array:
         """Gradient of the value in the weights of points that have a potential."""
         if self.rho is None:
             return potential
         assert self.epsilon is not None
         rho, epsilon = self.rho[:, None], self.epsilon[:, None]
-        other = (self.b if of_x else self.a).sum(1, keepdim=True)
+        other = (self.b if of_x else self.a).sum(1)[:, None]
         # ρ (1 − k) − ε (k − mass of the other side) with k = e^(−h/ρ), the share of its mass that a point sends.
-        sent = -potential / rho
-        return -rho * torch.expm1(sent) - epsilon * other * torch.expm1(sent - other.log())
+        sent, xp = -potential / rho, namespace(potential)
+        return -rho * xp.expm1(sent) - epsilon * other * xp.expm1(sent - xp.log(other))
 
-    def differentiable_gradients(self, x: Tensor, y: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
-        """Gradients of the value that can be differentiated again, by an implicit solve."""
+    def differentiable_gradients(self, x: Any, y: Any, a: Any, b: Any) -> tuple[Any, ...]:
+        """Gradients of the value, in tensors, that can be differentiated again, by an implicit solve."""
         if not self.balanced:
             return super().differentiable_gradients(x, y, a, b)
-        return second_order_gradients(self.problem, (self.f, self.g), (x, y, a, b))
+        from otgan.entropic.gradient import second_order_gradients  # whoever asks has torch
 
-    def bounds(self) -> tuple[Tensor, Tensor]:
+        epsilon, f, g = (as_tensor(each, x.device) for each in (self.epsilon, self.f, self.g))
+        return second_order_gradients(self.geometry.rule, epsilon, f, g, (x, y, a, b))
+
+    def bounds(self) -> tuple[Array, Array]:
         """Certified bounds of the exact cost min ⟨P, C⟩.
 
         Below: the dual value of g made feasible by two c-transforms. Above: the cost of the plan rounded to the
@@ -158,19 +162,19 @@ class EntropicPlan(Solved):
         """
         epsilon, f, g, a, b = self._state()
         a, b = (
-            a / a.sum(1, keepdim=True),
-            b / b.sum(1, keepdim=True),
+            a / a.sum(1)[:, None],
+            b / b.sum(1)[:, None],
         )  # penalized marginals have totals of their own
-        geometry, error = self.geometry, self.geometry.cost_error
+        geometry, error, xp = self.geometry, self.geometry.cost_error, namespace(a)
         # Points of weight 0, which include the padding of ragged batches, must not lower the bound.
-        lower_f = geometry.c_transform(g.masked_fill(b == 0, -torch.inf), 1)
-        lower_g = geometry.c_transform(lower_f.masked_fill(a == 0, -torch.inf), 0)
+        lower_f = geometry.c_transform(xp.where(b == 0, -math.inf, g), 1)
+        lower_g = geometry.c_transform(xp.where(a == 0, -math.inf, lower_f), 0)
         dual = (a * lower_f).sum(1) + (b * lower_g).sum(1)
-        size = (a * lower_f.abs()).sum(1) + (b * lower_g.abs()).sum(1)
+        size = (a * abs(lower_f)).sum(1) + (b * abs(lower_g)).sum(1)
         longest = max(a.shape[1], b.shape[1])
         noise = 4 * UNIT + weight_error(longest) + sum_error(longest, sequential=longest + a.shape[1])
         absolute = error.mean(a, b)
-        below = error.relative * dual.abs() + absolute + noise * size
+        below = error.relative * abs(dual) + absolute + noise * size
 
         # Factors, not smaller weights: beside large exponents the logarithm of a weight would be rounded away.
         row_sums, _ = Geometry.marginals(geometry, epsilon, f, g, a, b)
@@ -178,8 +182,8 @@ class EntropicPlan(Solved):
         column_sums = geometry.apply(epsilon, f, g, a, b, shrunk_x[..., None], 0)[..., 0]
         shrunk_y = _shrink(b, column_sums)
         row_sums = shrunk_x * geometry.apply(epsilon, f, g, a, b, shrunk_y[..., None], 1)[..., 0]
-        rest_a, rest_b = (a - row_sums).clamp_min(0), (b - shrunk_y * column_sums).clamp_min(0)
-        total = torch.maximum(rest_a.sum(1), rest_b.sum(1)).clamp_min(torch.finfo(torch.float64).tiny)
+        rest_a, rest_b = at_least(a - row_sums, 0), at_least(b - shrunk_y * column_sums, 0)
+        total = at_least(xp.maximum(rest_a.sum(1), rest_b.sum(1)), least_of(DOUBLE))
         upper = geometry.linear_cost(epsilon, f, g, a, b, (shrunk_x, shrunk_y))
         upper = upper + geometry.outer_cost(rest_a / total[:, None], rest_b)
         # Sums of the plan are off by `noise` of every point's mass, which moves to anywhere.
@@ -190,26 +194,29 @@ class EntropicPlan(Solved):
         for share, rest, part in zip(unmoved, (rest_a, rest_b), most, strict=True):
             upper = upper + share * (rest * part).sum(1)
         above = (error.relative + noise) * upper + absolute + 4 * noise * spread
-        lower, upper = (torch.minimum(dual, upper) - below).clamp_min(0), upper + above  # no cost is negative
+        lower, upper = at_least(xp.minimum(dual, upper) - below, 0), upper + above  # no cost is negative
         return self._sharpened(lower, upper, below + above)
 
-    def _sharpened(self, lower: Tensor, upper: Tensor, rounding: Tensor) -> tuple[Tensor, Tensor]:
+    def _sharpened(self, lower: Array, upper: Array, rounding: Array) -> tuple[Array, Array]:
         """Solve exactly those problems whose interval is mostly rounding, where they are small enough."""
         n, m = self.geometry.shape[1:]
-        blurred = ((rounding > _BLURRED * upper) | ~torch.isfinite(lower + upper)).nonzero()[:, 0]
+        xp = namespace(lower)
+        blurred = xp.nonzero((rounding > _BLURRED * upper) | ~xp.isfinite(lower + upper))[0]
         if not len(blurred) or len(blurred) * n * m > _SOLVABLE:
             return lower, upper
         try:
             some = Pair(self.pair.x.take(blurred), self.pair.y.take(blurred)).as_arrays()
-            exact = [as_tensor(end, lower.device) for end in solve_exact(some, self.geometry.rule).bounds()]
+            exact = [beside(end, lower) for end in solve_exact(some, self.geometry.rule).bounds()]
         except (SimplexError, MemoryError):
             return lower, upper
-        lower, upper = lower.clone(), upper.clone()
-        # A bound that is not finite proves nothing, and fmax passes over what is no number.
-        lower[blurred] = torch.fmax(lower[blurred], exact[0])
-        upper[blurred] = torch.fmin(upper[blurred], exact[1])
+        # A bound that is not finite proves nothing.
+        lower, upper = (
+            xp.where(xp.isnan(end), other, end) for end, other in ((lower, -math.inf), (upper, math.inf))
+        )
+        lower[blurred] = xp.maximum(lower[blurred], exact[0])
+        upper[blurred] = xp.minimum(upper[blurred], exact[1])
         return lower, upper
 
 
-def _shrink(wanted: Tensor, present: Tensor) -> Tensor:
-    return torch.where(present > wanted, wanted / present, 1.0)
+def _shrink(wanted: Array, present: Array) -> Array:
+    return namespace(wanted).where(present > wanted, wanted / present, 1.0)

@@ -5,17 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
-from otgan.costs import resolve
+from otgan.costs import Cost, resolve
 from otgan.coupling import Coupling
 from otgan.entropic.settings import Settings
+from otgan.geometry import BACKENDS, takes_arrays
+from otgan.namespace import namespace
 from otgan.normal_form import NormalForm
-from otgan.options import check_on_failure
+from otgan.options import check_backend, check_on_failure
+from otgan.pair import Pair
 from otgan.problem import Problem
 from otgan.status import Status, report_failures, statuses
 
-__all__ = ["EntropicProblem"]
+__all__ = ["EntropicProblem", "formed"]
+
+
+def formed(both: Pair, cost: Cost, backend: str) -> NormalForm:
+    """Return the normal form of a problem in the library that its backend works with."""
+    arrays = takes_arrays(backend, both.x.device)
+    return NormalForm.of(both.as_arrays() if arrays else both.as_tensors(), cost)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -43,6 +50,7 @@ class EntropicProblem(Problem):
         p: Any,
         power: float = 2,
         selves: bool = False,
+        backend: str,
         on_failure: str,
         **keywords: Any,
     ) -> EntropicProblem:
@@ -54,9 +62,10 @@ class EntropicProblem(Problem):
             Whether the costs between either measure and itself are needed too.
         """
         check_on_failure(on_failure)
+        check_backend(backend, tuple(BACKENDS))
         both, fitted = resolve(cost, p, power).pose(x, y, a, b, selves=selves)
-        form = NormalForm.of(both.as_tensors(), fitted)
-        settings = Settings.of(form, **keywords)
+        form = formed(both, fitted, backend)
+        settings = Settings.of(form, backend=backend, **keywords)
         return cls(both, fitted, form, settings=settings, on_failure=on_failure)
 
     def statuses(self, *terms: Coupling) -> tuple[Status, ...]:
@@ -65,5 +74,6 @@ class EntropicProblem(Problem):
 
     def report(self, *terms: Coupling) -> None:
         """Warn or raise where a problem did not converge."""
-        errors = torch.stack([term.error for term in terms]).amax(0)
+        xp = namespace(terms[0].error)
+        errors = xp.max(xp.stack([term.error for term in terms]), axis=0)
         report_failures(self.statuses(*terms), errors, self.settings.tol, self.on_failure)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
-
-import torch
-from torch import Tensor
 
 from otgan.deadline import NEVER, Deadline
 from otgan.geometry.base import Geometry
+from otgan.namespace import Array, namespace
 
 __all__ = ["Limits", "Problem", "Solution"]
 
@@ -21,20 +20,20 @@ class Problem:
     ----------
     geometry : Geometry
         B problems of n times m points.
-    a, b : Tensor, shapes (B, n) and (B, m), float64
+    a, b : Array, shapes (B, n) and (B, m), float64
         Weights, each row of total 1 where marginals are constraints; 0 where a ragged problem is filled up.
-    epsilon : Tensor, shape (B,), float64
-    rho : Tensor, shape (B,), or None
+    epsilon : Array, shape (B,), float64
+    rho : Array, shape (B,), or None
         ρ of the penalties ρ KL(P1 | a) + ρ KL(Pᵀ1 | b); None where the marginals are constraints.
     symmetric : bool
         Whether x and y are the same measure and C is symmetric: then f = g.
     """
 
     geometry: Geometry
-    a: Tensor
-    b: Tensor
-    epsilon: Tensor
-    rho: Tensor | None = None
+    a: Array
+    b: Array
+    epsilon: Array
+    rho: Array | None = None
     symmetric: bool = False
 
     @property
@@ -42,7 +41,7 @@ class Problem:
         """Whether the marginals are constraints."""
         return self.rho is None
 
-    def take(self, keep: Tensor) -> Problem:
+    def take(self, keep: Array) -> Problem:
         """Return the problems whose indices are in `keep`; the whole where that is all."""
         if keep.shape[0] == self.a.shape[0]:
             return self
@@ -56,33 +55,33 @@ class Problem:
             rho=rho,
         )
 
-    def at(self, epsilon: Tensor) -> Problem:
+    def at(self, epsilon: Array) -> Problem:
         """Return the same problems at another ε."""
         return replace(self, epsilon=epsilon)
 
-    def marginals(self, f: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+    def marginals(self, f: Array, g: Array) -> tuple[Array, Array]:
         """Row and column sums of the plan of these potentials, float64."""
         return self.geometry.marginals(self.epsilon, f, g, self.a, self.b)
 
-    def measured(self, f: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+    def measured(self, f: Array, g: Array) -> tuple[Array, Array]:
         """Return the mass beyond that of the product of the weights, and the L1 error of both marginals, shape (B,)."""
         row_sums, column_sums = self.marginals(f, g)
-        error = (row_sums - self.a).abs().sum(1) + (column_sums - self.b).abs().sum(1)
+        error = abs(row_sums - self.a).sum(1) + abs(column_sums - self.b).sum(1)
         if self.balanced:  # of the same total, and summed without it
             return (column_sums - self.b).sum(1), error
         return row_sums.sum(1) - self.a.sum(1) * self.b.sum(1), error
 
-    def soft_f(self, g: Tensor) -> Tensor:
+    def soft_f(self, g: Array) -> Array:
         """The potential of x that is best beside g, by one soft minimum over y."""
-        return self.geometry.softmin(self.epsilon, g + self.epsilon[:, None] * self.b.log(), 1)
+        return self.geometry.softmin(self.epsilon, g + self.epsilon[:, None] * namespace(g).log(self.b), 1)
 
-    def soft_g(self, f: Tensor) -> Tensor:
+    def soft_g(self, f: Array) -> Array:
         """The potential of y that is best beside f, by one soft minimum over x."""
-        return self.geometry.softmin(self.epsilon, f + self.epsilon[:, None] * self.a.log(), 0)
+        return self.geometry.softmin(self.epsilon, f + self.epsilon[:, None] * namespace(f).log(self.a), 0)
 
-    def hard_f(self, g: Tensor) -> Tensor:
+    def hard_f(self, g: Array) -> Array:
         """The largest potential of x that is feasible beside g, by one hard minimum over the y that have weight."""
-        return self.geometry.c_transform(g.masked_fill(self.b == 0, -torch.inf), 1)
+        return self.geometry.c_transform(namespace(g).where(self.b == 0, -math.inf, g), 1)
 
 
 @dataclass(frozen=True)
@@ -109,18 +108,18 @@ class Solution:
 
     Attributes
     ----------
-    f, g : Tensor, shapes (B, n) and (B, m), float64
-    excess : Tensor, shape (B,)
+    f, g : Array, shapes (B, n) and (B, m), float64
+    excess : Array, shape (B,)
         Mass of the plan beyond the product of the totals of a and b: 0, to the accuracy of a balanced solution.
-    error : Tensor, shape (B,)
+    error : Array, shape (B,)
         ‖P1 − a‖₁ + ‖Pᵀ1 − b‖₁ recomputed in float64 from f and g (the change of the potentials, relative to ε,
         where marginals are penalties). Above the tolerance where the solver stopped first.
-    iterations : Tensor, shape (B,)
+    iterations : Array, shape (B,)
         Passes over the kernel.
     """
 
-    f: Tensor
-    g: Tensor
-    excess: Tensor
-    error: Tensor
-    iterations: Tensor
+    f: Array
+    g: Array
+    excess: Array
+    error: Array
+    iterations: Array

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import torch
-from torch import Tensor
-
 from otgan.entropic.problem import Solution
+from otgan.namespace import Array, namespace
 
 __all__ = ["Assembly", "groups_of_similar_size"]
 
@@ -48,17 +46,17 @@ class Assembly:
 
     Parameters
     ----------
-    a, b : Tensor, shapes (B, n) and (B, m)
+    a, b : Array, shapes (B, n) and (B, m)
         The weights, 0 in the padding.
     """
 
-    def __init__(self, a: Tensor, b: Tensor) -> None:
-        count = a[:, 0]
-        self._f, self._g = torch.empty_like(a), torch.empty_like(b)
-        self._excess, self._error = torch.empty_like(count), torch.empty_like(count)
-        self._passes = torch.empty_like(count, dtype=torch.int64)
+    def __init__(self, a: Array, b: Array) -> None:
+        count, xp = a[:, 0], namespace(a)
+        self._f, self._g = xp.empty_like(a), xp.empty_like(b)
+        self._excess, self._error = xp.empty_like(count), xp.empty_like(count)
+        self._passes = xp.empty_like(count, dtype=xp.int64)
 
-    def add(self, problems: Tensor, part: Solution) -> None:
+    def add(self, problems: Array, part: Solution) -> None:
         """Take the solution of some problems; padding beyond their group is as the first point, which it copies."""
         for whole, own in ((self._f, part.f), (self._g, part.g)):
             whole[problems] = own[:, :1]

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
 from otgan.entropic.tuning import TUNING
+from otgan.namespace import Array, namespace
 
 __all__ = ["Stage", "levels", "stages"]
 
@@ -19,7 +17,7 @@ class Stage:
 
     Attributes
     ----------
-    epsilon : Tensor, shape (B,)
+    epsilon : Array, shape (B,)
     goal : float
         Marginal error at which it ends, and which its kernel must be good for.
     passes : float
@@ -28,25 +26,26 @@ class Stage:
         Whether another ε follows, for which light points must have received their mass roughly.
     """
 
-    epsilon: Tensor
+    epsilon: Array
     goal: float
     passes: float
     annealing: bool
 
 
-def levels(start: Tensor, epsilon: Tensor) -> list[Tensor]:
+def levels(start: Array, epsilon: Array) -> list[Array]:
     """Return the ε of every stage before the last one, shape (B,): from max(start, ε) down, never below ε.
 
     All problems of a batch go through the stages together; one that needs fewer waits at its own ε.
     """
-    level, found = torch.maximum(start, epsilon), []
+    xp = namespace(epsilon)
+    level, found = xp.maximum(start, epsilon), []
     while not bool((level <= epsilon).all()):
         found.append(level)
-        level = torch.maximum(level / TUNING.factor, epsilon)
+        level = xp.maximum(level / TUNING.factor, epsilon)
     return found
 
 
-def stages(first: Tensor, epsilon: Tensor, tol: float) -> tuple[Stage, ...]:
+def stages(first: Array, epsilon: Array, tol: float) -> tuple[Stage, ...]:
     """Return the stages before the last one, from the ε `first` down to ε itself; none where it is near.
 
     One stage of annealing saves fewer passes than its kernel costs. After annealing the last ε is visited on the kernel

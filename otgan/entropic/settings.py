@@ -5,19 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from otgan.deadline import Deadline
 from otgan.entropic.problem import Limits
-from otgan.geometry import BACKENDS
 from otgan.measure import Measure
 from otgan.mistakes import OutOfRangeError, WrongValueError
-from otgan.namespace import as_tensor, least_of
+from otgan.namespace import Array, at_most, beside, detached, least_of, namespace, without_graph, zeros
 from otgan.normal_form import NormalForm
 from otgan.options import (
     Floats,
-    check_backend,
     check_max_iter,
     check_time_limit,
     check_tol,
@@ -43,9 +40,9 @@ class Settings:
 
     Attributes
     ----------
-    epsilon : Tensor, shape (B,), float64
+    epsilon : Array, shape (B,), float64
         In the caller's units.
-    rho : Tensor, shape (B,), or None
+    rho : Array, shape (B,), or None
         Marginal penalty of unbalanced problems, in the caller's units.
     tol : float
     max_iter : int
@@ -53,8 +50,8 @@ class Settings:
     deadline : Deadline
     """
 
-    epsilon: Tensor
-    rho: Tensor | None
+    epsilon: Array
+    rho: Array | None
     tol: float
     max_iter: int
     backend: str
@@ -75,7 +72,6 @@ class Settings:
     ) -> Settings:
         """Check the keywords of a call; without `epsilon` and `blur`, ε is a twentieth of the mean cost."""
         deadline = Deadline.after(check_time_limit(time_limit))
-        check_backend(backend, tuple(BACKENDS))
         found, penalty = resolve_epsilon(epsilon, blur, form.cost.p), resolve_reach(reach, form.cost.p)
         points = form.x.measure.points
         tol = check_tol(tol, form.x.whole.dtype)
@@ -92,7 +88,7 @@ class Settings:
                     f"{given} is less than {_LEAST:.0e} of the costs, which float64 cannot tell from 0: raise it, or "
                     "leave it out of otgan.transport for exact transport"
                 )
-        if not bool(torch.isfinite(strength).all()):
+        if not bool(namespace(strength).isfinite(strength).all()):
             raise OutOfRangeError(
                 "the mean cost, of which epsilon is a twentieth, is beyond the range of float64: divide the samples, or what "
                 "a function returns, by a length of their own order"
@@ -111,10 +107,10 @@ class Settings:
             )
         return cls(strength, rho, tol, limit, backend, deadline)
 
-    def in_units(self, scale: Tensor) -> Settings:
+    def in_units(self, scale: Array) -> Settings:
         """Return the settings of a problem whose costs are divided by `scale`, shape (B,)."""
-        epsilon = (self.epsilon / scale).clamp_max(_LARGEST)
-        rho = None if self.rho is None else (self.rho / scale).clamp_max(_LARGEST)
+        epsilon = at_most(self.epsilon / scale, _LARGEST)
+        rho = None if self.rho is None else at_most(self.rho / scale, _LARGEST)
         return replace(self, epsilon=epsilon, rho=rho)
 
     @property
@@ -122,23 +118,23 @@ class Settings:
         """Where the solvers may stop."""
         return Limits(self.tol, self.max_iter, self.deadline)
 
-    def weights(self, side: Measure) -> Tensor:
+    def weights(self, side: Measure) -> Array:
         """Weights to solve for: normalized where the problem is balanced, as given where it is not."""
         return side.weights if self.rho is None else side.weights * side.mass[:, None]
 
 
-def _default_epsilon(form: NormalForm) -> Tensor:
+def _default_epsilon(form: NormalForm) -> Array:
     """ε where none is given: a twentieth of the mean cost, and 1 where that is 0; shape (B,), detached."""
     x, y = form.x.measure, form.y.measure
-    with torch.no_grad():
-        mean = form.cost.mean(x.points.detach(), y.points.detach(), x.weights.detach(), y.weights.detach())
-    return torch.where(mean > 0, RELATIVE_EPSILON * mean * form.scale, 1.0)
+    with without_graph(x.points):
+        mean = form.cost.mean(*map(detached, (x.points, y.points, x.weights, y.weights)))
+    return namespace(mean).where(mean > 0, RELATIVE_EPSILON * mean * form.scale, 1.0)
 
 
-def _spread(number: Floats, x: Tensor, name: str) -> Tensor:
+def _spread(number: Floats, x: Array, name: str) -> Array:
     """Give every problem of the batch its own copy of a number, or check that there is one a problem."""
-    value = as_tensor(number, x.device)
+    value = beside(np.asarray(number), x)
     if value.ndim == 1 and len(value) != len(x):
         expected = f"one number or one a problem ({len(x)})"
         raise WrongValueError(f"{name} must be {expected}, got {len(value)}")
-    return value.expand(len(x)).contiguous()
+    return value + zeros(len(x), x)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor
+from otgan.namespace import Array
 
 __all__ = ["Start"]
 
@@ -15,13 +15,13 @@ class Start:
 
     Attributes
     ----------
-    f : Tensor, shape (B, n), or None
+    f : Array, shape (B, n), or None
         Where nothing is known but g.
-    g : Tensor, shape (B, m)
-    passes : Tensor, shape (B,)
+    g : Array, shape (B, m)
+    passes : Array, shape (B,)
         Passes over a kernel that they took.
     """
 
-    f: Tensor | None
-    g: Tensor
-    passes: Tensor
+    f: Array | None
+    g: Array
+    passes: Array

@@ -5,11 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from torch import Tensor
-
 from otgan.entropic.problem import Limits, Problem
 from otgan.entropic.start import Start
 from otgan.geometry.base import Geometry
+from otgan.namespace import Array
 
 __all__ = ["STARTERS", "padding_is_free", "start_of", "start_of_self"]
 
@@ -30,13 +29,13 @@ def padding_is_free(problem: Problem) -> bool:
     return starter is not None and starter.PADDING_IS_FREE and bool(starter.suits(problem))
 
 
-def start_of(problem: Problem, first: Tensor, limits: Limits) -> Start | None:
+def start_of(problem: Problem, first: Array, limits: Limits) -> Start | None:
     """Solve the problems as well as a kernel can on its own.
 
     Parameters
     ----------
     problem : Problem
-    first : Tensor, shape (B,)
+    first : Array, shape (B,)
         ε of the first stage.
     limits : Limits
         Where to stop. What was reached, the solver measures.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 
-from torch import Tensor
-
 from otgan.entropic.iterate import Iterate
 from otgan.entropic.newton import Newton
 from otgan.entropic.tuning import TUNING
+from otgan.namespace import Array, at_least, namespace
 
 __all__ = ["run_stage"]
 
@@ -64,18 +63,19 @@ def run_stage(
                 plain = TUNING.plain
 
 
-def _is_over(iterate: Iterate, done: Tensor, settle: bool, compact: bool) -> bool:
+def _is_over(iterate: Iterate, done: Array, settle: bool, compact: bool) -> bool:
     """Whether all problems are done, or enough of them."""
     if compact and 2 * int(done.sum()) >= len(done):
         return True
     return bool(done.all()) and (not settle or iterate.balanced())
 
 
-def _gained_little(before: Tensor, error: Tensor, done: Tensor) -> bool:
+def _gained_little(before: Array, error: Array, done: Array) -> bool:
     return bool(((error > TUNING.gain * before) & ~done).any())
 
 
-def _plain_steps(before: Tensor, error: Tensor, goal: float) -> float:
+def _plain_steps(before: Array, error: Array, goal: float) -> float:
     """Steps to come until every error is `goal`, if each shrinks as in the step before."""
-    rate = (error / before).clamp(1e-9, 1 - 1e-9)
-    return float((math.log(goal) - error.clamp_min(goal).log()).div(rate.log()).amax())
+    xp = namespace(error)
+    rate = xp.clip(error / before, 1e-9, 1 - 1e-9)
+    return float(((math.log(goal) - xp.log(at_least(error, goal))) / xp.log(rate)).max())

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
-from torch import Tensor
-
 from otgan.entropic.problem import Limits, Problem, Solution
 from otgan.entropic.starters import start_of_self
+from otgan.namespace import Array, full, namespace
 
 __all__ = ["solve"]
 
@@ -32,32 +30,31 @@ def solve(problem: Problem, limits: Limits) -> Solution:
     return replace(again, iterations=again.iterations + start.passes)
 
 
-def _measured(problem: Problem, f: Tensor, passes: Tensor) -> Solution:
+def _measured(problem: Problem, f: Array, passes: Array) -> Solution:
     row_sums, _ = problem.marginals(f, f)
-    return Solution(f, f, (row_sums - problem.a).sum(1), 2 * (row_sums - problem.a).abs().sum(1), passes)
+    return Solution(f, f, (row_sums - problem.a).sum(1), 2 * abs(row_sums - problem.a).sum(1), passes)
 
 
 def _solve(problem: Problem, limits: Limits) -> Solution:
     geometry, a, epsilon = problem.geometry, problem.a, problem.epsilon
     tol, max_iter, deadline = limits.tol, limits.max_iter, limits.deadline
-    scale = epsilon[:, None]
-    zero = torch.zeros_like(a)
+    scale, xp = epsilon[:, None], namespace(a)
+    zero, u = xp.zeros_like(a), xp.ones_like(a)
     aim, count = tol, 0
-    u = torch.ones_like(a)
     while True:
         # C is 0 on the diagonal, so the kernel at potential 0 has entries between 0 and 1 and rows that count.
         kernel = geometry.kernel(epsilon, zero, zero, aim)
         while count < max_iter and not deadline.passed:
             sums = kernel(a * u, 1)
             count += 1
-            error = 2 * (a * (u * sums - 1).abs()).sum(1)
+            error = 2 * (a * abs(u * sums - 1)).sum(1)
             if bool((error <= 0.5 * aim).all()):
                 break
-            u = (u / sums).sqrt()
-        f = scale * u.log()
-        passes = torch.full(a.shape[:1], count, dtype=torch.int64, device=a.device)
+            u = xp.sqrt(u / sums)
+        f = scale * xp.log(u)
+        passes = full(a.shape[:1], count, a, xp.int64)
         found = _measured(problem, f, passes)
-        solved = (found.error <= tol) | ~torch.isfinite(found.error)
+        solved = (found.error <= tol) | ~xp.isfinite(found.error)
         if bool(solved.all()) or count >= max_iter or deadline.passed:
             return found
         aim = aim / 4

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from otgan.costs import Cost
 from otgan.coupling import Coupling
@@ -19,7 +18,7 @@ from otgan.entropic.solver import solve
 from otgan.entropic.starters import padding_is_free
 from otgan.geometry import Geometry, make_geometry
 from otgan.mistakes import WrongValueError
-from otgan.namespace import beside
+from otgan.namespace import Array, at_least, beside, detached, double, namespace, of_type, without_graph
 from otgan.normal_form import NormalForm
 from otgan.pair import Pair
 from otgan.restored import Restored
@@ -57,7 +56,7 @@ def solve_divergence(form: NormalForm, settings: Settings) -> tuple[Coupling, Co
     return restored[0], restored[1], restored[2]
 
 
-def divergence_of(terms: Sequence[Coupling], values: Sequence[Tensor], problem: Pair, cost: Cost) -> Tensor:
+def divergence_of(terms: Sequence[Coupling], values: Sequence[Array], problem: Pair, cost: Cost) -> Array:
     """Put the values of the three terms, x with y, x with itself and y with itself, together, shape (B,).
 
     Unbalanced problems add (ε/2) (mass(a) − mass(b))². Balanced ones are nonnegative by theory for definite costs: what
@@ -67,18 +66,18 @@ def divergence_of(terms: Sequence[Coupling], values: Sequence[Tensor], problem: 
     divergence = cross - 0.5 * (self_x + self_y)
     epsilon = terms[0].epsilon
     if not terms[0].balanced and epsilon is not None:
-        return divergence + 0.5 * epsilon * beside(problem.x.mass - problem.y.mass, epsilon).square()
+        return divergence + 0.5 * beside(epsilon, cross) * beside(problem.x.mass - problem.y.mass, cross) ** 2
     if not cost.definite:
         return divergence
-    return divergence + (-divergence.detach()).clamp_min(0)
+    return divergence + at_least(-detached(divergence), 0)
 
 
 def _cross(form: NormalForm, settings: Settings, init: Coupling | None) -> EntropicPlan:
     """Solve OT_ε(x, y) in normal form; the settings are in its units."""
     first, second = form.pair.x, form.pair.y
-    x, y = first.points.detach(), second.points.detach()
-    with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
-        a, b = settings.weights(first).detach(), settings.weights(second).detach()
+    x, y = detached(first.points), detached(second.points)
+    with without_graph(x):
+        a, b = detached(settings.weights(first)), detached(settings.weights(second))
         g = None if init is None else _extended(init, form, settings)
         problem = Problem(_geometry(x, y, form.cost, settings), a, b, settings.epsilon, settings.rho)
         if padding_is_free(problem) or (first.sizes is None and second.sizes is None):
@@ -86,12 +85,12 @@ def _cross(form: NormalForm, settings: Settings, init: Coupling | None) -> Entro
         return EntropicPlan(problem, _by_groups(problem, form, settings, g), form.pair)
 
 
-def _by_groups(problem: Problem, form: NormalForm, settings: Settings, init: Tensor | None) -> Solution:
+def _by_groups(problem: Problem, form: NormalForm, settings: Settings, init: Array | None) -> Solution:
     """Solve a ragged batch in groups of problems of similar size."""
     x, y, whole = problem.geometry.x, problem.geometry.y, problem.geometry
     assembly = Assembly(problem.a, problem.b)
     for members, n, m in groups_of_similar_size(form.pair.x.lengths, form.pair.y.lengths):
-        k = torch.tensor(members, device=x.device)
+        k = beside(np.array(members), x)
         geometry = make_geometry(settings.backend, x[k, :n], y[k, :m], form.cost, whole.direct)
         rho = None if problem.rho is None else problem.rho[k]
         part = Problem(geometry, problem.a[k, :n], problem.b[k, :m], problem.epsilon[k], rho)
@@ -104,15 +103,15 @@ def _self(form: NormalForm, settings: Settings) -> EntropicPlan:
     if not form.cost.symmetric:
         return _cross(form, settings, None)
     side = form.x.measure
-    points = side.points.detach()
-    with torch.no_grad(), torch.autocast(points.device.type, enabled=False):
-        a = settings.weights(side).detach()
+    points = detached(side.points)
+    with without_graph(points):
+        a = detached(settings.weights(side))
         geometry = _geometry(points, points, form.cost, settings)
         problem = Problem(geometry, a, a, settings.epsilon, settings.rho, symmetric=True)
         return EntropicPlan(problem, solve(problem, settings.limits), Pair(side, side))
 
 
-def _geometry(x: Tensor, y: Tensor, rule: Cost, settings: Settings) -> Geometry:
+def _geometry(x: Array, y: Array, rule: Cost, settings: Settings) -> Geometry:
     """Return the geometry that suits, with costs from differences where an expansion would not be accurate enough."""
     geometry = make_geometry(settings.backend, x, y, rule)
     if not rule.expands:
@@ -123,7 +122,7 @@ def _geometry(x: Tensor, y: Tensor, rule: Cost, settings: Settings) -> Geometry:
     return make_geometry(settings.backend, x, y, rule, direct=True) if bool(blurred.any()) else geometry
 
 
-def _extended(init: Coupling, form: NormalForm, settings: Settings) -> Tensor:
+def _extended(init: Coupling, form: NormalForm, settings: Settings) -> Array:
     """Extend the potential f of an earlier solution to points y by one soft minimum over its points x."""
     assert isinstance(init, Restored)
     assert isinstance(init.inner, EntropicPlan)
@@ -139,9 +138,10 @@ def _extended(init: Coupling, form: NormalForm, settings: Settings) -> Tensor:
             f"got {(before.unit.shape[0], old.problem.geometry.x.shape[2])}"
         )
     # From the units of the earlier problem to those of this one.
-    unit = (before.unit.to(y.device) / form.unit)[:, None, None]
-    moved = (before.x.origin.double().to(y.device) - form.x.origin.double()) / form.unit[:, None, None]
-    x = old.problem.geometry.x.double().to(y.device) * unit + moved
-    f = old.f.to(y.device) * (before.scale.to(y.device) / form.scale)[:, None]
-    between = make_geometry(settings.backend, x.to(y.dtype), y, form.cost)
-    return between.softmin(settings.epsilon, f + settings.epsilon[:, None] * old.a.to(y.device).log(), 0)
+    here = (before.unit, before.x.origin, before.scale, old.problem.geometry.x, old.f, old.a)
+    unit, origin, scale, x, f, a = (double(beside(each, y)) for each in here)
+    moved = (origin - double(form.x.origin)) / form.unit[:, None, None]
+    x = x * (unit / form.unit)[:, None, None] + moved
+    f = f * (scale / form.scale)[:, None]
+    between = make_geometry(settings.backend, of_type(x, y.dtype), y, form.cost)
+    return between.softmin(settings.epsilon, f + settings.epsilon[:, None] * namespace(a).log(a), 0)

@@ -7,14 +7,14 @@ and takes out the slowest direction (Séjourné, Vialard & Peyré 2022).
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+import math
 
 from otgan.deadline import Deadline
 from otgan.entropic.problem import Limits, Problem, Solution
 from otgan.entropic.schedule import levels
 from otgan.entropic.tuning import TUNING
-from otgan.geometry.base import Kernel
+from otgan.geometry.kernel import Kernel, log_sum_exp
+from otgan.namespace import Array, full, namespace
 
 __all__ = ["solve"]
 
@@ -30,11 +30,11 @@ _STAGE_STEPS = 20
 _LOST = 1e-30
 """Sum over a kernel below which its terms are lost to underflow, in float32 or soon."""
 
-_Absorbed = tuple[Kernel, Tensor, Tensor]
+_Absorbed = tuple[Kernel, Array, Array]
 """A kernel and the potentials absorbed in it, −inf at points of weight 0."""
 
 
-def solve(problem: Problem, limits: Limits, first: Tensor) -> Solution:
+def solve(problem: Problem, limits: Limits, first: Array) -> Solution:
     """Solve a batch of problems whose marginals are penalties.
 
     Parameters
@@ -42,7 +42,7 @@ def solve(problem: Problem, limits: Limits, first: Tensor) -> Solution:
     problem : Problem
         With a ρ. Where it is symmetric f = g, and averaged steps converge fast at every ε.
     limits : Limits
-    first : Tensor, shape (B,)
+    first : Array, shape (B,)
         ε of the first stage.
 
     Returns
@@ -58,7 +58,7 @@ def solve(problem: Problem, limits: Limits, first: Tensor) -> Solution:
         state.run(level, _STAGE_CHANGE, min(state.passes + _STAGE_STEPS, most - 1), _STAGE_ACCURACY)
     change = state.run(problem.epsilon, limits.tol, most, limits.tol)
     excess, _ = problem.measured(state.f, state.g)
-    passes = torch.full(change.shape, round(state.passes), dtype=torch.int64, device=change.device)
+    passes = full(change.shape, round(state.passes), change, namespace(change).int64)
     return Solution(state.f, state.g, excess, change, passes)
 
 
@@ -69,16 +69,17 @@ class _State:
         assert problem.rho is not None
         self.deadline, self.symmetric = deadline, problem.symmetric
         self.geometry, self.a, self.b, self.rho = problem.geometry, problem.a, problem.b, problem.rho[:, None]
-        self.f, self.g = torch.zeros_like(self.a), torch.zeros_like(self.b)
+        self.xp = namespace(self.a)
+        self.f, self.g = self.xp.zeros_like(self.a), self.xp.zeros_like(self.b)
         self.passes = 0.0
 
-    def run(self, epsilon: Tensor, tol: float, limit: float, accuracy: float) -> Tensor:
+    def run(self, epsilon: Array, tol: float, limit: float, accuracy: float) -> Array:
         """Step at one ε until the potentials change by less than `tol` ε; return the last change."""
         scale = epsilon[:, None]
         damping = self.rho / (self.rho + scale)
         absorbed: _Absorbed | None = None
         deep = False
-        change = torch.full_like(epsilon, torch.inf)
+        change = self.xp.full_like(epsilon, math.inf)
         begun = self.passes  # one step at least is taken at this ε, which tells how far the potentials are
         while self.passes < limit and not (self.passes > begun and self.deadline.passed):
             step = None
@@ -91,66 +92,68 @@ class _State:
                 absorbed = None if deep else self._absorb(epsilon, step, accuracy)
             f, g = step
             self.passes += 1
-            moved = torch.cat([self._moved(f, self.f, self.a), self._moved(g, self.g, self.b)], 1)
-            change = moved.amax(1) / epsilon
+            change = self._largest(self._moved(f, self.f, self.a), self._moved(g, self.g, self.b)) / epsilon
             self.f, self.g = f, g
-            if bool(((change <= tol) | ~torch.isfinite(change)).all()):
+            if bool(((change <= tol) | ~self.xp.isfinite(change)).all()):
                 break
         return change
 
-    def _log_step(self, epsilon: Tensor, damping: Tensor) -> tuple[Tensor, Tensor]:
+    def _log_step(self, epsilon: Array, damping: Array) -> tuple[Array, Array]:
         scale = epsilon[:, None]
-        f = damping * self.geometry.softmin(epsilon, self.g + scale * self.b.log(), 1)
+        f = damping * self.geometry.softmin(epsilon, self.g + scale * self.xp.log(self.b), 1)
         if self.symmetric:
             return self._averaged(f)
         f, g = self._shifted(f, self.g)
-        g = damping * self.geometry.softmin(epsilon, f + scale * self.a.log(), 0)
+        g = damping * self.geometry.softmin(epsilon, f + scale * self.xp.log(self.a), 0)
         return self._shifted(f, g)
 
-    def _absorb(self, epsilon: Tensor, step: tuple[Tensor, Tensor], accuracy: float) -> _Absorbed:
-        f, g = (h.masked_fill(w == 0, -torch.inf) for h, w in zip(step, (self.a, self.b), strict=True))
+    def _absorb(self, epsilon: Array, step: tuple[Array, Array], accuracy: float) -> _Absorbed:
+        f, g = (self.xp.where(w == 0, -math.inf, h) for h, w in zip(step, (self.a, self.b), strict=True))
         return self.geometry.kernel(epsilon, f, g, accuracy), f, g
 
-    def _kernel_step(
-        self, absorbed: _Absorbed, scale: Tensor, damping: Tensor
-    ) -> tuple[Tensor, Tensor] | None:
+    def _kernel_step(self, absorbed: _Absorbed, scale: Array, damping: Array) -> tuple[Array, Array] | None:
         """Take the step of :meth:`_log_step` by products with the kernel; None where they leave its range."""
-        kernel, f0, g0 = absorbed
+        (kernel, f0, g0), xp = absorbed, self.xp
         light_x, light_y = self.a == 0, self.b == 0
-        v = ((self.g - g0) / scale).masked_fill(light_y, 0.0).exp()
-        sums = kernel(self.b * v, 1).masked_fill(light_x, 1.0)
+        v = xp.exp(xp.where(light_y, 0.0, (self.g - g0) / scale))
+        sums = xp.where(light_x, 1.0, kernel(self.b * v, 1))
         if not _in_range(sums):
             return None
-        f = damping * (f0 - scale * sums.log()).masked_fill(light_x, 0.0)
+        f = damping * xp.where(light_x, 0.0, f0 - scale * xp.log(sums))
         if self.symmetric:
             return self._averaged(f)
         f, g = self._shifted(f, self.g)
-        u = ((f - f0) / scale).masked_fill(light_x, 0.0).exp()
-        sums = kernel(self.a * u, 0).masked_fill(light_y, 1.0)
+        u = xp.exp(xp.where(light_x, 0.0, (f - f0) / scale))
+        sums = xp.where(light_y, 1.0, kernel(self.a * u, 0))
         if not _in_range(sums):
             return None
-        g = damping * (g0 - scale * sums.log()).masked_fill(light_y, 0.0)
+        g = damping * xp.where(light_y, 0.0, g0 - scale * xp.log(sums))
         return self._shifted(f, g)
 
-    def _averaged(self, f: Tensor) -> tuple[Tensor, Tensor]:
+    def _averaged(self, f: Array) -> tuple[Array, Array]:
         f = 0.5 * (self.f + f)
         return f, f
 
-    def _shifted(self, f: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+    def _shifted(self, f: Array, g: Array) -> tuple[Array, Array]:
         """Add to f and take from g the constant that makes the dual largest."""
-        sides = [(h / -self.rho + w.log()).logsumexp(1, keepdim=True) for h, w in ((f, self.a), (g, self.b))]
+        sides = [
+            log_sum_exp(h / -self.rho + self.xp.log(w), 1)[:, None] for h, w in ((f, self.a), (g, self.b))
+        ]
         shift = 0.5 * self.rho * (sides[0] - sides[1])
         return f + shift, g - shift
 
-    def _far(self, absorbed: _Absorbed, scale: Tensor) -> bool:
+    def _far(self, absorbed: _Absorbed, scale: Array) -> bool:
         _, f0, g0 = absorbed
         moved = [self._moved(self.f, f0, self.a) / scale, self._moved(self.g, g0, self.b) / scale]
-        return float(torch.cat(moved, 1).amax()) > TUNING.far
+        return float(self._largest(*moved).max()) > TUNING.far
 
-    @staticmethod
-    def _moved(new: Tensor, old: Tensor, weights: Tensor) -> Tensor:
-        return (new - old).abs().masked_fill(weights == 0, 0.0)
+    def _moved(self, new: Array, old: Array, weights: Array) -> Array:
+        return self.xp.where(weights == 0, 0.0, abs(new - old))
+
+    def _largest(self, *parts: Array) -> Array:
+        """The largest number of each problem, shape (B,)."""
+        return self.xp.max(self.xp.concat(parts, axis=1), axis=1)
 
 
-def _in_range(sums: Tensor) -> bool:
-    return bool(((sums > _LOST) & (sums < torch.inf)).all())
+def _in_range(sums: Array) -> bool:
+    return bool(((sums > _LOST) & (sums < math.inf)).all())

@@ -1,8 +1,7 @@
-"""Dense geometry: the cost matrix is stored, and iterations run on a stored kernel."""
+"""Dense geometry of tensors: the cost matrix is stored, and iterations run on a stored kernel."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cached_property
 
 import torch
@@ -10,18 +9,16 @@ from torch import Tensor
 
 from otgan.costs import Cost
 from otgan.costs.exponents import exponents
-from otgan.geometry.accuracy import SINGLE
-from otgan.geometry.base import Geometry, rows_per_tile
-from otgan.geometry.kernel import LOG2E, Kernel, Turn, exp2_
+from otgan.geometry.base import rows_per_tile
+from otgan.geometry.exponentials import exp2_
+from otgan.geometry.kernel import LOG2E, Kernel, Turn
+from otgan.geometry.stored import Stored
 from otgan.memory import empty
 
 __all__ = ["DenseGeometry"]
 
 _CACHED = 2**20
 """Entries up to which a matrix stays in cache between a product with it and one with its transpose."""
-
-SMALL = 2**16
-"""Entries, over all problems, up to which float32 saves nothing that counts."""
 
 
 class DenseKernel(Kernel):
@@ -66,13 +63,8 @@ class DenseKernel(Kernel):
         return root.mT @ root
 
 
-class DenseGeometry(Geometry):
-    """Costs stored as one (B, n, m) matrix; the default for problems that fit in memory.
-
-    A pass over a stored kernel exp((f + g − C)/ε) is a matrix-vector product, some twenty times cheaper than a
-    log-sum-exp. The exponents are formed in float64 and only the kernel is rounded, so that a float32 kernel
-    carries relative errors of 1e-7 however large C/ε is.
-    """
+class DenseGeometry(Stored):
+    """Costs stored as one (B, n, m) tensor, on any device; the reference for all others."""
 
     name = "dense"
 
@@ -85,39 +77,24 @@ class DenseGeometry(Geometry):
         """The costs, shape (B, n, m), float64; of a ragged batch, solved in groups, the whole may never be needed."""
         return self.block(slice(None))
 
-    def mean_cost(self, a: Tensor, b: Tensor) -> Tensor:
-        """Mean of the stored costs, or of the moments where there are fewer of them."""
-        _, n, m = self.shape
-        if self.rule.has_moments and 4 * self.x.shape[2] * (n + m) < n * m:
-            return super().mean_cost(a, b)
-        return self.outer_cost(a / a.sum(1, keepdim=True), b / b.sum(1, keepdim=True))
-
-    def tiles(self) -> Iterator[tuple[slice, Tensor]]:
-        """Yield blocks of the stored costs."""
-        batch, n, m = self.shape
-        step = rows_per_tile(batch, m)
-        for start in range(0, n, step):
-            rows = slice(start, start + step)
-            yield rows, self.cost[:, rows]
-
-    def take(self, keep: Tensor) -> DenseGeometry:
-        """Return the geometry of the problems `keep`."""
-        part = super().take(keep)
-        part.cost = self.cost[keep]
-        return part
+    def hold(self, cost: Tensor) -> None:
+        """Take costs that are known already."""
+        self.cost = cost
 
     def kernel(self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float) -> DenseKernel:
         """Store exp((f + g − C)/ε), in float32 where a marginal error of `tol` allows it."""
-        return DenseKernel(self._fill(epsilon, f, g, self._type(tol)))
-
-    def _type(self, tol: float) -> torch.dtype:
-        small = self.cost.numel() <= SMALL
-        return torch.float32 if tol >= SINGLE and not small else torch.float64
+        matrix = self._buffer(torch.float32 if self.is_single(tol) else torch.float64)
+        inverse = (LOG2E / epsilon)[:, None]
+        row, column = f * inverse, g * inverse
+        for rows, cost in self.tiles():
+            part = matrix[:, rows]
+            exp2_(part.copy_(exponents(cost, row[:, rows], column, inverse)))
+        return DenseKernel(matrix)
 
     def kernels(self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float) -> tuple[DenseKernel, DenseKernel]:
         """Store the kernel in the type that `tol` asks for, and always in float32 for the corrections."""
         kernel = self.kernel(epsilon, f, g, tol)
-        if self._type(torch.inf) == kernel.matrix.dtype:
+        if self.is_single(tol) or not self.is_single(torch.inf):
             return kernel, kernel
         rough = self._buffer(torch.float32)
         return kernel, DenseKernel(rough.copy_(kernel.matrix))
@@ -127,12 +104,3 @@ class DenseGeometry(Geometry):
         if dtype not in self._buffers:
             self._buffers[dtype] = empty(self.cost.shape, dtype, self.cost.device)
         return self._buffers[dtype]
-
-    def _fill(self, epsilon: Tensor, f: Tensor, g: Tensor, dtype: torch.dtype) -> Tensor:
-        matrix = self._buffer(dtype)
-        inverse = (LOG2E / epsilon)[:, None]
-        row, column = f * inverse, g * inverse
-        for rows, cost in self.tiles():
-            part = matrix[:, rows]
-            exp2_(part.copy_(exponents(cost, row[:, rows], column, inverse)))
-        return matrix

@@ -99,6 +99,8 @@ class FlashGeometry(StreamedGeometry):
 class FlashKernel(Kernel):
     """exp(f + g − C) between scaled clouds, by FlashSinkhorn."""
 
+    dtype = torch.float64
+
     def __init__(self, clouds: tuple[Tensor, Tensor], f: Tensor, g: Tensor) -> None:
         self.clouds, self.f, self.g = clouds, f, g
 

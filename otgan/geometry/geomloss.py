@@ -11,6 +11,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 
+import torch
 from torch import Tensor
 
 from otgan.costs import Cost, Euclidean
@@ -86,6 +87,8 @@ class SoftminKernel(Kernel):
 
     A vector of both signs is the difference of two that have one.
     """
+
+    dtype = torch.float64
 
     def __init__(self, geometry: Geometry, epsilon: Tensor, f: Tensor, g: Tensor) -> None:
         self.geometry, self.epsilon, self.f, self.g = geometry, epsilon, f, g

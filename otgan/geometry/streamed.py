@@ -1,4 +1,4 @@
-"""Streamed geometry: costs are recomputed block by block, so memory stays O(n + m)."""
+"""Streamed geometry of tensors: costs are recomputed block by block, so memory stays O(n + m)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from otgan.costs import Cost
 from otgan.geometry.accuracy import ROUGH, ROUNDING
 from otgan.geometry.base import Geometry, rows_per_tile
-from otgan.geometry.kernel import LOG2E, Kernel, Turn, exp2_
+from otgan.geometry.exponentials import exp2_
+from otgan.geometry.kernel import LOG2E, Kernel, Turn
 from otgan.memory import empty
 
 __all__ = ["StreamedGeometry"]
@@ -25,15 +25,6 @@ class StreamedGeometry(Geometry):
     """
 
     name = "streamed"
-
-    @classmethod
-    def suited(cls, x: Tensor, rule: Cost) -> type[Geometry]:
-        """Compiled loops, on the CPU, where costs are norms in few dimensions."""
-        if cls is not StreamedGeometry or x.device.type != "cpu" or rule.order is None:
-            return cls
-        from otgan.geometry.compiled.stream import CompiledStream
-
-        return CompiledStream if CompiledStream.serves(x, rule) else cls
 
     def kernel(self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float) -> Kernel:
         """Remember the potentials; every product forms the kernel anew, as accurately as `tol` asks."""

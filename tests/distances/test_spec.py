@@ -63,7 +63,7 @@ def test_epsilon_is_a_twentieth_of_the_mean_cost_unless_it_is_given():
 
     def epsilon(**options):
         spec = MeasurementSpec.of("sinkhorn", **options)
-        return float(spec.terms(spec.requests[0]).settings(both).epsilon)
+        return float(spec.terms(spec.requests[0]).entropic(both)[1].epsilon[0])
 
     assert epsilon() == pytest.approx(1.0)
     assert epsilon(epsilon=0.3) == pytest.approx(0.3)

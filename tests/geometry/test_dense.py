@@ -13,8 +13,9 @@ from otgan.costs import Euclidean
 from otgan.geometry import make_geometry
 from otgan.geometry.accuracy import SINGLE
 from otgan.geometry.base import rows_per_tile
-from otgan.geometry.dense import _CACHED, SMALL, DenseGeometry
+from otgan.geometry.dense import _CACHED, DenseGeometry
 from otgan.geometry.kernel import log_sum_exp
+from otgan.geometry.stored import SMALL
 from tests.check_geometry import check_geometry, check_kernel, close, make_case
 from tests.problems import cloud
 

@@ -223,9 +223,9 @@ def test_auto_takes_triton_on_cuda_where_it_is_installed(kind, installed, chosen
     monkeypatch.setattr(geometries, "available", lambda need, device: 2**30)
     monkeypatch.setitem(BACKENDS, "triton", "unittest.mock:call")
     monkeypatch.setitem(BACKENDS, "dense", "builtins:complex")
-    monkeypatch.setitem(BACKENDS, "compiled", "builtins:complex")
+    monkeypatch.setattr(geometries, "is_tensor", lambda points: True)
     # What is passed on is all that a stand-in for a class can tell.
-    points = types.SimpleNamespace(device=torch.device(kind), shape=(1, 2, 3))
+    points = types.SimpleNamespace(device=torch.device(kind), is_cuda=kind == "cuda", shape=(1, 2, 3))
     if chosen:
         suited = call.suited(points, Euclidean(2.0))
         assert make_geometry("auto", points, points, Euclidean(2.0)) == suited(

@@ -1,5 +1,6 @@
 """The geometry of compiled loops, for the CPU."""
 
 from otgan.geometry.compiled.geometry import CompiledGeometry
+from otgan.geometry.compiled.stream import BlockStream
 
-__all__ = ["CompiledGeometry"]
+__all__ = ["BlockStream", "CompiledGeometry"]

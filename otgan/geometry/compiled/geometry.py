@@ -5,71 +5,92 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from otgan.costs import Cost
-from otgan.geometry.base import Geometry
 from otgan.geometry.compiled import products
-from otgan.geometry.compiled.visited import NOTHING, Visited, exponents_of, fill_kernel, go_through
-from otgan.geometry.dense import DenseGeometry, DenseKernel
-from otgan.geometry.kernel import Turn
-from otgan.mistakes import WrongValueError
+from otgan.geometry.compiled.visited import Visited, exponents_of, fill_kernel, go_through, source_of
+from otgan.geometry.kernel import Kernel, Turn
+from otgan.geometry.stored import Stored
+from otgan.namespace import Array, of_type
 
 __all__ = ["CompiledGeometry", "CompiledKernel"]
 
 
-class CompiledGeometry(Visited, DenseGeometry):
-    """Costs stored as one (B, n, m) matrix of float64, visited by compiled loops."""
+class CompiledGeometry(Visited, Stored):
+    """Costs stored as one (B, n, m) array of float64, visited by compiled loops."""
 
     name = "compiled"
 
-    @classmethod
-    def suited(cls, x: Tensor, rule: Cost) -> type[Geometry]:
-        """Itself, for samples on the CPU."""
-        if x.device.type != "cpu":
-            raise WrongValueError(
-                f"backend 'compiled' takes samples on the CPU, got samples on {x.device}: use backend='auto', or move them"
-            )
-        return super().suited(x, rule)
+    def __init__(self, x: Array, y: Array, rule: Cost, direct: bool = False) -> None:
+        super().__init__(x, y, rule, direct)
+        self._buffers: dict[Any, Array] = {}
 
     @cached_property
-    def cost(self) -> Tensor:
+    def cost(self) -> Array:
         """The costs, shape (B, n, m), float64."""
-        return self.block(slice(None)).contiguous()
+        return np.ascontiguousarray(self.block(slice(None)))
+
+    def hold(self, cost: Array) -> None:
+        """Take costs that are known already."""
+        self.cost = cost
 
     @property
     def source(self) -> tuple[Any, Any, Any, int, bool]:
         """The stored costs."""
-        return self.cost.numpy(), NOTHING, NOTHING, 0, False
+        return source_of(self.cost)
 
-    def kernel(self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float) -> CompiledKernel:
+    def kernel(self, epsilon: Array, f: Array, g: Array, tol: float) -> CompiledKernel:
         """Store exp((f + g − C)/ε), in float32 where a marginal error of `tol` allows it."""
-        return CompiledKernel(self._fill(epsilon, f, g, self._type(tol)))
+        matrix = self._buffer(np.float32 if self.is_single(tol) else np.float64)
+        fill_kernel(self.source, exponents_of(epsilon, f, g), matrix, 0)
+        return CompiledKernel(matrix)
 
     def kernels(
-        self, epsilon: Tensor, f: Tensor, g: Tensor, tol: float
+        self, epsilon: Array, f: Array, g: Array, tol: float
     ) -> tuple[CompiledKernel, CompiledKernel]:
         """Store the kernel in the type that `tol` asks for, and always in float32 for the corrections."""
-        kernel, rough = super().kernels(epsilon, f, g, tol)
-        found = CompiledKernel(kernel.matrix)
-        return found, found if rough is kernel else CompiledKernel(rough.matrix)
+        kernel = self.kernel(epsilon, f, g, tol)
+        if self.is_single(tol) or not self.is_single(np.inf):
+            return kernel, kernel
+        rough = self._buffer(np.float32)
+        np.copyto(rough, kernel.matrix, casting="same_kind")
+        return kernel, CompiledKernel(rough)
 
-    def _fill(self, epsilon: Tensor, f: Tensor, g: Tensor, dtype: torch.dtype) -> Tensor:
-        matrix = self._buffer(dtype)
-        fill_kernel(self.source, exponents_of(epsilon, f, g), matrix, 0)
-        return matrix
+    def _buffer(self, dtype: Any) -> Array:
+        """Memory for a kernel: that of the one before, which it replaces."""
+        if dtype not in self._buffers:
+            self._buffers[dtype] = np.empty(self.cost.shape, dtype)
+        return self._buffers[dtype]
 
 
-class CompiledKernel(DenseKernel):
+class CompiledKernel(Kernel):
     """A stored matrix exp((f + g − C)/ε), each row of which is read once on the way there and back."""
 
-    def through(self, v: Tensor, turn: Turn) -> tuple[Tensor, Tensor]:
-        """K v, turned, and back in one visit."""
-        how = products.OVER if turn.divides else products.TIMES
-        kernel, shape = (self.matrix.numpy(),), self.matrix.shape
-        return go_through(products.products_of, kernel, shape, v, self.dtype, turn.weights, how, 8)
+    def __init__(self, matrix: Array) -> None:
+        self.matrix, self.dtype = matrix, matrix.dtype
+        self.exact = matrix.dtype == np.float64
 
-    def take(self, keep: Tensor) -> CompiledKernel:
+    def __call__(self, v: Array, axis: int) -> Array:
+        """K v or Kᵀ v: the way there alone, or the way back of v in place of the sums."""
+        batch, n, m = self.matrix.shape
+        if axis == 1:
+            return self._go_through(v, np.ones((batch, n)), products.ONLY)[0]
+        return self._go_through(np.ones((batch, m)), v, products.INSTEAD)[1]
+
+    def through(self, v: Array, turn: Turn) -> tuple[Array, Array]:
+        """K v, turned, and back in one visit."""
+        return self._go_through(v, turn.weights, products.OVER if turn.divides else products.TIMES)
+
+    def _go_through(self, v: Array, weights: Array, how: int) -> tuple[Array, Array]:
+        kernel, shape = (self.matrix,), self.matrix.shape
+        return go_through(products.products_of, kernel, shape, v, self.dtype, weights, how, 8)
+
+    def take(self, keep: Array) -> CompiledKernel:
         """Return the kernel of the problems `keep`."""
         return CompiledKernel(self.matrix[keep])
+
+    def gram(self, w: Array) -> Array:
+        """Kᵀ diag(w) K of shape (B, m, m)."""
+        root = of_type(np.sqrt(w), self.dtype)[..., None] * self.matrix
+        return root.mT @ root

@@ -15,9 +15,9 @@ from otgan.geometry.compiled.powers import fill_powers
 from otgan.geometry.compiled.visits import FLUSH, hand_over
 from otgan.jit import SUMS, compiled
 
-__all__ = ["INSTEAD", "OVER", "TIMES", "products_of", "streamed_products", "there_and_back"]
+__all__ = ["INSTEAD", "ONLY", "OVER", "TIMES", "products_of", "streamed_products", "there_and_back"]
 
-TIMES, OVER, INSTEAD = 0, 1, 2
+TIMES, OVER, INSTEAD, ONLY = 0, 1, 2, 3
 """What the sums of rows become before they go back through the columns, with weights."""
 
 _PART = 1024
@@ -53,7 +53,8 @@ def there_and_back(
     weights : array, shape (n,)
         w.
     how : int
-        What sums become: w / s for ``OVER``, which is 0 where w is; w s for ``TIMES``; w for ``INSTEAD``.
+        What sums become: w / s for ``OVER``, which is 0 where w is; w s for ``TIMES``; w for ``INSTEAD``; nothing for
+        ``ONLY``, which does not go back.
     sums : array, shape (n,)
         s, written.
     part : array, shape (m,), in the type of the kernel
@@ -82,7 +83,7 @@ def there_and_back(
         turn1 = kernel.dtype.type(_turned(weights[i + 1], sums[i + 1], how))
         turn2 = kernel.dtype.type(_turned(weights[i + 2], sums[i + 2], how))
         turn3 = kernel.dtype.type(_turned(weights[i + 3], sums[i + 3], how))
-        for j in range(m):
+        for j in range(m if how != ONLY else 0):
             part[j] += (turn0 * row0[j] + turn1 * row1[j]) + (turn2 * row2[j] + turn3 * row3[j])
         i += _AT_ONCE
         fresh += _AT_ONCE
@@ -95,7 +96,7 @@ def there_and_back(
             sum0 += row0[j] * side[j]
         sums[rest] = sum0
         turn0 = kernel.dtype.type(_turned(weights[rest], sums[rest], how))
-        for j in range(m):
+        for j in range(m if how != ONLY else 0):
             part[j] += turn0 * row0[j]
     hand_over(part, back)
 

@@ -8,8 +8,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from otgan.deadline import Deadline
 from otgan.entropic.problem import Limits, Problem
@@ -17,6 +15,7 @@ from otgan.entropic.start import Start
 from otgan.geometry.accuracy import SINGLE
 from otgan.geometry.compiled import whole
 from otgan.geometry.compiled.geometry import CompiledGeometry
+from otgan.namespace import Array
 from otgan.threads import count, run
 
 __all__ = ["PADDING_IS_FREE", "start", "start_of_self", "suits"]
@@ -55,14 +54,14 @@ def suits(problem: Problem) -> bool:
     return n * m <= _LARGEST and not bool((problem.geometry.largest > _FARTHEST * problem.epsilon).any())
 
 
-def start(problem: Problem, first: Tensor, limits: Limits) -> Start | None:
+def start(problem: Problem, first: Array, limits: Limits) -> Start | None:
     """Solve balanced problems by annealing, Sinkhorn steps and Newton steps; none where hardly a pass is allowed.
 
     Parameters
     ----------
     problem : Problem
         Balanced, and such that it suits.
-    first : Tensor, shape (B,)
+    first : Array, shape (B,)
         ε of the first stage.
     limits : Limits
     """
@@ -74,10 +73,10 @@ def start(problem: Problem, first: Tensor, limits: Limits) -> Start | None:
     call = partial(
         whole.solve_balanced,
         _costs(problem),
-        _array(problem.a),
-        _array(problem.b),
-        _array(problem.epsilon),
-        _array(first),
+        np.ascontiguousarray(problem.a),
+        np.ascontiguousarray(problem.b),
+        np.ascontiguousarray(problem.epsilon),
+        np.ascontiguousarray(first),
         max(limits.tol * (_SAFE if limits.tol < SINGLE else 1), _FINEST),
         budget,
         _sizes(problem),
@@ -86,7 +85,7 @@ def start(problem: Problem, first: Tensor, limits: Limits) -> Start | None:
         passes,
     )
     _share_out(call, batch, n * m, limits.deadline)
-    return Start(torch.from_numpy(f), torch.from_numpy(g), torch.from_numpy(passes))
+    return Start(f, g, passes)
 
 
 def start_of_self(problem: Problem, limits: Limits) -> Start | None:
@@ -99,8 +98,8 @@ def start_of_self(problem: Problem, limits: Limits) -> Start | None:
     call = partial(
         whole.solve_symmetric,
         _costs(problem),
-        _array(problem.a),
-        _array(problem.epsilon),
+        np.ascontiguousarray(problem.a),
+        np.ascontiguousarray(problem.epsilon),
         max(limits.tol, _FINEST_SELF),
         budget,
         _sizes(problem),
@@ -108,17 +107,12 @@ def start_of_self(problem: Problem, limits: Limits) -> Start | None:
         passes,
     )
     _share_out(call, batch, n * m, limits.deadline)
-    found = torch.from_numpy(f)
-    return Start(found, found, torch.from_numpy(passes))
+    return Start(f, f, passes)
 
 
 def _costs(problem: Problem) -> Any:
     assert isinstance(problem.geometry, CompiledGeometry)
-    return problem.geometry.cost.numpy()
-
-
-def _array(tensor: Tensor) -> Any:
-    return tensor.contiguous().numpy()
+    return problem.geometry.cost
 
 
 def _budget(limits: Limits, entries: int) -> int:
@@ -128,7 +122,7 @@ def _budget(limits: Limits, entries: int) -> int:
 
 def _sizes(problem: Problem) -> Any:
     """Points that have weight, of each side: the others are padding, behind them."""
-    return torch.stack([(weights > 0).sum(1) for weights in (problem.a, problem.b)], 1).numpy()
+    return np.stack([(weights > 0).sum(1) for weights in (problem.a, problem.b)], 1)
 
 
 def _share_out(call: Callable[[int, int], None], batch: int, entries: int, deadline: Deadline) -> None:

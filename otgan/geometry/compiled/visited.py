@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from otgan.costs.squares import SQUARES, raised
 from otgan.geometry.base import Geometry
 from otgan.geometry.compiled import costs, visits
 from otgan.geometry.kernel import LOG2E
-from otgan.memory import empty
+from otgan.namespace import Array, double, of_type
 from otgan.rounding import CostError
 from otgan.threads import count, in_pieces
 
-__all__ = ["FEW", "NOTHING", "Visited", "exponents_of", "fill_kernel", "go_through"]
+__all__ = ["FEW", "NOTHING", "Visited", "exponents_of", "fill_kernel", "go_through", "source_of"]
 
 FEW = 25
 """Dimension from which on products of matrices are faster than differences of coordinates."""
@@ -36,13 +33,26 @@ def _pieces(entries: int, share: int = 1) -> int:
     return max(1, min(count(), entries // (_WORTH * share)))
 
 
+def source_of(cost: Array) -> tuple[Any, Any, Any, int, bool]:
+    """A stored matrix (B, n, m) as compiled loops see costs."""
+    return cost, NOTHING, NOTHING, 0, False
+
+
 class Visited(Geometry):
-    """What compiled visits make of the costs, stored or not."""
+    """What compiled visits make of the costs, stored or not; in arrays of NumPy."""
 
     @property
-    @abstractmethod
-    def source(self) -> tuple[Any, Any, Any, int, bool]:
-        """The costs as compiled loops see them."""
+    def source(self) -> tuple[Any, Any, Any, int, bool] | None:
+        """The costs as compiled loops see them; None where they see no more of them than a block at a time."""
+        return None
+
+    def sources(self) -> Iterator[tuple[slice, tuple[Any, Any, Any, int, bool]]]:
+        """Yield (rows, costs of those as compiled loops see them): all at once, or block by block."""
+        if self.source is not None:
+            yield slice(0, self.shape[1]), self.source
+            return
+        for rows, cost in self.tiles():
+            yield rows, source_of(np.ascontiguousarray(cost))
 
     @cached_property
     def by_differences(self) -> bool:
@@ -54,110 +64,120 @@ class Visited(Geometry):
         """How far the costs may be from the true ones."""
         if not self.by_differences:
             return super().cost_error
-        return self.rule.error(self.x.double(), self.y.double(), direct=True, origin=self.origin)
+        return self.rule.error(double(self.x), double(self.y), direct=True, origin=self.origin)
 
     @cached_property
     def norms(self) -> tuple[Any, Any, int, bool]:
         """Points x and y, the coordinates of y one after another, the order of the norm, and whether to take its root."""
         order, p = self.rule.order, self.rule.p
         assert order is not None
-        x, y = self.x.double().contiguous(), self.y.double().mT.contiguous()
-        return x.numpy(), y.numpy(), int(order) if order < np.inf else 0, order == SQUARES and p == 1
+        x, y = np.ascontiguousarray(double(self.x)), np.ascontiguousarray(double(self.y).mT)
+        return x, y, int(order) if order < np.inf else 0, order == SQUARES and p == 1
 
-    def block(self, rows: slice) -> Tensor:
+    def block(self, rows: slice) -> Array:
         """Compute the costs of some rows, shape (B, rows, m), float64."""
         if not self.by_differences:
             return super().block(rows)
         batch, n, m = self.shape
         low, high, _ = rows.indices(n)
-        found = empty((batch, high - low, m), torch.float64, self.x.device)
-        in_pieces(
-            costs.fill_norms, batch * (high - low), _pieces(found.numel()), *self.norms, found.numpy(), low
-        )
+        found = np.empty((batch, high - low, m))
+        in_pieces(costs.fill_norms, batch * (high - low), _pieces(found.size), *self.norms, found, low)
         p = self.rule.p
         power = (p / 2 if p != 1 else 1) if self.rule.order == SQUARES else p
-        costs_: Tensor = raised(found, power)
-        return costs_
+        return raised(found, power)
 
     def plan_tiles(
-        self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor
-    ) -> Iterator[tuple[slice, Tensor, Tensor]]:
+        self, epsilon: Array, f: Array, g: Array, a: Array, b: Array
+    ) -> Iterator[tuple[slice, Array, Array]]:
         """Yield (rows, plan, cost) by blocks, the plan being a b exp((f + g − C)/ε)."""
         # The weights go into the exponent: where both are 0 the kernel itself may overflow.
-        exponents = exponents_of(epsilon, f, g, a, b)
+        row, column, inverse = exponents_of(epsilon, f, g, a, b)
         for rows, cost in self.tiles():
-            plan = empty(cost.shape, torch.float64, self.x.device)
-            fill_kernel(self.source, exponents, plan, rows.start)
+            plan = np.empty(cost.shape)
+            if self.source is None:
+                part = np.ascontiguousarray(row[:, rows])
+                fill_kernel(source_of(np.ascontiguousarray(cost)), (part, column, inverse), plan, 0)
+            else:
+                fill_kernel(self.source, (row, column, inverse), plan, rows.start)
             yield rows, plan, cost
 
-    def marginals(self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    def marginals(self, epsilon: Array, f: Array, g: Array, a: Array, b: Array) -> tuple[Array, Array]:
         """Row and column sums of the plan a b exp((f + g − C)/ε), in one visit."""
         batch, n, m = self.shape
         parts = _pieces(batch * n * m)
         row_sums, column_sums = np.empty((batch, n)), np.zeros((parts, batch, m))
-        exponents = exponents_of(epsilon, f, g, a, b)
-        in_pieces(visits.marginal_sums, batch * n, parts, self.source, *exponents, row_sums, column_sums)
-        return torch.from_numpy(row_sums), torch.from_numpy(column_sums.sum(0))
+        row, *others = exponents_of(epsilon, f, g, a, b)
+        for rows, source in self.sources():
+            here, found = np.ascontiguousarray(row[:, rows]), np.ascontiguousarray(row_sums[:, rows])
+            in_pieces(visits.marginal_sums, found.size, parts, source, here, *others, found, column_sums)
+            row_sums[:, rows] = found
+        return row_sums, column_sums.sum(0)
 
-    def softmin(self, epsilon: Tensor, h: Tensor, axis: int) -> Tensor:
+    def softmin(self, epsilon: Array, h: Array, axis: int) -> Array:
         """Soft minimum −ε log Σ exp((h − C)/ε) over one side, in the log-domain."""
         return self._least(epsilon, h, axis, soft=True)
 
-    def c_transform(self, h: Tensor, axis: int) -> Tensor:
+    def c_transform(self, h: Array, axis: int) -> Array:
         """Minimum of C − h over one side: the largest potential that is feasible beside h."""
-        return self._least(torch.ones_like(h[:, 0]), h, axis, soft=False)
+        return self._least(np.ones(len(h)), h, axis, soft=False)
 
-    def _least(self, epsilon: Tensor, h: Tensor, axis: int, *, soft: bool) -> Tensor:
+    def _least(self, epsilon: Array, h: Array, axis: int, *, soft: bool) -> Array:
         batch, n, m = self.shape
-        total, parts = batch * n, _pieces(batch * n * m)
-        potential, scale = h.contiguous().numpy(), epsilon.contiguous().numpy()
+        parts = _pieces(batch * n * m)
+        h, scale = np.ascontiguousarray(h), np.ascontiguousarray(epsilon)
         if axis == 1:
-            found = np.empty((batch, n))
-            in_pieces(visits.softmin_rows, total, parts, self.source, potential, scale, soft, found)
-            return torch.from_numpy(found)
+            whole = np.empty((batch, n))
+            for rows, source in self.sources():
+                found = np.ascontiguousarray(whole[:, rows])
+                in_pieces(visits.softmin_rows, found.size, parts, source, h, scale, soft, found)
+                whole[:, rows] = found
+            return whole
         lowest = np.full((parts, batch, m), np.inf)
-        in_pieces(visits.columns_of, total, parts, self.source, potential, lowest)
+        for rows, source in self.sources():
+            part = np.ascontiguousarray(h[:, rows])
+            in_pieces(visits.columns_of, part.size, parts, source, part, lowest)
         least = lowest.min(0)
         if not soft:
-            return torch.from_numpy(least)
+            return least
         sums = np.zeros((parts, batch, m))
-        in_pieces(visits.softmin_columns, total, parts, self.source, potential, scale, least, sums)
+        for rows, source in self.sources():
+            part = np.ascontiguousarray(h[:, rows])
+            in_pieces(visits.softmin_columns, part.size, parts, source, part, scale, least, sums)
         # Where no point is left in, the least cost is infinite, and so is the soft one.
         some = np.isfinite(least)
-        soft_least = least - scale[:, None] * np.log(np.where(some, sums.sum(0), 1.0))
-        return torch.from_numpy(soft_least)
+        return least - scale[:, None] * np.log(np.where(some, sums.sum(0), 1.0))
 
 
-def exponents_of(epsilon: Tensor, f: Tensor, g: Tensor, *weights: Tensor) -> tuple[Any, Any, Any]:
+def exponents_of(epsilon: Array, f: Array, g: Array, *weights: Array) -> tuple[Any, Any, Any]:
     """What makes an exponent to the base 2 of a cost: a number for its row, one for its column, and a factor."""
     inverse = LOG2E / epsilon
     row, column = f * inverse[:, None], g * inverse[:, None]
     if weights:
-        row, column = row + weights[0].log2(), column + weights[1].log2()
-    return row.contiguous().numpy(), column.contiguous().numpy(), inverse.contiguous().numpy()
+        row, column = row + np.log2(weights[0]), column + np.log2(weights[1])
+    return np.ascontiguousarray(row), np.ascontiguousarray(column), np.ascontiguousarray(inverse)
 
 
-def fill_kernel(source: Any, exponents: tuple[Any, Any, Any], out: Tensor, low: int) -> None:
+def fill_kernel(source: Any, exponents: tuple[Any, Any, Any], out: Array, low: int) -> None:
     """Fill rows of a kernel, from row `low` of the costs on."""
     batch, rows, _ = out.shape
-    in_pieces(visits.exponential, batch * rows, _pieces(out.numel()), source, *exponents, out.numpy(), low)
+    in_pieces(visits.exponential, batch * rows, _pieces(out.size), source, *exponents, out, low)
 
 
 def go_through(
     visit: Any,
     kernel: tuple[Any, ...],
     shape: Sequence[int],
-    v: Tensor,
-    dtype: torch.dtype,
-    weights: Tensor,
+    v: Array,
+    dtype: Any,
+    weights: Array,
     how: int,
     share: int,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Array, Array]:
     """Visit a kernel on the way there and back; a share is what an exponential takes in terms of what this does."""
     batch, n, m = shape
     parts = _pieces(batch * n * m, share)
     sums, back = np.empty((batch, n)), np.zeros((parts, batch, m))
-    vectors = v.to(dtype).contiguous().numpy(), weights.double().contiguous().numpy()
+    vectors = np.ascontiguousarray(v, dtype), np.ascontiguousarray(weights, np.float64)
     in_pieces(visit, batch * n, parts, *kernel, *vectors, how, sums, back)
     total = back[0] if parts == 1 else back.sum(0)
-    return torch.from_numpy(sums).to(v.dtype), torch.from_numpy(total).to(v.dtype)
+    return of_type(sums, v.dtype), of_type(total, v.dtype)

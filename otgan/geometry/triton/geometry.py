@@ -214,6 +214,8 @@ class StoredKernel(DenseKernel):
 class StreamKernel(Kernel):
     """exp((f + g − C)/ε), recomputed from the points in every product."""
 
+    dtype = torch.float64
+
     def __init__(self, points: Points, row: Tensor, column: Tensor) -> None:
         self.points, self.row, self.column = points, row, column
 
