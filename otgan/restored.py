@@ -10,7 +10,17 @@ import numpy as np
 
 from otgan.coupling import STEEPEST, Coupling, Solved
 from otgan.mistakes import WrongValueError
-from otgan.namespace import Array, arange, as_numpy, as_tensor, beside, detached, double, largest_of, namespace
+from otgan.namespace import (
+    Array,
+    arange,
+    as_numpy,
+    as_tensor,
+    beside,
+    detached,
+    double,
+    largest_of,
+    namespace,
+)
 from otgan.rounding import UNIT
 
 if TYPE_CHECKING:

@@ -140,7 +140,10 @@ class _Sinkhorn(Regularized):
         p = terms.p
         start = time.perf_counter()
         # Without epsilon and blur transport is exact, and sinkhorn chooses an ε: so it is chosen here as well.
-        options = terms.entropic_options() | {"epsilon": float(terms.entropic(both)[1].epsilon[0]), "blur": None}
+        options = terms.entropic_options() | {
+            "epsilon": float(terms.entropic(both)[1].epsilon[0]),
+            "blur": None,
+        }
         solved = transport(both.x, both.y, on_failure="ignore", **options)
         lower, upper = solved.lower, solved.upper
         seconds = time.perf_counter() - start
