@@ -116,6 +116,14 @@ t.apply(np.ones(40)), t.barycentric_map()
 otgan.kl(x, x), otgan.js(x, y, estimator="histogram", bins=3), otgan.tv(x, y), otgan.kl(x, y, estimator="knn")
 otgan.js(x, y, np.arange(40), estimator="atoms")
 otgan.Measure.of(x)
+for options in ({}, {"reach": 1.0}, {"p": 1.5, "backend": "streamed"}, {"cost": "cosine"}, {"epsilon": 1e9}):
+    otgan.sinkhorn(x, y, **options), otgan.sinkhorn_divergence(x, y[:30], **options)
+t = otgan.transport(x, y[:30], epsilon=0.01)
+t.value, t.f, t.g, t.plan, t.lower, t.upper, t.marginal_error, t.converged, t.to_dict(), repr(t)
+t.apply(np.ones(30)), t.barycentric_map(), otgan.transport(x, y[:30], epsilon=0.02, init=t)
+otgan.sinkhorn_divergence([x[:5], x[:3]], [y[:5], y[:3]], epsilon=[0.1, 0.2])
+x, y = np.random.default_rng(0).standard_normal((2, 1100, 30))  # more than one thread solves whole
+otgan.sinkhorn_divergence(x, y, epsilon=0.5)
 print("torch" in sys.modules)
 """
 

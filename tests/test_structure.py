@@ -237,6 +237,7 @@ TESTED_IN = {
     "geometry/compiled/geometry": "geometry/test_compiled.py",
     "geometry/compiled/powers": "geometry/test_compiled.py",
     "geometry/compiled/products": "geometry/test_compiled.py",
+    "geometry/compiled/pulls": "geometry/test_compiled.py",
     "geometry/compiled/starter": "geometry/test_compiled.py",
     "geometry/compiled/steps": "geometry/test_compiled.py",
     "geometry/compiled/stream": "geometry/test_compiled.py",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from otgan.blas import times_transposed
 from otgan.memory import empty
 from otgan.namespace import Array, is_double, is_tensor, namespace, need_gradients
 
@@ -143,7 +144,7 @@ def _inner(x: Array, y: Array) -> Array:
     touched, so threads cannot race for it.
     """
     if not is_tensor(x):
-        return x @ y.mT
+        return times_transposed(x, y) if x.ndim == _BATCH else x @ y.mT
     if x.is_cuda and not is_double(x.dtype):
         x_high, y_high = _high_bits(x), _high_bits(y)
         return x_high @ y_high.mT + (x_high @ (y - y_high).mT + (x - x_high) @ y.mT)

@@ -10,7 +10,7 @@ import numpy as np
 
 from otgan.costs.squares import SQUARES, raised
 from otgan.geometry.base import Geometry
-from otgan.geometry.compiled import costs, visits
+from otgan.geometry.compiled import costs, pulls, visits
 from otgan.geometry.kernel import LOG2E
 from otgan.namespace import Array, double, of_type
 from otgan.rounding import CostError
@@ -112,6 +112,21 @@ class Visited(Geometry):
             in_pieces(visits.marginal_sums, found.size, parts, source, here, *others, found, column_sums)
             row_sums[:, rows] = found
         return row_sums, column_sums.sum(0)
+
+    def point_gradients(self, epsilon: Array, f: Array, g: Array, a: Array, b: Array) -> tuple[Array, Array]:
+        """Gradients of ⟨P, C⟩ in the points at the fixed plan P = a b exp((f + g − C)/ε), in one visit."""
+        if self.rule.order != SQUARES or self.rule.p not in {1, SQUARES}:
+            return super().point_gradients(epsilon, f, g, a, b)
+        batch, n, m = self.shape
+        parts, (x, y, _, _) = _pieces(batch * n * m), self.norms
+        row, *others = exponents_of(epsilon, f, g, a, b)
+        pull_x, pull_y = np.empty_like(x), np.zeros((parts, *y.shape))
+        for rows, source in self.sources():
+            here, at = np.ascontiguousarray(row[:, rows]), np.ascontiguousarray(x[:, rows])
+            found, squared = np.empty_like(at), self.rule.p == SQUARES
+            in_pieces(pulls.pulls_of, here.size, parts, source, at, y, here, *others, squared, found, pull_y)
+            pull_x[:, rows] = found
+        return pull_x, np.ascontiguousarray(pull_y.sum(0).mT)
 
     def softmin(self, epsilon: Array, h: Array, axis: int) -> Array:
         """Soft minimum −ε log Σ exp((h − C)/ε) over one side, in the log-domain."""
