@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from otgan.deadline import NEVER, Deadline
 from otgan.geometry.base import Geometry
@@ -43,8 +43,10 @@ class Problem:
 
     def take(self, keep: Array) -> Problem:
         """Return the problems whose indices are in `keep`; the whole where that is all."""
-        if keep.shape[0] == self.a.shape[0]:
-            return self
+        return self if keep.shape[0] == self.a.shape[0] else self.part(keep)
+
+    def part(self, keep: Array | slice) -> Problem:
+        """Return the problems whose indices are in `keep`, or those of a slice, which share the memory of the whole."""
         rho = None if self.rho is None else self.rho[keep]
         return replace(
             self,
@@ -123,3 +125,7 @@ class Solution:
     excess: Array
     error: Array
     iterations: Array
+
+    def part(self, keep: slice) -> Solution:
+        """Return the solution of some of the problems."""
+        return Solution(*(getattr(self, each.name)[keep] for each in fields(self)))

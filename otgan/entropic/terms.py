@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -26,6 +27,9 @@ from otgan.rounding import UNIT
 
 __all__ = ["divergence_of", "solve_cross", "solve_divergence"]
 
+_TOGETHER = 2**20
+"""Entries of the costs between x and itself up to which the self terms go together: a call costs more than its work."""
+
 _LEGIBLE = 1e-2
 """Marginal error, as a share of the tolerance, that rounding in expanded squares may cause; beyond it costs are computed
 from differences."""
@@ -41,7 +45,7 @@ def solve_divergence(form: NormalForm, settings: Settings) -> tuple[Coupling, Co
     inner = settings.in_units(form.scale)
     cross = _cross(form, inner, None)
     own_x, own_y = form.against_itself()
-    self_x, self_y = _self(own_x, inner), _self(own_y, inner)
+    self_x, self_y = _selves(own_x, own_y, inner)
     if form.cost.definite and settings.rho is None:
         divergence = cross.value - 0.5 * (self_x.value + self_y.value)
         below = divergence < 0
@@ -96,6 +100,39 @@ def _by_groups(problem: Problem, form: NormalForm, settings: Settings, init: Arr
         part = Problem(geometry, problem.a[k, :n], problem.b[k, :m], problem.epsilon[k], rho)
         assembly.add(k, solve(part, settings.limits, None if init is None else init[k, :m]))
     return assembly.solution()
+
+
+def _selves(own_x: NormalForm, own_y: NormalForm, settings: Settings) -> tuple[EntropicPlan, EntropicPlan]:
+    """Solve x with itself and y with itself: small ones of one size together, as two problems of a batch."""
+    sides = (own_x.x.measure, own_y.y.measure)
+    x, y = (side.points for side in sides)
+    alike = x.shape == y.shape and x.dtype == y.dtype and own_x.cost == own_y.cost
+    plain = own_x.cost.symmetric and sides[0].sizes is None and sides[1].sizes is None
+    if not (alike and plain and len(x) * x.shape[1] ** 2 <= _TOGETHER):
+        return _self(own_x, settings), _self(own_y, settings)
+    xp, batch = namespace(x), len(x)
+    both = xp.concat([detached(x), detached(y)])
+    with without_graph(both):
+        weights = xp.concat([detached(settings.weights(side)) for side in sides])
+        twice = replace(
+            settings,
+            epsilon=xp.concat([settings.epsilon] * 2),
+            rho=None if settings.rho is None else xp.concat([settings.rho] * 2),
+        )
+        problem = Problem(
+            _geometry(both, both, own_x.cost, twice),
+            weights,
+            weights,
+            twice.epsilon,
+            twice.rho,
+            symmetric=True,
+        )
+        solution = solve(problem, settings.limits)
+        first, second = (
+            EntropicPlan(problem.part(part), solution.part(part), Pair(side, side))
+            for part, side in zip((slice(batch), slice(batch, None)), sides, strict=True)
+        )
+    return first, second
 
 
 def _self(form: NormalForm, settings: Settings) -> EntropicPlan:

@@ -108,7 +108,7 @@ class Geometry(ABC):
         kernel = self.kernel(epsilon, f, g, tol)
         return kernel, kernel
 
-    def take(self, keep: Array) -> Self:
+    def take(self, keep: Array | slice) -> Self:
         """Return the geometry of the problems whose indices are in `keep`."""
         return type(self)(self.x[keep], self.y[keep], self.rule, self.direct)
 

@@ -48,7 +48,7 @@ class Stored(Geometry):
             rows = slice(start, start + step)
             yield rows, self.cost[:, rows]
 
-    def take(self, keep: Array) -> Self:
+    def take(self, keep: Array | slice) -> Self:
         """Return the geometry of the problems `keep`."""
         part = super().take(keep)
         part.hold(self.cost[keep])
