@@ -7,7 +7,17 @@ from dataclasses import dataclass
 
 from benchmarks.problems import Problem, gaussians, mnist
 
-__all__ = ["DIMENSIONS", "EPSILONS", "MNIST_PIXELS", "SIZES", "TOLERANCES", "Key", "grid", "points", "problems"]
+__all__ = [
+    "DIMENSIONS",
+    "EPSILONS",
+    "MNIST_PIXELS",
+    "SIZES",
+    "TOLERANCES",
+    "Key",
+    "grid",
+    "points",
+    "problems",
+]
 
 SIZES = (200, 500, 1000, 2000, 5000)
 MNIST_PIXELS = 784

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,13 +106,13 @@ class Ledger:
         """Return the cells in which a peer broke down, or used up its time without having arrived."""
         return [key for key, said in self.tried.items() if str(said[peer]).startswith((BROKEN, USED_UP))]
 
-    def nearest(self, key: Key, peer: str) -> float | None:
-        """Return what a peer took in the nearest of the easier cells in which it arrived; None where there is none."""
+    def nearest(self, key: Key, peer: str) -> float:
+        """Return what a peer took in the nearest of the easier cells in which it arrived; inf where there is none."""
         easier = [other for other in self.tried if other != key and key.is_harder_than(other)]
         for other in sorted(easier, key=lambda k: (k.n, -k.relative, -k.tol), reverse=True):
             if isinstance(seconds := self.tried[other][peer], float):
                 return seconds
-        return None
+        return math.inf
 
     def write(self, notes: Sequence[str], packages: Sequence[str]) -> Result:
         """Write both tables, in the order of their cells, and return the one of the cells."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
+from benchmarks.costs import quickest
 from benchmarks.grid import EPSILONS, MNIST_PIXELS, Key
 from benchmarks.ledger import BROKEN, USED_UP, Ledger, Outcome, Row
 from benchmarks.peers.contender import Attempt, Contender, Deadline
@@ -41,6 +42,7 @@ _SHORT = 5.0
 
 def measure(key: Key, problem: Problem, peers: Sequence[Contender], ledger: Ledger, limit: float) -> Outcome:
     """Run a cell within about `limit` seconds, compilations of OTT-JAX excepted."""
+    quickest(problem)  # is found out once for all cells of these points
     budget, contender = Deadline(limit), Otgan()
     ours = contender.attempt(problem, key.tol, limit)
     if ours.seconds < _SHORT:
@@ -54,10 +56,9 @@ def measure(key: Key, problem: Problem, peers: Sequence[Contender], ledger: Ledg
             tried[peer.name] = "not run: the cell's time was over"
             continue
         allowed = min(share, max(RACE * best, _BRIEF))
-        before = budget.left
+        before = peer.uncounted
         attempt = peer.attempt(problem, key.tol, allowed)
-        # What is compiled is compiled for all cells, and in the time of none.
-        budget.extend(max(before - budget.left - 2 * allowed, 0.0) if peer.package == "ott-jax" else 0.0)
+        budget.extend(peer.uncounted - before)
         if attempt.error <= key.tol:
             arrived.append((peer.name, attempt))
             tried[peer.name] = attempt.seconds
@@ -67,9 +68,7 @@ def measure(key: Key, problem: Problem, peers: Sequence[Contender], ledger: Ledg
     return Outcome(row, {peer.name: tried[peer.name] for peer in peers})
 
 
-def in_order(
-    key: Key, peers: Sequence[Contender], ledger: Ledger
-) -> tuple[list[Contender], dict[str, Cell]]:
+def in_order(key: Key, peers: Sequence[Contender], ledger: Ledger) -> tuple[list[Contender], dict[str, Cell]]:
     """Return who runs, those first that were fastest in the nearest easier cell, and what is said of the others."""
     runners, dropped = [], {}
     for peer in peers:
@@ -80,8 +79,7 @@ def in_order(
             dropped[peer.name] = f"not run: failed at {said}"
         else:
             runners.append(peer)
-    nearest = {peer.name: ledger.nearest(key, peer.name) for peer in runners}
-    runners.sort(key=lambda peer: math.inf if nearest[peer.name] is None else nearest[peer.name])
+    runners.sort(key=lambda peer: ledger.nearest(key, peer.name))
     return runners, dict[str, Cell](dropped)
 
 
@@ -98,7 +96,9 @@ def repeats(seconds: Sequence[float], left: float) -> int:
 
 def _in_words(attempt: Attempt, allowed: float, *, raced: bool) -> str:
     error = f"(error {attempt.error:.1e})" if math.isfinite(attempt.error) else attempt.words
-    broken = attempt.seconds < _EARLY * allowed and attempt.error > 1 and attempt.words == "(no finite answer)"
+    broken = (
+        attempt.seconds < _EARLY * allowed and attempt.error > 1 and attempt.words == "(no finite answer)"
+    )
     word = BROKEN if broken else "slower:" if raced else USED_UP
     return f"{word} {attempt.seconds:.2g} s {error}"
 

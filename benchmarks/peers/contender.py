@@ -13,7 +13,17 @@ from typing import Any
 from benchmarks.problems import Problem
 from benchmarks.timing import LateError, at_most, now, timed
 
-__all__ = ["FEW", "Attempt", "Contender", "Deadline", "Trial", "finite", "iterated", "out_of_reach", "tighten"]
+__all__ = [
+    "FEW",
+    "Attempt",
+    "Contender",
+    "Deadline",
+    "Trial",
+    "finite",
+    "iterated",
+    "out_of_reach",
+    "tighten",
+]
 
 FEW = 10
 """Iterations that no method needs fewer of: a peer which cannot make them in its time is not started."""
@@ -71,11 +81,14 @@ class Contender(ABC):
         What it is called in the tables, and the distribution it comes in.
     sparse : bool
         Whether a smaller ε may be easier for it, as it is for solvers that leave out small entries of the plan.
+    uncounted : float
+        Seconds spent so far on what is in no figure, such as compilations.
     """
 
     name: str
     package: str
     sparse = False
+    uncounted = 0.0
 
     @abstractmethod
     def attempt(self, problem: Problem, tol: float, limit: float) -> Attempt:
@@ -100,11 +113,23 @@ class Deadline:
 
 @dataclass(frozen=True)
 class Trial:
-    """One run with a knob in one position: how long it took, what it answered, and the run."""
+    """One run with a knob in one position.
+
+    Attributes
+    ----------
+    seconds : float
+    answer
+        What the error is computed from.
+    again : callable
+        The run.
+    cut : bool
+        Whether it ended because it was allowed no more iterations: a tighter threshold would not help.
+    """
 
     seconds: float
     answer: Any
     again: Callable[[], Any]
+    cut: bool = False
 
 
 def iterated(
@@ -164,7 +189,9 @@ def tighten(
             with at_most(_MARGIN * left) if stop else nullcontext():
                 tried = trial(threshold, left)
         except LateError:
-            return best or Attempt(_MARGIN * left, math.inf, f"{knob}={threshold:.3g}", _never, words="(stopped)")
+            return best or Attempt(
+                _MARGIN * left, math.inf, f"{knob}={threshold:.3g}", _never, words="(stopped)"
+            )
         if tried is None:
             break
         error = finite(error_of(tried.answer))
@@ -172,7 +199,7 @@ def tighten(
         if best is None or (error <= tol and (best.error > tol or attempt.seconds < best.seconds)):
             best = attempt
         if error > tol:
-            if best.error <= tol or tried.seconds > left / 2 or not math.isfinite(error):
+            if best.error <= tol or tried.cut or tried.seconds > left / 2 or not math.isfinite(error):
                 break
             best, threshold = attempt, threshold * (_AIMED * tol / error)
         elif error > _NEAR * tol:

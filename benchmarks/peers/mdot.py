@@ -20,6 +20,10 @@ from benchmarks.timing import LateError, at_most, timed
 __all__ = ["Mdot"]
 
 
+_TELLING = 200
+"""Points from which on a time tells that on more points."""
+
+
 class Mdot(Contender):
     """`mdot_tnt.solve_OT` without its rounding, which would give another plan; it has no tolerance to turn."""
 
@@ -45,9 +49,7 @@ class Mdot(Contender):
             else:
                 top, solve = float(cost.max()), mdot_tnt.solve_OT
             gamma = top if problem.batched else top / float(epsilon)
-            return solve(
-                problem.a, problem.b, cost.div_(top), gamma_f=gamma, return_plan=True, round=False
-            )
+            return solve(problem.a, problem.b, cost.div_(top), gamma_f=gamma, return_plan=True, round=False)
 
         kind, n = (problem.x.shape[-1], problem.relative), problem.shape[0]
         before, took = self._took.get(kind, (n, 0.0))
@@ -59,5 +61,6 @@ class Mdot(Contender):
                 seconds, plan = timed(run)
         except LateError:
             return Attempt(limit, math.inf, "", run, words="(stopped)")
-        self._took[kind] = (n, seconds)
+        if n >= _TELLING:
+            self._took[kind] = (n, seconds)
         return Attempt(seconds, finite(marginal_error(problem, plan)), "", run)

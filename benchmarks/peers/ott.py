@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,7 @@ class Ott(Contender):
 
     def attempt(self, problem: Problem, tol: float, limit: float) -> Attempt:
         """Tighten the threshold from `tol`."""
-        jax, costs, deadline = _jax(problem.x.device.type), quickest(problem), Deadline(limit)
+        jax, costs = _jax(problem.x.device.type), quickest(problem)
         fixed = [jax.numpy.asarray(t.cpu().numpy()) for t in (problem.epsilon, problem.a, problem.b)]
 
         def arrays() -> list[Any]:
@@ -59,23 +59,24 @@ class Ott(Contender):
 
         shape = tuple(problem.cost.shape)
         if shape not in self._pace:
-            few = self._solver(arrays(), FEW, deadline)
             given = arrays()
+            few = self._solver(given, FEW)
             self._pace[shape] = (
-                min(timed(lambda: jax.block_until_ready(few(*given, 0.0)))[0] for _ in range(3)) / FEW
+                min(timed(lambda: jax.block_until_ready(few(*given, 0.0)))[0] for _ in range(2)) / FEW
             )
-        pace = self._pace[shape]
 
         def trial(threshold: float, left: float) -> Trial | None:
-            if left / pace < FEW:
-                return None
+            deadline, most, done = _Patient(self, left), 0, None
             # The number of iterations is compiled in: a few of them are, rather than each that there is time for.
-            solve = self._solver(arrays(), FEW * 2 ** int(math.log2(left / pace / FEW)), deadline)
-
-            def run() -> Any:
-                return jax.block_until_ready(solve(*arrays(), threshold))
-
-            return Trial(*timed(run), run)
+            while (more := _rounded(deadline.left / self._pace[shape])) > most:
+                most, solve = more, self._solver(arrays(), more)
+                run = partial(_solved, solve, arrays, threshold)
+                seconds, (potentials, count) = timed(run)
+                self._pace[shape] = min(self._pace[shape], seconds / count)
+                done = Trial(seconds, potentials, run, cut=count >= most)
+                if not done.cut:
+                    break
+            return done
 
         def error_of(potentials: Any) -> float:
             f, g = (torch.from_numpy(np.array(potential)).to(problem.x.device) for potential in potentials)
@@ -83,10 +84,10 @@ class Ott(Contender):
             f, g = f - scale * problem.a.log(), g - scale * problem.b.log()
             return marginal_error(problem, plan_of(problem, f, g))
 
-        found = tighten(trial, error_of, "threshold", tol, tol, deadline, stop=False)
-        return found or out_of_reach(pace)
+        found = tighten(trial, error_of, "threshold", tol, tol, _Patient(self, limit), stop=False)
+        return found or out_of_reach(self._pace[shape])
 
-    def _solver(self, arrays: list[Any], most: int, deadline: Deadline) -> Callable[..., Any]:
+    def _solver(self, arrays: list[Any], most: int) -> Callable[..., Any]:
         key = (*arrays[0].shape, arrays[0].dtype, most)
         if key in self._compiled:
             return self._compiled[key]
@@ -97,16 +98,16 @@ class Ott(Contender):
 
         options = self._options()
 
-        def solve(cost: Any, epsilon: Any, a: Any, b: Any, threshold: Any) -> tuple[Any, Any]:
+        def solve(cost: Any, epsilon: Any, a: Any, b: Any, threshold: Any) -> tuple[Any, Any, Any]:
             solver = sinkhorn.Sinkhorn(threshold=threshold, max_iterations=most, **options)
             geom = geometry.Geometry(cost_matrix=cost, epsilon=epsilon)
             out = solver(linear_problem.LinearProblem(geom, a, b))
-            return out.f, out.g
+            return out.f, out.g, out.n_iters
 
         batched = arrays[0][0].ndim > 1
         compiled = jax.jit(jax.vmap(solve, in_axes=(0, 0, 0, 0, None)) if batched else solve)
         seconds, _ = timed(lambda: jax.block_until_ready(compiled(*arrays, _ANY)))
-        deadline.extend(seconds)
+        self.uncounted += seconds
         self.compilations.append(seconds)
         self._compiled[key] = compiled
         return compiled
@@ -123,6 +124,32 @@ class Ott(Contender):
             "scalings": {"lse_mode": False},
         }
         return options[self.variant]
+
+
+class _Patient(Deadline):
+    """A deadline that compilations do not bring nearer."""
+
+    def __init__(self, peer: Ott, seconds: float) -> None:
+        super().__init__(seconds)
+        self._peer, self._before = peer, peer.uncounted
+
+    @property
+    def left(self) -> float:
+        """Seconds left, by the clock in use."""
+        return super().left + self._peer.uncounted - self._before
+
+
+def _solved(
+    solve: Callable[..., Any], arrays: Callable[[], list[Any]], threshold: float
+) -> tuple[tuple[Any, Any], int]:
+    f, g, count = solve(*arrays(), threshold)
+    # Of a batch, the iterations of the slowest; they are known when all is done.
+    return (f, g), int(count.max())
+
+
+def _rounded(iterations: float) -> int:
+    """Return the nearest smaller of 10, 20, 40, ... iterations; 0 below."""
+    return FEW * 2 ** int(math.log2(iterations / FEW)) if iterations >= FEW else 0
 
 
 @cache

@@ -48,7 +48,6 @@ class Pot(Contender):
 
     def attempt(self, problem: Problem, tol: float, limit: float) -> Attempt:
         """Tighten stopThr from what guarantees the L1 error of the columns."""
-        deadline = Deadline(limit)
         native, costs = _native(problem), quickest(problem)
         a, b, epsilon = native(problem.a), native(problem.b), float(problem.epsilon)
 
@@ -77,7 +76,7 @@ class Pot(Contender):
             "stopThr",
             tol / math.sqrt(problem.shape[1]),
             tol,
-            deadline,
+            Deadline(limit),
         )
         return found or out_of_reach(unit * pace)
 
@@ -92,8 +91,8 @@ class PotLoop(Contender):
 
     def attempt(self, problem: Problem, tol: float, limit: float) -> Attempt:
         """Tighten stopThr from what guarantees the L1 error of the columns of every problem."""
-        deadline = Deadline(limit)
         native, costs = _native(problem), quickest(problem)
+        deadline = Deadline(limit)
         a, b = native(problem.a), native(problem.b)
         epsilon = [float(e) for e in problem.epsilon]
 
@@ -130,8 +129,8 @@ class PotBatch(Contender):
         """Tighten the tolerance from what guarantees the L1 error of the rows."""
         import ot
 
-        deadline = Deadline(limit)
         native, costs = _native(problem), quickest(problem)
+        deadline = Deadline(limit)
         a, b, scale = native(problem.a), native(problem.b), problem.epsilon[:, None, None]
 
         def solve(threshold: float, most: int) -> Any:
@@ -166,6 +165,4 @@ def _sinkhorn(a: Any, b: Any, cost: Any, epsilon: float, method: str, most: int,
 
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return ot.sinkhorn(
-            a, b, cost, epsilon, method=method, numItermax=most, stopThr=threshold, warn=False
-        )
+        return ot.sinkhorn(a, b, cost, epsilon, method=method, numItermax=most, stopThr=threshold, warn=False)

@@ -35,6 +35,12 @@ _MORE = 4
 _PROBED, _PROBING = 500, 0.2
 """Points on which the length of an iteration is found out, where nothing is known, and share of the time for that."""
 
+_TELLING = 200
+"""Points from which on the length of an iteration tells that on more points."""
+
+_SPARE = 1.25
+"""How many times the iterations that were needed before a first run may make."""
+
 _SAFE = 0.7
 """Share of the time left that a run is planned to take: later iterations may be longer."""
 
@@ -52,12 +58,13 @@ class Regot(Contender):
         self.solver, self.name, self.sparse = solver, f"RegOT {solver}", solver in _SPARSE
         self._power = 3 if solver in _CUBIC else 2
         self._pace: dict[tuple[int, float], dict[int, float]] = {}
+        self._needed: dict[tuple[int, float], int] = {}
 
     def attempt(self, problem: Problem, tol: float, limit: float) -> Attempt:
         """Tighten the tolerance from what guarantees the L1 error of both marginals."""
         import regot
 
-        deadline, costs, (n, m) = Deadline(limit), quickest(problem), problem.shape
+        costs, deadline, (n, m) = quickest(problem), Deadline(limit), problem.shape
         predicted = self.predicted(problem)
         if predicted is None and n > _PROBED:
             part = Problem(problem.x[:_PROBED], problem.y[:_PROBED], problem.relative)
@@ -68,19 +75,23 @@ class Regot(Contender):
         a, b, mean = problem.a.numpy(), problem.b.numpy(), float(problem.epsilon) / problem.relative
         solver = getattr(regot, f"sinkhorn_{self.solver}")
 
+        # It takes matrices column by column: as such, those of the problem with its sides exchanged need no copy.
+        exchanged = Problem(problem.y, problem.x, problem.relative)
+
         def solve(threshold: float, most: int) -> Any:
-            # It takes matrices column by column: that is the transpose of the transposed problem.
-            cost = costs(problem).div_(mean).numpy().T
-            return solver(cost, b, a, problem.relative, tol=threshold, max_iter=most)
+            cost = costs(exchanged).div_(mean).numpy().T
+            return solver(cost, a, b, problem.relative, tol=threshold, max_iter=most)
 
         def error_of(result: Any) -> float:
-            return marginal_error(problem, torch.from_numpy(np.array(result.plan.T)))
+            return marginal_error(problem, torch.from_numpy(np.array(result.plan)))
 
         def trial(threshold: float, left: float) -> Trial:
-            tried = grown(solve, threshold, Deadline(left))
+            tried = grown(solve, threshold, Deadline(left), self.first(problem, left))
             pace = tried.seconds / max(tried.answer.niter, 1)
-            known = self._pace.setdefault(_kind(problem), {})
-            known[n] = max(known.get(n, 0.0), pace)
+            if n >= _TELLING:
+                self._pace.setdefault(_kind(problem), {})[n] = pace
+            if not tried.cut:
+                self._needed[_kind(problem)] = tried.answer.niter
             return tried
 
         first = tol / math.sqrt(2 * max(n, m))
@@ -94,16 +105,25 @@ class Regot(Contender):
         fewer = max((size for size in known if size <= n), default=None)
         return None if fewer is None else known[fewer] * (n / fewer) ** self._power
 
+    def first(self, problem: Problem, left: float) -> int:
+        """Iterations of the first run: what problems of this kind have needed, if they are known to fit in the time."""
+        needed, pace = self._needed.get(_kind(problem)), self.predicted(problem)
+        if needed is None or not pace:
+            return _FIRST
+        return max(_FIRST, min(int(_SPARE * needed), int(_SAFE * left / pace)))
 
-def grown(solve: Callable[[float, int], Any], threshold: float, deadline: Deadline) -> Trial:
+
+def grown(
+    solve: Callable[[float, int], Any], threshold: float, deadline: Deadline, first: int = _FIRST
+) -> Trial:
     """Run with ever more iterations until the solver stops by itself or the next run would be too long."""
-    most = _FIRST
+    most = first
     while True:
         run = partial(solve, threshold, most)
         seconds, result = timed(run)
         affordable = int(most * _SAFE * deadline.left / seconds)
         if result.niter < most or affordable < 2 * most:
-            return Trial(seconds, result, run)
+            return Trial(seconds, result, run, cut=result.niter >= most)
         most = min(_MORE * most, affordable)
 
 
