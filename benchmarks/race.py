@@ -64,8 +64,8 @@ def measure(key: Key, problem: Problem, peers: Sequence[Contender], ledger: Ledg
             tried[peer.name] = attempt.seconds
         else:
             tried[peer.name] = _in_words(attempt, allowed, raced=allowed < share)
-    row = _timed_again(key, problem, ours, arrived, budget)
-    return Outcome(row, {peer.name: tried[peer.name] for peer in peers})
+    row, again = _timed_again(key, problem, ours, arrived, budget)
+    return Outcome(row, {peer.name: again.get(peer.name, tried[peer.name]) for peer in peers})
 
 
 def in_order(key: Key, peers: Sequence[Contender], ledger: Ledger) -> tuple[list[Contender], dict[str, Cell]]:
@@ -105,8 +105,8 @@ def _in_words(attempt: Attempt, allowed: float, *, raced: bool) -> str:
 
 def _timed_again(
     key: Key, problem: Problem, ours: Attempt, arrived: Sequence[tuple[str, Attempt]], budget: Deadline
-) -> Row:
-    """Time otgan and the closest peers in turns, as often as there is time for, and make the line of the cell."""
+) -> tuple[Row, dict[str, float]]:
+    """Time otgan and the closest peers in turns, as often as there is time for; return the line and those peers' times."""
     best = min((attempt.seconds for _, attempt in arrived), default=math.inf)
     closest = [(name, attempt) for name, attempt in arrived if attempt.seconds <= CLOSE * best]
     attempts = [ours, *(attempt for _, attempt in closest)]
@@ -119,12 +119,13 @@ def _timed_again(
         product_and_exponentials(problem) if (key.d, key.relative) == (MNIST_PIXELS, EPSILONS[0]) else None
     )
     if not closest:
-        return Row(*head, None, None, None, None, floor)
+        return Row(*head, None, None, None, None, floor), {}
     fastest = min(range(len(closest)), key=lambda i: seconds[1 + i])
     name, attempt = closest[fastest]
     taken = seconds[1 + fastest]
     ratio = taken / seconds[0] if ours.error <= key.tol else None
-    return Row(*head, name, taken, attempt.error, ratio, floor)
+    again = {name: time for (name, _), time in zip(closest, seconds[1:], strict=True)}
+    return Row(*head, name, taken, attempt.error, ratio, floor), again
 
 
 def product_and_exponentials(problem: Problem) -> float:
