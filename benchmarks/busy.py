@@ -7,6 +7,7 @@ their own problems at once, beside the same problems one after another.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import statistics
 import subprocess
@@ -41,11 +42,20 @@ _SLOW = 2.0
 _LATE = "not reached"
 
 
+_WORK = """
+import os, sys
+while os.getppid() == int(sys.argv[1]):
+    for _ in range(10**6):
+        pass
+"""
+"""What the other process does, for as long as there is this one."""
+
+
 class Hog:
     """Another process that computes without end; it runs only where it is let."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        self._process = subprocess.Popen([sys.executable, "-c", _WORK, str(os.getpid())])
         self._process.send_signal(signal.SIGSTOP)
 
     @contextmanager

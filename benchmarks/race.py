@@ -33,6 +33,9 @@ _BRIEF = 0.3
 _CLOSING = 0.25
 """Share of a cell's time that is kept for the rounds at its end."""
 
+_LEADING = 0.3
+"""Share of the time left that a peer has which arrived in an easier cell, until one has arrived in this one."""
+
 _EARLY = 0.2
 """Share of its time before which a peer that ends far off has broken down."""
 
@@ -51,7 +54,11 @@ def measure(key: Key, problem: Problem, peers: Sequence[Contender], ledger: Ledg
     arrived: list[tuple[str, Attempt]] = []
     for place, peer in enumerate(runners):
         best = min((attempt.seconds for _, attempt in arrived), default=math.inf)
-        share = fair_share(budget.left - _CLOSING * limit, len(runners) - place)
+        left = budget.left - _CLOSING * limit
+        share = fair_share(left, len(runners) - place)
+        if not arrived and math.isfinite(ledger.nearest(key, peer.name)):
+            # Who is expected to arrive sets the pace of the others.
+            share = max(share, _LEADING * left)
         if share <= 0:
             tried[peer.name] = "not run: the cell's time was over"
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +15,7 @@ from benchmarks.timing import LateError, at_most, now, timed
 
 __all__ = [
     "FEW",
+    "TELLING",
     "Attempt",
     "Contender",
     "Deadline",
@@ -22,11 +23,15 @@ __all__ = [
     "finite",
     "iterated",
     "out_of_reach",
+    "scaled",
     "tighten",
 ]
 
 FEW = 10
 """Iterations that no method needs fewer of: a peer which cannot make them in its time is not started."""
+
+TELLING = 200
+"""Points from which on the length of an iteration tells that on more points."""
 
 _TURNS = 4
 """Positions of a knob that are tried."""
@@ -213,6 +218,16 @@ def tighten(
 def out_of_reach(pace: float) -> Attempt:
     """Return the attempt of a peer that cannot make a few iterations, of so many seconds each, in its time."""
     return Attempt(FEW * pace, math.inf, "", _never, words=f"for {FEW} iterations")
+
+
+def scaled(paces: Mapping[tuple[int, ...], float], shape: tuple[int, ...]) -> float | None:
+    """Return the pace at a shape by that of the largest smaller one, as the number of pairs goes; None where none tells."""
+    size = math.prod(shape)
+    known = [other for other in paces if TELLING**2 <= math.prod(other) <= size]
+    if not known:
+        return None
+    nearest = max(known, key=math.prod)
+    return paces[nearest] * size / math.prod(nearest)
 
 
 def finite(error: float) -> float:

@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from benchmarks.peers.contender import FEW, Attempt, Contender, Deadline, finite, out_of_reach
+from benchmarks.peers.contender import FEW, Attempt, Contender, Deadline, finite, out_of_reach, scaled
 from benchmarks.problems import Problem, marginal_error, plan_of
 from benchmarks.timing import timed
 
@@ -63,8 +63,12 @@ class GeomLoss(Contender):
             f, g = (unit * potential.reshape(problem.x.shape[:-1]) for potential in potentials)
             return marginal_error(problem, plan_of(problem, f, g))
 
-        shape = (*problem.x.shape, problem.y.shape[-2])
+        # Of its time, the number of pairs tells more than the dimension.
+        shape = tuple(problem.cost.shape)
         if shape not in self._least:
+            expected = scaled(self._least, shape) or 0.0
+            if expected > limit:
+                return out_of_reach(expected / FEW)
             solve(_LAG)  # what a first call takes is not what it takes
             self._least[shape] = timed(partial(solve, _LAG))[0]
         deadline = Deadline(limit)

@@ -13,15 +13,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.costs import quickest
-from benchmarks.peers.contender import FEW, Attempt, Contender, finite, out_of_reach
+from benchmarks.peers.contender import FEW, TELLING, Attempt, Contender, finite, out_of_reach
 from benchmarks.problems import Problem, marginal_error
 from benchmarks.timing import LateError, at_most, timed
 
 __all__ = ["Mdot"]
-
-
-_TELLING = 200
-"""Points from which on a time tells that on more points."""
 
 
 class Mdot(Contender):
@@ -61,6 +57,6 @@ class Mdot(Contender):
                 seconds, plan = timed(run)
         except LateError:
             return Attempt(limit, math.inf, "", run, words="(stopped)")
-        if n >= _TELLING:
+        if n >= TELLING:
             self._took[kind] = (n, seconds)
         return Attempt(seconds, finite(marginal_error(problem, plan)), "", run)

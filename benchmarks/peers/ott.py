@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from benchmarks.costs import quickest
-from benchmarks.peers.contender import FEW, Attempt, Contender, Deadline, Trial, out_of_reach, tighten
+from benchmarks.peers.contender import FEW, Attempt, Contender, Deadline, Trial, out_of_reach, scaled, tighten
 from benchmarks.problems import Problem, marginal_error, plan_of
 from benchmarks.timing import timed
 
@@ -59,11 +59,12 @@ class Ott(Contender):
 
         shape = tuple(problem.cost.shape)
         if shape not in self._pace:
+            expected = scaled(self._pace, shape) or 0.0
+            if FEW * expected > limit:
+                return out_of_reach(expected)
             given = arrays()
             few = self._solver(given, FEW)
-            self._pace[shape] = (
-                min(timed(lambda: jax.block_until_ready(few(*given, 0.0)))[0] for _ in range(2)) / FEW
-            )
+            self._pace[shape] = timed(lambda: jax.block_until_ready(few(*given, 0.0)))[0] / FEW
 
         def trial(threshold: float, left: float) -> Trial | None:
             deadline, most, done = _Patient(self, left), 0, None

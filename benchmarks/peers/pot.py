@@ -20,6 +20,7 @@ from benchmarks.peers.contender import (
     Deadline,
     iterated,
     out_of_reach,
+    scaled,
     tighten,
 )
 from benchmarks.problems import Problem, marginal_error
@@ -41,7 +42,7 @@ class Pot(Contender):
     method: str
     name: str = field(init=False)
     package: str = "pot"
-    _pace: dict[tuple[int, int], float] = field(default_factory=dict)
+    _pace: dict[tuple[int, ...], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.name = f"POT {self.method}"
@@ -57,6 +58,9 @@ class Pot(Contender):
         # Greenkhorn changes one row or column at a time: what compares to an iteration is to change all.
         unit = sum(problem.shape) if self.method == "greenkhorn" else 1
         if problem.shape not in self._pace:
+            expected = scaled(self._pace, problem.shape) or 0.0
+            if FEW * expected > limit:
+                return out_of_reach(expected)
             try:
                 with at_most(limit):
                     cost = native(problem.cost)
@@ -65,20 +69,20 @@ class Pot(Contender):
                         timed(partial(_sinkhorn, a, b, cost, epsilon, self.method, most * unit, 0.0))[0]
                         for most in (1, 1 + FEW)
                     )
-                self._pace[problem.shape] = max((more - few) / (FEW * unit), _LEAST)
+                self._pace[problem.shape] = max((more - few) / FEW, _LEAST)
             except LateError:
                 # How long it takes is not known; with more time it is tried anew.
                 return out_of_reach(limit / FEW)
         pace = self._pace[problem.shape]
         found = tighten(
-            lambda threshold, left: iterated(solve, pace, threshold, left, unit),
+            lambda threshold, left: iterated(solve, pace / unit, threshold, left, unit),
             lambda plan: marginal_error(problem, torch.as_tensor(plan)),
             "stopThr",
             tol / math.sqrt(problem.shape[1]),
             tol,
             Deadline(limit),
         )
-        return found or out_of_reach(unit * pace)
+        return found or out_of_reach(pace)
 
 
 class PotLoop(Contender):

@@ -11,7 +11,16 @@ import numpy as np
 import torch
 
 from benchmarks.costs import quickest
-from benchmarks.peers.contender import FEW, Attempt, Contender, Deadline, Trial, out_of_reach, tighten
+from benchmarks.peers.contender import (
+    FEW,
+    TELLING,
+    Attempt,
+    Contender,
+    Deadline,
+    Trial,
+    out_of_reach,
+    tighten,
+)
 from benchmarks.problems import Problem, marginal_error
 from benchmarks.timing import timed
 
@@ -34,9 +43,6 @@ _MORE = 4
 
 _PROBED, _PROBING = 500, 0.2
 """Points on which the length of an iteration is found out, where nothing is known, and share of the time for that."""
-
-_TELLING = 200
-"""Points from which on the length of an iteration tells that on more points."""
 
 _SPARE = 1.25
 """How many times the iterations that were needed before a first run may make."""
@@ -88,7 +94,7 @@ class Regot(Contender):
         def trial(threshold: float, left: float) -> Trial:
             tried = grown(solve, threshold, Deadline(left), self.first(problem, left))
             pace = tried.seconds / max(tried.answer.niter, 1)
-            if n >= _TELLING:
+            if n >= TELLING:
                 self._pace.setdefault(_kind(problem), {})[n] = pace
             if not tried.cut:
                 self._needed[_kind(problem)] = tried.answer.niter

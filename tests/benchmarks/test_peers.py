@@ -9,7 +9,7 @@ from benchmarks import costs, peers
 from benchmarks.batch import Case, against_equal, against_peers
 from benchmarks.divergence import debiasing, gradients, training
 from benchmarks.peers import Attempt, GeomLoss, Mdot, Pot, PotBatch, PotLoop, Regot
-from benchmarks.peers.contender import Deadline, Trial, tighten
+from benchmarks.peers.contender import Deadline, Trial, scaled, tighten
 from benchmarks.peers.regot import grown
 from benchmarks.problems import gaussians, marginal_error, plan_of
 from benchmarks.streamed import mean_cost, streamed_error
@@ -195,7 +195,7 @@ def test_runs_of_compiled_code_grow_until_it_stops_by_itself():
     assert asked == [101]
 
 
-def test_iterations_on_fewer_points_tell_that_on_more(monkeypatch):
+def test_iterations_on_fewer_points_tell_that_on_more():
     peer = Regot("newton")
     problem = gaussians(400, 2, 0.1)
     assert peer.predicted(problem) is None
@@ -244,3 +244,18 @@ def test_a_batch_is_compared_with_everyone_and_only_who_reached_the_error_has_a_
     ]
     assert (ours[6], ours[7], pot[6], stuck[6], stuck[7]) == (True, 1.0, True, False, None)
     assert pot[7] == pytest.approx(pot[4] / ours[4])
+
+
+def test_a_pace_on_fewer_points_tells_that_on_more():
+    assert scaled({(50, 50): 9.0}, (1000, 1000)) is None  # what is the same at every size hides the rest
+    assert scaled({(2000, 2000): 9.0}, (1000, 1000)) is None
+    assert scaled({(200, 200): 9.0, (500, 500): 0.1}, (1000, 1000)) == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("peer", [Pot("sinkhorn"), GeomLoss()])
+def test_what_is_expected_to_be_too_long_is_not_started(peer):
+    known = peer._pace if isinstance(peer, Pot) else peer._least
+    known[200, 200] = 1.0
+    attempt = peer.attempt(gaussians(400, 2, 0.1), 1e-3, 3.0)
+    assert (attempt.error, attempt.words) == (math.inf, "for 10 iterations")
+    assert list(known) == [(200, 200)]

@@ -155,7 +155,7 @@ def test_short_races_are_run_again_an_odd_number_of_times(seconds, left, rounds)
     assert race.repeats(seconds, left) == rounds
 
 
-def test_what_is_compiled_is_in_no_time(tmp_path, small, monkeypatch):
+def test_what_is_compiled_is_in_no_time(tmp_path, small):
     class Compiler(Stub):
         def attempt(self, problem, tol, limit):
             self.uncounted += 100.0
@@ -193,3 +193,12 @@ def test_cells_with_other_columns_are_not_taken_up(tmp_path):
 
 def test_the_floor_is_a_positive_time():
     assert 0 < race.product_and_exponentials(gaussians(20, 784, 0.1)) < 10
+
+
+def test_who_is_expected_to_arrive_has_more_time_than_others(tmp_path, small):
+    peers = [Stub(name, 0.1, 0.5) for name in "abcdefghi"]
+    said = (*["slower: 1 s"] * 8, 0.1)
+    ledger = ledger_of(tmp_path, peers, {Key(2, 20, 0.1, 1e-3): said})
+    race.measure(KEY, small, peers, ledger, 60.0)
+    (expected,), (other,) = peers[-1].allowed, peers[0].allowed
+    assert expected > other
