@@ -175,9 +175,11 @@ def save(figure: Figure, path: Path, mark: str) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": mark, "font.sans-serif": ["DejaVu Sans"]}):
-        figure.savefig(path, format="svg", facecolor=PAPER, metadata={"Date": None, "Description": mark})
+        figure.savefig(
+            path, format="svg", facecolor=PAPER, metadata={"Date": None, "Creator": None, "Description": mark}
+        )
     # matplotlib writes places to a millionth of a point, blanks around lines and names that nothing refers to.
-    text = re.sub(r"(\d\.\d)\d+", r"\1", path.read_text(encoding="utf-8"))
+    text = re.sub(r"(\d\.\d\d)\d+", r"\1", path.read_text(encoding="utf-8"))
     text = re.sub(r' id="(?:patch|line2d|text|[xy]tick|matplotlib\.axis)_\d+"', "", text)
     path.write_text("\n".join(line.strip() for line in text.splitlines()) + "\n", encoding="utf-8")
 
