@@ -89,7 +89,7 @@ def floors(result: Result) -> Result:
     heads = ("n", HEADS[3], HEADS[4], "passes", HEADS[-1], "otgan / product and exp")
     note = (
         f"MNIST, d = {MNIST_PIXELS}, ε = {EPSILONS[0]:g} of the mean cost, float64: one product x yᵀ and one exponential "
-        "of every entry, by torch, the shortest of four runs."
+        "of every entry, by torch, in turns with the solve."
     )
     return replace(_derived(result, "floor", heads, table), notes=(note,))
 

@@ -191,8 +191,15 @@ def test_cells_with_other_columns_are_not_taken_up(tmp_path):
         rows_of(other)
 
 
-def test_the_floor_is_a_positive_time():
-    assert 0 < race.product_and_exponentials(gaussians(20, 784, 0.1)) < 10
+@pytest.mark.parametrize("limit", [0.0, 5.0])  # once, and in turns
+def test_the_floor_is_timed_where_points_are_images_and_epsilon_is_large(tmp_path, limit):
+    problem, ledger = gaussians(20, 784, 0.1), Ledger(["fast"], tmp_path)
+    found = race.measure(Key(784, 20, 0.1, 1e-3), problem, [Stub("fast", 0.1, 1e-5)], ledger, limit)
+    assert found.row.floor > 0
+    assert found.row.seconds > 0
+    assert race.product_and_exponentials(problem)().shape == (20, 20)
+    other = race.measure(Key(784, 20, 0.01, 1e-3), problem.at(0.01), [Stub("fast", 0.1, 1e-5)], ledger, limit)
+    assert other.row.floor is None
 
 
 def test_who_is_expected_to_arrive_has_more_time_than_others(tmp_path, small):

@@ -158,6 +158,14 @@ def test_charts_of_the_whole_grid_stay_below_sixty_kilobytes(tmp_path):
         assert (tmp_path / "chart.svg").stat().st_size < 60_000
 
 
+@pytest.mark.parametrize("chart", charts.CHARTS, ids=lambda chart: chart.name)
+def test_charts_of_a_record_that_goes_on_are_drawn(chart, tmp_path):
+    ledger = Ledger(["POT a"], tmp_path)
+    ledger.add(Outcome(row(2, 200, 0.1, 1e-3, 2.0), {"POT a": 1.0}))
+    ledger.write([], [])
+    chart.draw(*[Result.read(tmp_path / f"{name}.json") for name in chart.sources]).draw_without_rendering()
+
+
 def test_a_stale_chart_is_found_and_drawn_anew(result, tmp_path, capsys):
     root = tmp_path / "project"
     (root / "docs").mkdir(parents=True)
