@@ -5,7 +5,9 @@ A page names the table it wants between two comments, and what stands between th
     <!-- results:startup -->
     <!-- /results:startup -->
 
-With ``--check`` nothing is written, and the exit status is 1 when a page does not show what was measured.
+Where a table is ``pending``, as in ``<!-- results:busy pending:busy -->`` of the program `benchmarks.busy`, the page says how to measure it until it is. The
+charts of `benchmarks.charts` are drawn anew where their figures have changed. With ``--check`` nothing is written, and the
+exit status is 1 when a page or a chart does not show what was measured.
 """
 
 from __future__ import annotations
@@ -13,14 +15,17 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from benchmarks.charts import CHARTS, Chart, digest, save
 from benchmarks.record import RESULTS, Cell, Result
 
 ROOT = Path(__file__).parent.parent
+PICTURES = Path("docs", "pictures")
 BLOCK = re.compile(
-    r"(?P<open><!-- results:(?P<name>[a-z0-9-]+) -->\n).*?(?P<close><!-- /results:(?P=name) -->)", re.DOTALL
+    r"(?P<open><!-- results:(?P<name>[a-z0-9-]+)(?: pending:(?P<module>[a-z.]+))? -->\n).*?(?P<close><!-- /results:(?P=name) -->)",
+    re.DOTALL,
 )
 _SMALL, _LARGE, _WHOLE = 1e-4, 1e6, 100
 """Between which numbers are written in full, and from where on without decimals."""
@@ -99,6 +104,8 @@ def render(text: str, results: Path, page: str = "the page") -> str:
 
     def replaced(match: re.Match[str]) -> str:
         path = results / f"{match['name']}.json"
+        if not path.is_file() and match["module"]:
+            return f"{match['open']}\nNot recorded yet: `python -m benchmarks.{match['module']}` measures it.\n\n{match['close']}"
         if not path.is_file():
             raise RenderError(
                 f"{page} shows the result {match['name']!r}, but there is no {path}: measure it first"
@@ -116,6 +123,16 @@ def pages(root: Path) -> list[Path]:
         root / "README.md",
         *sorted(path for path in below if not written & set(path.relative_to(root).parts)),
     ]
+
+
+def stale_charts(root: Path) -> Iterator[tuple[Path, Chart, list[Result]]]:
+    """Yield the charts below ``root`` that do not show the figures that were recorded, with those figures."""
+    for chart in CHARTS:
+        sources = [root / RESULTS.relative_to(ROOT) / f"{name}.json" for name in chart.sources]
+        if all(source.is_file() for source in sources):
+            path, results = root / PICTURES / f"{chart.name}.svg", [Result.read(source) for source in sources]
+            if not path.is_file() or digest(results) not in path.read_text(encoding="utf-8"):
+                yield path, chart, results
 
 
 def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
@@ -137,6 +154,11 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
             print(f"{page}: {'does not show what was measured' if check else 'rendered'}")
             if not check:
                 path.write_text(wanted, encoding="utf-8")
+        for path, chart, results in stale_charts(root):
+            stale += 1
+            print(f"{path.relative_to(root)}: {'does not show what was measured' if check else 'drawn'}")
+            if not check:
+                save(chart.draw(*results), path, digest(results))
     except RenderError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

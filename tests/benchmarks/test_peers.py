@@ -1,16 +1,17 @@
 import math
+from types import SimpleNamespace
 
-import ot
 import pytest
 import torch
 
 import otgan
-from benchmarks.batch import against_equal
-from benchmarks.divergence import debiasing, gradients
-from benchmarks.entropic import Key, Table, grid, measure
-from benchmarks.peers import Attempt, GeomLoss, Otgan, Pot, PotBatch
-from benchmarks.problems import Problem, gaussians, marginal_error, plan_of
-from benchmarks.record import Result
+from benchmarks import costs, peers
+from benchmarks.batch import Case, against_equal, against_peers
+from benchmarks.divergence import debiasing, gradients, training
+from benchmarks.peers import Attempt, GeomLoss, Mdot, Pot, PotBatch, PotLoop, Regot
+from benchmarks.peers.contender import Deadline, Trial, scaled, tighten
+from benchmarks.peers.regot import grown
+from benchmarks.problems import gaussians, marginal_error, plan_of
 from benchmarks.streamed import mean_cost, streamed_error
 
 
@@ -68,12 +69,24 @@ def test_pot_answers_the_same_problem(small):
     torch.testing.assert_close(plan, ours, atol=1e-6, rtol=0)
 
 
-def test_the_batch_of_pot_answers_the_same_problems():
+@pytest.mark.parametrize("peer", [PotBatch("sinkhorn"), PotBatch("log_sinkhorn"), PotLoop("sinkhorn")])
+def test_what_pot_has_for_batches_answers_the_same_problems(peer):
     problem = gaussians(20, 2, 0.1, batch=3)
-    attempt = PotBatch("sinkhorn").attempt(problem, 1e-4, 5.0)
+    attempt = peer.attempt(problem, 1e-4, 5.0)
     assert attempt.error <= 1e-4
+    answer = attempt.again()
+    plans = torch.stack([torch.as_tensor(plan) for plan in answer])
     ours = otgan.transport(problem.x, problem.y, epsilon=problem.epsilon, tol=1e-9).plan
-    torch.testing.assert_close(torch.as_tensor(attempt.again()), ours, atol=1e-4, rtol=0)
+    torch.testing.assert_close(plans, ours, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("batch", [None, 3])
+@pytest.mark.parametrize("way", costs.WAYS)
+def test_every_way_to_the_costs_leads_to_the_same(way, batch):
+    problem = gaussians(20, 5, 0.1, batch=batch)
+    torch.testing.assert_close(way(problem), problem.cost)
+    assert costs.quickest(problem) in costs.WAYS
+    assert costs.quickest(problem)(problem) is not problem.cost
 
 
 @pytest.mark.parametrize("batch", [None, 3])
@@ -83,134 +96,166 @@ def test_the_halved_cost_of_geomloss_is_undone(batch):
     assert attempt.error <= 5e-3
 
 
-def test_ott_answers_the_same_problem(small):
+@pytest.mark.parametrize("batch", [None, 3])
+def test_ott_answers_the_same_problem(batch):
     pytest.importorskip("ott")
-    from benchmarks.peers import Ott
-
-    peer = Ott("plain", 1.0)
-    attempt = peer.attempt(small, 1e-6, 1.0)
+    problem, peer = gaussians(30, 2, 0.1, batch=batch), peers.Ott("plain")
+    attempt = peer.attempt(problem, 1e-6, 5.0)
     assert attempt.error <= 1e-6
-    assert len(peer.compilations) == 2  # to find its pace, and to run
+    assert len(peer.compilations) >= 2  # to find its pace, and to run
+    assert peer.uncounted == pytest.approx(sum(peer.compilations))
+
+
+@pytest.mark.parametrize("solver", ["newton", "ssns", "lbfgs_dual"])
+def test_regot_answers_the_same_problem(small, solver):
+    pytest.importorskip("regot")
+    attempt = Regot(solver).attempt(small, 1e-6, 10.0)
+    assert attempt.error <= 1e-6
+    ours = otgan.transport(small.x, small.y, epsilon=small.epsilon, tol=1e-9).plan
+    torch.testing.assert_close(torch.tensor(attempt.again().plan), ours, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("batch", [None, 3])
+def test_mdot_answers_the_same_problem_to_an_error_of_its_own(batch):
+    pytest.importorskip("mdot_tnt")
+    problem = gaussians(30, 2, 0.01, batch=batch)
+    attempt = Mdot().attempt(problem, 1e-2, 20.0)
+    assert attempt.error <= 1e-2
+    ours = otgan.transport(problem.x, problem.y, epsilon=problem.epsilon, tol=1e-9).plan
+    torch.testing.assert_close(attempt.again(), ours, atol=1e-3, rtol=0)
+
+
+def test_only_peers_that_are_installed_take_part(monkeypatch):
+    monkeypatch.setattr(peers, "_has", lambda module: False)
+    monkeypatch.setattr(peers, "has_jax", lambda device: False)
+    field = peers.field_of_peers("cpu")
+    assert {peer.package for peer in field} == {"pot", "geomloss"}
+    assert peers.distributions(field) == []
+    assert field[0].name == "POT sinkhorn"
+    monkeypatch.setattr(peers, "_has", lambda module: True)
+    monkeypatch.setattr(peers, "has_jax", lambda device: True)
+    field = peers.field_of_peers("cpu")
+    assert len({peer.name for peer in field}) == len(field) == 5 + 1 + 4 + 7 + 1
+    assert peers.distributions(field) == ["jax", "mdot-tnt", "ott-jax", "regot"]
+
+
+class Knob:
+    """A solver whose error is its threshold times a factor."""
+
+    def __init__(self, factor, seconds=1e-3, cut=False):
+        self.factor, self.seconds, self.cut, self.tried = factor, seconds, cut, []
+
+    def __call__(self, threshold, left):
+        self.tried.append(threshold)
+        # A looser threshold is reached sooner.
+        return Trial(self.seconds / len(self.tried), self.factor * threshold, lambda: None, self.cut)
+
+
+@pytest.mark.parametrize("factor", [0.01, 0.5, 1.0, 7.0])
+def test_a_knob_is_turned_until_the_error_is_just_below_the_one_asked_for(factor):
+    knob = Knob(factor)
+    attempt = tighten(knob, float, "knob", 1e-3, 1e-3, Deadline(5.0))
+    assert 0.4e-3 < attempt.error <= 1e-3
+    assert len(knob.tried) <= 3
+
+
+def test_a_tighter_threshold_is_not_tried_where_iterations_ran_out():
+    knob = Knob(7.0, cut=True)
+    assert tighten(knob, float, "knob", 1e-3, 1e-3, Deadline(5.0)).error == pytest.approx(7e-3)
+    assert len(knob.tried) == 1
+
+
+def test_what_cannot_start_in_its_time_makes_no_attempt():
+    assert tighten(lambda threshold, left: None, float, "knob", 1e-3, 1e-3, Deadline(5.0)) is None
+    assert tighten(Knob(1.0), float, "knob", 1e-3, 1e-3, Deadline(-1.0)) is None
+
+
+def test_what_outlasts_its_time_is_stopped():
+    def forever(threshold, left):
+        while True:
+            pass
+
+    attempt = tighten(forever, float, "knob", 1e-3, 1e-3, Deadline(0.05))
+    assert (attempt.error, attempt.words) == (math.inf, "(stopped)")
+
+
+def test_runs_of_compiled_code_grow_until_it_stops_by_itself():
+    asked = []
+
+    def solve(threshold, most):
+        asked.append(most)
+        return SimpleNamespace(niter=min(most, 100))
+
+    trial = grown(solve, 1e-3, Deadline(60.0))
+    assert asked == [8, 32, 128]
+    assert not trial.cut
+    assert grown(solve, 1e-3, Deadline(0.0)).cut
+    asked.clear()
+    assert not grown(solve, 1e-3, Deadline(60.0), first=101).cut
+    assert asked == [101]
+
+
+def test_iterations_on_fewer_points_tell_that_on_more():
+    peer = Regot("newton")
+    problem = gaussians(400, 2, 0.1)
+    assert peer.predicted(problem) is None
+    peer._pace[2, 0.1] = {200: 0.5}
+    assert peer.predicted(problem) == pytest.approx(4.0)
+    peer._needed[2, 0.1] = 40
+    assert peer.first(problem, 1000.0) == 50
+    assert peer.first(problem, 57.2) == 10
+    assert peer.first(gaussians(400, 3, 0.1), 1000.0) == 8
+    pytest.importorskip("regot")
+    attempt = peer.attempt(problem, 1e-3, 1.0)
+    assert (attempt.error, attempt.words) == (math.inf, "for 10 iterations")
 
 
 def test_a_peer_without_time_is_not_started_and_never_counts_as_having_arrived(small):
     attempt = Pot("sinkhorn").attempt(small, 1e-6, 1e-9)
     assert attempt.error == math.inf
-    with pytest.raises(RuntimeError, match="ten iterations"):
+    with pytest.raises(RuntimeError, match="did not arrive"):
         attempt.again()
 
 
-def test_a_row_holds_recomputed_errors_and_a_slow_peer_is_not_run_on_harder_cells(tmp_path, small):
-    class Stuck(Pot):
-        def attempt(self, problem: Problem, tol: float, limit: float) -> Attempt:
-            return Attempt(limit, 0.5, "", lambda: None)
-
-    peers = [Pot("sinkhorn"), Stuck("greenkhorn")]
-    table = Table([peer.name for peer in peers], tmp_path)
-    key = Key(2, 30, 0.1, 1e-3)
-    # Before another peer has arrived, the whole cell is its time.
-    table.rows[key], table.others[key] = measure(
-        key, small, peers[::-1], Table(["POT greenkhorn", "POT sinkhorn"], tmp_path), 2.0
-    )
-    row = table.rows[key]
-    plan = ot.sinkhorn(
-        small.a.numpy(), small.b.numpy(), small.cost.numpy(), float(small.epsilon), stopThr=1e-12
-    )
-    assert marginal_error(small, torch.as_tensor(plan)) < 1e-9
-    assert row[5] == Otgan().attempt(small, 1e-3, 1.0).error
-    assert row[5] <= 1e-3
-    assert row[7] == "POT sinkhorn"
-    assert row[9] <= 1e-3
-    assert row[10] == pytest.approx(row[8] / row[4])
-    assert row[12] == pytest.approx((row[8] + row[11]) / row[4])
-    assert table.others[key][4] == "> 2 s (error 5.0e-01)"
-
-    table = Table(["POT greenkhorn", "POT sinkhorn"], tmp_path)
-    table.rows[key], table.others[key] = row, (*row[:4], "> 2 s (error 5.0e-01)", 0.1)
-    harder = Key(2, 40, 0.1, 1e-6)
-    _, others = measure(harder, gaussians(40, 2, 0.1), peers[::-1], table, 2.0)
-    assert others[4] == "> 2 s (error 5.0e-01)"  # an earlier run may have given it less time
-    table.fresh.add(key)
-    _, others = measure(harder, gaussians(40, 2, 0.1), peers[::-1], table, 2.0)
-    assert others[4] == "not run: failed at n = 30, ε = 0.1, error 0.001"
-    assert isinstance(others[5], float)
-
-
-def test_cells_that_no_peer_reached_can_be_measured_again(tmp_path):
-    table = Table(["POT sinkhorn"], tmp_path)
-    reached, unreached = Key(2, 30, 0.1, 1e-3), Key(2, 30, 1e-3, 1e-6)
-    table.rows = {reached: (*[0.0] * 10, 3.0, 0.0, 3.0), unreached: (*[0.0] * 7, "none", *[None] * 5)}
-    table.others = {reached: (0.1,), unreached: ("> 2 s (stopped)",)}
-    table.drop_unreached()
-    assert list(table.rows) == list(table.others) == [reached]
-
-
-def test_a_peer_that_underflows_is_said_to_break_down(tmp_path):
-    problem = gaussians(30, 2, 1e-4)
-    peers = [Pot("sinkhorn")]
-    table = Table([peers[0].name], tmp_path)
-    key = Key(2, 30, 1e-4, 1e-3)
-    table.rows[key], table.others[key] = measure(key, problem, peers, table, 5.0)
-    assert str(table.others[key][4]).startswith("breaks down:")
-    assert table.failed("POT sinkhorn") == [key]
-    assert table.rows[key][7] == "none"
-    assert table.ratios() == []
-
-
-def test_cells_are_taken_up_where_a_run_stopped(tmp_path):
-    table = Table(["POT sinkhorn"], tmp_path)
-    done = Key(2, 500, 0.1, 1e-3)
-    table.rows[done] = (2, 500, 0.1, 1e-3, 0.5, 1e-4, 10, "POT sinkhorn", 2.0, 9e-4, 4.0, 0.5, 5.0)
-    table.others[done] = (2, 500, 0.1, 1e-3, 2.0)
-    table.write(["a note"], [], "python")
-    again = Table(["POT sinkhorn"], tmp_path)
-    again.resume()
-    assert again.rows == table.rows
-    assert again.others == table.others
-    assert again.ratios() == [4.0]
-    assert again.ratios(with_costs=True) == [5.0]
-    with pytest.raises(SystemExit, match="other peers"):
-        Table(["POT greenkhorn"], tmp_path).resume()
-
-
-def test_the_summary_counts_and_averages_the_cells(tmp_path):
-    table = Table(["POT sinkhorn"], tmp_path)
-    for d, ratio, with_costs in ((2, 4.0, 5.0), (64, 1.0, 1.25), (784, None, None)):
-        key = Key(d, 500, 0.01, 1e-3)
-        error = 1e-4 if d < 784 else 1e-2
-        table.rows[key] = (
-            d,
-            500,
-            0.01,
-            1e-3,
-            0.5,
-            error,
-            9,
-            "POT sinkhorn",
-            2.0,
-            9e-4,
-            ratio,
-            0.5,
-            with_costs,
-        )
-        table.others[key] = (d, 500, 0.01, 1e-3, 2.0)
-    table.write(["a note"], [], "python")
-    found = Result.read(tmp_path / "entropic-summary.json")
-    assert found.rows == ((0.01, 1e-3, 3, 2, 2, 1.0, pytest.approx(2.0), pytest.approx(2.5)),)
-    assert found.command == "python"
-
-
-def test_the_grid_has_every_cell_once():
-    cells = grid(quick=False)
-    assert len(cells) == len(set(cells)) == 4 * 3 * 3 * 2
-    assert set(grid(quick=True)) < set(cells)
-
-
-def test_debiasing_gradients_and_ragged_batches_are_measured_on_tiny_problems():
+def test_debiasing_gradients_training_and_ragged_batches_are_measured_on_tiny_problems():
     problem = gaussians(20, 2, 0.1)
     assert debiasing(problem, 1)[:2] == (2, 20)
     assert gradients(problem, 1)[:2] == (2, 20)
-    d, equal, ragged, work, ratio = against_equal(2, 3, "cpu")
-    assert d == 2
+    assert training(2, 1)[:2] == (2, 256)
+    *case, equal, ragged, work, ratio = against_equal(Case(3, 64, 2), "cpu")
+    assert case == [3, 64, 2]
     assert work == pytest.approx((32**2 + 64**2 + 96**2) / (3 * 64**2))
     assert ratio == pytest.approx(ragged / equal / work)
+
+
+def test_a_batch_is_compared_with_everyone_and_only_who_reached_the_error_has_a_ratio(monkeypatch):
+    class Stuck(PotBatch):
+        def attempt(self, problem, tol, limit):
+            return Attempt(limit, 0.5, "", lambda: None)
+
+    monkeypatch.setattr(
+        "benchmarks.batch.field_of_batches", lambda device: [PotBatch("sinkhorn"), Stuck("stuck")]
+    )
+    ours, pot, stuck = against_peers(Case(3, 16, 2), 5.0, "cpu")
+    assert [row[:4] for row in (ours, pot, stuck)] == [
+        (3, 16, 2, "otgan"),
+        (3, 16, 2, "POT solve_batch, sinkhorn"),
+        (3, 16, 2, "POT solve_batch, stuck"),
+    ]
+    assert (ours[6], ours[7], pot[6], stuck[6], stuck[7]) == (True, 1.0, True, False, None)
+    assert pot[7] == pytest.approx(pot[4] / ours[4])
+
+
+def test_a_pace_on_fewer_points_tells_that_on_more():
+    assert scaled({(50, 50): 9.0}, (1000, 1000)) is None  # what is the same at every size hides the rest
+    assert scaled({(2000, 2000): 9.0}, (1000, 1000)) is None
+    assert scaled({(200, 200): 9.0, (500, 500): 0.1}, (1000, 1000)) == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("peer", [Pot("sinkhorn"), GeomLoss()])
+def test_what_is_expected_to_be_too_long_is_not_started(peer):
+    known = peer._pace if isinstance(peer, Pot) else peer._least
+    known[200, 200] = 1.0
+    attempt = peer.attempt(gaussians(400, 2, 0.1), 1e-3, 3.0)
+    assert (attempt.error, attempt.words) == (math.inf, "for 10 iterations")
+    assert list(known) == [(200, 200)]

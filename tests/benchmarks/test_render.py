@@ -47,6 +47,14 @@ def test_a_busy_machine_is_admitted(results, load, said):
     assert ("busy with other work (load 9)" in render.provenance(busy)) is said
 
 
+def test_a_pending_table_says_how_to_measure_it_until_it_is_there(results):
+    block = "<!-- results:NAME pending:x -->\n<!-- /results:NAME -->\n"
+    text = render.render(block.replace("NAME", "other"), results)
+    assert "Not recorded yet: `python -m benchmarks.x` measures it.\n" in text
+    assert render.render(text, results) == text
+    assert "| ours |" in render.render(block.replace("NAME", "small"), results)
+
+
 def test_rendering_twice_changes_nothing(results):
     once = render.render(BLOCK, results)
     assert render.render(once, results) == once

@@ -1,0 +1,219 @@
+"""The charts of the recorded cells, drawn into ``docs/pictures`` by `benchmarks.render`.
+
+Each says in its file what figures it was drawn from, so that a stale one is found without drawing it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.grid import EPSILONS, TOLERANCES
+from benchmarks.ledger import Row, rows_of
+from benchmarks.record import Cell, Result
+from benchmarks.summary import AIM
+from otgan.plot.palette import BLUE, GREEN, INK, ORANGE, SKY
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["CHARTS", "Chart", "digest", "families", "ratios", "save", "times"]
+
+PAPER = "#ffffff"
+"""Charts bring their own ground: they are read alike on light and on dark pages."""
+
+_FASTEST = 100.0
+"""A ratio from which on a field has the full color."""
+
+_PALE = 0.85
+"""The most of a color that a field is filled with, so that ink is read on it."""
+
+_HALF = 0.45
+"""Of a field's side, where fields are one apart."""
+
+_LEAST_CURVE = 2
+"""Points of a curve."""
+
+FAMILIES = {
+    "otgan": (BLUE, "-", 2.4),
+    "POT": (ORANGE, "-", 1.4),
+    "OTT": (GREEN, "-", 1.4),
+    "RegOT": (SKY, "-", 1.4),
+    "MDOT": (INK, "-", 1.4),
+    "GeomLoss": (INK, ":", 1.4),
+}
+"""How the curve of otgan and of each family of peers is drawn; a peer's name begins with its family's."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture and what it is drawn from: the names of recorded tables, and a function of them."""
+
+    name: str
+    sources: tuple[str, ...]
+    draw: Callable[..., Figure]
+
+
+def ratios(cells: Result) -> Figure:
+    """Draw a field for each cell, with how many times faster than the fastest peer otgan was; short ones are framed."""
+    rows = rows_of(cells)
+    dimensions, sizes = sorted({row.d for row in rows}), sorted({row.n for row in rows})
+    levels = list(product(EPSILONS, TOLERANCES))
+    figure = _figure(2.4 + 2.1 * len(dimensions), 3.4)
+    axes = figure.subplots(1, len(dimensions), squeeze=False, sharey=True)[0]
+    for ax, d in zip(axes, dimensions, strict=True):
+        for row in (row for row in rows if row.d == d):
+            _field(ax, sizes.index(row.n), levels.index((row.relative, row.tol)), row)
+        ax.set(
+            xlim=(-0.5, len(sizes) - 0.5),
+            ylim=(len(levels) - 0.5, -0.5),
+            xticks=range(len(sizes)),
+            xticklabels=[f"{n:,}" for n in sizes],
+            yticks=range(len(levels)),
+            yticklabels=[f"ε {relative:g}, error {tol:g}" for relative, tol in levels],
+            title=f"d = {d}",
+            xlabel="n",
+        )
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+    figure.suptitle(
+        f"The fastest peer's time over otgan's; framed: below {AIM:g}; “alone”: no peer arrived; ×: otgan did not\n"
+        f"{_origin(cells)}",
+        fontsize=9,
+    )
+    return figure
+
+
+def times(cells: Result, peers: Result, tol: float) -> Figure:
+    """Draw time against n for otgan and for the fastest of each family of peers, for every d and ε at one error."""
+    rows = rows_of(cells)  # of every error: a record that goes on has its panels from the beginning
+    dimensions, found = sorted({row.d for row in rows}), families(cells, peers)
+    figure = _figure(8.4, 0.9 + 1.7 * len(dimensions))
+    grid = figure.subplots(len(dimensions), len(EPSILONS), squeeze=False, sharex=True, sharey=True)
+    sizes = sorted({row.n for row in rows})
+    for (i, d), (j, relative) in product(enumerate(dimensions), enumerate(EPSILONS)):
+        ax = grid[i][j]
+        for family, (color, style, width) in FAMILIES.items():
+            curve = found.get((d, relative, tol, family), {})
+            if curve:
+                marker = "o" if len(curve) < _LEAST_CURVE else None
+                ax.plot(
+                    *zip(*sorted(curve.items()), strict=True),
+                    style,
+                    color=color,
+                    lw=width,
+                    marker=marker,
+                    ms=3,
+                )
+        ax.set(xscale="log", yscale="log")
+        ax.set_xticks(sizes, [f"{n:,}" for n in sizes])
+        ax.minorticks_off()
+        ax.tick_params(left=False, bottom=False)
+        ax.set_title(f"d = {d}, ε = {relative:g}", fontsize=9)
+        ax.grid(axis="y", color=INK, alpha=0.15, lw=0.5)
+        ax.spines[["top", "right"]].set_visible(False)
+        if i == len(dimensions) - 1:
+            ax.set_xlabel("n")
+        if j == 0:
+            ax.set_ylabel("seconds")
+    shown = {key[-1] for key, curve in found.items() if curve}
+    handles = [
+        grid[0][0].plot([], [], style, color=color, lw=width, label=family)[0]
+        for family, (color, style, width) in FAMILIES.items()
+        if family in shown
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=9)
+    figure.suptitle(f"Time to an L1 error of {tol:g}, from the samples\n{_origin(cells)}", fontsize=9)
+    return figure
+
+
+def families(cells: Result, peers: Result) -> dict[tuple[int, float, float, str], dict[int, float]]:
+    """Return, for each d, ε, error and family, the least time of its members by n, where one of them arrived."""
+    found: dict[tuple[int, float, float, str], dict[int, float]] = {}
+    for row in rows_of(cells):
+        if row.reached:
+            found.setdefault((row.d, row.relative, row.tol, "otgan"), {})[row.n] = row.seconds
+    names = peers.columns[4:]
+    for d, n, relative, tol, *said in peers.rows:
+        for name, cell in zip(names, said, strict=True):
+            if isinstance(cell, float):
+                family = next(family for family in FAMILIES if name.startswith(family))
+                curve = found.setdefault((int(str(d)), float(str(relative)), float(str(tol)), family), {})
+                at = int(str(n))
+                curve[at] = min(cell, curve.get(at, math.inf))
+    return found
+
+
+CHARTS = (
+    Chart("entropic-ratios", ("entropic",), ratios),
+    Chart("entropic-times-loose", ("entropic", "entropic-peers"), partial(times, tol=TOLERANCES[0])),
+    Chart("entropic-times-tight", ("entropic", "entropic-peers"), partial(times, tol=TOLERANCES[1])),
+)
+
+
+def digest(sources: Sequence[Result]) -> str:
+    """Return a few letters that tell the figures of these tables, and how they are drawn, from any others."""
+    content: list[tuple[Sequence[str], Sequence[Sequence[Cell]], str, Mapping[str, object]]] = [
+        (result.columns, result.rows, result.date, result.machine) for result in sources
+    ]
+    drawn = json.dumps(content, sort_keys=True) + Path(__file__).read_text(encoding="utf-8")
+    return hashlib.sha256(drawn.encode()).hexdigest()[:16]
+
+
+def save(figure: Figure, path: Path, mark: str) -> None:
+    """Write a figure as SVG, its letters as text; nothing written depends on the day."""
+    import matplotlib as mpl
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": mark, "font.sans-serif": ["DejaVu Sans"]}):
+        figure.savefig(
+            path, format="svg", facecolor=PAPER, metadata={"Date": None, "Creator": None, "Description": mark}
+        )
+    # matplotlib writes places to a millionth of a point, blanks around lines and names that nothing refers to.
+    text = re.sub(r"(\d\.\d\d)\d+", r"\1", path.read_text(encoding="utf-8"))
+    text = re.sub(r' id="(?:patch|line2d|text|[xy]tick|matplotlib\.axis)_\d+"', "", text)
+    path.write_text("\n".join(line.strip() for line in text.splitlines()) + "\n", encoding="utf-8")
+
+
+def _figure(width: float, height: float) -> Figure:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context({"text.color": INK}):
+        return Figure(figsize=(width, height), layout="constrained", facecolor=PAPER)
+
+
+def _field(ax: Axes, column: int, line: int, row: Row) -> None:
+    """Fill one cell: the bluer the faster otgan, the more orange the faster the peer, and a frame where it is short."""
+    from matplotlib.colors import to_rgba
+    from matplotlib.patches import Rectangle
+
+    ratio = row.ratio if row.peer is not None else _FASTEST
+    short = ratio is None or ratio < AIM or not row.reached
+    strength = 0.0 if ratio is None else math.log(ratio) / math.log(_FASTEST)
+    color = to_rgba(BLUE if strength >= 0 else ORANGE, _PALE * min(abs(strength), 1.0))
+    edge = {"ec": ORANGE, "lw": 1.6} if short else {"lw": 0}
+    ax.add_patch(Rectangle((column - _HALF, line - _HALF), 2 * _HALF, 2 * _HALF, fc=color, **edge))
+    said = "×" if not row.reached else "alone" if row.peer is None else _brief(row.ratio)
+    ink = PAPER if strength > 0.6 else INK  # noqa: PLR2004  (where dark letters are no longer read)
+    ax.text(column, line, said, ha="center", va="center", fontsize=7.5, color=ink)
+
+
+def _brief(ratio: float | None) -> str:
+    if ratio is None:
+        return "×"
+    return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.1f}" if ratio >= 1 else f"{ratio:.2f}"  # noqa: PLR2004
+
+
+def _origin(result: Result) -> str:
+    machine = result.machine
+    return f"{result.date}, {machine['cpu']}, {machine['cores']} core" + "s" * (machine["cores"] > 1)
