@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -32,12 +33,13 @@ _STEPS = 10
 
 def kernel_builds(problem: Problem) -> Callable[[], None]:
     """Return a call that makes the costs and one kernel of x with itself and of y with itself."""
-    epsilon = problem.epsilon[None]
+    epsilon = problem.epsilon[None].numpy()
+    sides = [points[None].numpy() for points in (problem.x, problem.y)]
 
     def build() -> None:
-        for points in (problem.x, problem.y):
-            zero = torch.zeros_like(points[None, :, 0])
-            make_geometry("auto", points[None], points[None], Euclidean(2.0)).kernel(epsilon, zero, zero, TOL)
+        for points in sides:
+            zero = np.zeros(points.shape[:2])
+            make_geometry("auto", points, points, Euclidean(2.0)).kernel(epsilon, zero, zero, TOL)
 
     return build
 
