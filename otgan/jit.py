@@ -24,8 +24,9 @@ import numba
 from numba.core import config as settings
 
 from otgan.folders import cache_dir
+from otgan.parts import Part, PartApart
 
-__all__ = ["EXACT", "SUMS", "compiled"]
+__all__ = ["EXACT", "SUMS", "compiled", "part"]
 
 config: Any = settings
 """Its members are made when it is read."""
@@ -59,13 +60,29 @@ def compiled(fastmath: set[str]) -> Callable[[F], F]:
         config.CACHE_DIR = str(folder or before)
         try:
             made: Any = numba.njit(
-                nogil=True, error_model="numpy", fastmath=fastmath, cache=folder is not None
+                **_options(fastmath), no_cfunc_wrapper=True, cache=folder is not None
             )(function)
         finally:
             config.CACHE_DIR = before
         return made
 
     return compile_
+
+
+def part(fastmath: set[str], *, apart: bool = False) -> Callable[[F], F]:
+    """Compile a function that compiled ones call, within those."""
+
+    def compile_(function: F) -> F:
+        if config.DISABLE_JIT:
+            return function
+        made: Any = (PartApart if apart else Part)(function, _options(fastmath))
+        return made
+
+    return compile_
+
+
+def _options(fastmath: set[str]) -> dict[str, Any]:
+    return {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
 
 
 @cache

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from otgan.jit import EXACT, compiled
+from otgan.jit import EXACT, compiled, part
 
 __all__ = ["fill_norms", "part_of_row", "row_of"]
 
@@ -20,7 +20,7 @@ _AT_ONCE = 4
 """Coordinates that are looked at together."""
 
 
-@compiled(EXACT)
+@part(EXACT)
 def row_of(source: Any, k: int, i: int, room: Any) -> Any:
     """Return the costs of a point x, from the matrix or formed in memory of shape (m,)."""
     cost = source[0]
@@ -30,7 +30,7 @@ def row_of(source: Any, k: int, i: int, room: Any) -> Any:
     return room
 
 
-@compiled(EXACT)
+@part(EXACT)
 def part_of_row(source: Any, k: int, i: int, low: int, found: Any) -> None:
     """Form costs of a point x and of some points y, from number `low` on."""
     _, x, y, order, root = source
@@ -60,7 +60,7 @@ def fill_norms(
         _norms(x[k, low + i], y[k], 0, order, root, out[k, i])
 
 
-@compiled(EXACT)
+@part(EXACT)
 def _norms(point: Any, others: Any, low: int, order: int, root: bool, found: Any) -> None:
     d, m = len(point), len(found)
     high = low + m
@@ -85,7 +85,7 @@ def _norms(point: Any, others: Any, low: int, order: int, root: bool, found: Any
             found[j] = math.sqrt(found[j])
 
 
-@compiled(EXACT)
+@part(EXACT)
 def _add_four_squares(at: Any, lines: Any, found: Any) -> None:
     at0, at1, at2, at3 = at[0], at[1], at[2], at[3]
     line0, line1, line2, line3 = lines[0], lines[1], lines[2], lines[3]
@@ -94,19 +94,19 @@ def _add_four_squares(at: Any, lines: Any, found: Any) -> None:
         found[j] += (apart0 * apart0 + apart1 * apart1) + (apart2 * apart2 + apart3 * apart3)
 
 
-@compiled(EXACT)
+@part(EXACT)
 def _add_squares(at: float, line: Any, found: Any) -> None:
     for j in range(len(found)):
         found[j] += (at - line[j]) * (at - line[j])
 
 
-@compiled(EXACT)
+@part(EXACT)
 def _add(at: float, line: Any, found: Any) -> None:
     for j in range(len(found)):
         found[j] += abs(at - line[j])
 
 
-@compiled(EXACT)
+@part(EXACT)
 def _raise(at: float, line: Any, found: Any) -> None:
     for j in range(len(found)):
         found[j] = max(found[j], abs(at - line[j]))

@@ -14,7 +14,7 @@ import numpy as np
 from otgan.entropic.tuning import TUNING
 from otgan.geometry.compiled.powers import exp2
 from otgan.geometry.compiled.products import OVER, TIMES, there_and_back
-from otgan.jit import SUMS, compiled
+from otgan.jit import SUMS, part
 
 __all__ = ["absorb", "extent", "fill", "newton_step", "settled", "sweep"]
 
@@ -30,7 +30,7 @@ _NOISE = 1e-6
 """What rounding leaves of a rise of the dual value, relative to the error."""
 
 
-@compiled(SUMS)
+@part(SUMS)
 def fill(cost: Any, f: Any, g: Any, epsilon: float, kernel: Any) -> None:
     """Write exp((f + g − C)/ε) into a kernel."""
     n, m = kernel.shape
@@ -45,7 +45,7 @@ def fill(cost: Any, f: Any, g: Any, epsilon: float, kernel: Any) -> None:
             row[j] = exp2(base + column[j] - costs[j] * inverse, like)
 
 
-@compiled(SUMS)
+@part(SUMS)
 def absorb(potential: Any, scaling: Any, epsilon: float) -> None:
     """Move a scaling into its potential."""
     for k in range(len(potential)):
@@ -53,7 +53,7 @@ def absorb(potential: Any, scaling: Any, epsilon: float) -> None:
         scaling[k] = 1.0
 
 
-@compiled(SUMS)
+@part(SUMS)
 def sweep(kernel: Any, a: Any, b: Any, u: Any, v: Any, ratio: Any) -> float:
     """Make the row sums exact and measure the column sums: u, the ratios, and their L1 error."""
     n, m = kernel.shape
@@ -70,7 +70,7 @@ def sweep(kernel: Any, a: Any, b: Any, u: Any, v: Any, ratio: Any) -> float:
     return error
 
 
-@compiled(SUMS)
+@part(SUMS)
 def extent(u: Any, v: Any, ratio: Any) -> float:
     """Largest |log| of the scalings; infinity where one is not positive and finite."""
     least, largest = np.inf, 0.0
@@ -82,7 +82,7 @@ def extent(u: Any, v: Any, ratio: Any) -> float:
     return max(abs(math.log(least)), abs(math.log(largest)))
 
 
-@compiled(SUMS)
+@part(SUMS)
 def settled(ratio: Any) -> bool:
     """Whether every point receives its mass to within a factor of e."""
     least, largest = np.inf, 0.0
@@ -91,7 +91,7 @@ def settled(ratio: Any) -> bool:
     return least > 1 / math.e and largest < math.e
 
 
-@compiled(SUMS)
+@part(SUMS)
 def newton_step(
     kernel: Any,
     a: Any,
@@ -122,7 +122,7 @@ def newton_step(
     return error, used, sweeps
 
 
-@compiled(SUMS)
+@part(SUMS)
 def _solve(
     kernel: Any, a: Any, b: Any, u: Any, v: Any, ratio: Any, error: float, goal: float, limit: int, found: Any
 ) -> int:
@@ -160,7 +160,7 @@ def _solve(
     return used
 
 
-@compiled(SUMS)
+@part(SUMS)
 def _product(kernel: Any, weight: Any, scale: Any, along: Any, product: Any) -> tuple[float, float]:
     """Multiply a direction with the system I − s Kᵀ w K s; return its curvature and the square of its length."""
     n, m = kernel.shape
@@ -177,7 +177,7 @@ def _product(kernel: Any, weight: Any, scale: Any, along: Any, product: Any) -> 
     return curvature, length
 
 
-@compiled(SUMS)
+@part(SUMS)
 def _search(
     kernel: Any, a: Any, b: Any, u: Any, v: Any, ratio: Any, error: float, direction: Any
 ) -> tuple[float, int]:
@@ -215,13 +215,13 @@ def _search(
     return error, sweeps
 
 
-@compiled(SUMS)
+@part(SUMS)
 def _move(v: Any, before: Any, t: float, direction: Any) -> None:
     for j in range(len(v)):
         v[j] = before[j] * math.exp(t * direction[j])
 
 
-@compiled(SUMS)
+@part(SUMS)
 def _gain(direction: Any, b: Any, ratio: Any) -> float:
     """Slope of the dual value along a direction, in units of ε."""
     total = 0.0
@@ -230,7 +230,7 @@ def _gain(direction: Any, b: Any, ratio: Any) -> float:
     return total
 
 
-@compiled(SUMS)
+@part(SUMS)
 def _value(a: Any, b: Any, u: Any, v: Any) -> float:
     """The dual value relative to the potentials of the kernel, in units of ε."""
     total = 0.0

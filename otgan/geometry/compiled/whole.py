@@ -16,7 +16,7 @@ from otgan.entropic.tuning import TUNING
 from otgan.geometry.accuracy import SINGLE
 from otgan.geometry.compiled.steps import absorb, extent, fill, newton_step, settled, sweep
 from otgan.geometry.compiled.visits import lowest_of
-from otgan.jit import SUMS, compiled
+from otgan.jit import SUMS, compiled, part
 
 __all__ = ["solve_balanced", "solve_symmetric"]
 
@@ -35,7 +35,7 @@ _NEXT_TO_NONE = 1e-9
 """Least share of the error that is taken to be lost or left in a step."""
 
 
-@compiled(SUMS)
+@part(SUMS)
 def _stage(
     kernel: Any,
     cost: Any,
@@ -89,14 +89,14 @@ def _stage(
     return passes, error
 
 
-@compiled(SUMS)
+@part(SUMS)
 def _plain_steps(before: float, error: float, goal: float) -> float:
     """Steps to come until the error is `goal`, if it shrinks as in the step before."""
     rate = min(1 - _NEXT_TO_NONE, max(_NEXT_TO_NONE, error / before))
     return math.log(goal / max(error, goal)) / math.log(rate)
 
 
-@compiled(SUMS)
+@part(SUMS)
 def _balanced(
     cost: Any,
     a: Any,
@@ -182,7 +182,7 @@ def solve_balanced(
         )
 
 
-@compiled(SUMS)
+@part(SUMS)
 def _symmetric(cost: Any, a: Any, epsilon: float, tol: float, budget: int, kernel: Any, f: Any) -> int:
     """Average every potential with its soft minimum until the error is a half of `tol`; return the passes."""
     n = len(a)

@@ -1,0 +1,98 @@
+"""Parts of compiled functions: made machine code only within the functions that call them.
+
+numba optimizes every function, makes machine code of it and keeps it on disk, and does so again with all that the function
+calls in whatever calls it, to any depth; of loops in many small functions, that is most of the time that compiling takes. A
+part is typed and lowered, and left at that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+import numba
+from numba.core import types
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
+from numba.core.registry import CPUDispatcher
+
+__all__ = ["Part", "PartApart"]
+
+
+class _Code(JITCodeLibrary):
+    """Code that is optimized by the libraries that it is linked into."""
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+
+class _CodeApart(_Code):
+    """Code that stays a function of its own there, however many call it."""
+
+    def finalize(self) -> None:
+        for function in self._final_module.functions:  # those of others are yet to be linked
+            if not function.is_declaration:
+                function.add_function_attribute("noinline")
+        super().finalize()
+
+
+class _Pipeline(Compiler):
+    """The steps of numba without those that end in something that can be called."""
+
+    code: type[_Code] = _Code
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        flags = self.state.flags
+        flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
+        self.state.library = self.code(self.state.targetctx.codegen(), "part")
+
+
+class _PipelineApart(_Pipeline):
+    code = _CodeApart
+
+
+class Part(CPUDispatcher):
+    """A function that others call once compiled, and are compiled together with.
+
+    Parameters
+    ----------
+    function : callable
+    options : dict
+        Those of ``numba.njit``.
+    """
+
+    pipeline: type[_Pipeline] = _Pipeline
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        super().__init__(function, targetoptions={"nopython": True, **options}, pipeline_class=self.pipeline)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call it from Python, within a function that has nothing else in it."""
+        return self._alone(*arguments)
+
+    def add_overload(self, cres: Any) -> None:
+        """Have it found by the functions that call it, which look for an address, by what stands for one."""
+        stand_in = object()
+        self.targetctx.insert_user_function(stand_in, cres.fndesc, [cres.library])
+        self.overloads[tuple(cres.signature.args)] = cres._replace(entry_point=stand_in)
+
+    def get_call_template(self, args: Sequence[Any], kws: dict[str, Any]) -> Any:
+        """Let constants be arguments like all others: not every one of them makes a function of its own."""
+        return super().get_call_template([types.unliteral(each) for each in args], kws)
+
+    @cached_property
+    def _alone(self) -> Any:
+        part = self
+        return numba.njit(lambda *arguments: part(*arguments))
+
+
+class PartApart(Part):
+    """A part that stays a function of its own: where it is long, and called in many places."""
+
+    pipeline = _PipelineApart
