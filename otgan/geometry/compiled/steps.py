@@ -57,9 +57,10 @@ def absorb(potential: Any, scaling: Any, epsilon: float) -> None:
 def sweep(kernel: Any, a: Any, b: Any, u: Any, v: Any, ratio: Any) -> float:
     """Make the row sums exact and measure the column sums: u, the ratios, and their L1 error."""
     n, m = kernel.shape
-    side, part, back = np.empty(m, kernel.dtype), np.empty(m, kernel.dtype), np.zeros(m)
+    side, part, back = np.empty(m, kernel.dtype), np.empty(m, kernel.dtype), np.empty(m)
     for j in range(m):
         side[j] = b[j] * v[j]
+        back[j] = 0.0
     there_and_back(kernel, n, m, side, a, OVER, u, part, back, 0, n)
     for i in range(n):
         u[i] = 1 / u[i]
@@ -129,14 +130,18 @@ def _solve(
     """Solve the Newton system by conjugate gradients, in the variables of otgan.entropic.newton."""
     m = kernel.shape[1]
     root, scale = np.empty(m), np.empty(m)
-    x, residual, along, product = np.zeros(m), np.empty(m), np.empty(m), np.empty(m)
-    weight = a * u * u
+    x, residual, along, product = np.empty(m), np.empty(m), np.empty(m), np.empty(m)
+    weight = np.empty(len(a))
+    for i in range(len(a)):
+        weight[i] = a[i] * u[i] * u[i]
+    left = 0.0
     for j in range(m):
+        x[j] = 0.0
         root[j] = 1 / math.sqrt(b[j] * ratio[j])
         scale[j] = b[j] * v[j] * root[j]
         residual[j] = (b[j] - b[j] * ratio[j]) * root[j]
-    along[:] = residual
-    left = np.sum(residual * residual)
+        along[j] = residual[j]
+        left += residual[j] * residual[j]
     forcing = min(0.7, max(min(math.sqrt(error), 0.1), 0.6 * goal / error))
     enough = left * forcing * forcing
     used = 0
@@ -145,7 +150,11 @@ def _solve(
         used += 1
         if not curvature > _FLAT * length:
             # Rounding hides how the direction bends: it is followed as far as it may be.
-            x += _TRUST / np.max(np.abs(root * along)) * along
+            farthest = 0.0
+            for j in range(m):
+                farthest = max(farthest, abs(root[j] * along[j]))
+            for j in range(m):
+                x[j] += _TRUST / farthest * along[j]
             break
         step, before, left = left / curvature, left, 0.0
         for j in range(m):
@@ -154,7 +163,9 @@ def _solve(
             left += residual[j] * residual[j]
         for j in range(m):
             along[j] = residual[j] + left / before * along[j]
-    mean = np.sum(root * x * b * ratio)
+    mean = 0.0
+    for j in range(m):
+        mean += root[j] * x[j] * b[j] * ratio[j]
     for j in range(m):
         found[j] = min(_TRUST, max(-_TRUST, root[j] * x[j] - mean))
     return used
@@ -184,7 +195,9 @@ def _search(
     """Move along a direction, shorter until the dual value rises and longer while the error falls; error and sweeps."""
     slope = _gain(direction, b, ratio)
     value, first = _value(a, b, u, v), error
-    before, plain = v.copy(), v / ratio
+    before, plain = np.empty(len(v)), np.empty(len(v))
+    for j in range(len(v)):
+        before[j], plain[j] = v[j], v[j] / ratio[j]
     noise = max(_NOISE * error, 1e-15 * (1 + error + abs(value)))
     t, sweeps, accepted, rise = 1.0, 0, False, 0.0
     while sweeps < _HALVINGS:
@@ -198,21 +211,34 @@ def _search(
         t *= 0.25
     # Where the dual value cannot tell, the error does; where nothing helps, a plain step always does.
     if not accepted or (rise < 1e-4 * t * slope and not error <= first):
-        v[:] = plain
+        _copy(plain, v)
         return sweep(kernel, a, b, u, v, ratio), sweeps + 1
-    farthest = np.max(np.abs(direction))
+    farthest = 0.0
+    for j in range(len(v)):
+        farthest = max(farthest, abs(direction[j]))
+    nearer_u, nearer_v, nearer_ratio = np.empty(len(u)), np.empty(len(v)), np.empty(len(v))
     for _ in range(_DOUBLINGS):
         if t < 1 or t * farthest >= _TRUST or _gain(direction, b, ratio) <= 0.25 * slope:
             break
-        nearer_u, nearer_v, nearer_ratio = u.copy(), v.copy(), ratio.copy()
+        _copy(u, nearer_u)
+        _copy(v, nearer_v)
+        _copy(ratio, nearer_ratio)
         _move(v, before, 2 * t, direction)
         further = sweep(kernel, a, b, u, v, ratio)
         sweeps += 1
         if not further < 0.8 * error:
-            u[:], v[:], ratio[:] = nearer_u, nearer_v, nearer_ratio
+            _copy(nearer_u, u)
+            _copy(nearer_v, v)
+            _copy(nearer_ratio, ratio)
             break
         t, error = 2 * t, further
     return error, sweeps
+
+
+@part(SUMS)
+def _copy(these: Any, found: Any) -> None:
+    for k in range(len(found)):
+        found[k] = these[k]
 
 
 @part(SUMS)

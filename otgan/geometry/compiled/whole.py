@@ -49,7 +49,11 @@ def _stage(
     budget: int,
 ) -> tuple[int, float]:
     """Step at one ε until the marginal error is `goal`; return the passes and the error, infinite where it got lost."""
-    u, v, ratio = np.ones(len(a)), np.ones(len(b)), np.ones(len(b))
+    u, v, ratio = np.empty(len(a)), np.empty(len(b)), np.empty(len(b))
+    for i in range(len(a)):
+        u[i] = 1.0
+    for j in range(len(b)):
+        v[j] = ratio[j] = 1.0
     fill(cost, f, g, epsilon, kernel)
     error = sweep(kernel, a, b, u, v, ratio)
     passes, plain, slow = 2, _PLAIN, 0
@@ -111,7 +115,8 @@ def _balanced(
 ) -> int:
     """Solve one problem of n × m points, all of which have weight, with room for a kernel; return the passes."""
     n, m = kernel.shape
-    g[:] = 0.0
+    for j in range(m):
+        g[j] = 0.0
     for i in range(n):
         f[i] = lowest_of(cost[i], g, m)
     # One stage of annealing saves fewer passes than its kernel costs.
@@ -186,8 +191,9 @@ def solve_balanced(
 def _symmetric(cost: Any, a: Any, epsilon: float, tol: float, budget: int, kernel: Any, f: Any) -> int:
     """Average every potential with its soft minimum until the error is a half of `tol`; return the passes."""
     n = len(a)
-    u, side, sums = np.ones(n), np.empty(n, kernel.dtype), np.empty(n)
-    f[:] = 0.0
+    u, side, sums = np.empty(n), np.empty(n, kernel.dtype), np.empty(n)
+    for i in range(n):
+        f[i], u[i] = 0.0, 1.0
     fill(cost, f, f, epsilon, kernel)
     zero = kernel.dtype.type(0)
     passes = 1
