@@ -7,12 +7,11 @@ part is typed and lowered, and left at that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 import numba
-from numba.core import types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.registry import CPUDispatcher
@@ -81,10 +80,6 @@ class Part(CPUDispatcher):
         stand_in = object()
         self.targetctx.insert_user_function(stand_in, cres.fndesc, [cres.library])
         self.overloads[tuple(cres.signature.args)] = cres._replace(entry_point=stand_in)
-
-    def get_call_template(self, args: Sequence[Any], kws: dict[str, Any]) -> Any:
-        """Let constants be arguments like all others: not every one of them makes a function of its own."""
-        return super().get_call_template([types.unliteral(each) for each in args], kws)
 
     @cached_property
     def _alone(self) -> Any:
