@@ -24,7 +24,7 @@ import numba
 from numba.core import config as settings
 
 from otgan.folders import cache_dir
-from otgan.parts import Part, PartApart
+from otgan.parts import Part
 
 __all__ = ["EXACT", "SUMS", "compiled", "part"]
 
@@ -69,13 +69,13 @@ def compiled(fastmath: set[str]) -> Callable[[F], F]:
     return compile_
 
 
-def part(fastmath: set[str], *, apart: bool = False) -> Callable[[F], F]:
+def part(fastmath: set[str]) -> Callable[[F], F]:
     """Compile a function that compiled ones call, within those."""
 
     def compile_(function: F) -> F:
         if config.DISABLE_JIT:
             return function
-        made: Any = (PartApart if apart else Part)(function, _options(fastmath))
+        made: Any = Part(function, _options(fastmath))
         return made
 
     return compile_

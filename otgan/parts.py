@@ -16,7 +16,7 @@ from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.registry import CPUDispatcher
 
-__all__ = ["Part", "PartApart"]
+__all__ = ["Part"]
 
 
 class _Code(JITCodeLibrary):
@@ -30,30 +30,14 @@ class _Code(JITCodeLibrary):
         self._finalized = True
 
 
-class _CodeApart(_Code):
-    """Code that stays a function of its own there, however many call it."""
-
-    def finalize(self) -> None:
-        for function in self._final_module.functions:  # those of others are yet to be linked
-            if not function.is_declaration:
-                function.add_function_attribute("noinline")
-        super().finalize()
-
-
 class _Pipeline(Compiler):
     """The steps of numba without those that end in something that can be called."""
-
-    code: type[_Code] = _Code
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         flags = self.state.flags
         flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
-        self.state.library = self.code(self.state.targetctx.codegen(), "part")
-
-
-class _PipelineApart(_Pipeline):
-    code = _CodeApart
+        self.state.library = _Code(self.state.targetctx.codegen(), "part")
 
 
 class Part(CPUDispatcher):
@@ -66,10 +50,8 @@ class Part(CPUDispatcher):
         Those of ``numba.njit``.
     """
 
-    pipeline: type[_Pipeline] = _Pipeline
-
     def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
-        super().__init__(function, targetoptions={"nopython": True, **options}, pipeline_class=self.pipeline)
+        super().__init__(function, targetoptions={"nopython": True, **options}, pipeline_class=_Pipeline)
 
     def __call__(self, *arguments: Any) -> Any:
         """Call it from Python, within a function that has nothing else in it."""
@@ -85,9 +67,3 @@ class Part(CPUDispatcher):
     def _alone(self) -> Any:
         part = self
         return numba.njit(lambda *arguments: part(*arguments))
-
-
-class PartApart(Part):
-    """A part that stays a function of its own: where it is long, and called in many places."""
-
-    pipeline = _PipelineApart

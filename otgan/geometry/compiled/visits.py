@@ -81,7 +81,9 @@ def marginal_sums(
     piece, start, stop : int
     """
     n, m = row.shape[1], column.shape[1]
-    part, room = np.zeros(m), np.empty(m)
+    part, room = np.empty(m), np.empty(m)
+    for j in range(m):
+        part[j] = 0.0
     for index in range(start, stop):
         k = index // n
         i = index - k * n
