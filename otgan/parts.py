@@ -23,9 +23,10 @@ class _Code(JITCodeLibrary):
     """Code that is optimized by the libraries that it is linked into."""
 
     def _optimize_final_module(self) -> None:
-        pass
+        """Leave it as it is, but for the passes over each function alone, which make it smaller to link."""
 
     def _finalize_final_module(self) -> None:
+        """Take it for finished, without machine code."""
         self._finalize_dynamic_globals()
         self._finalized = True
 
@@ -45,20 +46,33 @@ class Part(CPUDispatcher):
 
     Parameters
     ----------
-    function : callable
-    options : dict
-        Those of ``numba.njit``.
+    py_func : callable
+    locals : dict, optional
+    targetoptions : dict, optional
+        As numba has them; the options are those of ``numba.njit``.
     """
 
-    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
-        super().__init__(function, targetoptions={"nopython": True, **options}, pipeline_class=_Pipeline)
+    def __init__(
+        self,
+        py_func: Callable[..., Any],
+        locals: dict[str, Any] | None = None,
+        targetoptions: dict[str, Any] | None = None,
+    ) -> None:
+        options = {"nopython": True, **(targetoptions or {})}
+        super().__init__(py_func, locals, options, pipeline_class=_Pipeline)
 
     def __call__(self, *arguments: Any) -> Any:
-        """Call it from Python, within a function that has nothing else in it."""
+        """Call it from Python, by way of a compiled function that does nothing else."""
         return self._alone(*arguments)
 
     def add_overload(self, cres: Any) -> None:
-        """Have it found by the functions that call it, which look for an address, by what stands for one."""
+        """Have callers find the code, which they look up by the address of what Python would call.
+
+        Parameters
+        ----------
+        cres : numba.core.compiler.CompileResult
+            Of types of arguments for which there was none.
+        """
         stand_in = object()
         self.targetctx.insert_user_function(stand_in, cres.fndesc, [cres.library])
         self.overloads[tuple(cres.signature.args)] = cres._replace(entry_point=stand_in)
@@ -66,4 +80,8 @@ class Part(CPUDispatcher):
     @cached_property
     def _alone(self) -> Any:
         part = self
-        return numba.njit(lambda *arguments: part(*arguments))
+
+        def alone(*arguments: Any) -> Any:
+            return part(*arguments)
+
+        return numba.njit(alone)

@@ -16,7 +16,7 @@ from otgan.geometry.compiled.powers import exp2
 from otgan.geometry.compiled.products import OVER, TIMES, there_and_back
 from otgan.jit import SUMS, part
 
-__all__ = ["absorb", "extent", "fill", "newton_step", "settled", "sweep"]
+__all__ = ["absorb", "extent", "fill", "newton_step", "put", "settled", "sweep"]
 
 _TRUST = TUNING.trust
 
@@ -43,6 +43,13 @@ def fill(cost: Any, f: Any, g: Any, epsilon: float, kernel: Any) -> None:
         row, costs, base = kernel[i], cost[i], f[i] * inverse
         for j in range(m):
             row[j] = exp2(base + column[j] - costs[j] * inverse, like)
+
+
+@part(SUMS)
+def put(found: Any, value: float) -> None:
+    """Write a number everywhere."""
+    for k in range(len(found)):
+        found[k] = value
 
 
 @part(SUMS)
@@ -150,11 +157,7 @@ def _solve(
         used += 1
         if not curvature > _FLAT * length:
             # Rounding hides how the direction bends: it is followed as far as it may be.
-            farthest = 0.0
-            for j in range(m):
-                farthest = max(farthest, abs(root[j] * along[j]))
-            for j in range(m):
-                x[j] += _TRUST / farthest * along[j]
+            _follow(along, root, x)
             break
         step, before, left = left / curvature, left, 0.0
         for j in range(m):
@@ -169,6 +172,16 @@ def _solve(
     for j in range(m):
         found[j] = min(_TRUST, max(-_TRUST, root[j] * x[j] - mean))
     return used
+
+
+@part(SUMS)
+def _follow(along: Any, root: Any, x: Any) -> None:
+    """Go along a direction until a potential has moved as far as it may."""
+    farthest = 0.0
+    for j in range(len(x)):
+        farthest = max(farthest, abs(root[j] * along[j]))
+    for j in range(len(x)):
+        x[j] += _TRUST / farthest * along[j]
 
 
 @part(SUMS)

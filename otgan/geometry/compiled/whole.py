@@ -14,7 +14,7 @@ import numpy as np
 
 from otgan.entropic.tuning import TUNING
 from otgan.geometry.accuracy import SINGLE
-from otgan.geometry.compiled.steps import absorb, extent, fill, newton_step, settled, sweep
+from otgan.geometry.compiled.steps import absorb, extent, fill, newton_step, put, settled, sweep
 from otgan.geometry.compiled.visits import lowest_of
 from otgan.jit import SUMS, compiled, part
 
@@ -50,10 +50,9 @@ def _stage(
 ) -> tuple[int, float]:
     """Step at one ε until the marginal error is `goal`; return the passes and the error, infinite where it got lost."""
     u, v, ratio = np.empty(len(a)), np.empty(len(b)), np.empty(len(b))
-    for i in range(len(a)):
-        u[i] = 1.0
-    for j in range(len(b)):
-        v[j] = ratio[j] = 1.0
+    put(u, 1.0)
+    put(v, 1.0)
+    put(ratio, 1.0)
     fill(cost, f, g, epsilon, kernel)
     error = sweep(kernel, a, b, u, v, ratio)
     passes, plain, slow = 2, _PLAIN, 0
@@ -115,8 +114,7 @@ def _balanced(
 ) -> int:
     """Solve one problem of n × m points, all of which have weight, with room for a kernel; return the passes."""
     n, m = kernel.shape
-    for j in range(m):
-        g[j] = 0.0
+    put(g, 0.0)
     for i in range(n):
         f[i] = lowest_of(cost[i], g, m)
     # One stage of annealing saves fewer passes than its kernel costs.
@@ -192,8 +190,8 @@ def _symmetric(cost: Any, a: Any, epsilon: float, tol: float, budget: int, kerne
     """Average every potential with its soft minimum until the error is a half of `tol`; return the passes."""
     n = len(a)
     u, side, sums = np.empty(n), np.empty(n, kernel.dtype), np.empty(n)
-    for i in range(n):
-        f[i], u[i] = 0.0, 1.0
+    put(u, 1.0)
+    put(f, 0.0)
     fill(cost, f, f, epsilon, kernel)
     zero = kernel.dtype.type(0)
     passes = 1
