@@ -62,9 +62,8 @@ def compiled(fastmath: set[str]) -> Callable[[F], F]:
         config.CACHE_DIR = str(folder or before)
         try:
             # Nothing calls it as C would.
-            made: Any = numba.njit(**_options(fastmath), no_cfunc_wrapper=True, cache=folder is not None)(
-                function
-            )
+            options: Any = {**_options(fastmath), "no_cfunc_wrapper": True, "cache": folder is not None}
+            made: Any = numba.njit(**options)(function)
         finally:
             config.CACHE_DIR = before
         return made
