@@ -59,7 +59,7 @@ class Part(CPUDispatcher):
         targetoptions: dict[str, Any] | None = None,
     ) -> None:
         options = {"nopython": True, **(targetoptions or {})}
-        super().__init__(py_func, locals, options, pipeline_class=_Pipeline)
+        super().__init__(py_func, locals or {}, options, pipeline_class=_Pipeline)
 
     def __call__(self, *arguments: Any) -> Any:
         """Call it from Python, by way of a compiled function that does nothing else."""
