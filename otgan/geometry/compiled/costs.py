@@ -70,7 +70,10 @@ def _norms(point: Any, others: Any, low: int, order: int, root: bool, found: Any
     if order == _SQUARES:
         # Four coordinates at once: what is summed up is read and written a quarter as often.
         while c + _AT_ONCE <= d:
-            _add_four_squares(point[c : c + _AT_ONCE], others[c : c + _AT_ONCE, low:high], found)
+            # One by one, lines are known to be contiguous.
+            line0, line1 = others[c, low:high], others[c + 1, low:high]
+            line2, line3 = others[c + 2, low:high], others[c + 3, low:high]
+            _add_four_squares(point[c : c + _AT_ONCE], line0, line1, line2, line3, found)
             c += _AT_ONCE
     while c < d:
         if order == _SQUARES:
@@ -86,9 +89,8 @@ def _norms(point: Any, others: Any, low: int, order: int, root: bool, found: Any
 
 
 @part(EXACT)
-def _add_four_squares(at: Any, lines: Any, found: Any) -> None:
+def _add_four_squares(at: Any, line0: Any, line1: Any, line2: Any, line3: Any, found: Any) -> None:
     at0, at1, at2, at3 = at[0], at[1], at[2], at[3]
-    line0, line1, line2, line3 = lines[0], lines[1], lines[2], lines[3]
     for j in range(len(found)):
         apart0, apart1, apart2, apart3 = at0 - line0[j], at1 - line1[j], at2 - line2[j], at3 - line3[j]
         found[j] += (apart0 * apart0 + apart1 * apart1) + (apart2 * apart2 + apart3 * apart3)
