@@ -13,7 +13,7 @@ from otgan import jit
 
 def compiled_in(folder, source, call, **environment):
     """Run a module with compiled functions in a fresh process; return what it prints."""
-    (folder / "loops.py").write_text("from otgan.jit import SUMS, compiled\n" + textwrap.dedent(source))
+    (folder / "loops.py").write_text("from otgan.jit import SUMS, compiled, part\n" + textwrap.dedent(source))
     code = f"import sys; sys.path.insert(0, {str(folder)!r}); import loops; {call}"
     found = subprocess.run(
         [sys.executable, "-c", code],
@@ -46,6 +46,37 @@ def test_functions_are_kept_and_compiled_anew_where_what_they_call_changes(tmp_p
     assert compiled_in(tmp_path, source, COUNT, **kept) == "4.0 1"
     # numba alone would not see it: the function that is called has not changed.
     assert compiled_in(tmp_path, SOURCE.format(constant=2), COUNT, **kept) == "6.0 0"
+
+
+PARTS = """
+@part(SUMS)
+def inner(x, how):
+    return x + {constant} if how == 1 else x - 1
+
+@part(SUMS)
+def between(x):
+    return 3 * inner(x, 1)
+
+@compiled(SUMS)
+def outer(x):
+    return 2 * between(x) + inner(x, 0)
+"""
+
+
+def test_parts_are_kept_within_what_calls_them_alone(tmp_path):
+    kept = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    source = PARTS.format(constant=1)
+    assert compiled_in(tmp_path, source, COUNT, **kept) == "12.0 0"
+    assert compiled_in(tmp_path, source, COUNT, **kept) == "12.0 1"
+    assert {file.name.partition("-")[0] for file in tmp_path.rglob("*.nb?")} == {"loops.outer"}
+    assert compiled_in(tmp_path, PARTS.format(constant=2), COUNT, **kept) == "18.0 0"
+
+
+def test_parts_can_be_called_from_python(tmp_path):
+    source = PARTS.format(constant=1)
+    call = "print(loops.inner(1.0, 1), loops.between(1), loops.outer(1.0), loops.inner(1.0, 0))"
+    for environment in ({}, {"NUMBA_DISABLE_JIT": "1"}):
+        assert compiled_in(tmp_path, source, call, **environment) == "2.0 6 12.0 0.0"
 
 
 def test_numbers_that_loops_take_from_other_modules_are_part_of_the_name(tmp_path, monkeypatch):

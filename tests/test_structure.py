@@ -262,6 +262,7 @@ TESTED_IN = {
     "entropic/posed": "costs/test_named.py",
     "folders": "data/test_catalog.py",
     "gradients": "costs/test_named.py",
+    "parts": "test_jit.py",
     "problem": "costs/test_named.py",
     "report/report": "report/test_comparison.py",
     "restored": "test_normal_form.py",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from otgan.jit import EXACT, compiled
+from otgan.jit import EXACT, compiled, part
 
 __all__ = ["fill_norms", "part_of_row", "row_of"]
 
@@ -20,7 +20,7 @@ _AT_ONCE = 4
 """Coordinates that are looked at together."""
 
 
-@compiled(EXACT)
+@part(EXACT)
 def row_of(source: Any, k: int, i: int, room: Any) -> Any:
     """Return the costs of a point x, from the matrix or formed in memory of shape (m,)."""
     cost = source[0]
@@ -30,7 +30,7 @@ def row_of(source: Any, k: int, i: int, room: Any) -> Any:
     return room
 
 
-@compiled(EXACT)
+@part(EXACT)
 def part_of_row(source: Any, k: int, i: int, low: int, found: Any) -> None:
     """Form costs of a point x and of some points y, from number `low` on."""
     _, x, y, order, root = source
@@ -60,7 +60,7 @@ def fill_norms(
         _norms(x[k, low + i], y[k], 0, order, root, out[k, i])
 
 
-@compiled(EXACT)
+@part(EXACT)
 def _norms(point: Any, others: Any, low: int, order: int, root: bool, found: Any) -> None:
     d, m = len(point), len(found)
     high = low + m
@@ -70,7 +70,10 @@ def _norms(point: Any, others: Any, low: int, order: int, root: bool, found: Any
     if order == _SQUARES:
         # Four coordinates at once: what is summed up is read and written a quarter as often.
         while c + _AT_ONCE <= d:
-            _add_four_squares(point[c : c + _AT_ONCE], others[c : c + _AT_ONCE, low:high], found)
+            # One by one, lines are known to be contiguous.
+            line0, line1 = others[c, low:high], others[c + 1, low:high]
+            line2, line3 = others[c + 2, low:high], others[c + 3, low:high]
+            _add_four_squares(point[c : c + _AT_ONCE], line0, line1, line2, line3, found)
             c += _AT_ONCE
     while c < d:
         if order == _SQUARES:
@@ -85,28 +88,27 @@ def _norms(point: Any, others: Any, low: int, order: int, root: bool, found: Any
             found[j] = math.sqrt(found[j])
 
 
-@compiled(EXACT)
-def _add_four_squares(at: Any, lines: Any, found: Any) -> None:
+@part(EXACT)
+def _add_four_squares(at: Any, line0: Any, line1: Any, line2: Any, line3: Any, found: Any) -> None:
     at0, at1, at2, at3 = at[0], at[1], at[2], at[3]
-    line0, line1, line2, line3 = lines[0], lines[1], lines[2], lines[3]
     for j in range(len(found)):
         apart0, apart1, apart2, apart3 = at0 - line0[j], at1 - line1[j], at2 - line2[j], at3 - line3[j]
         found[j] += (apart0 * apart0 + apart1 * apart1) + (apart2 * apart2 + apart3 * apart3)
 
 
-@compiled(EXACT)
+@part(EXACT)
 def _add_squares(at: float, line: Any, found: Any) -> None:
     for j in range(len(found)):
         found[j] += (at - line[j]) * (at - line[j])
 
 
-@compiled(EXACT)
+@part(EXACT)
 def _add(at: float, line: Any, found: Any) -> None:
     for j in range(len(found)):
         found[j] += abs(at - line[j])
 
 
-@compiled(EXACT)
+@part(EXACT)
 def _raise(at: float, line: Any, found: Any) -> None:
     for j in range(len(found)):
         found[j] = max(found[j], abs(at - line[j]))

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
 
-from otgan.jit import EXACT, SUMS, compiled
+from otgan.jit import EXACT, SUMS, part
 
 __all__ = ["exp2", "fill_powers"]
 
@@ -80,7 +80,7 @@ _C0, _C1, _C2, _C3, _C4, _C5, _C6 = map(
 """Relative error 3e-18, a fiftieth of the rounding of float64; the first coefficient is 1."""
 
 
-@compiled(EXACT)
+@part(EXACT)
 def _all_single(t: Any) -> Any:
     bounded = min(max(t, np.float32(_LEAST_SINGLE)), np.float32(_MOST_SINGLE))
     shifted = bounded + _SHIFT_SINGLE
@@ -91,7 +91,7 @@ def _all_single(t: Any) -> Any:
     return np.float32(np.inf) if t > _MOST_SINGLE else power
 
 
-@compiled(EXACT)
+@part(EXACT)
 def _single(t: float) -> Any:
     bounded = min(max(t, _LEAST_SINGLE), _MOST_SINGLE)
     shifted = bounded + _SHIFT
@@ -102,7 +102,7 @@ def _single(t: float) -> Any:
     return np.float32(np.inf) if t > _MOST_SINGLE else power
 
 
-@compiled(EXACT)
+@part(EXACT)
 def _double(t: float) -> float:
     bounded = min(max(t, _LEAST_DOUBLE), _MOST_DOUBLE)
     shifted = bounded + _SHIFT
@@ -146,7 +146,7 @@ def _exp2_of(t: Any, like: Any) -> Any:
     return single if like == types.float32 else double
 
 
-@compiled(SUMS)
+@part(SUMS)
 def fill_powers(costs: Any, base: float, columns: Any, factor: float, found: Any) -> None:
     """Write 2^(base + columns − costs · factor) into a row; exponents have the type of the numbers, powers that of the row."""
     like = found.dtype.type(0)

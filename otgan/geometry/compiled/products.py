@@ -13,7 +13,7 @@ import numpy as np
 from otgan.geometry.compiled.costs import part_of_row
 from otgan.geometry.compiled.powers import fill_powers
 from otgan.geometry.compiled.visits import FLUSH, hand_over
-from otgan.jit import SUMS, compiled
+from otgan.jit import SUMS, compiled, part
 
 __all__ = ["INSTEAD", "ONLY", "OVER", "TIMES", "products_of", "streamed_products", "there_and_back"]
 
@@ -27,7 +27,7 @@ _AT_ONCE = 4
 """Rows of a kernel that are multiplied at once, so that vectors are read a quarter as often."""
 
 
-@compiled(SUMS)
+@part(SUMS)
 def there_and_back(
     kernel: Any,
     n: int,
@@ -101,7 +101,7 @@ def there_and_back(
     hand_over(part, back)
 
 
-@compiled(SUMS)
+@part(SUMS)
 def _turned(weight: float, total: float, how: int) -> float:
     if how == TIMES:
         return weight * total

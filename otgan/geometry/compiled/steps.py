@@ -14,9 +14,9 @@ import numpy as np
 from otgan.entropic.tuning import TUNING
 from otgan.geometry.compiled.powers import exp2
 from otgan.geometry.compiled.products import OVER, TIMES, there_and_back
-from otgan.jit import SUMS, compiled
+from otgan.jit import SUMS, part
 
-__all__ = ["absorb", "extent", "fill", "newton_step", "settled", "sweep"]
+__all__ = ["absorb", "extent", "fill", "newton_step", "put", "settled", "sweep"]
 
 _TRUST = TUNING.trust
 
@@ -30,7 +30,7 @@ _NOISE = 1e-6
 """What rounding leaves of a rise of the dual value, relative to the error."""
 
 
-@compiled(SUMS)
+@part(SUMS)
 def fill(cost: Any, f: Any, g: Any, epsilon: float, kernel: Any) -> None:
     """Write exp((f + g − C)/ε) into a kernel."""
     n, m = kernel.shape
@@ -45,7 +45,14 @@ def fill(cost: Any, f: Any, g: Any, epsilon: float, kernel: Any) -> None:
             row[j] = exp2(base + column[j] - costs[j] * inverse, like)
 
 
-@compiled(SUMS)
+@part(SUMS)
+def put(found: Any, value: float) -> None:
+    """Write a number everywhere."""
+    for k in range(len(found)):
+        found[k] = value
+
+
+@part(SUMS)
 def absorb(potential: Any, scaling: Any, epsilon: float) -> None:
     """Move a scaling into its potential."""
     for k in range(len(potential)):
@@ -53,13 +60,14 @@ def absorb(potential: Any, scaling: Any, epsilon: float) -> None:
         scaling[k] = 1.0
 
 
-@compiled(SUMS)
+@part(SUMS)
 def sweep(kernel: Any, a: Any, b: Any, u: Any, v: Any, ratio: Any) -> float:
     """Make the row sums exact and measure the column sums: u, the ratios, and their L1 error."""
     n, m = kernel.shape
-    side, part, back = np.empty(m, kernel.dtype), np.empty(m, kernel.dtype), np.zeros(m)
+    side, part, back = np.empty(m, kernel.dtype), np.empty(m, kernel.dtype), np.empty(m)
     for j in range(m):
         side[j] = b[j] * v[j]
+        back[j] = 0.0
     there_and_back(kernel, n, m, side, a, OVER, u, part, back, 0, n)
     for i in range(n):
         u[i] = 1 / u[i]
@@ -70,7 +78,7 @@ def sweep(kernel: Any, a: Any, b: Any, u: Any, v: Any, ratio: Any) -> float:
     return error
 
 
-@compiled(SUMS)
+@part(SUMS)
 def extent(u: Any, v: Any, ratio: Any) -> float:
     """Largest |log| of the scalings; infinity where one is not positive and finite."""
     least, largest = np.inf, 0.0
@@ -82,7 +90,7 @@ def extent(u: Any, v: Any, ratio: Any) -> float:
     return max(abs(math.log(least)), abs(math.log(largest)))
 
 
-@compiled(SUMS)
+@part(SUMS)
 def settled(ratio: Any) -> bool:
     """Whether every point receives its mass to within a factor of e."""
     least, largest = np.inf, 0.0
@@ -91,7 +99,7 @@ def settled(ratio: Any) -> bool:
     return least > 1 / math.e and largest < math.e
 
 
-@compiled(SUMS)
+@part(SUMS)
 def newton_step(
     kernel: Any,
     a: Any,
@@ -122,21 +130,25 @@ def newton_step(
     return error, used, sweeps
 
 
-@compiled(SUMS)
+@part(SUMS)
 def _solve(
     kernel: Any, a: Any, b: Any, u: Any, v: Any, ratio: Any, error: float, goal: float, limit: int, found: Any
 ) -> int:
     """Solve the Newton system by conjugate gradients, in the variables of otgan.entropic.newton."""
     m = kernel.shape[1]
     root, scale = np.empty(m), np.empty(m)
-    x, residual, along, product = np.zeros(m), np.empty(m), np.empty(m), np.empty(m)
-    weight = a * u * u
+    x, residual, along, product = np.empty(m), np.empty(m), np.empty(m), np.empty(m)
+    weight = np.empty(len(a))
+    for i in range(len(a)):
+        weight[i] = a[i] * u[i] * u[i]
+    left = 0.0
     for j in range(m):
+        x[j] = 0.0
         root[j] = 1 / math.sqrt(b[j] * ratio[j])
         scale[j] = b[j] * v[j] * root[j]
         residual[j] = (b[j] - b[j] * ratio[j]) * root[j]
-    along[:] = residual
-    left = np.sum(residual * residual)
+        along[j] = residual[j]
+        left += residual[j] * residual[j]
     forcing = min(0.7, max(min(math.sqrt(error), 0.1), 0.6 * goal / error))
     enough = left * forcing * forcing
     used = 0
@@ -145,7 +157,7 @@ def _solve(
         used += 1
         if not curvature > _FLAT * length:
             # Rounding hides how the direction bends: it is followed as far as it may be.
-            x += _TRUST / np.max(np.abs(root * along)) * along
+            _follow(along, root, x)
             break
         step, before, left = left / curvature, left, 0.0
         for j in range(m):
@@ -154,13 +166,25 @@ def _solve(
             left += residual[j] * residual[j]
         for j in range(m):
             along[j] = residual[j] + left / before * along[j]
-    mean = np.sum(root * x * b * ratio)
+    mean = 0.0
+    for j in range(m):
+        mean += root[j] * x[j] * b[j] * ratio[j]
     for j in range(m):
         found[j] = min(_TRUST, max(-_TRUST, root[j] * x[j] - mean))
     return used
 
 
-@compiled(SUMS)
+@part(SUMS)
+def _follow(along: Any, root: Any, x: Any) -> None:
+    """Go along a direction until a potential has moved as far as it may."""
+    farthest = 0.0
+    for j in range(len(x)):
+        farthest = max(farthest, abs(root[j] * along[j]))
+    for j in range(len(x)):
+        x[j] += _TRUST / farthest * along[j]
+
+
+@part(SUMS)
 def _product(kernel: Any, weight: Any, scale: Any, along: Any, product: Any) -> tuple[float, float]:
     """Multiply a direction with the system I − s Kᵀ w K s; return its curvature and the square of its length."""
     n, m = kernel.shape
@@ -177,14 +201,16 @@ def _product(kernel: Any, weight: Any, scale: Any, along: Any, product: Any) -> 
     return curvature, length
 
 
-@compiled(SUMS)
+@part(SUMS)
 def _search(
     kernel: Any, a: Any, b: Any, u: Any, v: Any, ratio: Any, error: float, direction: Any
 ) -> tuple[float, int]:
     """Move along a direction, shorter until the dual value rises and longer while the error falls; error and sweeps."""
     slope = _gain(direction, b, ratio)
     value, first = _value(a, b, u, v), error
-    before, plain = v.copy(), v / ratio
+    before, plain = np.empty(len(v)), np.empty(len(v))
+    for j in range(len(v)):
+        before[j], plain[j] = v[j], v[j] / ratio[j]
     noise = max(_NOISE * error, 1e-15 * (1 + error + abs(value)))
     t, sweeps, accepted, rise = 1.0, 0, False, 0.0
     while sweeps < _HALVINGS:
@@ -198,30 +224,43 @@ def _search(
         t *= 0.25
     # Where the dual value cannot tell, the error does; where nothing helps, a plain step always does.
     if not accepted or (rise < 1e-4 * t * slope and not error <= first):
-        v[:] = plain
+        _copy(plain, v)
         return sweep(kernel, a, b, u, v, ratio), sweeps + 1
-    farthest = np.max(np.abs(direction))
+    farthest = 0.0
+    for j in range(len(v)):
+        farthest = max(farthest, abs(direction[j]))
+    nearer_u, nearer_v, nearer_ratio = np.empty(len(u)), np.empty(len(v)), np.empty(len(v))
     for _ in range(_DOUBLINGS):
         if t < 1 or t * farthest >= _TRUST or _gain(direction, b, ratio) <= 0.25 * slope:
             break
-        nearer_u, nearer_v, nearer_ratio = u.copy(), v.copy(), ratio.copy()
+        _copy(u, nearer_u)
+        _copy(v, nearer_v)
+        _copy(ratio, nearer_ratio)
         _move(v, before, 2 * t, direction)
         further = sweep(kernel, a, b, u, v, ratio)
         sweeps += 1
         if not further < 0.8 * error:
-            u[:], v[:], ratio[:] = nearer_u, nearer_v, nearer_ratio
+            _copy(nearer_u, u)
+            _copy(nearer_v, v)
+            _copy(nearer_ratio, ratio)
             break
         t, error = 2 * t, further
     return error, sweeps
 
 
-@compiled(SUMS)
+@part(SUMS)
+def _copy(these: Any, found: Any) -> None:
+    for k in range(len(found)):
+        found[k] = these[k]
+
+
+@part(SUMS)
 def _move(v: Any, before: Any, t: float, direction: Any) -> None:
     for j in range(len(v)):
         v[j] = before[j] * math.exp(t * direction[j])
 
 
-@compiled(SUMS)
+@part(SUMS)
 def _gain(direction: Any, b: Any, ratio: Any) -> float:
     """Slope of the dual value along a direction, in units of ε."""
     total = 0.0
@@ -230,7 +269,7 @@ def _gain(direction: Any, b: Any, ratio: Any) -> float:
     return total
 
 
-@compiled(SUMS)
+@part(SUMS)
 def _value(a: Any, b: Any, u: Any, v: Any) -> float:
     """The dual value relative to the potentials of the kernel, in units of ε."""
     total = 0.0

@@ -13,7 +13,7 @@ import numpy as np
 
 from otgan.geometry.compiled.costs import row_of
 from otgan.geometry.compiled.powers import exp2, fill_powers
-from otgan.jit import SUMS, compiled
+from otgan.jit import SUMS, compiled, part
 
 __all__ = [
     "FLUSH",
@@ -81,7 +81,9 @@ def marginal_sums(
     piece, start, stop : int
     """
     n, m = row.shape[1], column.shape[1]
-    part, room = np.zeros(m), np.empty(m)
+    part, room = np.empty(m), np.empty(m)
+    for j in range(m):
+        part[j] = 0.0
     for index in range(start, stop):
         k = index // n
         i = index - k * n
@@ -97,7 +99,7 @@ def marginal_sums(
             hand_over(part, sums)
 
 
-@compiled(SUMS | {"nnan"})
+@part(SUMS | {"nnan"})
 def lowest_of(costs: Any, potential: Any, m: int) -> float:
     """minⱼ cⱼ − hⱼ, of numbers that are numbers."""
     least = np.inf
@@ -155,7 +157,7 @@ def softmin_columns(
             sums[j] += exp2((lowest[j] - (costs[j] - at)) * inverse, 0.0)
 
 
-@compiled(SUMS)
+@part(SUMS)
 def hand_over(part: Any, total: Any) -> None:
     """Add sums to a total in float64, and begin again at 0."""
     for j in range(len(part)):

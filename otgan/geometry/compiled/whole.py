@@ -14,9 +14,9 @@ import numpy as np
 
 from otgan.entropic.tuning import TUNING
 from otgan.geometry.accuracy import SINGLE
-from otgan.geometry.compiled.steps import absorb, extent, fill, newton_step, settled, sweep
+from otgan.geometry.compiled.steps import absorb, extent, fill, newton_step, put, settled, sweep
 from otgan.geometry.compiled.visits import lowest_of
-from otgan.jit import SUMS, compiled
+from otgan.jit import SUMS, compiled, part
 
 __all__ = ["solve_balanced", "solve_symmetric"]
 
@@ -35,7 +35,7 @@ _NEXT_TO_NONE = 1e-9
 """Least share of the error that is taken to be lost or left in a step."""
 
 
-@compiled(SUMS)
+@part(SUMS)
 def _stage(
     kernel: Any,
     cost: Any,
@@ -49,7 +49,10 @@ def _stage(
     budget: int,
 ) -> tuple[int, float]:
     """Step at one ε until the marginal error is `goal`; return the passes and the error, infinite where it got lost."""
-    u, v, ratio = np.ones(len(a)), np.ones(len(b)), np.ones(len(b))
+    u, v, ratio = np.empty(len(a)), np.empty(len(b)), np.empty(len(b))
+    put(u, 1.0)
+    put(v, 1.0)
+    put(ratio, 1.0)
     fill(cost, f, g, epsilon, kernel)
     error = sweep(kernel, a, b, u, v, ratio)
     passes, plain, slow = 2, _PLAIN, 0
@@ -89,14 +92,14 @@ def _stage(
     return passes, error
 
 
-@compiled(SUMS)
+@part(SUMS)
 def _plain_steps(before: float, error: float, goal: float) -> float:
     """Steps to come until the error is `goal`, if it shrinks as in the step before."""
     rate = min(1 - _NEXT_TO_NONE, max(_NEXT_TO_NONE, error / before))
     return math.log(goal / max(error, goal)) / math.log(rate)
 
 
-@compiled(SUMS)
+@part(SUMS)
 def _balanced(
     cost: Any,
     a: Any,
@@ -111,7 +114,7 @@ def _balanced(
 ) -> int:
     """Solve one problem of n × m points, all of which have weight, with room for a kernel; return the passes."""
     n, m = kernel.shape
-    g[:] = 0.0
+    put(g, 0.0)
     for i in range(n):
         f[i] = lowest_of(cost[i], g, m)
     # One stage of annealing saves fewer passes than its kernel costs.
@@ -182,12 +185,13 @@ def solve_balanced(
         )
 
 
-@compiled(SUMS)
+@part(SUMS)
 def _symmetric(cost: Any, a: Any, epsilon: float, tol: float, budget: int, kernel: Any, f: Any) -> int:
     """Average every potential with its soft minimum until the error is a half of `tol`; return the passes."""
     n = len(a)
-    u, side, sums = np.ones(n), np.empty(n, kernel.dtype), np.empty(n)
-    f[:] = 0.0
+    u, side, sums = np.empty(n), np.empty(n, kernel.dtype), np.empty(n)
+    put(u, 1.0)
+    put(f, 0.0)
     fill(cost, f, f, epsilon, kernel)
     zero = kernel.dtype.type(0)
     passes = 1
