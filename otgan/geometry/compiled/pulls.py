@@ -8,7 +8,7 @@ import numpy as np
 
 from otgan.geometry.compiled.costs import row_of
 from otgan.geometry.compiled.powers import fill_powers
-from otgan.jit import SUMS, compiled
+from otgan.jit import SUMS, compiled, part
 
 __all__ = ["pulls_of"]
 
@@ -72,20 +72,20 @@ def pulls_of(
         index += count
 
 
-@compiled(SUMS)
+@part(SUMS)
 def _turn(force: Any, costs: Any, squared: bool) -> None:
     """Turn masses into what they pull with at a unit of distance."""
     for j in range(len(force)):
         force[j] = 2 * force[j] if squared else force[j] / costs[j] if costs[j] > 0 else 0.0
 
 
-@compiled(SUMS)
+@part(SUMS)
 def _clear(force: Any) -> None:
     for j in range(len(force)):
         force[j] = 0.0
 
 
-@compiled(SUMS)
+@part(SUMS)
 def _pull(at: Any, line: Any, force: Any, others: Any) -> None:
     """Put Σⱼ force (at − line) of each row in the place of `at`, and take each term from the others' sums."""
     at0, at1, at2, at3 = at[0], at[1], at[2], at[3]
