@@ -1,0 +1,295 @@
+"""The spanning tree of a transport problem: how it is planted, and how one arc enters it and another leaves.
+
+Nodes are the n sources, the m sinks and a root that stands for nothing. Every node but the root hangs from its parent
+by one arc. Arcs run from sources to sinks; that of a child of the root, which is artificial, runs from a source to the
+root or from the root to a sink. So a source's arc always runs up and a sink's down.
+
+The tree is kept as its preorder, with the last descendant and the number of descendants of every node (the extended
+threaded index; Barr, Glover & Klingman 1979): a pivot rearranges it along one path only.
+
+Every arc on which nothing flows runs up: the tree is strongly feasible (Cunningham 1976), and stays so, which is why
+the simplex cannot cycle, however degenerate the problem is. Flows are whole numbers, so that nothing is nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from otgan.jit import EXACT, compiled
+
+__all__ = ["Tree", "pivot", "plant", "settle"]
+
+
+class Tree(NamedTuple):
+    """A spanning tree of n sources, m sinks and the root, numbered in this order.
+
+    Attributes
+    ----------
+    parent : ndarray of int32, shape (n + m + 1,)
+        −1 for the root.
+    thread, back : ndarray of int32
+        The next and the previous node in preorder, which closes at the root.
+    last, size : ndarray of int32
+        The last of the node's descendants, itself included, in preorder, and their number.
+    flow : ndarray of int64
+        What flows on the arc to the parent.
+    price : ndarray of float64
+        The cost of that arc.
+    potential : ndarray of float64
+        fᵢ of sources, −gⱼ of sinks: a reduced cost is Cᵢⱼ − potentialᵢ + potentialⱼ.
+    """
+
+    parent: NDArray[np.int32]
+    thread: NDArray[np.int32]
+    back: NDArray[np.int32]
+    last: NDArray[np.int32]
+    size: NDArray[np.int32]
+    flow: NDArray[np.int64]
+    price: NDArray[np.float64]
+    potential: NDArray[np.float64]
+
+    @classmethod
+    def bare(cls, nodes: int) -> Tree:
+        """Room for a tree of so many nodes, the root included."""
+        links = (np.zeros(nodes, np.int32) for _ in range(5))
+        return cls(*links, np.zeros(nodes, np.int64), np.zeros(nodes), np.zeros(nodes))
+
+
+@compiled(EXACT)
+def plant(tree: Tree, n: int, tails: Any, heads: Any, flows: Any, costs: Any, left: Any, penalty: float) -> None:
+    """Grow a tree from a forest that carries some mass, and from what it leaves where it is.
+
+    Parameters
+    ----------
+    tree : Tree
+        Written, but for its potentials.
+    n : int
+        Number of sources.
+    tails, heads, flows, costs : array
+        The arcs of the forest, by their nodes, the masses on them, all of which are positive, and their costs.
+    left : array of int64, shape (n + m,)
+        Mass that every source still has and every sink still lacks: of one node in a tree of the forest at most.
+    penalty : float
+        Cost of the artificial arcs, which carry that mass.
+    """
+    root = len(tree.parent) - 1
+    first, order = _by_node(root, tails, heads)
+    for v in range(root + 1):
+        tree.parent[v], tree.size[v], tree.last[v] = -1, 1, v
+    stack = np.empty(root + 1, np.int64)
+    before = root
+    # Where nothing is left the arc to the root carries nothing, and must run up: from a source.
+    for turn in range(root + n):
+        top = turn if turn < root else turn - root
+        if tree.parent[top] >= 0 or (turn < root and left[top] == 0):
+            continue
+        tree.parent[top], tree.flow[top], tree.price[top] = root, left[top], penalty if left[top] > 0 else 0.0
+        stack[0], height = top, 1
+        while height:
+            height -= 1
+            v = stack[height]
+            tree.thread[before], tree.back[v] = v, before
+            before = v
+            for k in order[first[v] : first[v + 1]]:
+                w = heads[k] if tails[k] == v else tails[k]
+                if tree.parent[w] < 0:
+                    tree.parent[w], tree.flow[w], tree.price[w] = v, flows[k], costs[k]
+                    stack[height] = w
+                    height += 1
+    tree.thread[before], tree.back[root] = root, before
+    v = before
+    while v != root:
+        up = tree.parent[v]
+        if tree.size[up] == 1:
+            tree.last[up] = tree.last[v]
+        tree.size[up] += tree.size[v]
+        v = tree.back[v]
+
+
+@compiled(EXACT)
+def _by_node(nodes: int, tails: Any, heads: Any) -> tuple[Any, Any]:
+    """The arcs of every node: those of node v are order[first[v]], …, order[first[v + 1] − 1]."""
+    first, order = np.zeros(nodes + 1, np.int64), np.empty(2 * len(tails), np.int64)
+    for ends in (tails, heads):
+        for v in ends:
+            first[v + 1] += 1
+    for v in range(nodes):
+        first[v + 1] += first[v]
+    place = first.copy()
+    for ends in (tails, heads):
+        for k in range(len(ends)):
+            order[place[ends[k]]] = k
+            place[ends[k]] += 1
+    return first, order
+
+
+@compiled(EXACT)
+def settle(tree: Tree, n: int) -> float:
+    """Compute the potentials anew, as those at which the arcs of the tree have no reduced cost; return the largest."""
+    root = len(tree.parent) - 1
+    largest = 0.0
+    v = tree.thread[root]
+    while v != root:
+        up = tree.potential[tree.parent[v]]
+        value = up + tree.price[v] if v < n else up - tree.price[v]
+        tree.potential[v] = value
+        largest = max(largest, abs(value))
+        v = tree.thread[v]
+    return largest
+
+
+@compiled(EXACT)
+def _leaving(tree: Tree, n: int, i: int, j: int) -> tuple[int, bool]:
+    """The node whose arc leaves when one from i to j enters, and whether it is on the side of i.
+
+    It is the last one to block on the way from the apex of the cycle down to i, over the new arc to j, and up again.
+    Of two nodes the one with fewer descendants is below the apex. On the side of j all arcs that could block carry
+    something, so that the first beside i that carries nothing is the one.
+    """
+    most = np.iinfo(np.int64).max
+    least_i, out_i, least_j, out_j = most, -1, most, -1
+    while i != j:
+        if tree.size[i] < tree.size[j]:
+            if i < n and tree.flow[i] < least_i:
+                least_i, out_i = tree.flow[i], i
+                if least_i == 0:
+                    return out_i, True
+            i = tree.parent[i]
+        else:
+            if j >= n and tree.flow[j] <= least_j:
+                least_j, out_j = tree.flow[j], j
+            j = tree.parent[j]
+    return (out_j, False) if least_j <= least_i else (out_i, True)
+
+
+@compiled(EXACT)
+def _send(tree: Tree, i: int, j: int, mass: int) -> None:
+    """Send mass around the cycle that the arc from i to j closes: less on i's arc and on j's, more on the next."""
+    less, lesser = mass, mass
+    while i != j:
+        if tree.size[i] < tree.size[j]:
+            tree.flow[i] -= less
+            less = -less
+            i = tree.parent[i]
+        else:
+            tree.flow[j] -= lesser
+            lesser = -lesser
+            j = tree.parent[j]
+
+
+@compiled(EXACT)
+def _recount(tree: Tree, old: int, new: int, size: int) -> None:
+    """Count a branch among the descendants of `new` and no longer of `old`, up to where the two meet."""
+    while old != new:
+        if tree.size[old] < tree.size[new]:
+            tree.size[old] -= size
+            old = tree.parent[old]
+        else:
+            tree.size[new] += size
+            new = tree.parent[new]
+
+
+@compiled(EXACT)
+def _detach(tree: Tree, out: int) -> None:
+    """Take the branch at `out` out of the preorder."""
+    last = tree.last[out]
+    before, after = tree.back[out], tree.thread[last]
+    tree.thread[before], tree.back[after] = after, before
+    v = tree.parent[out]
+    while v >= 0 and tree.last[v] == last:
+        tree.last[v] = before
+        v = tree.parent[v]
+
+
+@compiled(EXACT)
+def _turn(tree: Tree, inner: int, outer: int, out: int, mass: int, cost: float) -> int:
+    """Make `inner` the root of the branch at `out` and hang it from `outer`; return the end of its preorder.
+
+    Along the path from `inner` to `out` every node becomes the child of the one before: what follows in preorder are
+    the descendants of each that are not those of the one before.
+    """
+    size, shed = tree.size[out], 0
+    v, up, parent = inner, tree.parent[inner], outer
+    before, last = tree.back[v], tree.last[v]
+    after, tail = tree.thread[last], last
+    while True:
+        tree.parent[v] = parent
+        # What v had on its arc moves on to the node above, with the arc.
+        mass, tree.flow[v] = tree.flow[v], mass
+        cost, tree.price[v] = tree.price[v], cost
+        whole, tree.size[v] = tree.size[v], size - shed
+        shed = whole
+        if v == out:
+            break
+        end, place, above = tree.last[up], tree.back[up], tree.parent[up]
+        rest = before
+        if end != last:  # there are descendants of `up` behind those of v: they close up
+            tree.thread[before], tree.back[after] = after, before
+            rest, after = end, tree.thread[end]
+        tree.thread[tail], tree.back[up] = up, tail
+        tail, last, before = rest, end, place
+        parent, v, up = v, up, above
+    v = out
+    while v != outer:
+        tree.last[v] = tail
+        v = tree.parent[v]
+    return tail
+
+
+@compiled(EXACT)
+def _attach(tree: Tree, inner: int, outer: int, tail: int) -> None:
+    """Put the branch whose preorder is inner, …, tail into the preorder behind `outer`."""
+    after = tree.thread[outer]
+    tree.thread[outer], tree.back[inner] = inner, outer
+    tree.thread[tail], tree.back[after] = after, tail
+    v = outer
+    while v >= 0 and tree.last[v] == outer:
+        tree.last[v] = tail
+        v = tree.parent[v]
+
+
+@compiled(EXACT)
+def _shift(tree: Tree, top: int, step: float) -> int:
+    """Raise the potentials of a branch over those of all others, by touching the fewer of the two; return how many."""
+    size, nodes = tree.size[top], len(tree.parent)
+    v, count = top, size
+    if 2 * size > nodes:
+        v, count, step = tree.thread[tree.last[top]], nodes - size, -step
+    for _ in range(count):
+        tree.potential[v] += step
+        v = tree.thread[v]
+    return count
+
+
+@compiled(EXACT)
+def pivot(tree: Tree, n: int, i: int, j: int, cost: float, reduced: float) -> int:
+    """Let an arc into the tree, and another one out.
+
+    Parameters
+    ----------
+    tree : Tree
+    n : int
+        Number of sources.
+    i, j : int
+        The nodes of the arc, a source and a sink.
+    cost, reduced : float
+        Its cost, and its reduced cost, which is below 0.
+
+    Returns
+    -------
+    int
+        Nodes whose potential has changed.
+    """
+    out, beside_i = _leaving(tree, n, i, j)
+    mass = tree.flow[out]
+    if mass > 0:
+        _send(tree, i, j, mass)
+    inner, outer, step = (i, j, reduced) if beside_i else (j, i, -reduced)
+    _recount(tree, tree.parent[out], outer, tree.size[out])
+    _detach(tree, out)
+    tail = _turn(tree, inner, outer, out, mass, cost)
+    _attach(tree, inner, outer, tail)
+    return _shift(tree, inner, step)
