@@ -43,13 +43,15 @@ SUMS = {"contract", "nsz", "reassoc", "arcp"}
 """Freedom where sums may be taken in any order, so that vector instructions can take them."""
 
 
-def compiled(fastmath: set[str]) -> Callable[[F], F]:
+def compiled(fastmath: set[str], inner: bool = False) -> Callable[[F], F]:
     """Compile a function that needs no Python while it runs, for the types that it is first called with.
 
     Parameters
     ----------
     fastmath : set of str
         Freedoms of the compiler, as LLVM calls them: :data:`EXACT` or :data:`SUMS`.
+    inner : bool, default False
+        Only other compiled functions call it: it is compiled in half the time, without an entrance from Python.
     """
 
     def compile_(function: F) -> F:
@@ -59,7 +61,12 @@ def compiled(fastmath: set[str]) -> Callable[[F], F]:
         config.CACHE_DIR = str(folder or before)
         try:
             made: Any = numba.njit(
-                nogil=True, error_model="numpy", fastmath=fastmath, cache=folder is not None
+                nogil=True,
+                error_model="numpy",
+                fastmath=fastmath,
+                cache=folder is not None,
+                no_cpython_wrapper=inner,
+                no_cfunc_wrapper=inner,
             )(function)
         finally:
             config.CACHE_DIR = before

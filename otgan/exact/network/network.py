@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from otgan.deadline import NEVER, Deadline
+from otgan.exact.endings import LIMIT, OutOfTimeError, SimplexError
 from otgan.exact.network.pricing import PIVOTS, STATE, improve_dense, improve_sparse
 from otgan.exact.network.start import deal_all, deal_first, deal_sparse, nearest
 from otgan.exact.network.tree import Tree, plant
 from otgan.exact.sparse_plan import Floats
 
-__all__ = ["Ending", "Network"]
+__all__ = ["Flow", "Network"]
 
 Ints = NDArray[np.int64]
 
@@ -26,20 +26,12 @@ _ROUNDS = 8
 """Times that rows are matched to their nearest columns together, before they are one by one."""
 
 
-class Ending(Enum):
-    """How a search for the optimum has ended."""
-
-    OPTIMAL = "optimal"
-    OUT_OF_PIVOTS = "out of pivots"
-    OUT_OF_TIME = "out of time"
-
-
 class Flow(NamedTuple):
     """Arcs that carry mass, from row i to column j."""
 
     i: Ints
     j: Ints
-    mass: Ints
+    mass: Floats
 
 
 class Network:
@@ -56,19 +48,27 @@ class Network:
 
     def __init__(self, supply: Ints, demand: Ints) -> None:
         self.supply, self.demand = supply, demand
+        self._total = int(supply.sum())
         self._tree: Tree | None = None
 
-    def solve_dense(self, cost: Floats, limit: int, deadline: Deadline = NEVER) -> Ending:
+    def solve_dense(self, cost: Floats, limit: int = LIMIT, deadline: Deadline = NEVER) -> None:
         """Find the plan of least cost.
 
         Parameters
         ----------
         cost : ndarray, shape (n, m)
             Contiguous; of whatever sign, but reduced costs start better.
-        limit : int
+        limit : int, optional
             Pivots after which to give up.
         deadline : Deadline
             Looked at some times a second.
+
+        Raises
+        ------
+        OutOfTimeError
+            If the deadline passes first.
+        SimplexError
+            If the limit is reached first.
         """
         cost = np.ascontiguousarray(cost)
         if self._tree is None:
@@ -76,11 +76,11 @@ class Network:
         else:
             self._reprice(lambda i, j: cost[i, j], 0.0)
         tree = self._tree
-        return self._improve(lambda state: improve_dense(tree, cost, state, _EFFORT, limit), limit, deadline)
+        self._improve(lambda state: improve_dense(tree, cost, state, _EFFORT, limit), limit, deadline)
 
     def solve_sparse(
-        self, i: Ints, j: Ints, cost: Floats, penalty: float, limit: int, deadline: Deadline = NEVER
-    ) -> Ending:
+        self, i: Ints, j: Ints, cost: Floats, penalty: float, deadline: Deadline = NEVER
+    ) -> None:
         """Find the plan of least cost on some arcs; mass that they cannot carry goes by way of the root.
 
         Parameters
@@ -91,9 +91,12 @@ class Network:
         penalty : float
             What it costs to come to the root, or from it. Arcs that cost more than twice as much are not worth their
             while.
-        limit : int
-            Pivots after which to give up.
         deadline : Deadline
+
+        Raises
+        ------
+        OutOfTimeError
+            If the deadline passes first.
         """
         n, m = len(self.supply), len(self.demand)
         if self._tree is None:
@@ -102,23 +105,29 @@ class Network:
             codes = i * m + j
             self._reprice(lambda i, j: cost[np.searchsorted(codes, i * m + j)], penalty)
         tree, tails, heads = self._tree, i.astype(np.int32), (j + n).astype(np.int32)
-        return self._improve(
-            lambda state: improve_sparse(tree, n, tails, heads, cost, state, _EFFORT, limit), limit, deadline
-        )
+
+        def run(state: Ints) -> bool:
+            return bool(improve_sparse(tree, n, tails, heads, cost, state, _EFFORT, LIMIT))
+
+        self._improve(run, LIMIT, deadline)
+        if self.missing == 0:
+            # What no arc needs to carry must not show in the potentials, which tell what other arcs are worth.
+            tree.price[:-1][tree.parent[:-1] == n + m] = 0.0
+            self._improve(run, LIMIT, deadline)
 
     @property
     def flow(self) -> Flow:
-        """What the arcs of the tree carry, those that carry nothing left out."""
+        """What the arcs of the tree carry, of a total of 1; those that carry nothing are left out."""
         i, j, nodes = self._arcs()
         mass = self._planted.flow[nodes]
         used = mass > 0
-        return Flow(i[used], j[used], mass[used])
+        return Flow(i[used], j[used], mass[used] / self._total)
 
     @property
-    def missing(self) -> int:
+    def missing(self) -> float:
         """The mass that no arc carries."""
         tree, n = self._planted, len(self.supply)
-        return int(tree.flow[:n][tree.parent[:n] == len(tree.parent) - 1].sum())
+        return float(tree.flow[:n][tree.parent[:n] == len(tree.parent) - 1].sum() / self._total)
 
     @property
     def potentials(self) -> tuple[Floats, Floats]:
@@ -139,15 +148,17 @@ class Network:
         source = nodes < n
         return np.where(source, nodes, up), np.where(source, up, nodes) - n, nodes
 
-    def _improve(self, run: Callable[[Ints], bool], limit: int, deadline: Deadline) -> Ending:
+    def _improve(self, run: Callable[[Ints], bool], limit: int, deadline: Deadline) -> None:
         """Pivot for a while at a time: between two the clock is looked at, and signals arrive."""
         state = np.zeros(STATE, np.int64)
         while not run(state):
             if state[PIVOTS] >= limit:
-                return Ending.OUT_OF_PIVOTS
+                raise SimplexError(
+                    f"the network simplex ended without an optimum on {len(self.supply)} x {len(self.demand)} points: "
+                    f"{limit} pivots were not enough; raise max_iter, or give epsilon for an entropic solution with bounds"
+                )
             if deadline.passed:
-                return Ending.OUT_OF_TIME
-        return Ending.OPTIMAL
+                raise OutOfTimeError
 
     def _reprice(self, costs: Callable[[Ints, Ints], Floats], penalty: float) -> None:
         """Give the arcs of the tree their new costs."""

@@ -36,7 +36,7 @@ _PIVOT = 64
 """What a pivot costs, apart from potentials, in arcs looked at."""
 
 
-@compiled(EXACT)
+@compiled(EXACT, inner=True)
 def cheapest(row: Any, other: Any, limit: float) -> tuple[float, int]:
     """Return the least of rowⱼ + otherⱼ below a limit, and its j; the limit and −1 where there is none."""
     found = -1
@@ -52,13 +52,13 @@ def cheapest(row: Any, other: Any, limit: float) -> tuple[float, int]:
     return limit, found
 
 
-@compiled(EXACT)
-def _enter(tree: Tree, n: int, tails: Any, heads: Any, costs: Any, count: int, tolerance: float, state: Any) -> None:
+@compiled(EXACT, inner=True)
+def _enter(tree: Tree, n: int, tails: Any, heads: Any, costs: Any, tolerance: float, state: Any) -> None:
     """Let the worst of some candidates enter, until none lowers the cost."""
     potential = tree.potential
     while True:
         worst, chosen = -tolerance, -1
-        for k in range(count):
+        for k in range(len(costs)):
             reduced = costs[k] - potential[tails[k]] + potential[heads[k]]
             if reduced < worst:
                 worst, chosen = reduced, k
@@ -67,10 +67,10 @@ def _enter(tree: Tree, n: int, tails: Any, heads: Any, costs: Any, count: int, t
         touched = pivot(tree, n, tails[chosen], heads[chosen], costs[chosen], worst)
         state[PIVOTS] += 1
         state[FRESH] += 1
-        state[TOUCHED] += touched + count + _PIVOT
+        state[TOUCHED] += touched + len(costs) + _PIVOT
 
 
-@compiled(EXACT)
+@compiled(EXACT, inner=True)
 def _begin(tree: Tree, n: int, state: Any) -> float:
     """Compute the potentials anew; return the reduced cost that is taken for rounding."""
     if state[FRESH] > 0:  # what was found at other potentials, be it by rounding, is not known of these
@@ -110,7 +110,7 @@ def improve_dense(tree: Tree, cost: Any, state: Any, effort: int, limit: int) ->
             state[PLACE] = i + 1 if i + 1 < n else 0
             state[TOUCHED] += m
         if count:
-            _enter(tree, n, tails, heads, costs, count, tolerance, state)
+            _enter(tree, n, tails[:count], heads[:count], costs[:count], tolerance, state)
             state[CLEAN] = 0
         if state[CLEAN] >= n and state[FRESH] == 0:
             return True
@@ -149,7 +149,7 @@ def improve_sparse(tree: Tree, n: int, tails: Any, heads: Any, costs: Any, state
         state[CLEAN] += _BLOCK
         state[TOUCHED] += _BLOCK
         if chosen >= 0:
-            state[TOUCHED] += _PIVOT + pivot(tree, n, tails[chosen], heads[chosen], costs[chosen], worst)
+            state[TOUCHED] += _PIVOT + pivot(tree, n, np.int64(tails[chosen]), np.int64(heads[chosen]), costs[chosen], worst)
             state[PIVOTS] += 1
             state[FRESH] += 1
             state[CLEAN] = 0

@@ -33,7 +33,7 @@ def nearest(cost: Any, closed: Any, rows: Any, value: Any, index: Any) -> None:
         value[i], index[i] = cheapest(cost[i], closed, np.inf)
 
 
-@compiled(EXACT)
+@compiled(EXACT, inner=True)
 def _carry(left: Any, i: int, j: int, tails: Any, heads: Any, flows: Any, count: int) -> int:
     """Let the arc from i to j carry what it can; return the number of arcs."""
     mass = min(left[i], left[j])
@@ -78,5 +78,5 @@ def deal_sparse(order: Any, i: Any, j: Any, left: Any, tails: Any, heads: Any, f
     for k in order:
         if left[i[k]] > 0 and left[j[k]] > 0:
             chosen[count] = k
-            count = _carry(left, i[k], j[k], tails, heads, flows, count)
+            count = _carry(left, i[k], j[k], tails, heads, flows, np.int64(count))
     return count

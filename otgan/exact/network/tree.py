@@ -76,9 +76,13 @@ def plant(tree: Tree, n: int, tails: Any, heads: Any, flows: Any, costs: Any, le
         Cost of the artificial arcs, which carry that mass.
     """
     root = len(tree.parent) - 1
-    first, order = _by_node(root, tails, heads)
     for v in range(root + 1):
         tree.parent[v], tree.size[v], tree.last[v] = -1, 1, v
+    # The arcs of a node as a chain: 2k and 2k + 1 are the two ends of the arc k.
+    chain, link = np.full(root, -1), np.empty(2 * len(tails), np.int64)
+    for k in range(len(tails)):
+        link[2 * k], link[2 * k + 1] = chain[tails[k]], chain[heads[k]]
+        chain[tails[k]], chain[heads[k]] = 2 * k, 2 * k + 1
     stack = np.empty(root + 1, np.int64)
     before = root
     # Where nothing is left the arc to the root carries nothing, and must run up: from a source.
@@ -92,15 +96,24 @@ def plant(tree: Tree, n: int, tails: Any, heads: Any, flows: Any, costs: Any, le
             height -= 1
             v = stack[height]
             tree.thread[before], tree.back[v] = v, before
-            before = v
-            for k in order[first[v] : first[v + 1]]:
-                w = heads[k] if tails[k] == v else tails[k]
+            before, end = v, chain[v]
+            while end >= 0:
+                k = end >> 1
+                w = tails[k] if end & 1 else heads[k]
                 if tree.parent[w] < 0:
                     tree.parent[w], tree.flow[w], tree.price[w] = v, flows[k], costs[k]
                     stack[height] = w
                     height += 1
+                end = link[end]
     tree.thread[before], tree.back[root] = root, before
-    v = before
+    _count(tree)
+
+
+@compiled(EXACT, inner=True)
+def _count(tree: Tree) -> None:
+    """Count the descendants of every node, children first."""
+    root = len(tree.parent) - 1
+    v = tree.back[root]
     while v != root:
         up = tree.parent[v]
         if tree.size[up] == 1:
@@ -109,24 +122,7 @@ def plant(tree: Tree, n: int, tails: Any, heads: Any, flows: Any, costs: Any, le
         v = tree.back[v]
 
 
-@compiled(EXACT)
-def _by_node(nodes: int, tails: Any, heads: Any) -> tuple[Any, Any]:
-    """The arcs of every node: those of node v are order[first[v]], …, order[first[v + 1] − 1]."""
-    first, order = np.zeros(nodes + 1, np.int64), np.empty(2 * len(tails), np.int64)
-    for ends in (tails, heads):
-        for v in ends:
-            first[v + 1] += 1
-    for v in range(nodes):
-        first[v + 1] += first[v]
-    place = first.copy()
-    for ends in (tails, heads):
-        for k in range(len(ends)):
-            order[place[ends[k]]] = k
-            place[ends[k]] += 1
-    return first, order
-
-
-@compiled(EXACT)
+@compiled(EXACT, inner=True)
 def settle(tree: Tree, n: int) -> float:
     """Compute the potentials anew, as those at which the arcs of the tree have no reduced cost; return the largest."""
     root = len(tree.parent) - 1
@@ -141,7 +137,7 @@ def settle(tree: Tree, n: int) -> float:
     return largest
 
 
-@compiled(EXACT)
+@compiled(EXACT, inner=True)
 def _leaving(tree: Tree, n: int, i: int, j: int) -> tuple[int, bool]:
     """The node whose arc leaves when one from i to j enters, and whether it is on the side of i.
 
@@ -149,50 +145,53 @@ def _leaving(tree: Tree, n: int, i: int, j: int) -> tuple[int, bool]:
     Of two nodes the one with fewer descendants is below the apex. On the side of j all arcs that could block carry
     something, so that the first beside i that carries nothing is the one.
     """
+    parent, size, flow = tree.parent, tree.size, tree.flow
     most = np.iinfo(np.int64).max
     least_i, out_i, least_j, out_j = most, -1, most, -1
     while i != j:
-        if tree.size[i] < tree.size[j]:
-            if i < n and tree.flow[i] < least_i:
-                least_i, out_i = tree.flow[i], i
+        if size[i] < size[j]:
+            if i < n and flow[i] < least_i:
+                least_i, out_i = flow[i], i
                 if least_i == 0:
                     return out_i, True
-            i = tree.parent[i]
+            i = parent[i]
         else:
-            if j >= n and tree.flow[j] <= least_j:
-                least_j, out_j = tree.flow[j], j
-            j = tree.parent[j]
+            if j >= n and flow[j] <= least_j:
+                least_j, out_j = flow[j], j
+            j = parent[j]
     return (out_j, False) if least_j <= least_i else (out_i, True)
 
 
-@compiled(EXACT)
+@compiled(EXACT, inner=True)
 def _send(tree: Tree, i: int, j: int, mass: int) -> None:
     """Send mass around the cycle that the arc from i to j closes: less on i's arc and on j's, more on the next."""
+    parent, size, flow = tree.parent, tree.size, tree.flow
     less, lesser = mass, mass
     while i != j:
-        if tree.size[i] < tree.size[j]:
-            tree.flow[i] -= less
+        if size[i] < size[j]:
+            flow[i] -= less
             less = -less
-            i = tree.parent[i]
+            i = parent[i]
         else:
-            tree.flow[j] -= lesser
+            flow[j] -= lesser
             lesser = -lesser
-            j = tree.parent[j]
+            j = parent[j]
 
 
-@compiled(EXACT)
-def _recount(tree: Tree, old: int, new: int, size: int) -> None:
+@compiled(EXACT, inner=True)
+def _recount(tree: Tree, old: int, new: int, branch: int) -> None:
     """Count a branch among the descendants of `new` and no longer of `old`, up to where the two meet."""
+    parent, size = tree.parent, tree.size
     while old != new:
-        if tree.size[old] < tree.size[new]:
-            tree.size[old] -= size
-            old = tree.parent[old]
+        if size[old] < size[new]:
+            size[old] -= branch
+            old = parent[old]
         else:
-            tree.size[new] += size
-            new = tree.parent[new]
+            size[new] += branch
+            new = parent[new]
 
 
-@compiled(EXACT)
+@compiled(EXACT, inner=True)
 def _detach(tree: Tree, out: int) -> None:
     """Take the branch at `out` out of the preorder."""
     last = tree.last[out]
@@ -204,42 +203,42 @@ def _detach(tree: Tree, out: int) -> None:
         v = tree.parent[v]
 
 
-@compiled(EXACT)
+@compiled(EXACT, inner=True)
 def _turn(tree: Tree, inner: int, outer: int, out: int, mass: int, cost: float) -> int:
     """Make `inner` the root of the branch at `out` and hang it from `outer`; return the end of its preorder.
 
     Along the path from `inner` to `out` every node becomes the child of the one before: what follows in preorder are
     the descendants of each that are not those of the one before.
     """
-    size, shed = tree.size[out], 0
-    v, up, parent = inner, tree.parent[inner], outer
-    before, last = tree.back[v], tree.last[v]
-    after, tail = tree.thread[last], last
+    parent, thread, back, ends = tree.parent, tree.thread, tree.back, tree.last
+    branch, shed = tree.size[out], 0
+    v, up, above = inner, parent[inner], outer
+    before, last = back[v], ends[v]
+    after, tail = thread[last], last
     while True:
-        tree.parent[v] = parent
+        parent[v] = above
         # What v had on its arc moves on to the node above, with the arc.
         mass, tree.flow[v] = tree.flow[v], mass
         cost, tree.price[v] = tree.price[v], cost
-        whole, tree.size[v] = tree.size[v], size - shed
-        shed = whole
+        shed, tree.size[v] = tree.size[v], branch - shed
         if v == out:
             break
-        end, place, above = tree.last[up], tree.back[up], tree.parent[up]
+        end, place, next_up = ends[up], back[up], parent[up]
         rest = before
         if end != last:  # there are descendants of `up` behind those of v: they close up
-            tree.thread[before], tree.back[after] = after, before
-            rest, after = end, tree.thread[end]
-        tree.thread[tail], tree.back[up] = up, tail
+            thread[before], back[after] = after, before
+            rest, after = end, thread[end]
+        thread[tail], back[up] = up, tail
         tail, last, before = rest, end, place
-        parent, v, up = v, up, above
+        above, v, up = v, up, next_up
     v = out
     while v != outer:
-        tree.last[v] = tail
-        v = tree.parent[v]
+        ends[v] = tail
+        v = parent[v]
     return tail
 
 
-@compiled(EXACT)
+@compiled(EXACT, inner=True)
 def _attach(tree: Tree, inner: int, outer: int, tail: int) -> None:
     """Put the branch whose preorder is inner, …, tail into the preorder behind `outer`."""
     after = tree.thread[outer]
@@ -251,20 +250,21 @@ def _attach(tree: Tree, inner: int, outer: int, tail: int) -> None:
         v = tree.parent[v]
 
 
-@compiled(EXACT)
+@compiled(EXACT, inner=True)
 def _shift(tree: Tree, top: int, step: float) -> int:
     """Raise the potentials of a branch over those of all others, by touching the fewer of the two; return how many."""
+    thread, potential = tree.thread, tree.potential
     size, nodes = tree.size[top], len(tree.parent)
     v, count = top, size
     if 2 * size > nodes:
-        v, count, step = tree.thread[tree.last[top]], nodes - size, -step
+        v, count, step = thread[tree.last[top]], nodes - size, -step
     for _ in range(count):
-        tree.potential[v] += step
-        v = tree.thread[v]
+        potential[v] += step
+        v = thread[v]
     return count
 
 
-@compiled(EXACT)
+@compiled(EXACT, inner=True)
 def pivot(tree: Tree, n: int, i: int, j: int, cost: float, reduced: float) -> int:
     """Let an arc into the tree, and another one out.
 
