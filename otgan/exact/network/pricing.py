@@ -29,7 +29,7 @@ _ROWS = 16
 _CHUNK = 64
 """Costs that are looked at together: few enough to be looked at again where one of them is low."""
 
-_BLOCK = 256
+_BLOCK = 512
 """Arcs of a list of which the worst enters."""
 
 _PIVOT = 64

@@ -1,4 +1,4 @@
-"""The spanning tree of a transport problem: how it is planted, and how one arc enters it and another leaves.
+"""The spanning tree of a transport problem, and how one arc enters it and another leaves.
 
 Nodes are the n sources, the m sinks and a root that stands for nothing. Every node but the root hangs from its parent
 by one arc. Arcs run from sources to sinks; that of a child of the root, which is artificial, runs from a source to the
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from otgan.jit import EXACT, compiled
 
-__all__ = ["Tree", "pivot", "plant", "settle"]
+__all__ = ["Tree", "pivot", "settle"]
 
 
 class Tree(NamedTuple):
@@ -52,88 +52,39 @@ class Tree(NamedTuple):
     potential: NDArray[np.float64]
 
     @classmethod
-    def bare(cls, nodes: int) -> Tree:
-        """Room for a tree of so many nodes, the root included."""
-        links = (np.zeros(nodes, np.int32) for _ in range(5))
-        return cls(*links, np.zeros(nodes, np.int64), np.zeros(nodes), np.zeros(nodes))
-
-
-@compiled(EXACT)
-def plant(tree: Tree, n: int, tails: Any, heads: Any, flows: Any, costs: Any, left: Any, penalty: float) -> None:
-    """Grow a tree from a forest that carries some mass, and from what it leaves where it is.
-
-    Parameters
-    ----------
-    tree : Tree
-        Written, but for its potentials.
-    n : int
-        Number of sources.
-    tails, heads, flows, costs : array
-        The arcs of the forest, by their nodes, the masses on them, all of which are positive, and their costs.
-    left : array of int64, shape (n + m,)
-        Mass that every source still has and every sink still lacks: of one node in a tree of the forest at most.
-    penalty : float
-        Cost of the artificial arcs, which carry that mass.
-    """
-    root = len(tree.parent) - 1
-    for v in range(root + 1):
-        tree.parent[v], tree.size[v], tree.last[v] = -1, 1, v
-    # The arcs of a node as a chain: 2k and 2k + 1 are the two ends of the arc k.
-    chain, link = np.full(root, -1), np.empty(2 * len(tails), np.int64)
-    for k in range(len(tails)):
-        link[2 * k], link[2 * k + 1] = chain[tails[k]], chain[heads[k]]
-        chain[tails[k]], chain[heads[k]] = 2 * k, 2 * k + 1
-    stack = np.empty(root + 1, np.int64)
-    before = root
-    # Where nothing is left the arc to the root carries nothing, and must run up: from a source.
-    for turn in range(root + n):
-        top = turn if turn < root else turn - root
-        if tree.parent[top] >= 0 or (turn < root and left[top] == 0):
-            continue
-        tree.parent[top], tree.flow[top], tree.price[top] = root, left[top], penalty if left[top] > 0 else 0.0
-        stack[0], height = top, 1
-        while height:
-            height -= 1
-            v = stack[height]
-            tree.thread[before], tree.back[v] = v, before
-            before, end = v, chain[v]
-            while end >= 0:
-                k = end >> 1
-                w = tails[k] if end & 1 else heads[k]
-                if tree.parent[w] < 0:
-                    tree.parent[w], tree.flow[w], tree.price[w] = v, flows[k], costs[k]
-                    stack[height] = w
-                    height += 1
-                end = link[end]
-    tree.thread[before], tree.back[root] = root, before
-    _count(tree)
-
-
-@compiled(EXACT, inner=True)
-def _count(tree: Tree) -> None:
-    """Count the descendants of every node, children first."""
-    root = len(tree.parent) - 1
-    v = tree.back[root]
-    while v != root:
-        up = tree.parent[v]
-        if tree.size[up] == 1:
-            tree.last[up] = tree.last[v]
-        tree.size[up] += tree.size[v]
-        v = tree.back[v]
+    def star(cls, flow: NDArray[np.int64]) -> Tree:
+        """All nodes as children of the root, by artificial arcs that carry all there is: masses of sources and sinks."""
+        root = len(flow)
+        nodes = np.arange(root + 1, dtype=np.int32)
+        parent, size, last = np.full_like(nodes, root), np.ones_like(nodes), nodes.copy()
+        parent[root], size[root], last[root] = -1, root + 1, root - 1
+        # In preorder the root comes first.
+        tree = cls(parent, np.roll(nodes, -1), np.roll(nodes, 1), last, size, *np.zeros((3, root + 1)))
+        return tree._replace(flow=np.append(flow, 0))
 
 
 @compiled(EXACT, inner=True)
 def settle(tree: Tree, n: int) -> float:
-    """Compute the potentials anew, as those at which the arcs of the tree have no reduced cost; return the largest."""
-    root = len(tree.parent) - 1
+    """Compute the potentials anew, as those at which the arcs of the tree have no reduced cost; return the largest.
+
+    Once the artificial arcs carry nothing any more they cost nothing: what they did cost is in all potentials alike, and
+    rounds.
+    """
+    parent, thread, potential, price = tree.parent, tree.thread, tree.potential, tree.price
+    root = len(parent) - 1
+    carried = False
+    for v in range(root):
+        carried = carried or (parent[v] == root and tree.flow[v] > 0)
     largest = 0.0
-    v = tree.thread[root]
+    v = thread[root]
     while v != root:
-        up = tree.potential[tree.parent[v]]
-        value = up + tree.price[v] if v < n else up - tree.price[v]
-        tree.potential[v] = value
+        if parent[v] == root and not carried:
+            price[v] = 0.0
+        up = potential[parent[v]]
+        value = up + price[v] if v < n else up - price[v]
+        potential[v] = value
         largest = max(largest, abs(value))
-        v = tree.thread[v]
+        v = thread[v]
     return largest
 
 
