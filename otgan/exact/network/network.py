@@ -147,4 +147,5 @@ class Network:
         tree = self._tree
         i, j, nodes = self._arcs()
         tree.price[:-1] = penalty
-        tree.price[nodes] = costs(i, j)
+        if len(nodes):
+            tree.price[nodes] = costs(i, j)

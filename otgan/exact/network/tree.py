@@ -55,12 +55,13 @@ class Tree(NamedTuple):
     def star(cls, flow: NDArray[np.int64]) -> Tree:
         """All nodes as children of the root, by artificial arcs that carry all there is: masses of sources and sinks."""
         root = len(flow)
-        nodes = np.arange(root + 1, dtype=np.int32)
-        parent, size, last = np.full_like(nodes, root), np.ones_like(nodes), nodes.copy()
-        parent[root], size[root], last[root] = -1, root + 1, root - 1
         # In preorder the root comes first.
-        tree = cls(parent, np.roll(nodes, -1), np.roll(nodes, 1), last, size, *np.zeros((3, root + 1)))
-        return tree._replace(flow=np.append(flow, 0))
+        last = np.arange(root + 1, dtype=np.int32)
+        thread, back = last + np.int32(1), last - np.int32(1)
+        thread[root], back[0], last[root] = 0, root, root - 1
+        parent, size = np.full_like(last, root), np.ones_like(last)
+        parent[root], size[root] = -1, root + 1
+        return cls(parent, thread, back, last, size, np.append(flow, 0), np.zeros(root + 1), np.zeros(root + 1))
 
 
 @compiled(EXACT, inner=True)
