@@ -60,7 +60,8 @@ def compiled(fastmath: set[str], inner: bool = False) -> Callable[[F], F]:
         # Read when the function is decorated; other users of numba in this process keep what they had.
         config.CACHE_DIR = str(folder or before)
         try:
-            made: Any = numba.njit(
+            njit: Any = numba.njit  # whose stubs do not know of wrappers
+            made: Any = njit(
                 nogil=True,
                 error_model="numpy",
                 fastmath=fastmath,

@@ -11,11 +11,17 @@ import warnings
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from otgan.deadline import NEVER, Deadline
 from otgan.exact.endings import LIMIT, OutOfTimeError, SimplexError
 from otgan.exact.sparse_plan import Floats, lasting
 
-__all__ = ["check_result", "import_pot", "pivot_by_pot", "run_pot"]
+__all__ = ["Found", "check_result", "import_pot", "pivot_by_pot", "run_pot"]
+
+Found = tuple[NDArray[np.int64], NDArray[np.int64], Floats, Floats]
+"""Arcs (i, j), the masses on them, and the potential of the columns."""
 
 _OPTIMAL, _OUT_OF_PIVOTS = 1, 3
 
@@ -26,9 +32,7 @@ _FRAMEWORKS = {"jax": "JAX", "cupy": "CUPY", "tensorflow": "TENSORFLOW"}
 """Array frameworks that POT imports if it finds them, and its names for them."""
 
 
-def pivot_by_pot(
-    cost: Floats, a: Floats, b: Floats, max_iter: int | None, deadline: Deadline
-) -> tuple[Floats, ...]:
+def pivot_by_pot(cost: Floats, a: Floats, b: Floats, max_iter: int | None, deadline: Deadline) -> Found:
     """Return the arcs of an optimal plan, their masses, and the potential of the columns.
 
     Raises

@@ -8,7 +8,7 @@ import numpy as np
 
 from otgan.deadline import NEVER, Deadline
 from otgan.exact.endings import LIMIT, OutOfTimeError, SimplexError
-from otgan.exact.pot import pivot_by_pot
+from otgan.exact.pot import Found, pivot_by_pot
 from otgan.exact.sparse_plan import Floats, SparsePlan, lasting
 
 __all__ = ["OutOfTimeError", "SimplexError", "solve_simplex"]
@@ -92,7 +92,7 @@ def solve_simplex(
 
 def _pivoting(
     solver: str, a: Floats, b: Floats, max_iter: int | None, deadline: Deadline
-) -> Callable[[Floats], tuple[Floats, ...]]:
+) -> Callable[[Floats], Found]:
     """Return what makes of costs the arcs of an optimal plan, their masses, and the potential of the columns."""
     if solver == "pot":
         return lambda cost: pivot_by_pot(cost, a, b, max_iter, deadline)
@@ -102,7 +102,7 @@ def _pivoting(
 
     network = Network(*whole_masses(a, b))
 
-    def pivot(cost: Floats) -> tuple[Floats, ...]:
+    def pivot(cost: Floats) -> Found:
         network.solve_dense(cost, max_iter or LIMIT, deadline)
         i, j, mass = network.flow
         keep = lasting(i, j, mass, a, b)

@@ -25,10 +25,10 @@ __all__ = ["EXACT_BACKENDS", "solve_exact"]
 
 EXACT_BACKENDS = ("line", "assignment", "simplex", "certified", "pot")
 
-_ASSIGNMENT = 256
+_ASSIGNMENT = 150
 """Points up to which the assignment solver is faster than the network simplex."""
 
-_CERTIFIED = 1000**2
+_CERTIFIED = 2000**2
 """Costs from which on the certified solver is faster than the network simplex on all of them (`benchmarks/exact`)."""
 
 _WIDE = 64

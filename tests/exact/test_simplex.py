@@ -62,7 +62,9 @@ def test_constant_costs(cost, solver):
 def test_scale_of_the_costs_does_not_matter(size, solver):
     cost, a, b = _problem()
     value = _check_optimal(solve_simplex(cost * size, a, b, solver=solver), cost * size, a, b)
-    assert value == pytest.approx(size * _check_optimal(solve_simplex(cost, a, b, solver=solver), cost, a, b), rel=1e-12)
+    assert value == pytest.approx(
+        size * _check_optimal(solve_simplex(cost, a, b, solver=solver), cost, a, b), rel=1e-12
+    )
 
 
 @SOLVERS
@@ -70,7 +72,9 @@ def test_weights_over_eight_orders_of_magnitude(solver):
     cost, _, _ = _problem(40, 40)
     a = np.geomspace(1e-8, 1, 40)
     b = a[::-1].copy()
-    _check_optimal(solve_simplex(cost, a / a.sum(), b / b.sum(), solver=solver), cost, a / a.sum(), b / b.sum())
+    _check_optimal(
+        solve_simplex(cost, a / a.sum(), b / b.sum(), solver=solver), cost, a / a.sum(), b / b.sum()
+    )
 
 
 @SOLVERS
@@ -135,9 +139,7 @@ def test_a_plan_that_is_not_optimal_is_an_error(monkeypatch, solver):
 @SOLVERS
 @pytest.mark.parametrize("bad", [0.0, np.nan])
 def test_potentials_that_do_not_prove_it_are_an_error(monkeypatch, solver, bad):
-    _tamper(
-        monkeypatch, lambda i, j, mass, dual: (i, j, mass, dual * bad + np.linspace(0, 1, len(dual)))
-    )
+    _tamper(monkeypatch, lambda i, j, mass, dual: (i, j, mass, dual * bad + np.linspace(0, 1, len(dual))))
     with pytest.raises(SimplexError, match="duality gap"):
         solve_simplex(*_problem(), solver=solver)
 

@@ -32,6 +32,8 @@ def whole_masses(a: Floats, b: Floats) -> tuple[Ints, Ints]:
         return np.full(n, m // common), np.full(m, n // common)
     supply, demand = (np.maximum(np.rint(np.ldexp(w / w.sum(), _BITS)), 1).astype(np.int64) for w in (a, b))
     surplus = int(supply.sum()) - int(demand.sum())
-    larger, other = (demand, supply) if demand.max() >= supply.max() else (supply, demand)
-    larger[larger.argmax()] += surplus if larger is demand else -surplus
+    if demand.max() >= supply.max():
+        demand[demand.argmax()] += surplus
+    else:
+        supply[supply.argmax()] -= surplus
     return supply, demand

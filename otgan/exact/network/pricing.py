@@ -14,7 +14,17 @@ import numpy as np
 from otgan.exact.network.tree import Tree, pivot, settle
 from otgan.jit import EXACT, compiled
 
-__all__ = ["CLEAN", "FRESH", "PIVOTS", "PLACE", "STATE", "TOUCHED", "cheapest", "improve_dense", "improve_sparse"]
+__all__ = [
+    "CLEAN",
+    "FRESH",
+    "PIVOTS",
+    "PLACE",
+    "STATE",
+    "TOUCHED",
+    "cheapest",
+    "improve_dense",
+    "improve_sparse",
+]
 
 PLACE, CLEAN, PIVOTS, FRESH, TOUCHED, STATE = range(6)
 """What a search knows of itself: where it is, for how many rows or arcs it has found nothing, its pivots so far and
@@ -120,7 +130,9 @@ def improve_dense(tree: Tree, cost: Any, state: Any, effort: int, limit: int) ->
 
 
 @compiled(EXACT)
-def improve_sparse(tree: Tree, n: int, tails: Any, heads: Any, costs: Any, state: Any, effort: int, limit: int) -> bool:
+def improve_sparse(
+    tree: Tree, n: int, tails: Any, heads: Any, costs: Any, state: Any, effort: int, limit: int
+) -> bool:
     """Pivot until the tree is optimal for a list of arcs, or for a while; return whether it is optimal.
 
     Parameters
@@ -135,6 +147,7 @@ def improve_sparse(tree: Tree, n: int, tails: Any, heads: Any, costs: Any, state
         As for :func:`improve_dense`.
     """
     potential, arcs = tree.potential, len(costs)
+    wide: Any = np.int64  # one kind of number, and one pivot to compile
     tolerance = _begin(tree, n, state)
     k = state[PLACE]
     state[TOUCHED] = 0
@@ -149,7 +162,8 @@ def improve_sparse(tree: Tree, n: int, tails: Any, heads: Any, costs: Any, state
         state[CLEAN] += _BLOCK
         state[TOUCHED] += _BLOCK
         if chosen >= 0:
-            state[TOUCHED] += _PIVOT + pivot(tree, n, np.int64(tails[chosen]), np.int64(heads[chosen]), costs[chosen], worst)
+            i, j = wide(tails[chosen]), wide(heads[chosen])
+            state[TOUCHED] += _PIVOT + pivot(tree, n, i, j, costs[chosen], worst)
             state[PIVOTS] += 1
             state[FRESH] += 1
             state[CLEAN] = 0

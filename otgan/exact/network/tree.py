@@ -13,7 +13,7 @@ the simplex cannot cycle, however degenerate the problem is. Flows are whole num
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +61,9 @@ class Tree(NamedTuple):
         thread[root], back[0], last[root] = 0, root, root - 1
         parent, size = np.full_like(last, root), np.ones_like(last)
         parent[root], size[root] = -1, root + 1
-        return cls(parent, thread, back, last, size, np.append(flow, 0), np.zeros(root + 1), np.zeros(root + 1))
+        return cls(
+            parent, thread, back, last, size, np.append(flow, 0), np.zeros(root + 1), np.zeros(root + 1)
+        )
 
 
 @compiled(EXACT, inner=True)
@@ -76,7 +78,7 @@ def settle(tree: Tree, n: int) -> float:
     carried = False
     for v in range(root):
         carried = carried or (parent[v] == root and tree.flow[v] > 0)
-    largest = 0.0
+    largest, potential[root] = 0.0, 0.0
     v = thread[root]
     while v != root:
         if parent[v] == root and not carried:
