@@ -77,7 +77,8 @@ def solve_simplex(
         else:
             break
     # Two c-transforms keep the value of optimal potentials and make them feasible at zero weights too.
-    f = (cost[:, columns] - (g + dual)).min(1)
+    reached = cost if len(columns) == len(b) else cost[:, columns]
+    f = (reached - (g + dual)).min(1)
     g = (cost - f[:, None]).min(0)
     i, j = rows[i], columns[j]
     missing = np.abs(np.bincount(i, mass, len(a)) - a).sum() + np.abs(np.bincount(j, mass, len(b)) - b).sum()

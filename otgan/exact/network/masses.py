@@ -11,8 +11,8 @@ __all__ = ["whole_masses"]
 
 Ints = NDArray[np.int64]
 
-_BITS = 61
-"""Bits of the total, which leaves one for sums of flows."""
+_TOTAL = 2.0**61
+"""The total, which leaves room for sums of flows."""
 
 
 def whole_masses(a: Floats, b: Floats) -> tuple[Ints, Ints]:
@@ -30,7 +30,7 @@ def whole_masses(a: Floats, b: Floats) -> tuple[Ints, Ints]:
     if a.min() == a.max() and b.min() == b.max():
         common = np.gcd(n, m)
         return np.full(n, m // common), np.full(m, n // common)
-    supply, demand = (np.maximum(np.rint(np.ldexp(w / w.sum(), _BITS)), 1).astype(np.int64) for w in (a, b))
+    supply, demand = (np.maximum(np.rint(w * (_TOTAL / w.sum())), 1).astype(np.int64) for w in (a, b))
     surplus = int(supply.sum()) - int(demand.sum())
     if demand.max() >= supply.max():
         demand[demand.argmax()] += surplus

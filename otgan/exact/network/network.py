@@ -145,7 +145,7 @@ class Network:
     def _reprice(self, costs: Callable[[Ints, Ints], Floats], penalty: float) -> None:
         """Give the arcs of the tree their new costs."""
         tree = self._tree
-        i, j, nodes = self._arcs()
         tree.price[:-1] = penalty
-        if len(nodes):
+        if tree.parent[:-1].min() < len(tree.parent) - 1:  # it is a star no more
+            i, j, nodes = self._arcs()
             tree.price[nodes] = costs(i, j)
