@@ -34,8 +34,11 @@ _CERTIFIED = 2000**2
 _WIDE = 64
 """Dimension beyond which the certified solver, whose every pass forms the costs anew, needs larger sets to be faster."""
 
+_ALIKE = 3
+"""How many more costs there must be at p = 1, where nearly optimal plans are many, for the certified solver to be faster."""
+
 _DEGENERATE = 2
-"""Up to this dimension p = 1 has many nearly optimal plans, and proofs that take more rounds than the simplex does."""
+"""Up to this dimension p = 1 has so many of them that proofs take more time than the simplex does."""
 
 _COPIES = 6
 """Matrices of the size of the costs that the exact solvers hold at once, at most."""
@@ -134,7 +137,8 @@ def _choose(backend: str, n: int, m: int, d: int, cost: Cost, uniform: bool) -> 
             return "line"
         if uniform and n <= _ASSIGNMENT:
             return "assignment"
-        many = n * m >= _CERTIFIED * max(1, d / _WIDE) and (cost.p > 1 or d > _DEGENERATE)
+        least = _CERTIFIED * max(1, d / _WIDE) * (1 if cost.p > 1 else _ALIKE)
+        many = n * m >= least and (cost.p > 1 or d > _DEGENERATE)
         return "certified" if many or not _fits(n, m) else "simplex"
     if backend == "line" and not (d == 1 and cost.sorts):
         raise WrongValueError(
