@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 import otgan
 from benchmarks.record import Cell, record
-from otgan.exact.simplex import import_pot
+from otgan.exact.pot import import_pot
 
 _LIMIT = 10**9  # pivots: POT's default of 1e5 ends with a partial cost
 

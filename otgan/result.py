@@ -175,7 +175,7 @@ class Transport:
 
     @property
     def backend(self) -> str:
-        """The backend that ran: a geometry, or for exact problems "line", "assignment", "simplex" or "certified" ("sorted" out of time)."""
+        """The backend that ran: a geometry, or for exact problems "line", "assignment", "simplex", "certified" or "pot" ("sorted" out of time)."""
         return self._coupling.backend
 
     @property

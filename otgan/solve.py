@@ -83,13 +83,13 @@ def transport(
         ignore it.
     max_iter : int, optional
         Passes over the kernel after which to stop; a step that has begun adds about ten. Of the exact solvers
-        "simplex" alone has such a limit, on its pivots, beyond which it raises a SimplexError.
+        "simplex" and "pot" alone have such a limit, on their pivots, beyond which they raise a SimplexError.
     time_limit : float, optional
         Seconds after which to stop. The result then has the status TIME_LIMIT and the best interval so far; exact
         problems fall back to a feasible plan. What has begun is finished: a pass over the costs, a factorization.
     backend : str, default "auto"
         Entropic: "compiled", "dense", "streamed", "geomloss", and with optional packages "triton", "flash". Exact: "line",
-        "assignment", "simplex", "certified".
+        "assignment", "simplex", "certified", and "pot", the network simplex of POT.
     on_failure : {"warn", "raise", "ignore"}
         What happens where the solve stops before `tol`, or an exact one before the optimum at `time_limit`.
 

@@ -229,6 +229,7 @@ TESTED_IN = {
     "entropic/terms": "distances/test_debiased.py",
     "entropic/tuning": "entropic/test_solver.py",
     "geometry/triton/starter": "geometry/test_triton_geometry.py",
+    "exact/endings": "exact/test_simplex.py",
     "exact/plan": "test_solve.py",
     "exact/solver": "exact/test_certified.py",
     "geometry/accuracy": "geometry/test_compiled.py",

@@ -13,7 +13,6 @@ from otgan.distances.sampling import rooted, standard_error
 from otgan.distances.scaled import lengths
 from otgan.distances.terms import Terms
 from otgan.distances.words import number
-from otgan.exact.simplex import import_pot
 from otgan.exact.solver import solve_exact
 from otgan.mistakes import OutOfRangeError
 from otgan.options import check_time_limit
@@ -43,8 +42,8 @@ def emd(
     """Exact Wasserstein distance W_p = (min ⟨P, C⟩)^(1/p) with C = d(x, y)^p; the earth mover's distance at p = 1.
 
     Points on the line are sorted; small unweighted sets of equal size are assigned; everything else is solved by
-    POT's network simplex in float64, its result checked against its own dual: on all costs where they are few, and on
-    those that suffice, proved over all, where they are many.
+    a network simplex, its result checked against its own dual: on all costs where they are few, and on those that suffice,
+    proved over all, where they are many.
 
     Parameters
     ----------
@@ -121,8 +120,6 @@ class _EarthMover(Length):
 
     def measured(self, both: Pair, terms: Terms) -> Distance:
         p = terms.p
-        if both.x.points.shape[-1] > 1:
-            import_pot()  # seconds in a fresh process, which are not the solver's
         start = time.perf_counter()
         solved = transport(both.x, both.y, cost=terms.cost, time_limit=terms.time_limit, on_failure="ignore")
         lower, upper = solved.lower, solved.upper

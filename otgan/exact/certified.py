@@ -15,14 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
 from torch import Tensor
 
 from otgan.costs import Cost
 from otgan.costs.tiles import tiles_of
 from otgan.deadline import NEVER, Deadline
+from otgan.exact.endings import OutOfTimeError, SimplexError
+from otgan.exact.network.masses import whole_masses
+from otgan.exact.network.network import Network
 from otgan.exact.potentials import approximate_potentials
-from otgan.exact.simplex import OutOfTimeError, SimplexError, check_result, run_pot
 from otgan.exact.sparse_plan import Floats, SparsePlan, lasting
 
 __all__ = ["solve_certified"]
@@ -138,7 +139,7 @@ def _generate(problem: _Problem, deadline: Deadline) -> tuple[Ints, Ints, Floats
     start = approximate_potentials(problem.x, problem.y, problem.a, problem.b, problem.cost, deadline)
     arcs = _nearest(problem, *start)
     f, g = (potential.double().numpy() for potential in start)
-    penalty = 0.0
+    penalty, network = 0.0, Network(*whole_masses(problem.a, problem.b))
     for _ in range(_ROUNDS):
         if deadline.passed:
             raise OutOfTimeError
@@ -147,7 +148,7 @@ def _generate(problem: _Problem, deadline: Deadline) -> tuple[Ints, Ints, Floats
         # Costs above the potentials at hand are small numbers, which the simplex handles more accurately.
         reduced = cost - f[i] - g[j]
         penalty = penalty or 4 * float(np.abs(reduced).max()) or 1.0
-        flow, missing, u, v = _restricted(i, j, reduced, problem.a, problem.b, penalty, deadline)
+        flow, missing, u, v = _restricted(network, i, j, reduced, problem.a, problem.b, penalty, deadline)
         g = g + v
         f, violated = _price(problem, f + u, g)
         used = flow > 0
@@ -202,31 +203,21 @@ def _nearest(problem: _Problem, f: Tensor, g: Tensor) -> Ints:
 
 
 def _restricted(
-    i: Ints, j: Ints, cost: Floats, a: Floats, b: Floats, penalty: float, deadline: Deadline
+    network: Network, i: Ints, j: Ints, cost: Floats, a: Floats, b: Floats, penalty: float, deadline: Deadline
 ) -> tuple[Floats, float, Floats, Floats]:
     """Solve the problem restricted to the arcs (i, j); return flows, mass that found no arc, and potentials.
 
-    One more point on either side takes, at a penalty, what the arcs cannot carry, so that there is always a solution
-    whose potentials say which arcs are missing.
+    What the arcs cannot carry goes another way, at a penalty, so that there is always a solution whose potentials say
+    which arcs are missing. The network starts from the tree of the round before.
     """
-    n, m = len(a), len(b)
-    scale = float(np.abs(cost).max()) or 1.0
-    heads = np.concatenate([i, np.arange(n), np.full(m + 1, n)])
-    tails = np.concatenate([j, np.full(n, m), np.arange(m + 1)])
-    costs = np.concatenate([cost, np.full(n + m, penalty), [0.0]]) / scale
-    matrix = coo_matrix((costs, (heads, tails)), shape=(n + 1, m + 1))
-    plan, log = run_pot(np.append(a, 1.0), np.append(b, 1.0), matrix, 10**9, deadline)
-    check_result(log, (n, m))
-    plan = plan.tocoo()
-    real = (plan.row < n) & (plan.col < m)
-    code = plan.row[real].astype(np.int64) * m + plan.col[real]
-    flow = np.zeros(len(i))
-    mass = plan.data[real]
-    keep = lasting(plan.row[real], plan.col[real], mass, a, b) & (mass > 0)
-    flow[np.searchsorted(i * m + j, code[keep])] = mass[keep]
-    missing = float(a.sum() - flow.sum())
-    u, v = scale * log["u"], scale * log["v"]
-    return flow, missing if missing > _ROUNDING else 0.0, u[:n], v[:m]
+    network.solve_sparse(i, j, cost, penalty, deadline)
+    rows, columns, mass = network.flow
+    keep = lasting(rows, columns, mass, a, b)
+    m, flow = len(b), np.zeros(len(i))
+    flow[np.searchsorted(i * m + j, rows[keep] * m + columns[keep])] = mass[keep]
+    u, v = network.potentials
+    missing = network.missing
+    return flow, missing if missing > _ROUNDING else 0.0, u, v
 
 
 def _price(problem: _Problem, u: Floats, v: Floats) -> tuple[Floats, Ints]:

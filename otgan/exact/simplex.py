@@ -1,39 +1,17 @@
-"""Exact transport by POT's network simplex, with its status checked."""
+"""Exact transport on a matrix of costs by the network simplex, its plan checked against its potentials."""
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import os
-import sys
-import time
-import warnings
-from types import ModuleType
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
 from otgan.deadline import NEVER, Deadline
+from otgan.exact.endings import LIMIT, OutOfTimeError, SimplexError
+from otgan.exact.pot import Found, pivot_by_pot
 from otgan.exact.sparse_plan import Floats, SparsePlan, lasting
-from otgan.mistakes import OtganError
 
-__all__ = [
-    "OutOfTimeError",
-    "SimplexError",
-    "check_result",
-    "import_pot",
-    "run_pot",
-    "solve_simplex",
-    "sparse_simplex_available",
-]
-
-_OPTIMAL, _OUT_OF_PIVOTS = 1, 3
-
-_FIRST = 2000
-"""Pivots of the first run under a deadline."""
-
-_LIMIT = 10**9
-"""Pivots allowed by default: POT's own default of 1e5 ends larger problems at a plausible partial cost."""
+__all__ = ["OutOfTimeError", "SimplexError", "solve_simplex"]
 
 _TOLERANCE = 1e-11
 """Marginal error of the plan, and duality gap relative to the largest cost, that are taken for rounding."""
@@ -41,23 +19,13 @@ _TOLERANCE = 1e-11
 _WASTEFUL = 1e-6
 """Largest cost used, relative to the largest there is, below which the solve is repeated without the unused ones."""
 
-_FRAMEWORKS = {"jax": "JAX", "cupy": "CUPY", "tensorflow": "TENSORFLOW"}
-"""Array frameworks that POT imports if it finds them, and its names for them."""
-
-
-class SimplexError(OtganError, RuntimeError):
-    """The network simplex did not end at an optimal plan."""
-
-
-class OutOfTimeError(Exception):
-    """The time that a call may take is over. Never leaves the package."""
-
 
 def solve_simplex(
     cost: Floats,
     a: Floats,
     b: Floats,
     *,
+    solver: str = "simplex",
     max_iter: int | None = None,
     deadline: Deadline = NEVER,
 ) -> SparsePlan:
@@ -69,6 +37,8 @@ def solve_simplex(
         Finite.
     a, b : ndarray, shapes (n,) and (m,)
         Weights, each of total 1; zeros are left out of the solve.
+    solver : str, default "simplex"
+        Who pivots: our own network simplex, or "pot" for that of POT.
     max_iter : int, optional
         Pivots after which to give up.
     deadline : Deadline
@@ -86,20 +56,19 @@ def solve_simplex(
     inner = cost if full else cost[np.ix_(rows, columns)]
     # Costs above those to the nearest points: the same plans are optimal, and the numbers are smaller.
     f = inner.min(1)
-    g = (inner - f[:, None]).min(0)
     reduced = inner - f[:, None]
+    g = reduced.min(0)
     reduced -= g
     cap = largest = float(reduced.max())
     rising = False
+    pivot = _pivoting(solver, heavy_a, heavy_b, max_iter, deadline)
     while True:
-        # The simplex compares with absolute tolerances: costs of order 1 suit them.
-        scale = cap or 1.0
-        i, j, mass, dual = _pivot(np.minimum(reduced, cap) / scale, heavy_a, heavy_b, max_iter, deadline)
+        i, j, mass, dual = pivot(reduced if cap >= largest else np.minimum(reduced, cap))
         used = float(reduced[i, j].max())
         # Clusters far apart: next to their distance the costs that matter are lost in rounding. A plan that uses
         # no cost above the cap is optimal for the uncapped costs too.
         if used == 0:  # the potentials of the nearest points are optimal themselves
-            cap, dual = 0.0, np.zeros_like(dual)
+            dual = np.zeros_like(dual)
             break
         if used > cap:
             cap, rising = min(cap / _WASTEFUL**0.5, largest), True
@@ -108,7 +77,8 @@ def solve_simplex(
         else:
             break
     # Two c-transforms keep the value of optimal potentials and make them feasible at zero weights too.
-    f = (cost[:, columns] - (g + scale * dual)).min(1)
+    reached = cost if len(columns) == len(b) else cost[:, columns]
+    f = (reached - (g + dual)).min(1)
     g = (cost - f[:, None]).min(0)
     i, j = rows[i], columns[j]
     missing = np.abs(np.bincount(i, mass, len(a)) - a).sum() + np.abs(np.bincount(j, mass, len(b)) - b).sum()
@@ -118,76 +88,25 @@ def solve_simplex(
             f"the network simplex returned a plan with a marginal error of {missing:.1e} and a duality gap of "
             f"{gap:.1e} (costs up to {largest:.1e}); the weights may span more orders of magnitude than it resolves"
         )
-    return SparsePlan(i, j, mass, f, g, "simplex")
+    return SparsePlan(i, j, mass, f, g, solver)
 
 
-def _pivot(
-    cost: Floats, a: Floats, b: Floats, max_iter: int | None, deadline: Deadline
-) -> tuple[Floats, ...]:
-    """Run POT's network simplex; return the arcs of its plan, their masses, and the potential of the columns."""
-    plan, log = run_pot(a, b, cost, max_iter or _LIMIT, deadline)
-    check_result(log, cost.shape)
-    i, j = plan.nonzero()
-    mass = plan[i, j]
-    keep = lasting(i, j, mass, a, b)
-    return i[keep], j[keep], mass[keep], log["v"]
+def _pivoting(
+    solver: str, a: Floats, b: Floats, max_iter: int | None, deadline: Deadline
+) -> Callable[[Floats], Found]:
+    """Return what makes of costs the arcs of an optimal plan, their masses, and the potential of the columns."""
+    if solver == "pot":
+        return lambda cost: pivot_by_pot(cost, a, b, max_iter, deadline)
+    # Not above: numba takes half a second to import, and points on the line and assignments do without.
+    from otgan.exact.network.masses import whole_masses
+    from otgan.exact.network.network import Network
 
+    network = Network(*whole_masses(a, b))
 
-def run_pot(a: Floats, b: Floats, cost: Any, limit: int, deadline: Deadline) -> tuple[Any, dict[str, Any]]:
-    """Run POT's network simplex for `limit` pivots at most; return its plan and its log.
+    def pivot(cost: Floats) -> Found:
+        network.solve_dense(cost, max_iter or LIMIT, deadline)
+        i, j, mass = network.flow
+        keep = lasting(i, j, mass, a, b)
+        return i[keep], j[keep], mass[keep], network.potentials[1]
 
-    It cannot be interrupted. Under a deadline it is run for few pivots, and again from the start for four times as
-    many, until it ends or the next run would not: a third of the time is lost at most.
-
-    Raises
-    ------
-    OutOfTimeError
-        If the deadline passes first.
-    """
-    lp = import_pot().lp
-    pivots = limit if deadline == NEVER else min(limit, _FIRST)
-    while True:
-        start = time.monotonic()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what the warnings say is in the result code, which is checked
-            plan, log = lp.emd(a, b, cost, numItermax=pivots, log=True, check_marginals=False)
-        if pivots >= limit or log["result_code"] != _OUT_OF_PIVOTS:
-            return plan, log
-        seconds = max(time.monotonic() - start, 1e-6)
-        affordable = int(0.9 * pivots / seconds * deadline.left)
-        if affordable <= 2 * pivots:
-            raise OutOfTimeError
-        pivots = min(limit, 4 * pivots, affordable)
-
-
-def check_result(log: dict[str, Any], shape: tuple[int, ...]) -> None:
-    """Raise unless POT's log tells of an optimum."""
-    if log["result_code"] != _OPTIMAL:
-        raise SimplexError(
-            f"the network simplex ended without an optimum on {shape[0]} x {shape[1]} points: "
-            f"{log['warning']}; raise max_iter, or give epsilon for an entropic solution with bounds"
-        )
-
-
-def import_pot() -> ModuleType:
-    """Import POT without the array frameworks that it would import along.
-
-    They take seconds and memory, some print on import, and otgan hands POT nothing but NumPy arrays. A framework
-    that the process has loaded already stays available to POT, and the environment is left as it was.
-    """
-    names = [
-        f"POT_BACKEND_DISABLE_{name}" for module, name in _FRAMEWORKS.items() if module not in sys.modules
-    ]
-    added = [name for name in names if name not in os.environ]
-    os.environ.update(dict.fromkeys(added, "1"))
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            return importlib.import_module("ot")
-    finally:
-        for name in added:
-            os.environ.pop(name, None)
-
-
-def sparse_simplex_available() -> bool:
-    """Whether POT's network simplex takes sparse costs (0.9.7 and later)."""
-    return hasattr(import_pot().backend.NumpyBackend, "sparse_coo_data")
+    return pivot

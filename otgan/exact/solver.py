@@ -12,30 +12,33 @@ from otgan.exact.assignment import solve_assignment
 from otgan.exact.flows import whole_flows
 from otgan.exact.line import solve_line
 from otgan.exact.plan import ExactPlan, weights_given
-from otgan.exact.simplex import OutOfTimeError, SimplexError, solve_simplex, sparse_simplex_available
+from otgan.exact.simplex import OutOfTimeError, SimplexError, solve_simplex
 from otgan.exact.sorted import solve_roughly
 from otgan.exact.sparse_plan import Floats, SparsePlan
 from otgan.memory import available, free_memory
-from otgan.mistakes import NotInstalledError, TooLargeError, WrongValueError
+from otgan.mistakes import TooLargeError, WrongValueError
 from otgan.namespace import double
 from otgan.pair import Pair
 from otgan.sizes import describe
 
 __all__ = ["EXACT_BACKENDS", "solve_exact"]
 
-EXACT_BACKENDS = ("line", "assignment", "simplex", "certified")
+EXACT_BACKENDS = ("line", "assignment", "simplex", "certified", "pot")
 
-_ASSIGNMENT = 256
+_ASSIGNMENT = 150
 """Points up to which the assignment solver is faster than the network simplex."""
 
-_CERTIFIED = 1000**2
+_CERTIFIED = 2000**2
 """Costs from which on the certified solver is faster than the network simplex on all of them (`benchmarks/exact`)."""
 
 _WIDE = 64
 """Dimension beyond which the certified solver, whose every pass forms the costs anew, needs larger sets to be faster."""
 
+_ALIKE = 3
+"""How many more costs there must be at p = 1, where nearly optimal plans are many, for the certified solver to be faster."""
+
 _DEGENERATE = 2
-"""Up to this dimension p = 1 has many nearly optimal plans, and proofs that take more rounds than the simplex does."""
+"""Up to this dimension p = 1 has so many of them that proofs take more time than the simplex does."""
 
 _COPIES = 6
 """Matrices of the size of the costs that the exact solvers hold at once, at most."""
@@ -124,7 +127,8 @@ def _solved(
     # SciPy's assignment cannot be interrupted.
     if solver == "assignment" and (n <= _ASSIGNMENT or deadline == NEVER):
         return solve_assignment(matrix)
-    return solve_simplex(matrix, *weights, max_iter=max_iter, deadline=deadline)
+    pivots = "pot" if solver == "pot" else "simplex"
+    return solve_simplex(matrix, *weights, solver=pivots, max_iter=max_iter, deadline=deadline)
 
 
 def _choose(backend: str, n: int, m: int, d: int, cost: Cost, uniform: bool) -> str:
@@ -133,8 +137,9 @@ def _choose(backend: str, n: int, m: int, d: int, cost: Cost, uniform: bool) -> 
             return "line"
         if uniform and n <= _ASSIGNMENT:
             return "assignment"
-        many = n * m >= _CERTIFIED * max(1, d / _WIDE) and (cost.p > 1 or d > _DEGENERATE)
-        return "certified" if (many or not _fits(n, m)) and sparse_simplex_available() else "simplex"
+        least = _CERTIFIED * max(1, d / _WIDE) * (1 if cost.p > 1 else _ALIKE)
+        many = n * m >= least and (cost.p > 1 or d > _DEGENERATE)
+        return "certified" if many or not _fits(n, m) else "simplex"
     if backend == "line" and not (d == 1 and cost.sorts):
         raise WrongValueError(
             f"backend 'line' sorts points on the line (d = 1) at costs of their differences, got d = {d} and "
@@ -142,8 +147,6 @@ def _choose(backend: str, n: int, m: int, d: int, cost: Cost, uniform: bool) -> 
         )
     if backend == "assignment" and not uniform:
         raise WrongValueError("backend 'assignment' needs n = m and no weights: use 'simplex'")
-    if backend == "certified" and not sparse_simplex_available():
-        raise NotInstalledError("backend 'certified' needs POT 0.9.7 or later: pip install -U pot")
     return backend
 
 

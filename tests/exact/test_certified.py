@@ -12,7 +12,7 @@ import otgan
 from otgan.costs import Euclidean
 from otgan.exact import certified, solver
 from otgan.exact.certified import solve_certified
-from otgan.exact.simplex import SimplexError, import_pot, sparse_simplex_available
+from otgan.exact.endings import SimplexError
 
 
 def _problem(n, m, d, weighted=True, seed=0):
@@ -134,15 +134,11 @@ def test_rounds_and_arcs_are_limited(monkeypatch):
         _solve(x, y, a, b, 2)
 
 
-def test_a_restricted_problem_that_pot_does_not_solve_is_an_error(monkeypatch):
-    lp = import_pot().lp
-    solve = lp.emd
+def test_a_restricted_problem_that_is_not_solved_is_an_error(monkeypatch):
+    def unsolved(*args):
+        raise SimplexError("injected")
 
-    def tampered(*args, **kwargs):
-        plan, log = solve(*args, **kwargs)
-        return plan, {**log, "result_code": 3, "warning": "injected"}
-
-    monkeypatch.setattr(lp, "emd", tampered)
+    monkeypatch.setattr(certified.Network, "solve_sparse", unsolved)
     with pytest.raises(SimplexError, match="injected"):
         _solve(*_problem(30, 20, 2), 2)
 
@@ -190,16 +186,6 @@ def test_transport_chooses_it_for_many_points_and_falls_back(monkeypatch):
     monkeypatch.setattr(solver, "free_memory", lambda: 0)
     with pytest.raises(SimplexError, match="degenerate"):  # what does not fit cannot fall back
         otgan.transport(x, y)
-
-
-def test_older_pot_goes_without_it(monkeypatch):
-    assert sparse_simplex_available()
-    monkeypatch.setattr(solver, "sparse_simplex_available", lambda: False)
-    monkeypatch.setattr(solver, "_CERTIFIED", 1)
-    x, y, _, _ = _problem(300, 290, 3)
-    assert otgan.transport(x, y).backend == "simplex"
-    with pytest.raises(ImportError, match=r"POT 0\.9\.7"):
-        otgan.transport(x, y, backend="certified")
 
 
 def test_gradients_and_bounds_come_from_its_arcs():
