@@ -25,6 +25,7 @@ from otgan.namespace import (
     full,
     is_tensor,
     namespace,
+    of_type,
     ones,
 )
 from otgan.options import WrongKindError, shown
@@ -236,7 +237,7 @@ def _pad(items: list[Array], name: str) -> tuple[Array, tuple[int, ...]]:
         raise WrongValueError(f"the problems of {name} must be on one device, got {sorted(devices)}")
     xp = namespace(items[0])
     dtype = xp.result_type(*items)
-    points = xp.concat([xp.astype(item, dtype, copy=False) for item in items])
+    points = xp.concat([of_type(item, dtype) for item in items])
     sizes = tuple(item.shape[0] for item in items)
     counts = np.array(sizes)[:, None]
     rows = np.arange(max(sizes))

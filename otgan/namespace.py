@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from array_api_compat import array_namespace, device, is_torch_array
-from array_api_compat import numpy as numpy_namespace
 
 __all__ = [
     "DOUBLE",
@@ -55,8 +54,8 @@ is_tensor = is_torch_array
 
 
 def namespace(array: Array) -> Any:
-    """Return the functions of the array's library, by their names in the array API standard."""
-    return numpy_namespace if isinstance(array, (np.ndarray, np.generic)) else array_namespace(array)
+    """Return the functions of the array's library, by their names in the array API standard, which NumPy itself has."""
+    return np if isinstance(array, (np.ndarray, np.generic)) else array_namespace(array)
 
 
 def detached(array: Array) -> Array:

@@ -25,6 +25,7 @@ from otgan.namespace import (
     is_double,
     is_tensor,
     namespace,
+    of_type,
     ones,
     zeros,
 )
@@ -93,8 +94,7 @@ class Side:
     def in_units(self, unit: Array, origin: Array) -> Side:
         """Return the side with an origin taken from its points and divided by a power of two."""
         centered = self.measure.points - origin
-        xp = namespace(centered)
-        points = centered / xp.astype(unit, origin.dtype, copy=False)[:, None, None]
+        points = centered / of_type(unit, origin.dtype)[:, None, None]
         if not is_double(points.dtype) and bool(((centered != 0) & (abs(points) < _SUBNORMAL)).any()):
             # beside the largest coordinates it has no room for these
             points = double(centered) / unit[:, None, None]

@@ -75,7 +75,7 @@ class Restored(Coupling):
             f = self.f / self.form.scale[:, None]
             xp = namespace(f)
             known = xp.isfinite(f)
-            x, weights = xp.where(known[..., None], light[0], 0.0), xp.astype(known, xp.float64)
+            x, weights = xp.where(known[..., None], light[0], 0.0), double(known)
         return self._potential(self.form.y, self.inner.g, x, f, weights, of_x=False)
 
     def _potential(

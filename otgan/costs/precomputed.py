@@ -22,6 +22,7 @@ from otgan.namespace import (
     double,
     is_tensor,
     namespace,
+    of_type,
     stacked,
     zeros,
 )
@@ -264,8 +265,7 @@ class Precomputed(Cost):
 
 def _whole(numbers: Array) -> Array:
     """The numbers of points as whole numbers."""
-    xp = namespace(numbers)
-    return xp.astype(numbers, xp.int64)
+    return of_type(numbers, namespace(numbers).int64)
 
 
 def _numbered(matrices: _Matrices, a: Any, b: Any) -> Pair:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
+from otgan.deadline import NEVER, Deadline
+from otgan.exact.network.matching import match
 from otgan.exact.sparse_plan import Floats, SparsePlan
 
 __all__ = ["potentials", "solve_assignment"]
 
 
-def solve_assignment(cost: Floats) -> SparsePlan:
-    """Couple n points with n points of weight 1/n by SciPy's shortest augmenting paths."""
-    i, j = linear_sum_assignment(cost)
-    mass = np.full(len(i), 1 / len(i))
-    return SparsePlan(i, j, mass, None, None, "assignment")
+def solve_assignment(cost: Floats, deadline: Deadline = NEVER) -> SparsePlan:
+    """Couple n points with n points of weight 1/n by shortest augmenting paths.
+
+    Raises
+    ------
+    OutOfTimeError
+        If the deadline passes first.
+    """
+    n = len(cost)
+    return SparsePlan(np.arange(n), match(cost, deadline), np.full(n, 1 / n), None, None, "assignment")
 
 
 def potentials(cost: Floats, match: NDArray[np.int64]) -> tuple[Floats, Floats]:

@@ -11,8 +11,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from otgan.costs import Cost
 from otgan.exact.flows import whole_flows
@@ -140,6 +138,9 @@ def _leveled(problem: Problem, arcs: SparsePlan, f: Floats, g: Floats) -> tuple[
     What no arc connects may be shifted against each other as long as potentials stay feasible, which the transforms see
     to; a shift that was not free lowers the value, and the bound stays a bound.
     """
+    from scipy.sparse import coo_matrix  # here: few plans have clusters far apart
+    from scipy.sparse.csgraph import connected_components
+
     n, m = len(problem.a), len(problem.b)
     graph = coo_matrix((np.ones(len(arcs.i)), (arcs.i, n + arcs.j)), shape=(n + m, n + m))
     count, label = connected_components(graph, directed=False)

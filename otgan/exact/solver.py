@@ -25,7 +25,7 @@ __all__ = ["EXACT_BACKENDS", "solve_exact"]
 
 EXACT_BACKENDS = ("line", "assignment", "simplex", "certified", "pot")
 
-_ASSIGNMENT = 150
+_ASSIGNMENT = 256
 """Points up to which the assignment solver is faster than the network simplex."""
 
 _CERTIFIED = 2000**2
@@ -124,9 +124,8 @@ def _solved(
         raise OutOfTimeError
     _check_memory(n, m)
     matrix = cost.block(x[None], y[None], exact=True)[0]
-    # SciPy's assignment cannot be interrupted.
-    if solver == "assignment" and (n <= _ASSIGNMENT or deadline == NEVER):
-        return solve_assignment(matrix)
+    if solver == "assignment":
+        return solve_assignment(matrix, deadline)
     pivots = "pot" if solver == "pot" else "simplex"
     return solve_simplex(matrix, *weights, solver=pivots, max_iter=max_iter, deadline=deadline)
 
