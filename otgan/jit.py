@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 import numba
 from numba.core import config as settings
+from numba.core.event import Listener, register
 
 from otgan.folders import cache_dir
 from otgan.parts import Part
@@ -104,10 +105,28 @@ def _folder(sources: Path) -> Path | None:
     for text in (*texts, *(Path(origin).read_text("utf-8") for origin in others)):
         digest.update(text.encode())
     name = f"compiled-{digest.hexdigest()[:16]}"
-    folder = next((place / name for place in _places() if _can_be_written(place / name)), None)
-    if folder is None or not any(folder.rglob("*.nbi")):
-        _LOG.info("compiling loops for this machine: some seconds, once%s", "" if folder else " a process")
-    return folder
+    return next((place / name for place in _places() if _can_be_written(place / name)), None)
+
+
+class _Teller(Listener):
+    """Tells of the wait when the first loop is compiled that was not kept; once."""
+
+    def on_start(self, event: Any) -> None:
+        """Look whose function it is."""
+        function = event.data["dispatcher"].py_func
+        if function.__module__.partition(".")[0] == __package__:
+            _tell(_folder(Path(function.__code__.co_filename).parent) is not None)
+
+    def on_end(self, event: Any) -> None:
+        """Say nothing more."""
+
+
+@cache
+def _tell(kept: bool) -> None:
+    _LOG.info("compiling loops for this machine: some seconds, once%s", "" if kept else " a process")
+
+
+register("numba:compile", _Teller())
 
 
 def _places() -> Iterator[Path]:
