@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from otgan.entropic.iterate import Iterate
+from otgan.entropic.iterate import Iterate, least_of
 from otgan.entropic.newton import Newton
 from otgan.entropic.problem import Limits, Problem, Solution
 from otgan.entropic.steps import run_stage
@@ -27,7 +27,7 @@ _TIGHTER = 4.0
 def finish(
     problem: Problem,
     limits: Limits,
-    start: tuple[Tensor, Tensor],
+    iterate: Iterate,
     newton: Newton,
     count: float,
 ) -> Solution:
@@ -37,15 +37,15 @@ def finish(
     ----------
     problem : Problem
     limits : Limits
-    start : tuple of Tensor
-        Potentials f and g.
+    iterate : Iterate
+        At ε, on a kernel that is accurate enough for the tolerance.
     newton : Newton
     count : float
         Passes taken so far by all problems.
     """
     left = _Left.of(problem)
     index = torch.arange(len(left.passes), device=left.passes.device)
-    goal, iterate = limits.tol, Iterate(problem, *start, limits.tol)
+    goal = limits.tol
     while True:
         certain = iterate.kernel.exact and iterate.tol >= TUNING.legible
         taken = round(count) + (0 if certain else 1)
@@ -64,7 +64,7 @@ def finish(
         goal, index, newton = goal / _TIGHTER, index[wrong], newton.take(wrong.nonzero()[:, 0])
         count = float(left.passes[index].max())
         left.passes[index] = 0
-        iterate = Iterate(problem.take(index), left.f[index], left.g[index], goal)
+        iterate = Iterate(problem.take(index), left.f[index], left.g[index], goal, least_of(goal))
 
 
 @dataclass(frozen=True, eq=False)

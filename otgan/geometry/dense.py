@@ -15,7 +15,7 @@ from otgan.geometry.base import Geometry, rows_per_tile
 from otgan.geometry.kernel import LOG2E, Kernel, Turn, exp2_
 from otgan.memory import empty
 
-__all__ = ["DenseGeometry"]
+__all__ = ["SMALL", "DenseGeometry", "DenseKernel"]
 
 _CACHED = 2**20
 """Entries up to which a matrix stays in cache between a product with it and one with its transpose."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -69,6 +70,9 @@ class Kernel(ABC):
 
     exact: bool = False
     """Whether the products are those of the float64 kernel but for rounding in float64."""
+
+    core: Any = None
+    """The few entries that hold nearly all of the plan, as compressed rows, where the kernel has them apart."""
 
     @abstractmethod
     def __call__(self, v: Tensor, axis: int) -> Tensor:

@@ -11,8 +11,16 @@ from torch import Tensor
 from otgan.costs import Cost
 from otgan.geometry.base import Geometry
 from otgan.geometry.compiled import products
-from otgan.geometry.compiled.visited import NOTHING, Visited, exponents_of, fill_kernel, go_through
-from otgan.geometry.dense import DenseGeometry, DenseKernel
+from otgan.geometry.compiled.parted import PartedKernel, part
+from otgan.geometry.compiled.visited import (
+    NOTHING,
+    Visited,
+    exponents_of,
+    fill_kernel,
+    go_through,
+    pieces_of,
+)
+from otgan.geometry.dense import SMALL, DenseGeometry, DenseKernel
 from otgan.geometry.kernel import Turn
 from otgan.mistakes import WrongValueError
 
@@ -54,6 +62,16 @@ class CompiledGeometry(Visited, DenseGeometry):
         kernel, rough = super().kernels(epsilon, f, g, tol)
         found = CompiledKernel(kernel.matrix)
         return found, found if rough is kernel else CompiledKernel(rough.matrix)
+
+    def parted(
+        self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor, least: float
+    ) -> PartedKernel | None:
+        """Store the kernel of one problem in two parts: its few heavy entries, and the others in float32."""
+        if self.shape[0] > 1 or self.cost.numel() <= SMALL:
+            return None
+        weights, rest = (a[0].numpy(), b[0].numpy()), self._buffer(torch.float32)[0].numpy()
+        pieces = pieces_of(self.cost.numel(), 8)
+        return part(self.source, exponents_of(epsilon, f, g), weights, least, rest, pieces)
 
     def _fill(self, epsilon: Tensor, f: Tensor, g: Tensor, dtype: torch.dtype) -> Tensor:
         matrix = self._buffer(dtype)

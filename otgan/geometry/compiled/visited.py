@@ -19,7 +19,7 @@ from otgan.memory import empty
 from otgan.rounding import CostError
 from otgan.threads import count, in_pieces
 
-__all__ = ["FEW", "NOTHING", "Visited", "exponents_of", "fill_kernel", "go_through"]
+__all__ = ["FEW", "NOTHING", "Visited", "exponents_of", "fill_kernel", "go_through", "pieces_of"]
 
 FEW = 25
 """Dimension from which on products of matrices are faster than differences of coordinates."""
@@ -31,7 +31,7 @@ NOTHING = np.empty((0, 0, 0))
 """Stands for what a source of costs does not have."""
 
 
-def _pieces(entries: int, share: int = 1) -> int:
+def pieces_of(entries: int, share: int = 1) -> int:
     """Into how many pieces to cut a visit to so many entries, of operations a share as long as an exponential."""
     return max(1, min(count(), entries // (_WORTH * share)))
 
@@ -72,7 +72,7 @@ class Visited(Geometry):
         low, high, _ = rows.indices(n)
         found = empty((batch, high - low, m), torch.float64, self.x.device)
         in_pieces(
-            costs.fill_norms, batch * (high - low), _pieces(found.numel()), *self.norms, found.numpy(), low
+            costs.fill_norms, batch * (high - low), pieces_of(found.numel()), *self.norms, found.numpy(), low
         )
         p = self.rule.p
         power = (p / 2 if p != 1 else 1) if self.rule.order == SQUARES else p
@@ -93,7 +93,7 @@ class Visited(Geometry):
     def marginals(self, epsilon: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         """Row and column sums of the plan a b exp((f + g − C)/ε), in one visit."""
         batch, n, m = self.shape
-        parts = _pieces(batch * n * m)
+        parts = pieces_of(batch * n * m)
         row_sums, column_sums = np.empty((batch, n)), np.zeros((parts, batch, m))
         exponents = exponents_of(epsilon, f, g, a, b)
         in_pieces(visits.marginal_sums, batch * n, parts, self.source, *exponents, row_sums, column_sums)
@@ -109,7 +109,7 @@ class Visited(Geometry):
 
     def _least(self, epsilon: Tensor, h: Tensor, axis: int, *, soft: bool) -> Tensor:
         batch, n, m = self.shape
-        total, parts = batch * n, _pieces(batch * n * m)
+        total, parts = batch * n, pieces_of(batch * n * m)
         potential, scale = h.contiguous().numpy(), epsilon.contiguous().numpy()
         if axis == 1:
             found = np.empty((batch, n))
@@ -140,7 +140,7 @@ def exponents_of(epsilon: Tensor, f: Tensor, g: Tensor, *weights: Tensor) -> tup
 def fill_kernel(source: Any, exponents: tuple[Any, Any, Any], out: Tensor, low: int) -> None:
     """Fill rows of a kernel, from row `low` of the costs on."""
     batch, rows, _ = out.shape
-    in_pieces(visits.exponential, batch * rows, _pieces(out.numel()), source, *exponents, out.numpy(), low)
+    in_pieces(visits.exponential, batch * rows, pieces_of(out.numel()), source, *exponents, out.numpy(), low)
 
 
 def go_through(
@@ -155,7 +155,7 @@ def go_through(
 ) -> tuple[Tensor, Tensor]:
     """Visit a kernel on the way there and back; a share is what an exponential takes in terms of what this does."""
     batch, n, m = shape
-    parts = _pieces(batch * n * m, share)
+    parts = pieces_of(batch * n * m, share)
     sums, back = np.empty((batch, n)), np.zeros((parts, batch, m))
     vectors = v.to(dtype).contiguous().numpy(), weights.double().contiguous().numpy()
     in_pieces(visit, batch * n, parts, *kernel, *vectors, how, sums, back)
