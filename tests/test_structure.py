@@ -236,6 +236,7 @@ TESTED_IN = {
     "geometry/base": "geometry/test_dense.py",
     "geometry/compiled/costs": "geometry/test_compiled.py",
     "geometry/compiled/geometry": "geometry/test_compiled.py",
+    "geometry/compiled/parting": "geometry/compiled/test_parted.py",
     "geometry/compiled/powers": "geometry/test_compiled.py",
     "geometry/compiled/products": "geometry/test_compiled.py",
     "geometry/compiled/pulls": "geometry/test_compiled.py",

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from otgan.coupling import center
 from otgan.entropic.compaction import finish
 from otgan.entropic.gauge import leveled
-from otgan.entropic.iterate import Iterate
+from otgan.entropic.iterate import Iterate, least_of
 from otgan.entropic.newton import Newton
 from otgan.entropic.problem import Limits, Problem, Solution
 from otgan.entropic.ragged import Assembly
@@ -31,6 +31,7 @@ from otgan.entropic.start import Start
 from otgan.entropic.starters import start_of
 from otgan.entropic.steps import run_stage
 from otgan.entropic.tuning import TUNING
+from otgan.geometry.accuracy import SINGLE
 from otgan.namespace import Array, arange, namespace
 
 __all__ = ["solve"]
@@ -86,7 +87,12 @@ def _solve(problem: Problem, limits: Limits, first: Array, init: Array | None) -
     for stage in stages(begin.epsilon, problem.epsilon, limits.tol):
         if stage.annealing and (limits.deadline.passed or count >= limits.max_iter):
             continue
-        iterate = Iterate(problem.at(stage.epsilon), f, g, stage.goal)
+        least = None if stage.annealing else least_of(limits.tol)
+        iterate = Iterate(problem.at(stage.epsilon), f, g, stage.goal, least)
+        if iterate.parts:
+            # As accurate as it needs to be, at the price of a rough one: there is no kernel to change to on the way.
+            iterate.tol = limits.tol
+            return finish(problem, limits, iterate, newton, count)
         method = Newton(patient=False, deadline=limits.deadline) if stage.annealing else newton
         passes = min(stage.passes, limits.max_iter - count)
         run_stage(iterate, method, stage.goal, passes, settle=stage.annealing)
@@ -95,7 +101,8 @@ def _solve(problem: Problem, limits: Limits, first: Array, init: Array | None) -
             # The costs are large beside ε: so would be the rounding of these.
             f, g = leveled(problem.geometry, problem.a, problem.b, stage.epsilon, f, g)
         count += iterate.passes
-    return finish(problem, limits, (f, g), newton, count)
+    least = least_of(limits.tol) if limits.tol < SINGLE else None
+    return finish(problem, limits, Iterate(problem, f, g, limits.tol, least), newton, count)
 
 
 @dataclass(frozen=True, eq=False)

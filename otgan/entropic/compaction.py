@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from otgan.entropic.iterate import Iterate
+from otgan.entropic.iterate import Iterate, least_of
 from otgan.entropic.newton import Newton
 from otgan.entropic.problem import Limits, Problem, Solution
 from otgan.entropic.steps import run_stage
@@ -26,7 +26,7 @@ _TIGHTER = 4.0
 def finish(
     problem: Problem,
     limits: Limits,
-    start: tuple[Array, Array],
+    iterate: Iterate,
     newton: Newton,
     count: float,
 ) -> Solution:
@@ -36,15 +36,15 @@ def finish(
     ----------
     problem : Problem
     limits : Limits
-    start : tuple of Array
-        Potentials f and g.
+    iterate : Iterate
+        At ε, on a kernel that is accurate enough for the tolerance.
     newton : Newton
     count : float
         Passes taken so far by all problems.
     """
     left, xp = _Left.of(problem), namespace(problem.a)
     index = arange(len(left.passes), left.passes)
-    goal, iterate = limits.tol, Iterate(problem, *start, limits.tol)
+    goal = limits.tol
     while True:
         certain = iterate.kernel.exact and iterate.tol >= TUNING.legible
         taken = round(count) + (0 if certain else 1)
@@ -61,7 +61,7 @@ def finish(
         goal, index, newton = goal / _TIGHTER, index[wrong], newton.take(xp.nonzero(wrong)[0])
         count = float(left.passes[index].max())
         left.passes[index] = 0
-        iterate = Iterate(problem.take(index), left.f[index], left.g[index], goal)
+        iterate = Iterate(problem.take(index), left.f[index], left.g[index], goal, least_of(goal))
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,22 @@ import math
 
 from otgan.entropic.problem import Problem
 from otgan.geometry.base import Geometry
-from otgan.geometry.kernel import Turn
+from otgan.geometry.kernel import Kernel, Turn
 from otgan.namespace import Array, namespace
 
-__all__ = ["Iterate"]
+__all__ = ["Iterate", "least_of"]
+
+_LIGHT, _LIGHTEST = 1e-7, 1e-13
+"""Entries of the plan, relative to the lighter of their two weights, that Newton directions may do without, at most and at
+least: the sums of float64 do not see them."""
+
+_LOSS = 0.1
+"""The same as a share of the marginal error to be reached: what is left out in sum should be less than that."""
+
+
+def least_of(goal: float) -> float:
+    """Share of the lighter of two weights above which an entry of the plan is heavy, for a marginal error of `goal`."""
+    return max(_LIGHTEST, min(_LIGHT, _LOSS * goal))
 
 
 class Iterate:
@@ -27,26 +39,65 @@ class Iterate:
         L1 error of the column sums; that of the row sums is zero to rounding.
     passes : float
         Products with K and Kᵀ so far, a pair counting as one pass.
+    parts : bool
+        Whether the kernel has the entries apart that hold nearly all of the plan, if it can.
     """
 
-    def __init__(self, problem: Problem, f: Array, g: Array, tol: float) -> None:
+    def __init__(self, problem: Problem, f: Array, g: Array, tol: float, least: float | None = None) -> None:
         self._whole = problem.geometry
         self._index: Array | None = None
         self.a, self.b, self.epsilon, self.tol = problem.a, problem.b, problem.epsilon, tol
         self.xp = namespace(self.a)
         self.passes, self.rescues = 0.0, 0
         self.no_x, self.no_y = self.a == 0, self.b == 0
+        self.least, self.parts, self.dense = least, least is not None, False
         self._absorb(f, g)
         self.ratio = self.xp.ones_like(self.b)
         self.error = self.xp.full_like(self.epsilon, math.inf)
 
     def _absorb(self, f: Array, g: Array) -> None:
-        # Without mass on either side, f + g is not bounded by C: such points would overflow the kernel.
-        xp = self.xp
-        self.f, self.g = xp.where(self.no_x, -math.inf, f), xp.where(self.no_y, -math.inf, g)
-        self.kernel, self.rough = self.geometry.kernels(self.epsilon, self.f, self.g, self.tol)
-        self.u, self.v = xp.ones_like(f), xp.ones_like(g)
+        f, g = self._left_out(f, g)
+        parted = self._parted(f, g) if self.parts else None
+        if parted is None:
+            self._begin(f, g, *self.geometry.kernels(self.epsilon, f, g, self.tol))
+        else:
+            self._begin(f, g, parted, parted)
+
+    def _left_out(self, f: Array, g: Array) -> tuple[Array, Array]:
+        """Leave the points without mass out of potentials: their f + g is not bounded by C, and would overflow."""
+        return self.xp.where(self.no_x, -math.inf, f), self.xp.where(self.no_y, -math.inf, g)
+
+    def _begin(self, f: Array, g: Array, kernel: Kernel, rough: Kernel) -> None:
+        """Begin at potentials that a kernel has absorbed."""
+        self.f, self.g, self.kernel, self.rough = f, g, kernel, rough
+        self.u, self.v = self.xp.ones_like(f), self.xp.ones_like(g)
         self.passes += 0.5
+
+    def _parted(self, f: Array, g: Array) -> Kernel | None:
+        least = _LIGHT if self.least is None else self.least
+        found = self.geometry.parted(self.epsilon, f, g, self.a, self.b, least)
+        self.parts = found is not None
+        return found
+
+    def part(self) -> bool:
+        """Absorb the potentials anew in a kernel that has the entries apart that hold nearly all of the plan.
+
+        Returns
+        -------
+        bool
+            False where there is none, and nothing was done.
+        """
+        if self.dense:
+            return False
+        f, g = self._left_out(*self.potentials())
+        parted = self._parted(f, g)
+        if parted is None:
+            # It is not tried again: at one ε plans hardly change in that.
+            self.dense = True
+            return False
+        self._begin(f, g, parted, parted)
+        self.sweep()
+        return True
 
     @property
     def geometry(self) -> Geometry:

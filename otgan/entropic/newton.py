@@ -14,6 +14,7 @@ from otgan.deadline import NEVER, Deadline
 from otgan.entropic.conjugate import System, conjugate_gradients
 from otgan.entropic.factor import factorized, solved
 from otgan.entropic.iterate import Iterate
+from otgan.entropic.sparse import Sparse
 from otgan.entropic.tuning import TUNING
 from otgan.geometry.kernel import Kernel
 from otgan.namespace import Array, arange, at_least, at_most, is_double, namespace, of_type
@@ -55,6 +56,7 @@ class Newton:
         self.factor: Array | None = None
         self.slow = False
         self.exact = False
+        self.sparse = Sparse()
 
     def take(self, keep: Array) -> Newton:
         """Return what is known of the problems whose indices are in `keep`."""
@@ -66,8 +68,16 @@ class Newton:
 
     def step(self, it: Iterate, goal: float, budget: float) -> None:
         """Move an iterate, whose row sums are exact, by a Newton step with line search, in about `budget` passes."""
+        sparse = self.sparse.serves(it)
         column = it.b * it.ratio
         gap = it.b - column
+        if sparse:
+            before = it.error
+            direction, used = self.sparse.direction(it, column, gap, goal, self.deadline)
+            it.passes += used
+            _line_search(it, direction, gap)
+            self.sparse.judge(before, it.error)
+            return
         limit = TUNING.quick
         self.exact = self.exact or goal < _TIGHT
         if self.slow and self.factor is None and self.patient and column.shape[1] <= _LARGEST:

@@ -108,6 +108,15 @@ class Geometry(ABC):
         kernel = self.kernel(epsilon, f, g, tol)
         return kernel, kernel
 
+    def parted(self, epsilon: Array, f: Array, g: Array, a: Array, b: Array, least: float) -> Kernel | None:
+        """Return the kernel of one problem with the entries apart that hold nearly all of the plan of weights a and b.
+
+        They are those above `least` times the lighter of their two weights. The kernel is as accurate as in float64. None
+        where it is not stored, or such entries are not few.
+        """
+        del epsilon, f, g, a, b, least
+        return None
+
     def take(self, keep: Array | slice) -> Self:
         """Return the geometry of the problems whose indices are in `keep`."""
         return type(self)(self.x[keep], self.y[keep], self.rule, self.direct)

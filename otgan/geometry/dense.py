@@ -15,7 +15,7 @@ from otgan.geometry.kernel import LOG2E, Kernel, Turn
 from otgan.geometry.stored import Stored
 from otgan.memory import empty
 
-__all__ = ["DenseGeometry"]
+__all__ = ["DenseGeometry", "DenseKernel"]
 
 _CACHED = 2**20
 """Entries up to which a matrix stays in cache between a product with it and one with its transpose."""

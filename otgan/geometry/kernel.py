@@ -62,6 +62,9 @@ class Kernel(ABC):
     exact: bool = False
     """Whether the products are those of the float64 kernel but for rounding in float64."""
 
+    core: Any = None
+    """The few entries that hold nearly all of the plan, as compressed rows, where the kernel has them apart."""
+
     @abstractmethod
     def __call__(self, v: Array, axis: int) -> Array:
         """K v over y for axis 1, (B, m) to (B, n); Kᵀ v over x for axis 0, (B, n) to (B, m)."""

@@ -9,7 +9,15 @@ import numpy as np
 
 from otgan.costs import Cost
 from otgan.geometry.compiled import products
-from otgan.geometry.compiled.visited import Visited, exponents_of, fill_kernel, go_through, source_of
+from otgan.geometry.compiled.parted import PartedKernel, part
+from otgan.geometry.compiled.visited import (
+    Visited,
+    exponents_of,
+    fill_kernel,
+    go_through,
+    pieces_of,
+    source_of,
+)
 from otgan.geometry.kernel import Kernel, Turn
 from otgan.geometry.stored import Stored
 from otgan.namespace import Array, of_type
@@ -56,6 +64,15 @@ class CompiledGeometry(Visited, Stored):
         rough = self._buffer(np.float32)
         np.copyto(rough, kernel.matrix, casting="same_kind")
         return kernel, CompiledKernel(rough)
+
+    def parted(
+        self, epsilon: Array, f: Array, g: Array, a: Array, b: Array, least: float
+    ) -> PartedKernel | None:
+        """Store the kernel of one problem in two parts: its few heavy entries, and the others in float32."""
+        if self.shape[0] > 1 or not self.is_single(np.inf):
+            return None
+        rest, pieces = self._buffer(np.float32)[0], pieces_of(self.cost.size, 8)
+        return part(self.source, exponents_of(epsilon, f, g), (a[0], b[0]), least, rest, pieces)
 
     def _buffer(self, dtype: Any) -> Array:
         """Memory for a kernel: that of the one before, which it replaces."""

@@ -15,7 +15,16 @@ from otgan.geometry.compiled.powers import fill_powers
 from otgan.geometry.compiled.visits import FLUSH, hand_over
 from otgan.jit import SUMS, compiled, part
 
-__all__ = ["INSTEAD", "ONLY", "OVER", "TIMES", "products_of", "streamed_products", "there_and_back"]
+__all__ = [
+    "INSTEAD",
+    "ONLY",
+    "OVER",
+    "TIMES",
+    "products_of",
+    "streamed_products",
+    "there_and_back",
+    "turned",
+]
 
 TIMES, OVER, INSTEAD, ONLY = 0, 1, 2, 3
 """What the sums of rows become before they go back through the columns, with weights."""
@@ -79,10 +88,10 @@ def there_and_back(
             sum2 += row2[j] * at
             sum3 += row3[j] * at
         sums[i], sums[i + 1], sums[i + 2], sums[i + 3] = sum0, sum1, sum2, sum3
-        turn0 = kernel.dtype.type(_turned(weights[i], sums[i], how))
-        turn1 = kernel.dtype.type(_turned(weights[i + 1], sums[i + 1], how))
-        turn2 = kernel.dtype.type(_turned(weights[i + 2], sums[i + 2], how))
-        turn3 = kernel.dtype.type(_turned(weights[i + 3], sums[i + 3], how))
+        turn0 = kernel.dtype.type(turned(weights[i], sums[i], how))
+        turn1 = kernel.dtype.type(turned(weights[i + 1], sums[i + 1], how))
+        turn2 = kernel.dtype.type(turned(weights[i + 2], sums[i + 2], how))
+        turn3 = kernel.dtype.type(turned(weights[i + 3], sums[i + 3], how))
         for j in range(m if how != ONLY else 0):
             part[j] += (turn0 * row0[j] + turn1 * row1[j]) + (turn2 * row2[j] + turn3 * row3[j])
         i += _AT_ONCE
@@ -95,14 +104,15 @@ def there_and_back(
         for j in range(m):
             sum0 += row0[j] * side[j]
         sums[rest] = sum0
-        turn0 = kernel.dtype.type(_turned(weights[rest], sums[rest], how))
+        turn0 = kernel.dtype.type(turned(weights[rest], sums[rest], how))
         for j in range(m if how != ONLY else 0):
             part[j] += turn0 * row0[j]
     hand_over(part, back)
 
 
 @part(SUMS)
-def _turned(weight: float, total: float, how: int) -> float:
+def turned(weight: float, total: float, how: int) -> float:
+    """What the sum of a row becomes before it goes back."""
     if how == TIMES:
         return weight * total
     return 0.0 if weight == 0 else weight / total if how == OVER else weight

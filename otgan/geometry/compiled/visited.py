@@ -16,7 +16,16 @@ from otgan.namespace import Array, double, of_type
 from otgan.rounding import CostError
 from otgan.threads import count, in_pieces
 
-__all__ = ["FEW", "NOTHING", "Visited", "exponents_of", "fill_kernel", "go_through", "source_of"]
+__all__ = [
+    "FEW",
+    "NOTHING",
+    "Visited",
+    "exponents_of",
+    "fill_kernel",
+    "go_through",
+    "pieces_of",
+    "source_of",
+]
 
 FEW = 25
 """Dimension from which on products of matrices are faster than differences of coordinates."""
@@ -28,7 +37,7 @@ NOTHING = np.empty((0, 0, 0))
 """Stands for what a source of costs does not have."""
 
 
-def _pieces(entries: int, share: int = 1) -> int:
+def pieces_of(entries: int, share: int = 1) -> int:
     """Into how many pieces to cut a visit to so many entries, of operations a share as long as an exponential."""
     return max(1, min(count(), entries // (_WORTH * share)))
 
@@ -81,7 +90,7 @@ class Visited(Geometry):
         batch, n, m = self.shape
         low, high, _ = rows.indices(n)
         found = np.empty((batch, high - low, m))
-        in_pieces(costs.fill_norms, batch * (high - low), _pieces(found.size), *self.norms, found, low)
+        in_pieces(costs.fill_norms, batch * (high - low), pieces_of(found.size), *self.norms, found, low)
         p = self.rule.p
         power = (p / 2 if p != 1 else 1) if self.rule.order == SQUARES else p
         return raised(found, power)
@@ -104,7 +113,7 @@ class Visited(Geometry):
     def marginals(self, epsilon: Array, f: Array, g: Array, a: Array, b: Array) -> tuple[Array, Array]:
         """Row and column sums of the plan a b exp((f + g − C)/ε), in one visit."""
         batch, n, m = self.shape
-        parts = _pieces(batch * n * m)
+        parts = pieces_of(batch * n * m)
         row_sums, column_sums = np.empty((batch, n)), np.zeros((parts, batch, m))
         row, *others = exponents_of(epsilon, f, g, a, b)
         for rows, source in self.sources():
@@ -118,7 +127,7 @@ class Visited(Geometry):
         if self.rule.order != SQUARES or self.rule.p not in {1, SQUARES}:
             return super().point_gradients(epsilon, f, g, a, b)
         batch, n, m = self.shape
-        parts, (x, y, _, _) = _pieces(batch * n * m), self.norms
+        parts, (x, y, _, _) = pieces_of(batch * n * m), self.norms
         row, *others = exponents_of(epsilon, f, g, a, b)
         pull_x, pull_y = np.empty_like(x), np.zeros((parts, *y.shape))
         for rows, source in self.sources():
@@ -138,7 +147,7 @@ class Visited(Geometry):
 
     def _least(self, epsilon: Array, h: Array, axis: int, *, soft: bool) -> Array:
         batch, n, m = self.shape
-        parts = _pieces(batch * n * m)
+        parts = pieces_of(batch * n * m)
         h, scale = np.ascontiguousarray(h), np.ascontiguousarray(epsilon)
         if axis == 1:
             whole = np.empty((batch, n))
@@ -175,7 +184,7 @@ def exponents_of(epsilon: Array, f: Array, g: Array, *weights: Array) -> tuple[A
 def fill_kernel(source: Any, exponents: tuple[Any, Any, Any], out: Array, low: int) -> None:
     """Fill rows of a kernel, from row `low` of the costs on."""
     batch, rows, _ = out.shape
-    in_pieces(visits.exponential, batch * rows, _pieces(out.size), source, *exponents, out, low)
+    in_pieces(visits.exponential, batch * rows, pieces_of(out.size), source, *exponents, out, low)
 
 
 def go_through(
@@ -190,7 +199,7 @@ def go_through(
 ) -> tuple[Array, Array]:
     """Visit a kernel on the way there and back; a share is what an exponential takes in terms of what this does."""
     batch, n, m = shape
-    parts = _pieces(batch * n * m, share)
+    parts = pieces_of(batch * n * m, share)
     sums, back = np.empty((batch, n)), np.zeros((parts, batch, m))
     vectors = np.ascontiguousarray(v, dtype), np.ascontiguousarray(weights, np.float64)
     in_pieces(visit, batch * n, parts, *kernel, *vectors, how, sums, back)
