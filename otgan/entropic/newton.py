@@ -36,8 +36,9 @@ _STALE = 12
 _SHIFT_SINGLE, _SHIFT_DOUBLE = 1e-5, 1e-12
 """What is added in float32 and in float64 to the diagonal of the system, scaled to 1, so that rounding leaves it positive definite."""
 
-_LARGEST = 6000
-"""Points up to which S is factorized."""
+_CHEAP, _LARGEST = 1024, 6000
+"""Points up to which S is factorized as soon as conjugate gradients are slow, and where they do not arrive at all, or a GPU
+multiplies."""
 
 
 class Newton:
@@ -54,14 +55,14 @@ class Newton:
     def __init__(self, *, patient: bool, deadline: Deadline = NEVER) -> None:
         self.patient, self.deadline = patient, deadline
         self.factor: Array | None = None
-        self.slow = False
+        self.slow = self.stuck = False
         self.exact = False
         self.sparse = Sparse()
 
     def take(self, keep: Array) -> Newton:
         """Return what is known of the problems whose indices are in `keep`."""
         part = Newton(patient=self.patient, deadline=self.deadline)
-        part.slow, part.exact = self.slow, self.exact
+        part.slow, part.stuck, part.exact = self.slow, self.stuck, self.exact
         if self.factor is not None:
             part.factor = self.factor[keep]
         return part
@@ -80,7 +81,8 @@ class Newton:
             return
         limit = TUNING.quick
         self.exact = self.exact or goal < _TIGHT
-        if self.slow and self.factor is None and self.patient and column.shape[1] <= _LARGEST:
+        largest = _LARGEST if self.stuck or getattr(column, "is_cuda", False) else _CHEAP
+        if self.slow and self.factor is None and self.patient and column.shape[1] <= largest:
             self.factor = _factorize(it, column, it.kernel if self.exact else it.rough)
         if self.slow and self.factor is None:
             limit = TUNING.long
@@ -89,7 +91,7 @@ class Newton:
         forcing = at_most(it.xp.maximum(at_most(it.xp.sqrt(it.error), 0.1), 0.6 * goal / it.error), 0.7)
         direction, used = self._solve(it, column, gap, forcing, min(limit, math.ceil(budget)))
         if self.factor is None:
-            self.slow = self.slow or used >= TUNING.quick
+            self.slow, self.stuck = self.slow or used >= TUNING.quick, used >= TUNING.long
         elif used > _STALE:
             self.factor = None
         _line_search(it, direction, gap)

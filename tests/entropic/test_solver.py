@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import warnings
 
@@ -347,12 +348,25 @@ def test_systems_too_large_to_factorize_are_solved_all_the_same(monkeypatch):
     expected = otgan.transport(x, y, a, b, **options)
     assert any(factor is not None for factor in factors)  # the problem is one of those that need a factor
     factors.clear()
+    monkeypatch.setattr(newton, "_CHEAP", 0)
     monkeypatch.setattr(newton, "_LARGEST", 0)
     t = otgan.transport(x, y, a, b, **options)
     assert not factors
     assert t.iterations > expected.iterations
     assert t.converged
     assert t.value == pytest.approx(expected.value, rel=1e-9)
+
+
+@pytest.mark.parametrize(("long", "expected"), [(400, 0), (20, 1)])
+def test_large_systems_are_factorized_only_where_iterations_do_not_arrive(long, expected, monkeypatch):
+    x, y, a, b = pair_of(60, 50, 8)
+    factors, factorize = [], newton._factorize
+    monkeypatch.setattr(newton, "_factorize", lambda *given: factors.append(1) or factorize(*given))
+    monkeypatch.setattr(newton, "_CHEAP", 0)
+    monkeypatch.setattr(newton, "TUNING", dataclasses.replace(newton.TUNING, quick=10, long=long))
+    t = otgan.transport(x, y, a, b, epsilon=1e-3 * mean_cost(x, y), tol=1e-8, backend="dense")
+    assert min(len(factors), 1) == expected
+    assert t.converged
 
 
 def test_without_annealing_it_still_converges():

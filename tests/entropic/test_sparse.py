@@ -11,13 +11,14 @@ from otgan.entropic.iterate import Iterate, least_of
 from otgan.entropic.problem import Problem
 from otgan.entropic.sparse import Sparse
 from otgan.geometry import make_geometry
-from otgan.geometry.compiled import starter
+from otgan.geometry.compiled import parted, starter
 
 
 @pytest.fixture(autouse=True)
 def whole(monkeypatch):
-    """Leave small problems to the solver, and count the directions."""
+    """Leave small problems to the solver, which is to find their plans sparse, and count the directions."""
     monkeypatch.setattr(starter, "_LARGEST", 0)
+    monkeypatch.setattr(parted, "_MOST", 0.2)
     seen = []
     direction = Sparse.direction
     monkeypatch.setattr(Sparse, "direction", lambda *given: seen.append(1) or direction(*given))

@@ -33,6 +33,10 @@ _OPERATIONS, _EACH = 2**29, 2**11
 """Operations that a factor may take, in all or for each entry of the core, by the upper bound that the order of Cuthill and
 McKee gives. In that of minimum degree fewer are likely: some .1 s, what hundreds of iterations take."""
 
+_FEW, _TREE = 8, 2**33
+"""Entries of a row up to which the matrix is nearly that of a tree, and the same bound there: minimum degree then takes a
+hundredth of it, some 10 ms."""
+
 Floats = NDArray[np.float64]
 
 
@@ -48,7 +52,8 @@ def inverse_of(system: CoreSystem) -> Callable[[Floats], Floats] | None:
     m = len(system.diagonal)
     heaviest = csr_array((system.scaled[keep], system.index[keep], ends), shape=(len(ends) - 1, m))
     matrix = (diags_array(system.diagonal + _SHIFT) - heaviest.T @ heaviest).tocsc()
-    if _operations(matrix.tocsr()) > max(_OPERATIONS, _EACH * len(system.index)):
+    most = _TREE if matrix.nnz <= _FEW * m else max(_OPERATIONS, _EACH * len(system.index))
+    if _operations(matrix.tocsr()) > most:
         return None
     try:
         factor = splu(

@@ -43,5 +43,6 @@ def test_a_factor_that_costs_too_much_is_refused(name, monkeypatch):
     system = band(50, 2.0)
     assert factor.inverse_of(system) is not None
     monkeypatch.setattr(factor, "_EACH", 0)
+    monkeypatch.setattr(factor, "_FEW", 0)
     monkeypatch.setattr(factor, name, 10)
     assert factor.inverse_of(system) is None

@@ -12,6 +12,12 @@ from otgan.geometry.kernel import Turn
 RULE = Euclidean(2.0)
 
 
+@pytest.fixture(autouse=True)
+def sparse_enough(monkeypatch):
+    """Take plans of few points for sparse."""
+    monkeypatch.setattr(parted, "_MOST", 0.2)
+
+
 def case(n=300, m=280, *, decades=0.0, zeros=0, far=0.0, seed=0):
     """Return a geometry, ε, potentials that are nearly right, weights, and the kernel in float64."""
     rng = np.random.default_rng(seed)
