@@ -36,13 +36,6 @@ def _quiet():
         yield
 
 
-@pytest.fixture
-def many_pieces(monkeypatch):
-    """Cut every visit into as many pieces as there are threads, of which there are three."""
-    monkeypatch.setattr(visited, "_WORTH", 1)
-    monkeypatch.setattr(visited, "count", lambda: 3)
-
-
 # ---- powers ----------------------------------------------------------------------------------------------------------
 
 

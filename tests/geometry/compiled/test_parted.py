@@ -6,7 +6,7 @@ import torch
 
 from otgan.costs import Euclidean
 from otgan.geometry import make_geometry
-from otgan.geometry.compiled import parted, visited
+from otgan.geometry.compiled import parted
 from otgan.geometry.kernel import Turn
 
 RULE = Euclidean(2.0)
@@ -44,13 +44,6 @@ def _quiet():
     """Keep warnings of floating point off, as every public function does."""
     with np.errstate(all="ignore"):
         yield
-
-
-@pytest.fixture
-def many_pieces(monkeypatch):
-    """Cut every visit into three pieces."""
-    monkeypatch.setattr(visited, "_WORTH", 1)
-    monkeypatch.setattr(visited, "count", lambda: 3)
 
 
 CASES = [{}, {"decades": 12}, {"zeros": 7}, {"far": 100.0}, {"n": 301, "m": 500}, {"n": 500, "m": 203}]
