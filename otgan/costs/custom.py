@@ -127,7 +127,8 @@ class Custom(Cost):
     ) -> Array:
         """Ask the function, one problem at a time."""
         del exact, direct, origin
-        found = [(self._values(*both) / self.unit) ** self.p for both in zip(x, y, strict=True)]
+        sides = (x, y) if self.numpy else (as_tensor(x), as_tensor(y))
+        found = [(self._values(*both) / self.unit) ** self.p for both in zip(*sides, strict=True)]
         return beside(namespace(found[0]).stack(found), x)
 
     def _values(self, x: Array, y: Array) -> Array:

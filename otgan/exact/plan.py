@@ -92,6 +92,11 @@ class ExactPlan(Solved):
 
     @cached_property
     def _potentials(self) -> tuple[Array, Array]:
+        return center(*self._feasible, self.a, self.b)
+
+    @cached_property
+    def _feasible(self) -> tuple[Array, Array]:
+        """The potentials at the level at which they are feasible but for the rounding of numbers of their size."""
         f, g = np.zeros(self.a.shape), np.zeros(self.b.shape)
         for k, arc in enumerate(self.arcs):
             if arc.f is None or arc.g is None:
@@ -102,7 +107,7 @@ class ExactPlan(Solved):
                 pair = arc.f, arc.g
             for side, values in zip((f, g), pair, strict=True):
                 side[k, : len(values)] = values
-        return center(f, g, self.a, self.b)
+        return f, g
 
     @property
     def f(self) -> Array:
@@ -151,7 +156,8 @@ class ExactPlan(Solved):
         n, m = self.pair.x.lengths[k], self.pair.y.lengths[k]
         given = weights_given(self.pair.x, k, n), weights_given(self.pair.y, k, m)
         problem = Problem(self._x[k, :n], self._y[k, :m], self.a[k, :n], self.b[k, :m], given, self.cost)
-        return interval(problem, self.arcs[k], self.f[k, :n], self.g[k, :m])
+        f, g = self._feasible
+        return interval(problem, self.arcs[k], f[k, :n], g[k, :m])
 
     def extended(
         self, points: Array, others: Array, potential: Array, weights: Array, *, of_x: bool

@@ -78,7 +78,10 @@ def solve_simplex(
             break
     # Two c-transforms keep the value of optimal potentials and make them feasible at zero weights too.
     reached = cost if len(columns) == len(b) else cost[:, columns]
-    f = (reached - (g + dual)).min(1)
+    g = g + dual
+    # At the level where numbers are small: what transforms round is a share of those.
+    level = 0.5 * float(heavy_b @ g - a @ (reached - g).min(1))
+    f = (reached - (g - level)).min(1)
     g = (cost - f[:, None]).min(0)
     i, j = rows[i], columns[j]
     missing = np.abs(np.bincount(i, mass, len(a)) - a).sum() + np.abs(np.bincount(j, mass, len(b)) - b).sum()

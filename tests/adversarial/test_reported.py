@@ -674,3 +674,21 @@ def test_regularization_that_single_precision_cannot_hold_is_an_error(epsilon):
         otgan.sinkhorn(x, 3 * x, p=3, epsilon=epsilon)
     t = otgan.transport(x.double(), 3 * x.double(), p=3, epsilon=1e-39 if epsilon is None else epsilon)
     assert t.converged
+
+
+@pytest.mark.parametrize("backend", ["simplex", "pot"])
+def test_bounds_hold_beside_potentials_of_points_that_are_nearly_weightless(backend: str) -> None:
+    # The level of the potentials was that of a point of weight 1e-13, and all others lost their digits beside it.
+    cost = np.array(
+        [
+            [4.755642223538619e-10, 1.2510398967116283e-09, 23055.76988027516],
+            [0.21091556221283794, 5395710861.790065, 0.011768479692109167],
+            [116737584098.94476, 8971271.526125848, 6.771623385666243e-07],
+        ]
+    )
+    a = np.array([0.08153308611514493, 3.800805120953427e-08, 5.598277437505803e-13])
+    b = np.array([0.00952510849582274, 8.104499929161516e-08, 1.7446354373929966e-09])
+    t = otgan.transport(cost, None, a, b, cost="precomputed", backend=backend)
+    best = 6.232300223485488503396547e-8  # by rational arithmetic
+    assert t.value == pytest.approx(best, rel=1e-15)
+    assert best * (1 - 1e-9) <= t.lower <= best <= t.upper <= best * (1 + 1e-12)

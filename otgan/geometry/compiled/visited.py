@@ -139,6 +139,8 @@ class Visited(Geometry):
 
     def softmin(self, epsilon: Array, h: Array, axis: int) -> Array:
         """Soft minimum −ε log Σ exp((h − C)/ε) over one side, in the log-domain."""
+        if axis == 0 and self.source is None:
+            return super().softmin(epsilon, h, axis)  # which forms each block of costs once
         return self._least(epsilon, h, axis, soft=True)
 
     def c_transform(self, h: Array, axis: int) -> Array:
