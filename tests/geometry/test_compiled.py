@@ -107,6 +107,14 @@ def test_pieces_on_threads_change_nothing(kind):
     check_geometry(visiting(kind, case, Euclidean(2)), case)
 
 
+@pytest.mark.parametrize("step", [1, 3])
+def test_blocks_of_rows_change_nothing(step, monkeypatch):
+    monkeypatch.setattr("otgan.geometry.base.rows_per_tile", lambda batch, columns: step)
+    case = make_case(2, n=11, m=6)
+    check_geometry(visiting(BlockStream, case, Euclidean(2)), case)
+    check_kernel(visiting(BlockStream, case, Euclidean(2)), case, 1e-9, rtol=1e-11)
+
+
 @pytest.mark.parametrize("p", [1, 1.5, 2, 3])
 @pytest.mark.parametrize(("n", "m", "d"), [(1, 5, 2), (6, 2, 1), (70, 9, 15), (40, 30, 784)])
 def test_sizes_powers_and_dimensions(p, n, m, d):

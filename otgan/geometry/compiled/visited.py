@@ -139,8 +139,6 @@ class Visited(Geometry):
 
     def softmin(self, epsilon: Array, h: Array, axis: int) -> Array:
         """Soft minimum −ε log Σ exp((h − C)/ε) over one side, in the log-domain."""
-        if axis == 0 and self.source is None:
-            return super().softmin(epsilon, h, axis)  # which forms each block of costs once
         return self._least(epsilon, h, axis, soft=True)
 
     def c_transform(self, h: Array, axis: int) -> Array:
@@ -158,20 +156,22 @@ class Visited(Geometry):
                 in_pieces(visits.softmin_rows, found.size, parts, source, h, scale, soft, found)
                 whole[:, rows] = found
             return whole
-        lowest = np.full((parts, batch, m), np.inf)
+        least, sums = np.full((batch, m), np.inf), np.zeros((batch, m))
         for rows, source in self.sources():
-            part = np.ascontiguousarray(h[:, rows])
+            part, lowest = np.ascontiguousarray(h[:, rows]), np.full((parts, batch, m), np.inf)
             in_pieces(visits.columns_of, part.size, parts, source, part, lowest)
-        least = lowest.min(0)
+            before, least = least, np.minimum(least, lowest.min(0))
+            if soft:
+                # What has been summed is brought to the new least: each block of costs is visited once.
+                more = np.zeros((parts, batch, m))
+                in_pieces(visits.softmin_columns, part.size, parts, source, part, scale, least, more)
+                share = np.where(before > least, np.exp((least - before) / scale[:, None]), 1.0)
+                sums = sums * share + more.sum(0)
         if not soft:
             return least
-        sums = np.zeros((parts, batch, m))
-        for rows, source in self.sources():
-            part = np.ascontiguousarray(h[:, rows])
-            in_pieces(visits.softmin_columns, part.size, parts, source, part, scale, least, sums)
         # Where no point is left in, the least cost is infinite, and so is the soft one.
         some = np.isfinite(least)
-        return least - scale[:, None] * np.log(np.where(some, sums.sum(0), 1.0))
+        return least - scale[:, None] * np.log(np.where(some, sums, 1.0))
 
 
 def exponents_of(epsilon: Array, f: Array, g: Array, *weights: Array) -> tuple[Any, Any, Any]:
