@@ -37,10 +37,12 @@ def pulls_of(
 
     Parameters
     ----------
-    source, row, column, inverse
+    source : tuple
         As for :func:`otgan.geometry.compiled.visits.exponential`.
     x, y : array, shapes (B, n, d) and (B, d, m), float64
         The coordinates of y one after another.
+    row, column, inverse : array
+        As for that, too.
     squared : bool
         Whether the power is 2.
     in_x : array, shape (B, n, d)
