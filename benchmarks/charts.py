@@ -37,6 +37,12 @@ _FASTEST = 100.0
 _PALE = 0.85
 """The most of a color that a field is filled with, so that ink is read on it."""
 
+_DARK = 0.6
+"""Strength of a field from which on dark letters are no longer read."""
+
+_TENS = 10
+"""A ratio from which on two digits say enough without a fraction."""
+
 _HALF = 0.45
 """Of a field's side, where fields are one apart."""
 
@@ -204,14 +210,14 @@ def _field(ax: Axes, column: int, line: int, row: Row) -> None:
     edge = {"ec": ORANGE, "lw": 1.6} if short else {"lw": 0}
     ax.add_patch(Rectangle((column - _HALF, line - _HALF), 2 * _HALF, 2 * _HALF, fc=color, **edge))
     said = "×" if not row.reached else "alone" if row.peer is None else _brief(row.ratio)
-    ink = PAPER if strength > 0.6 else INK  # noqa: PLR2004  (where dark letters are no longer read)
+    ink = PAPER if strength > _DARK else INK
     ax.text(column, line, said, ha="center", va="center", fontsize=7.5, color=ink)
 
 
 def _brief(ratio: float | None) -> str:
     if ratio is None:
         return "×"
-    return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.1f}" if ratio >= 1 else f"{ratio:.2f}"  # noqa: PLR2004
+    return f"{ratio:.0f}" if ratio >= _TENS else f"{ratio:.1f}" if ratio >= 1 else f"{ratio:.2f}"
 
 
 def _origin(result: Result) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 from benchmarks.grid import SIZES, Key, points
 from benchmarks.ledger import HEADS, Row, rows_of
 from benchmarks.peers import Otgan
+from benchmarks.problems import Problem
 from benchmarks.record import RESULTS, Cell, Result, record
 from benchmarks.timing import add_options, clock, prepare
 
@@ -121,7 +122,7 @@ def recorded(path: Path) -> dict[Key, float]:
 
 def measure(rows: Sequence[Row], limit: float, largest: dict[Key, float], done: Callable[[], bool]) -> None:
     """Solve the largest problem of each d, ε and error that is not among `largest` and takes less than the limit."""
-    last: tuple[int, object] = (0, None)
+    last: tuple[int, Problem | None] = (0, None)
     for (d, relative, tol), (ours, _) in sorted(curves(rows, {}).items()):
         key = Key(d, LARGEST, relative, tol)
         if key in largest or predicted(ours, LARGEST) > limit:
@@ -133,7 +134,7 @@ def measure(rows: Sequence[Row], limit: float, largest: dict[Key, float], done: 
         problem = last[1]
         if problem is None:
             continue
-        at = problem.at(relative)  # type: ignore[attr-defined]
+        at = problem.at(relative)
         attempt = Otgan().attempt(at, tol, limit)
         if attempt.error <= tol:
             again = 2 if attempt.seconds < _SHORT else 0

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from benchmarks.record import record
@@ -30,10 +31,13 @@ class Case:
 
 
 def cases(folder: Path) -> list[Case]:
-    """Return what is timed; ``folder`` receives the one file that it needs."""
+    """Return what is timed; ``folder`` receives the files that it needs."""
     python, otgan = sys.executable, str(Path(sys.executable).with_name("otgan"))
     broken = folder / "broken.npy"
     broken.write_bytes(b"not an array")
+    rng, sets = np.random.default_rng(0), [str(folder / name) for name in ("x.npy", "y.npy")]
+    for name, size in zip(sets, (200, 150), strict=True):
+        np.save(name, rng.normal(size=(size, 2)))
     return [
         Case("`python -c pass`, for comparison", (python, "-c", "pass")),
         Case("`import otgan`", (python, "-c", "import otgan")),
@@ -41,6 +45,7 @@ def cases(folder: Path) -> list[Case]:
         Case("`otgan --help`", (otgan, "--help")),
         Case("`otgan measure` of a broken file", (otgan, "measure", str(broken), "digits"), status=1),
         Case("`otgan measure` of an unknown name", (otgan, "measure", "digitz", "digits"), status=2),
+        Case("`otgan measure` of two small files", (otgan, "measure", *sets)),
         Case("`otgan measure digits:3 digits:8`", (otgan, "measure", "digits:3", "digits:8")),
         Case("the same, its loops not yet compiled", (otgan, "measure", "digits:3", "digits:8"), cold=True),
     ]
