@@ -108,6 +108,8 @@ import numpy as np
 import otgan
 
 x, y = np.random.default_rng(0).standard_normal((2, 40, 3))
+otgan.emd(x[:, 0], y[:30, 0]), otgan.emd([0.0, 1.0], [1.0, 3.0], [1, 2])
+assert "numba" not in sys.modules  # sorting needs no loops of machine code
 otgan.emd(x, y), otgan.emd(x[:, 0], y[:30, 0]), otgan.emd([0.0, 1.0], [1.0, 3.0], [1, 2])
 otgan.emd([x[:5], x[:3]], [y[:5], y[:3]], cost="cityblock")
 otgan.emd(x, y[:30]), otgan.emd(x, y, np.arange(40)), otgan.transport(x, y[:30], p=2).f

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otgan.deadline import NEVER, Deadline
-from otgan.exact.network.matching import match
 from otgan.exact.sparse_plan import Floats, SparsePlan
 
 __all__ = ["potentials", "solve_assignment"]
@@ -20,6 +19,8 @@ def solve_assignment(cost: Floats, deadline: Deadline = NEVER) -> SparsePlan:
     OutOfTimeError
         If the deadline passes first.
     """
+    from otgan.exact.network.matching import match  # here: points on the line do without numba
+
     n = len(cost)
     return SparsePlan(np.arange(n), match(cost, deadline), np.full(n, 1 / n), None, None, "assignment")
 

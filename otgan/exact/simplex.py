@@ -100,7 +100,7 @@ def _pivoting(
     """Return what makes of costs the arcs of an optimal plan, their masses, and the potential of the columns."""
     if solver == "pot":
         return lambda cost: pivot_by_pot(cost, a, b, max_iter, deadline)
-    # Not above: numba takes half a second to import, and points on the line and assignments do without.
+    # Not above: numba takes a while to import, and points on the line do without.
     from otgan.exact.network.masses import whole_masses
     from otgan.exact.network.network import Network
 
