@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Self
 
-import numpy as np
-
 from otgan.costs import Cost
 from otgan.costs.exponents import exponents
-from otgan.geometry.kernel import LOG2E, Kernel, log_sum_exp
-from otgan.namespace import Array, double, full, is_tensor, namespace, zeros
+from otgan.geometry.kernel import LOG2E, Kernel, log_sum_exp, powers_
+from otgan.namespace import Array, double, full, namespace, zeros
 from otgan.rounding import CostError
 
 __all__ = ["Geometry", "rows_per_tile"]
@@ -171,8 +169,7 @@ class Geometry(ABC):
         inverse, xp = (LOG2E / epsilon)[:, None], namespace(f)
         row, column = f * inverse + xp.log2(a), g * inverse + xp.log2(b)
         for rows, cost in self.tiles():
-            powers = exponents(cost, row[:, rows], column, inverse)
-            yield rows, powers.exp2_() if is_tensor(powers) else np.exp2(powers, out=powers), cost
+            yield rows, powers_(exponents(cost, row[:, rows], column, inverse)), cost
 
     def plan(self, epsilon: Array, f: Array, g: Array, a: Array, b: Array) -> Array:
         """The plan a b exp((f + g − C)/ε) itself, shape (B, n, m)."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from otgan.namespace import Array, is_tensor, namespace
 
-__all__ = ["LOG2E", "Kernel", "Turn", "log_sum_exp"]
+__all__ = ["LOG2E", "Kernel", "Turn", "log_sum_exp", "powers_"]
 
 LOG2E = 1 / math.log(2)
 """Exponentials are taken to the base 2: torch's `exp` on CPU is up to fifty times slower where it underflows."""
@@ -24,8 +24,12 @@ def log_sum_exp(exponent: Array, axis: int) -> Array:
     anchor = xp.where(largest == -math.inf, 0.0, largest)
     exponent -= anchor
     exponent *= LOG2E
-    powers = exponent.exp2_() if is_tensor(exponent) else np.exp2(exponent, out=exponent)
-    return xp.log(powers.sum(axis)) + anchor.squeeze(axis)
+    return xp.log(powers_(exponent).sum(axis)) + anchor.squeeze(axis)
+
+
+def powers_(exponent: Array) -> Array:
+    """2 to the power of the exponents, overwriting them."""
+    return exponent.exp2_() if is_tensor(exponent) else np.exp2(exponent, out=exponent)
 
 
 @dataclass(frozen=True, eq=False)
