@@ -16,7 +16,7 @@ import numpy as np
 
 from otgan.threads import count, in_pieces
 
-__all__ = ["times_transposed"]
+__all__ = ["one_thread", "times_transposed"]
 
 _SMALL = 2**18
 """Multiplications up to which BLAS takes one thread anyway."""
@@ -36,7 +36,7 @@ def times_transposed(x: Any, y: Any) -> Any:
     if work <= _SMALL:
         return x @ y.mT
     out = np.empty((batch, n, y.shape[1]), np.result_type(x, y))
-    with _single():
+    with one_thread():
         in_pieces(_multiply, batch * n, max(1, min(count(), work // _WORTH)), x, y.mT, out)
     return out
 
@@ -53,7 +53,7 @@ def _multiply(x: Any, y: Any, out: Any, piece: int, start: int, stop: int) -> No
 
 
 @contextlib.contextmanager
-def _single() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Let BLAS take one thread a call, unless another thread of Python does so already, or has set it itself."""
     if not _SETTING.acquire(blocking=False):
         yield

@@ -61,10 +61,6 @@ class CostError:
         sides = [share * norms(double(side) - origin) ** p for side in (x, y)]
         return cls(cls.relative_of_differences(d, p), sides[0] + lost, sides[1] + lost)
 
-    def divided(self, unit: float) -> CostError:
-        """Return the error of costs that are divided by a number, which rounds them once more."""
-        return CostError(self.relative + 2 * UNIT, self.x / unit, self.y / unit)
-
     def largest(self) -> Array:
         """The largest part that does not shrink with the cost, shape (B,)."""
         xp = namespace(self.x)

@@ -6,6 +6,7 @@ times what it gains. These sleep until there is work. Any thread of Python may h
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-__all__ = ["count", "in_pieces", "run"]
+__all__ = ["count", "in_pieces", "in_turns", "run", "workers"]
 
 
 class _Pool:
@@ -68,6 +69,32 @@ def run(tasks: Sequence[Callable[[], Any]]) -> None:
             each.exception()
     for each in rest:
         each.result()
+
+
+def in_turns(function: Callable[[int, int, int], Any], total: int, step: int) -> None:
+    """Call function(worker, start, stop) for parts of range(total), which workers take as they are free for the next.
+
+    What raises in one of them, an interruption too, keeps the others from taking any more.
+    """
+    starts = itertools.count(0, step)
+    halted: list[bool] = []
+
+    def work(worker: int) -> None:
+        try:
+            for start in starts:
+                if start >= total or halted:
+                    return
+                function(worker, start, min(start + step, total))
+        except BaseException:
+            halted.append(True)
+            raise
+
+    run([partial(work, worker) for worker in range(workers(total, step))])
+
+
+def workers(total: int, step: int) -> int:
+    """Return how many threads :func:`in_turns` takes."""
+    return max(1, min(count(), -(-total // step)))
 
 
 def in_pieces(function: Callable[..., Any], total: int, pieces: int, *arguments: Any) -> None:

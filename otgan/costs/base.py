@@ -6,11 +6,11 @@ One file because it is one interface: all that a cost may know, with the general
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self
 
 from otgan.costs.exponents import BlockExponents, Exponents
+from otgan.costs.places import Places
 from otgan.costs.tiles import tiles_of
 from otgan.namespace import Array, as_numpy, as_tensor, double, full, is_tensor, namespace, ones, zeros
 from otgan.pair import Pair, pair
@@ -190,14 +190,6 @@ class Cost(ABC):
         ]
         return namespace(x).concat(parts) if parts else zeros(0, x, x.dtype)
 
-    def rough_tiles(self, x: Array, y: Array, entries: int) -> Iterator[tuple[slice, Array]]:
-        """Yield (rows, costs of those rows) between points of shape (n, d) and (m, d), in float32, as fast as can be.
-
-        The points are in float64: what is far apart may be beyond float32 though its cost is not.
-        """
-        for rows in tiles_of(len(x), len(y), entries):
-            yield rows, self.block(x[None, rows], y[None])[0].float()
-
     def exponents(
         self,
         x: Array,
@@ -251,13 +243,13 @@ class Cost(ABC):
         xp = namespace(of_x)
         return xp.max(of_x, axis=1) + xp.max(of_y, axis=1)
 
-    def rescaled(self, x: Array, y: Array, unit: float) -> tuple[Cost, Array, Array]:
-        """Return the problem whose costs are divided by `unit`: the cost, and points of shape (n, d) and (m, d)."""
-        return Divided(self.p, self, unit), x, y
+    def places(self, x: Array, y: Array) -> Places | None:
+        """Places in whose norm the costs grow, of points of shape (n, d) and (m, d); None where none are known.
 
-    def rescaled_error(self, x: Array, y: Array) -> CostError:
-        """How far costs of :meth:`rescaled` points may be from the true ones, in the units before."""
-        return self.error(x, y, exact=True).divided(1.0)  # the quotients are rounded
+        With them an exact solver finds arcs by a search through boxes, where dimensions are few, and not by a look at all.
+        """
+        del x, y
+        return None
 
     def share(self, d: int) -> float:
         """The largest s known with d(x, y) >= s ‖x − y‖₂ in d dimensions."""
@@ -341,33 +333,3 @@ class Cost(ABC):
         """
         del coupling, pair, unit
         return None
-
-
-@dataclass(frozen=True)
-class Divided(Cost):
-    """Another cost, divided by a number."""
-
-    whole: Cost
-    unit: float
-    name = "divided"
-    metric = "d"
-
-    def block(
-        self, x: Array, y: Array, *, exact: bool = False, direct: bool = False, origin: Array | None = None
-    ) -> Array:
-        """Compute the costs, divided."""
-        return self.whole.block(x, y, exact=exact, direct=direct, origin=origin) / self.unit
-
-    def error(
-        self, x: Array, y: Array, *, exact: bool = False, direct: bool = False, origin: Array | None = None
-    ) -> CostError:
-        """How far the quotients may be from the true ones."""
-        return self.whole.error(x, y, exact=exact, direct=direct, origin=origin).divided(self.unit)
-
-    def entries(self, x: Array, y: Array) -> Array:
-        """Costs of single pairs, divided."""
-        return self.whole.entries(x, y) / self.unit
-
-    def differentiable(self, x: Array, y: Array) -> Array:
-        """Costs, divided."""
-        return self.whole.differentiable(x, y) / self.unit

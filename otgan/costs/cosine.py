@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Self
 
 from otgan.costs.base import Cost
+from otgan.costs.places import Places
 from otgan.costs.squares import raised, squared_distances
 from otgan.mistakes import WrongValueError
-from otgan.namespace import Array, detached, full, namespace
+from otgan.namespace import Array, detached, double, full, namespace
 from otgan.pair import Pair
 from otgan.rounding import UNIT, CostError
 
@@ -63,6 +64,10 @@ class Cosine(Cost):
     def entries(self, x: Array, y: Array) -> Array:
         """Costs of single pairs, from differences."""
         return (0.5 * namespace(x).square(_unit(x) - _unit(y)).sum(-1)) ** self.p
+
+    def places(self, x: Array, y: Array) -> Places:
+        """Unit vectors."""
+        return Places(_unit(double(x)), _unit(double(y)), 2, 2 * self.p, factor=0.5**self.p)
 
     def majorant(self, x: Array, y: Array) -> tuple[Array, Array]:
         """No cost is above 2^p."""

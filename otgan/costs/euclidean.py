@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from otgan.costs.base import Cost
 from otgan.costs.exponents import Exponents
 from otgan.costs.norm import Norm
 from otgan.costs.squares import (
@@ -18,12 +16,9 @@ from otgan.costs.squares import (
     NEAR,
     SQUARES,
     cost_matrix,
-    factors,
     pair_norms,
-    power_of,
     products,
 )
-from otgan.costs.tiles import tiles_of
 from otgan.namespace import Array, double, is_tensor, namespace, norms
 from otgan.rounding import CostError
 
@@ -70,15 +65,6 @@ class Euclidean(Norm):
         near = NEAR if exact else 0.0
         return CostError.of_expansion(x, y, self.p, origin, near, self.underflow(x.shape[-1]))
 
-    def rescaled(self, x: Array, y: Array, unit: float) -> tuple[Cost, Array, Array]:
-        """Divide the points by unit^(1/p), about their center."""
-        center, length = x.mean(0), unit ** (1 / self.p)
-        return self, (x - center) / length, (y - center) / length
-
-    def rescaled_error(self, x: Array, y: Array) -> CostError:
-        """That of an expansion: the points are centered, which rounds their coordinates."""
-        return CostError.of_expansion(x, y, self.p, x.mean(1)[:, None], NEAR, self.underflow(x.shape[-1]))
-
     def mean(self, x: Array, y: Array, a: Array, b: Array) -> Array:
         """Mean cost of independent draws; for p = 2 it follows from the moments."""
         if self.p != SQUARES:
@@ -94,13 +80,6 @@ class Euclidean(Norm):
     def has_moments(self) -> bool:
         """For p = 2."""
         return self.p == SQUARES
-
-    def rough_tiles(self, x: Array, y: Array, entries: int) -> Iterator[tuple[slice, Array]]:
-        """Yield blocks as accurate as the expansion is in float32."""
-        left, right = factors(x.float(), y.float())
-        right = right.T.contiguous()
-        for rows in tiles_of(len(x), len(y), entries):
-            yield rows, power_of((left[rows] @ right).clamp_min_(0), self.p)
 
     def exponents(
         self,

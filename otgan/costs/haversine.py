@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from otgan.costs.base import Cost
+from otgan.costs.places import Places
 from otgan.costs.squares import raised
 from otgan.mistakes import WrongValueError
 from otgan.namespace import Array, detached, double, full, namespace
@@ -81,6 +82,11 @@ class Haversine(Cost):
         """Costs of single pairs."""
         return _angle(x, y) ** self.p
 
+    def places(self, x: Array, y: Array) -> Places:
+        """Places on the unit sphere in space, whose coordinates are rounded."""
+        slack = 40 * UNIT * self.p * math.pi ** (self.p - 1)
+        return Places(_in_space(double(x)), _in_space(double(y)), 2, self.p, angle=True, slack=slack)
+
     def majorant(self, x: Array, y: Array) -> tuple[Array, Array]:
         """No angle is above π."""
         half = 0.5 * (math.pi * (1 + 1e-12)) ** self.p
@@ -123,3 +129,11 @@ def _angle(x: Array, y: Array) -> Array:
     angle = xp.atan2(near, far)
     angle *= 2
     return angle
+
+
+def _in_space(places: Array) -> Array:
+    """Unit vectors of places."""
+    xp = namespace(places)
+    latitude, longitude = places[..., 0], places[..., 1]
+    around = xp.cos(latitude)
+    return xp.stack([around * xp.cos(longitude), around * xp.sin(longitude), xp.sin(latitude)], axis=-1)

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 
 from otgan.costs.base import Cost, Normal
+from otgan.costs.places import Places
 from otgan.costs.tiles import DECADES, power_of_two
 from otgan.mistakes import OutOfRangeError
 from otgan.namespace import Array, double, full, namespace, norms
@@ -32,6 +33,10 @@ class Norm(Cost):
     def origin(self, x: Array, y: Array) -> Array:
         """A point near both clouds."""
         return 0.5 * (x.mean(-2) + y.mean(-2))[..., None, :]
+
+    def places(self, x: Array, y: Array) -> Places | None:
+        """The points themselves."""
+        return None if self.order is None else Places(double(x), double(y), self.order, self.p)
 
     def entries(self, x: Array, y: Array) -> Array:
         """Costs of single pairs, from differences."""

@@ -78,7 +78,8 @@ def interval(problem: Problem, arcs: SparsePlan, f: Floats, g: Floats) -> tuple[
         # Sorting is optimal for every convex cost of differences: only rounding is between the plan and the optimum.
         lower = value * (1 - noise) - repair
     else:
-        lower = _dual(problem, f, g, _error(problem, arcs.solver))
+        error = problem.cost.error(problem.x[None], problem.y[None], exact=True)
+        lower = _dual(problem, f, g, error) - arcs.slack
     lower = max(lower, 0.0)  # no cost is negative
     if upper - lower <= _BLURRED * abs(upper):
         return min(lower, upper), upper
@@ -94,13 +95,6 @@ def interval(problem: Problem, arcs: SparsePlan, f: Floats, g: Floats) -> tuple[
     if arcs.solver != "line" and len(x) * len(y) * max(1, x.shape[1] / 4) <= _ENTRIES:
         lower = max(lower, _dual(problem, *_leveled(problem, arcs, f, g), None))
     return min(lower, upper), upper
-
-
-def _error(problem: Problem, solver: str) -> CostError:
-    """How far the costs that a solver saw may be from the true ones."""
-    x, y = problem.x[None], problem.y[None]
-    rule = problem.cost
-    return rule.rescaled_error(x, y) if solver == "certified" else rule.error(x, y, exact=True)
 
 
 def _dual(problem: Problem, f: Floats, g: Floats, error: CostError | None) -> float:

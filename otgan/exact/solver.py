@@ -28,17 +28,17 @@ EXACT_BACKENDS = ("line", "assignment", "simplex", "certified", "pot")
 _ASSIGNMENT = 256
 """Points up to which the assignment solver is faster than the network simplex."""
 
-_CERTIFIED = 2000**2
-"""Costs from which on the certified solver is faster than the network simplex on all of them (`benchmarks/exact`)."""
+_SEARCHED = 1200**2
+"""Costs from which on the certified solver is faster than the network simplex on all of them, where trees are searched."""
+
+_SCANNED = 2000**2
+"""The same where it looks at all costs (`benchmarks/exact`)."""
 
 _WIDE = 64
-"""Dimension beyond which the certified solver, whose every pass forms the costs anew, needs larger sets to be faster."""
+"""Dimension beyond which those looks, which form the costs anew, need larger sets to be faster."""
 
-_ALIKE = 3
+_ALIKE = 5
 """How many more costs there must be at p = 1, where nearly optimal plans are many, for the certified solver to be faster."""
-
-_DEGENERATE = 2
-"""Up to this dimension p = 1 has so many of them that proofs take more time than the simplex does."""
 
 _COPIES = 6
 """Matrices of the size of the costs that the exact solvers hold at once, at most."""
@@ -72,9 +72,9 @@ def solve_exact(
     for k in range(pair.count):
         n, m = pair.x.lengths[k], pair.y.lengths[k]
         uniform = n == m and not pair.x.weighted and not pair.y.weighted
-        solver = _choose(backend, n, m, x.shape[2], cost, uniform)
         weights = a[k, :n], b[k, :m]
         points = x[k, :n], y[k, :m]
+        solver = _choose(backend, *points, cost, uniform)
         given = weights_given(pair.x, k, n), weights_given(pair.y, k, m)
         try:
             found = _solved(solver, backend, points, weights, given, cost, max_iter, deadline)
@@ -88,8 +88,10 @@ def _recounted(
     arcs: SparsePlan, weights: tuple[Floats, Floats], given: tuple[Floats | None, Floats | None]
 ) -> SparsePlan:
     """Count the masses of the arcs anew, in whole numbers: light ones lost digits, which far away are worth much."""
+    if given[0] is None and given[1] is None:  # whole numbers already
+        return arcs
     exact = None if arcs.f is None else whole_flows(arcs.i, arcs.j, given, (len(weights[0]), len(weights[1])))
-    if exact is None:  # no forest, too many points, or an assignment, whose masses are all equal
+    if exact is None:  # no forest, or too many points
         return arcs
     keep = exact[0] > 0
     return replace(arcs, i=arcs.i[keep], j=arcs.j[keep], mass=exact[0][keep])
@@ -113,7 +115,7 @@ def _solved(
     if deadline.passed:
         raise OutOfTimeError
     if solver == "certified":
-        from otgan.exact.certified import solve_certified  # which sweeps in torch
+        from otgan.exact.certified import solve_certified  # here: small problems do without numba
 
         try:
             return solve_certified(x, y, *weights, cost, deadline)
@@ -130,15 +132,22 @@ def _solved(
     return solve_simplex(matrix, *weights, solver=pivots, max_iter=max_iter, deadline=deadline)
 
 
-def _choose(backend: str, n: int, m: int, d: int, cost: Cost, uniform: bool) -> str:
+def _choose(backend: str, x: Floats, y: Floats, cost: Cost, uniform: bool) -> str:
+    n, m, d = len(x), len(y), x.shape[1]
     if backend == "auto":
         if d == 1 and cost.sorts:
             return "line"
         if uniform and n <= _ASSIGNMENT:
             return "assignment"
-        least = _CERTIFIED * max(1, d / _WIDE) * (1 if cost.p > 1 else _ALIKE)
-        many = n * m >= least and (cost.p > 1 or d > _DEGENERATE)
-        return "certified" if many or not _fits(n, m) else "simplex"
+        least = (1 if cost.p > 1 else _ALIKE) * min(_SEARCHED, _SCANNED)
+        if not _fits(n, m):
+            return "certified"
+        if n * m < least:
+            return "simplex"
+        places = cost.places(x[:1], y[:1])
+        if places is None or not places.few:
+            least *= _SCANNED / _SEARCHED * max(1, d / _WIDE)
+        return "certified" if n * m >= least else "simplex"
     if backend == "line" and not (d == 1 and cost.sorts):
         raise WrongValueError(
             f"backend 'line' sorts points on the line (d = 1) at costs of their differences, got d = {d} and "

@@ -27,6 +27,8 @@ class SparsePlan:
     solver : str
     optimal : bool
         False where time ended first: then plan and potentials are feasible, and no more.
+    slack : float
+        How far the costs that the solver saw may be off, beside the errors of the costs' own blocks.
     """
 
     i: NDArray[np.int64]
@@ -36,6 +38,7 @@ class SparsePlan:
     g: Floats | None
     solver: str
     optimal: bool = True
+    slack: float = 0.0
 
 
 def lasting(

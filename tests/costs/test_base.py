@@ -74,9 +74,6 @@ def test_parts_of_a_block_are_entries_and_rows(case):
     origin = cost.origin(x, y)
     rows = cost.block(x[:, 3:5], y, origin=origin)
     np.testing.assert_allclose(rows, expected[:, 3:5], rtol=1e-9, atol=1e-12)
-    tiles = list(cost.rough_tiles(x[0], y[0], 14))
-    assert [part.start for part, _ in tiles] == [0, 2, 4, 6, 8]
-    np.testing.assert_allclose(torch.cat([t for _, t in tiles]), expected[0], rtol=1e-6, atol=1e-6)
 
 
 def test_no_cost_is_above_its_bounds(case):
@@ -149,17 +146,18 @@ def test_coincident_points_pull_with_no_force_and_give_no_nan(name, p):
         np.testing.assert_allclose(pull.detach(), 0, atol=1e-7)
 
 
-def test_a_problem_divided_by_a_number_has_the_costs_divided(case):
+def test_costs_grow_with_the_distance_of_their_places(case):
     cost, x, y, expected = case
-    other, new_x, new_y = cost.rescaled(x[0], y[0], 3.7)
-    np.testing.assert_allclose(
-        other.block(new_x[None], new_y[None], exact=True)[0], expected[0] / 3.7, rtol=1e-9, atol=1e-12
-    )
-    np.testing.assert_allclose(
-        other.entries(new_x[:7], new_y), expected[0, :7].diagonal() / 3.7, rtol=1e-9, atol=1e-12
-    )
-    rough = torch.cat([t for _, t in other.rough_tiles(new_x, new_y, 100)])
-    np.testing.assert_allclose(rough, expected[0] / 3.7, rtol=1e-6, atol=1e-6)
+    places = cost.places(x[0], y[0])
+    if places is None:
+        assert cost.name == "custom"
+        return
+    apart = torch.cdist(places.x, places.y, p=places.order, compute_mode="donot_use_mm_for_euclid_dist")
+    if places.angle:
+        apart = 2 * torch.asin((0.5 * apart).clamp_max(1))
+    found = places.factor * apart**places.p
+    np.testing.assert_allclose(found, expected[0], rtol=1e-9, atol=1e-12)
+    assert places.divided(4.0).factor == places.factor / 4
 
 
 def test_a_normal_form_has_costs_of_order_one_and_the_same_ratios(case):

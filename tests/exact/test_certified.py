@@ -10,9 +10,12 @@ from scipy.spatial.distance import cdist
 
 import otgan
 from otgan.costs import Euclidean
+from otgan.deadline import Deadline
 from otgan.exact import certified, solver
 from otgan.exact.certified import solve_certified
-from otgan.exact.endings import SimplexError
+from otgan.exact.endings import OutOfTimeError, SimplexError
+from otgan.exact.search.restricted import Restricted
+from otgan.exact.simplex import solve_simplex
 
 
 def _problem(n, m, d, weighted=True, seed=0):
@@ -89,85 +92,106 @@ def test_clusters_whose_nearest_arcs_are_infeasible():
 
 
 @pytest.mark.parametrize("size", [1e-100, 1e100])
-def test_scale_of_the_points_does_not_matter(size):
-    x, y, a, b = _problem(80, 70, 3)
+@pytest.mark.parametrize("d", [3, 9])
+def test_scale_of_the_points_does_not_matter(size, d):
+    x, y, a, b = _problem(80, 70, d)
     near, far = _solve(x, y, a, b, 2), _solve(size * x, size * y, a, b, 2)
     np.testing.assert_allclose(a @ far.f + b @ far.g, size**2 * (a @ near.f + b @ near.g), rtol=1e-10)
 
 
+NASTY = ["lattice", "copies", "line", "clusters", "ring"]
+
+
+def _nasty(kind, n, m, rng):
+    if kind == "lattice":
+        return rng.integers(0, 12, (n, 2)).astype(float), rng.integers(3, 15, (m, 2)).astype(float)
+    if kind == "copies":
+        some = rng.standard_normal((20, 3))
+        return some[rng.integers(0, 20, n)], some[rng.integers(0, 20, m)]
+    if kind == "line":
+        return rng.standard_normal((n, 1)) * [1, 2], rng.standard_normal((m, 1)) * [1, 2] + [0, 1e-9]
+    if kind == "clusters":
+        centers = 50 * rng.standard_normal((6, 3))
+        return (centers[rng.integers(0, 6, k)] + 0.1 * rng.standard_normal((k, 3)) for k in (n, m))
+    angle = rng.uniform(0, 2 * np.pi, n)
+    return np.column_stack([np.cos(angle), np.sin(angle)]), 0.3 * rng.standard_normal((m, 2))
+
+
+@pytest.mark.parametrize("kind", NASTY)
+@pytest.mark.parametrize("p", [1, 2, 2.5])
+@pytest.mark.parametrize("weights", ["equal", "whole", "twelve orders"])
+def test_nasty_problems_are_solved_as_by_the_simplex_on_all_costs(kind, p, weights):
+    rng = np.random.default_rng(NASTY.index(kind))
+    x, y = _nasty(kind, 500, 300, rng)
+    draw = {
+        "equal": np.ones,
+        "whole": lambda k: rng.integers(1, 4, k).astype(float),
+        "twelve orders": lambda k: 10.0 ** rng.uniform(-12, 0, k),
+    }[weights]
+    a, b = draw(500), draw(300)
+    a, b = a / a.sum(), b / b.sum()
+    value = _check_optimal(_solve(x, y, a, b, p), x, y, a, b, p)
+    expected = solve_simplex(cdist(x, y) ** p, a, b)
+    cost = (cdist(x, y) ** p)[expected.i, expected.j]
+    assert value == pytest.approx(float(expected.mass @ cost), rel=1e-9, abs=1e-14)
+
+
 def test_bad_potentials_to_start_from_cost_rounds_and_not_correctness(monkeypatch):
-    x, y, a, b = _problem(120, 110, 2)
     rng = np.random.default_rng(0)
 
-    def random(x, y, a, b, p, deadline):
-        return tuple(torch.from_numpy(rng.standard_normal(len(w))).float() for w in (a, b))
+    def random(*args):
+        return rng.standard_normal(120), rng.standard_normal(110)
 
-    monkeypatch.setattr(certified, "approximate_potentials", random)
-    value = _check_optimal(_solve(x, y, a, b, 2), x, y, a, b, 2)
-    assert value == pytest.approx(ot.lp.emd2(a, b, cdist(x, y) ** 2), rel=1e-10)
-
-
-def test_a_pass_over_all_costs_is_what_proves_the_optimum(monkeypatch):
-    # Without the arcs that pricing adds, the restricted optimum is no optimum, and is not taken for one.
-    x, y, a, b = _problem(120, 110, 2)
-    monkeypatch.setattr(certified, "_NEAREST", 2)
-    price = certified._price
-
-    def blind(problem, u, v):
-        f, _ = price(problem, u, v)
-        return f, np.empty(0, dtype=np.int64)
-
-    monkeypatch.setattr(certified, "_price", blind)
-    with pytest.raises(SimplexError):
-        _solve(x, y, a, b, 2)
+    for d, name in ((2, "descend_levels"), (9, "approximate_potentials")):
+        x, y, a, b = _problem(120, 110, d)
+        monkeypatch.setattr(certified, name, random)
+        value = _check_optimal(_solve(x, y, a, b, 2), x, y, a, b, 2)
+        assert value == pytest.approx(ot.lp.emd2(a, b, cdist(x, y) ** 2), rel=1e-10)
 
 
-def test_rounds_and_arcs_are_limited(monkeypatch):
-    x, y, a, b = _problem(120, 110, 2)
-    monkeypatch.setattr(certified, "_NEAREST", 1)
-    monkeypatch.setattr(certified, "_ROUNDS", 1)
-    with pytest.raises(SimplexError, match="1 restricted problems"):
-        _solve(x, y, a, b, 2)
-    monkeypatch.setattr(certified, "_ROUNDS", 40)
-    monkeypatch.setattr(certified, "_CROWD", 1)
-    with pytest.raises(SimplexError, match="arcs a point"):
-        _solve(x, y, a, b, 2)
+@pytest.mark.parametrize("d", [2, 9])
+def test_where_time_ends_there_is_a_plan_and_potentials_that_are_feasible(d, monkeypatch):
+    x, y, a, b = _problem(700, 600, d)
+    expand = Restricted.expand
+
+    def late(self):
+        if len(self.f) == 700:  # not of a coarser problem
+            raise OutOfTimeError
+        return expand(self)
+
+    monkeypatch.setattr(Restricted, "expand", late)
+    arcs = _solve(x, y, a, b, 2)
+    assert not arcs.optimal
+    np.testing.assert_allclose(np.bincount(arcs.i, arcs.mass, len(x)), a, atol=1e-12)
+    np.testing.assert_allclose(np.bincount(arcs.j, arcs.mass, len(y)), b, atol=1e-12)
+    cost = cdist(x, y) ** 2
+    assert (arcs.f[:, None] + arcs.g - cost).max() <= 1e-9
+    value = float(arcs.mass @ cost[arcs.i, arcs.j])
+    assert 0 < value - (a @ arcs.f + b @ arcs.g) < 0.5 * value
 
 
-def test_a_restricted_problem_that_is_not_solved_is_an_error(monkeypatch):
-    def unsolved(*args):
-        raise SimplexError("injected")
-
-    monkeypatch.setattr(certified.Network, "solve_sparse", unsolved)
-    with pytest.raises(SimplexError, match="injected"):
-        _solve(*_problem(30, 20, 2), 2)
-
-
-def test_flows_that_are_lost_are_an_error(monkeypatch):
-    restricted = certified._restricted
-
-    def lossy(*args):
-        flow, missing, u, v = restricted(*args)
-        flow[flow.argmax()] *= 0.5
-        return flow, missing, u, v
-
-    monkeypatch.setattr(certified, "_restricted", lossy)
-    with pytest.raises(SimplexError):
-        _solve(*_problem(30, 20, 2), 2)
+@pytest.mark.parametrize("d", [2, 9])
+def test_time_that_is_over_at_once(d):
+    x, y, a, b = _problem(700, 600, d)
+    with pytest.raises(OutOfTimeError):
+        solve_certified(x, y, a, b, Euclidean(2), Deadline.after(0.0))
+    t = otgan.transport(x, y, a, b, backend="certified", time_limit=1e-9, on_failure="ignore")
+    assert str(t.status) == "TIME_LIMIT"
+    assert t.lower <= otgan.transport(x, y, a, b).value <= t.upper
 
 
 def test_a_cost_next_to_nothing_is_not_proved():
-    x = np.concatenate([_problem(30, 1, 2)[0], _problem(30, 1, 2, seed=1)[0] + 1e6])
-    uniform = np.full(60, 1 / 60)
+    x = np.concatenate([_problem(30, 1, 9)[0], _problem(30, 1, 9, seed=1)[0] + 1e6])
+    uniform, step = np.full(60, 1 / 60), np.eye(9)[4]
     with pytest.raises(SimplexError, match=r"of the mean cost only.*backend='simplex'"):
-        _solve(x, x + np.array([0.6, 0.8]), uniform, uniform, 3)
-    t = otgan.transport(x, x + np.array([0.6, 0.8]), p=3)
+        _solve(x, x + step, uniform, uniform, 3)
+    t = otgan.transport(x, x + step, p=3)
     assert t.value == pytest.approx(1.0, rel=1e-9)
 
 
 def test_transport_chooses_it_for_many_points_and_falls_back(monkeypatch):
     x, y, _, _ = _problem(60, 60, 3)
-    monkeypatch.setattr(solver, "_CERTIFIED", 3000)
+    monkeypatch.setattr(solver, "_SEARCHED", 3000)
     monkeypatch.setattr(solver, "_ASSIGNMENT", 0)
     expected = otgan.transport(x, y, backend="simplex")
     t = otgan.transport(x, y)

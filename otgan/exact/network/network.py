@@ -73,7 +73,7 @@ class Network:
         self._improve(lambda state: improve_dense(tree, cost, state, _EFFORT, limit), limit, deadline)
 
     def solve_sparse(
-        self, i: Ints, j: Ints, cost: Floats, penalty: float, deadline: Deadline = NEVER
+        self, i: Ints, j: Ints, cost: Floats, penalty: float | Floats, deadline: Deadline = NEVER
     ) -> None:
         """Find the plan of least cost on some arcs; mass that they cannot carry goes by way of the root.
 
@@ -82,9 +82,9 @@ class Network:
         i, j : ndarray of int64, shape (k,)
             Rows and columns, sorted by i·m + j. Those of the solve before must be among them.
         cost : ndarray, shape (k,)
-        penalty : float
-            What it costs to come to the root, or from it. Arcs that cost more than twice as much are not worth their
-            while.
+        penalty : float or ndarray, shape (n + m,)
+            What it costs every row to come to the root, and every column from it. Arcs that cost more than both ends pay
+            are not worth their while.
         deadline : Deadline
 
         Raises
@@ -142,7 +142,7 @@ class Network:
             if deadline.passed:
                 raise OutOfTimeError
 
-    def _reprice(self, costs: Callable[[Ints, Ints], Floats], penalty: float) -> None:
+    def _reprice(self, costs: Callable[[Ints, Ints], Floats], penalty: float | Floats) -> None:
         """Give the arcs of the tree their new costs."""
         tree = self._tree
         tree.price[:-1] = penalty

@@ -1,0 +1,130 @@
+"""Potentials from coarse to fine: the nodes of two trees as points of their own, solved level by level."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from otgan.deadline import NEVER, Deadline
+from otgan.exact.search.law import Law
+from otgan.exact.search.nearest import least_arcs
+from otgan.exact.search.restricted import Restricted
+from otgan.exact.search.scene import Scene
+from otgan.exact.search.tree import Tree, grow
+from otgan.exact.sparse_plan import Floats
+from otgan.jit import EXACT, compiled
+
+__all__ = ["descend_levels"]
+
+Ints = NDArray[np.int64]
+
+_COARSEST = 7
+"""Level that is solved first, on all its arcs."""
+
+_STEP = 2
+"""Levels between two that are solved."""
+
+_PER_LEAF = 3
+"""Levels between that of points which are nodes and that of the leaves they are in."""
+
+_NEAREST = 12
+"""Arcs of least reduced cost of every node."""
+
+
+def descend_levels(
+    x: Tree, y: Tree, masses: tuple[Ints, Ints], law: Law, unit: float, deadline: Deadline = NEVER
+) -> tuple[Floats, Floats]:
+    """Return potentials of the points of two trees that are near the optimal ones.
+
+    Parameters
+    ----------
+    x, y : Tree
+        Of n and m points.
+    masses : tuple of ndarray of int64, shapes (n,) and (m,)
+        Positive, with one total.
+    law : tuple
+    unit : float
+        The mean cost.
+    deadline : Deadline
+
+    Raises
+    ------
+    OutOfTimeError
+        If the deadline passes first.
+    """
+    scene, f, g = None, np.zeros(0), np.zeros(0)
+    for level in itertools.count(min(_COARSEST, max(x.depth, y.depth)), _STEP):
+        (near_x, mass_x), (near_y, mass_y) = _at(x, masses[0], level), _at(y, masses[1], level)
+        here = Scene(near_x, near_y, law, deadline)
+        if scene is None:
+            f, g = np.zeros(here.shape[0]), np.zeros(here.shape[1])
+            count = max(here.shape)
+        else:
+            f, g = extend(scene.y, g, near_x, near_y, law, deadline)
+            if near_x is x and near_y is y:
+                break
+            count = _NEAREST
+        f, g = _solve(here, (mass_x, mass_y), f, g, count, unit, deadline)
+        scene = here
+    return f, g
+
+
+def extend(
+    coarse: Tree, g: Floats, x: Tree, y: Tree, law: Law, deadline: Deadline = NEVER
+) -> tuple[Floats, Floats]:
+    """Return potentials of the points of two trees, by two c-transforms of potentials of other points."""
+    f = least_arcs(x.points, coarse, g, law, 1, deadline=deadline)[1][:, 0]
+    return f, least_arcs(y.points, x, f, law, 1, deadline=deadline)[1][:, 0]
+
+
+def _solve(
+    scene: Scene,
+    masses: tuple[Ints, Ints],
+    f: Floats,
+    g: Floats,
+    count: int,
+    unit: float,
+    deadline: Deadline,
+) -> tuple[Floats, Floats]:
+    """Solve a level on arcs that can carry all mass: what a proof would add matters little to the next level."""
+    problem = Restricted(scene, masses, f, g, count, unit)
+    problem.solve(deadline)
+    while problem.missing > 0:
+        problem.expand()
+        problem.solve(deadline)
+    return problem.f, problem.g
+
+
+def _at(tree: Tree, mass: Ints, level: int) -> tuple[Tree, Ints]:
+    """The nodes of a level as a tree of points, with their masses; the tree itself below its last level."""
+    if level > tree.depth:
+        return tree, mass
+    points, masses = np.zeros((len(tree.points), 1 << level)), np.zeros(1 << level, np.int64)
+    gather(tree.points, mass, points, masses)
+    return grow(points, max(0, level - _PER_LEAF)), masses
+
+
+@compiled(EXACT)
+def gather(points: Any, mass: Any, means: Any, masses: Any) -> None:
+    """Fill in the means and the masses of the nodes of a level, from zeros.
+
+    Parameters
+    ----------
+    points : array, shape (d, n)
+    mass : array of int64, shape (n,)
+    means : array, shape (d, nodes)
+    masses : array of int64, shape (nodes,)
+    """
+    d, n = points.shape
+    nodes = len(masses)
+    for q in range(nodes):
+        start, stop = n * q // nodes, n * (q + 1) // nodes
+        for k in range(start, stop):
+            masses[q] += mass[k]
+        for k in range(start, stop):
+            share = mass[k] / masses[q]
+            for c in range(d):
+                means[c, q] += share * points[c, k]

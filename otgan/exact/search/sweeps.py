@@ -1,0 +1,217 @@
+"""Approximate potentials of large problems, in float32: where an exact solver that looks at all costs starts to look.
+
+Sinkhorn sweeps at a small ε, from coarse to fine: a random quarter of the points is solved first, by the same rule,
+and its potentials are extended to all. A sweep visits every kernel entry once: the sums of a row make the row exact, and
+its entries then add to the sums of the columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from otgan import threads
+from otgan.blas import one_thread
+from otgan.costs import Cost
+from otgan.deadline import NEVER, Deadline
+from otgan.exact.endings import OutOfTimeError
+from otgan.exact.search.blocks import Blocks
+from otgan.exact.sparse_plan import Floats
+from otgan.geometry.compiled.powers import exp2
+from otgan.jit import SUMS, compiled
+from otgan.memory import available
+
+__all__ = ["approximate_potentials"]
+
+_EPSILON = 1e-2
+"""ε of the last sweeps, relative to the mean cost."""
+
+_COARSEST = 600
+"""Points of the smaller side from which on no coarser problem is solved first."""
+
+_ANNEALED, _REFINED = 8, 6
+"""Sweeps a level of ε on the coarsest problem, and on every finer one."""
+
+_RELAXATION = 1.5
+"""Overrelaxation of the sweeps, which speeds up what is smooth in the potentials (Thibault et al. 2021)."""
+
+_TILE = 2**17
+"""Kernel entries that are formed together: a block that stays in cache."""
+
+_STORED = 2**29
+"""Bytes up to which costs are kept, in float32, from one sweep to the next."""
+
+_MOST = 86.0
+"""Largest power of two that a kernel entry may be: beyond, its potentials are far from what they will be."""
+
+Singles = NDArray[np.float32]
+
+
+def approximate_potentials(
+    x: Floats, y: Floats, a: Floats, b: Floats, cost: Cost, unit: float, deadline: Deadline = NEVER
+) -> tuple[Floats, Floats]:
+    """Potentials f and g near the optimal ones, accurate to float32.
+
+    Parameters
+    ----------
+    x, y : ndarray, shapes (n, d) and (m, d)
+    a, b : ndarray, shapes (n,) and (m,)
+        Positive weights.
+    cost : Cost
+    unit : float
+        The mean cost.
+    deadline : Deadline
+
+    Raises
+    ------
+    OutOfTimeError
+        If the deadline passes first.
+    """
+    rng = np.random.default_rng(0)
+    f, g = _coarse_to_fine(_Sweeps(x, y, a, b, cost, unit, deadline), rng)
+    return unit * f.astype(np.float64), unit * g.astype(np.float64)
+
+
+def _coarse_to_fine(problem: _Sweeps, rng: np.random.Generator) -> tuple[Singles, Singles]:
+    n, m = problem.shape
+    if min(n, m) <= _COARSEST:
+        g = np.zeros(m, np.float32)
+        f, level = problem.extended(g), 0.25
+        while True:
+            f, g = problem.swept(f, g, level, _ANNEALED)
+            if level <= _EPSILON:
+                return f, g
+            level = max(level / 4, _EPSILON)
+    some_x, some_y = (rng.permutation(k)[: k // 4] for k in (n, m))
+    _, g = _coarse_to_fine(problem.part(some_x, some_y), rng)
+    f = problem.part(np.arange(n), some_y).extended(g)
+    g = problem.extended_back(f)
+    for level in (4 * _EPSILON, _EPSILON):
+        f, g = problem.swept(f, g, level, _REFINED)
+    return f, g
+
+
+class _Sweeps:
+    """A problem in float32, at costs of mean 1."""
+
+    def __init__(
+        self, x: Floats, y: Floats, a: Floats, b: Floats, cost: Cost, unit: float, deadline: Deadline
+    ) -> None:
+        self.points, self.weights, self.cost, self.unit = (x, y), (a, b), cost, unit
+        self.shape, self.deadline = (len(x), len(y)), deadline
+        self.a, self.b = ((w / w.sum()).astype(np.float32) for w in (a, b))
+        self.blocks = Blocks(x, y, cost, single=True, unit=unit)
+        self.kept: Singles | None = None
+
+    def part(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> _Sweeps:
+        """Return the problem of some points."""
+        (x, y), (a, b) = self.points, self.weights
+        return _Sweeps(x[rows], y[columns], a[rows], b[columns], self.cost, self.unit, self.deadline)
+
+    def extended(self, g: Singles) -> Singles:
+        """The c-transform of g: the least C − g of every row."""
+        f = np.empty(self.shape[0], np.float32)
+
+        def look(worker: int, rows: slice, block: Singles) -> None:
+            del worker
+            f[rows] = (block - g).min(1)
+
+        self._visit(look)
+        return f
+
+    def extended_back(self, f: Singles) -> Singles:
+        """The c-transform of f: the least C − f of every column."""
+        least = np.full((threads.count(), self.shape[1]), np.inf, np.float32)
+
+        def look(worker: int, rows: slice, block: Singles) -> None:
+            np.minimum(least[worker], (block - f[rows, None]).min(0), out=least[worker])
+
+        self._visit(look)
+        found: Singles = least.min(0)
+        return found
+
+    def swept(self, f: Singles, g: Singles, epsilon: float, count: int) -> tuple[Singles, Singles]:
+        """Take `count` Sinkhorn steps in f and g at one ε."""
+        self._keep(count)
+        f, scale = f.copy(), np.float32(epsilon)
+        inverse = np.float32(1 / (epsilon * np.log(2)))
+        tiny, relaxed = np.float32(1e-30), np.float32(_RELAXATION)
+        for _ in range(count):
+            columns = np.zeros((threads.count(), self.shape[1]), np.float32)
+            level = g * inverse
+
+            def sweep(
+                worker: int, rows: slice, block: Singles, level: Any = level, columns: Any = columns
+            ) -> None:
+                room = np.empty(self.shape[1], np.float32)
+                here = f[rows]
+                sweep_rows(block, here, level, self.a[rows], self.b, inverse, scale, room, columns[worker])
+
+            self._visit(sweep)
+            g = g - relaxed * scale * np.log(np.maximum(columns.sum(0), tiny))
+        return f, g
+
+    def _keep(self, count: int) -> None:
+        """Keep the costs, where several sweeps will use them and there is room."""
+        need = 4 * self.shape[0] * self.shape[1]
+        if self.kept is None and count > 1 and need <= min(_STORED, available(need)):
+            kept = np.empty(self.shape, np.float32)
+
+            def copy(worker: int, rows: slice, block: Singles) -> None:
+                del worker
+                kept[rows] = block
+
+            self._visit(copy)
+            self.kept = kept
+
+    def _visit(self, look: Callable[[int, slice, Singles], None]) -> None:
+        """Call look(worker, rows, costs of those rows) for all rows."""
+        n, m = self.shape
+        step = max(1, _TILE // m)
+        rooms = [self.blocks.room(step) for _ in range(threads.workers(n, step))] if self.kept is None else []
+
+        def visit(worker: int, start: int, stop: int) -> None:
+            if self.deadline.passed:
+                raise OutOfTimeError
+            kept = self.kept
+            block = self.blocks.fill(start, stop, rooms[worker]) if kept is None else kept[start:stop]
+            look(worker, slice(start, stop), block)
+
+        with one_thread():
+            threads.in_turns(visit, n, step)
+
+
+@compiled(SUMS)
+def sweep_rows(
+    block: Any, f: Any, level: Any, a: Any, b: Any, inverse: Any, epsilon: Any, room: Any, columns: Any
+) -> None:
+    """Make rows exact, overrelaxed, and add their entries to the sums of the columns.
+
+    Parameters
+    ----------
+    block : array of float32, shape (rows, m)
+        Costs.
+    f : array, shape (rows,)
+    level : array, shape (m,)
+        g / (ε log 2).
+    a, b : array, shapes (rows,) and (m,)
+    inverse, epsilon : float32
+        1 / (ε log 2), and ε.
+    room, columns : array, shape (m,)
+    """
+    m, most, none, few = len(level), np.float32(_MOST), np.float32(0), np.float32(1e-30)
+    relaxed = np.float32(_RELAXATION)
+    for i in range(len(block)):
+        row, base, total = block[i], f[i] * inverse, none
+        for j in range(m):
+            entry = exp2(min(base + level[j] - row[j] * inverse, most), none)
+            room[j] = entry
+            total += entry * b[j]
+        total = max(total, few)
+        share = a[i] / total
+        for j in range(m):
+            columns[j] += share * room[j]
+        f[i] -= relaxed * epsilon * np.float32(np.log(total))
