@@ -60,6 +60,10 @@ class Coupling(ABC):
     def plan(self) -> Array:
         """P of shape (B, n, m)."""
 
+    def sparse(self) -> list[tuple[Array, Array, Array]] | None:
+        """Arcs (i, j, mass) that carry all mass, of every problem, by rows; None where the plan is dense."""
+        return None
+
     @abstractmethod
     def apply(self, v: Array, axis: int) -> Array:
         """P v for axis 1, Pᵀ v for axis 0, without P; v has shape (B, m or n, k)."""

@@ -23,7 +23,7 @@ from otgan.namespace import (
 from otgan.options import WrongKindError, shown
 from otgan.pair import Pair
 
-__all__ = ["Form", "in_type", "to_plain"]
+__all__ = ["Form", "device_of", "in_type", "to_plain", "type_of"]
 
 _MATRIX, _BATCH = 2, 3
 """Dimensions of one set of rows, and of a batch of them."""
@@ -59,14 +59,14 @@ class Form:
         """One number a problem, (B,): a float or 0-d tensor without a batch, an array or tensor with one."""
         if not self.batched:
             return values[0].item() if self.numpy else self._tensor(values)[0]
-        return self._array(values)
+        return self.array(values)
 
     def points(self, values: Array, side: str) -> Any:
         """One value or row a point, (B, n, ...), of the side "x" or "y"; a list for ragged problems."""
         sizes = self.sizes_x if side == "x" else self.sizes_y
         if sizes is not None:
-            return [self._array(values[k, :size]) for k, size in enumerate(sizes)]
-        return self._array(values if self.batched else values[0])
+            return [self.array(values[k, :size]) for k, size in enumerate(sizes)]
+        return self.array(values if self.batched else values[0])
 
     def vectors(self, v: Any, side: str, like: Array) -> Array:
         """Take one value or row a point of the side "x" or "y" from the user, as `points` hands them back.
@@ -109,12 +109,13 @@ class Form:
     def plan(self, values: Array) -> Any:
         """One value a pair of points, (B, n, m); a list for ragged problems."""
         if self.sizes_x is None and self.sizes_y is None:
-            return self._array(values if self.batched else values[0])
+            return self.array(values if self.batched else values[0])
         rows = self.sizes_x or (values.shape[1],) * len(values)
         columns = self.sizes_y or (values.shape[2],) * len(values)
-        return [self._array(values[k, :n, :m]) for k, (n, m) in enumerate(zip(rows, columns, strict=True))]
+        return [self.array(values[k, :n, :m]) for k, (n, m) in enumerate(zip(rows, columns, strict=True))]
 
-    def _array(self, values: Array) -> Any:
+    def array(self, values: Array) -> Any:
+        """Numbers of any shape: a read-only array, or a tensor; whole ones stay whole."""
         if not self.numpy:
             return self._tensor(values)
         array = as_numpy(values)
@@ -164,3 +165,32 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [to_plain(item) for item in value]
     return value
+
+
+def device_of(device: Any) -> Any:
+    """Return a device that is there and holds numbers, or raise."""
+    import torch
+
+    expected = "one that is there, such as 'cpu' or 'cuda:0'"
+    if not isinstance(device, (str, torch.device)):
+        raise WrongKindError(f"device must be {expected}, got {shown(device)}")
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        found = torch.device("meta")
+    if found.type == "meta":
+        raise WrongValueError(f"device must be {expected}, got {shown(str(device))}")
+    return found
+
+
+def type_of(dtype: Any) -> Any:
+    """Return a floating-point type, or raise."""
+    import torch
+
+    expected = "a floating-point type of 16 bits or more, such as torch.float64"
+    if not isinstance(dtype, torch.dtype):
+        raise WrongKindError(f"dtype must be {expected}, got {shown(dtype)}")
+    if dtype not in {torch.float16, torch.bfloat16, torch.float32, torch.float64}:
+        raise WrongValueError(f"dtype must be {expected}, got {dtype}")
+    return dtype

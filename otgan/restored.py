@@ -108,6 +108,17 @@ class Restored(Coupling):
         form, inner = self.form, self.inner.plan()
         return form.y.scatter(form.x.scatter(inner).mT).mT
 
+    def sparse(self) -> list[tuple[Array, Array, Array]] | None:
+        """Arcs between all points, by rows: those of weight 0 have none."""
+        arcs = self.inner.sparse()
+        if arcs is None:
+            return None
+        places = [None if side.index is None else as_numpy(side.index) for side in (self.form.x, self.form.y)]
+        return [
+            (*(end if of is None else of[k][end] for of, end in zip(places, ends, strict=True)), mass)
+            for k, (*ends, mass) in enumerate(arcs)
+        ]
+
     def apply(self, v: Array, axis: int) -> Array:
         """P v for axis 1, Pᵀ v for axis 0."""
         into, out = (self.form.y, self.form.x) if axis == 1 else (self.form.x, self.form.y)

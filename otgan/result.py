@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -9,15 +10,17 @@ from typing import Any
 import numpy as np
 
 from otgan.coupling import Coupling
-from otgan.form import Form, to_plain
+from otgan.form import Form, device_of, to_plain, type_of
 from otgan.mistakes import WrongValueError
 from otgan.namespace import Array, detached, is_tensor, namespace
-from otgan.options import WrongKindError, shown, whole_number
+from otgan.options import WrongKindError, whole_number
 from otgan.quiet import quiet
 from otgan.rounding import outward
+from otgan.sparse import as_arcs, as_assignment, as_matrix
 from otgan.status import ConvergenceWarning, Status
 
 __all__ = ["ConvergenceWarning", "Status", "Transport", "root"]
+
 
 _VECTORS = 2
 """Dimensions of one vector a problem; columns of several have one more."""
@@ -95,6 +98,60 @@ class Transport:
     def plan(self) -> Any:
         """The plan P of shape (n, m): O(nm) memory. Entropic: a b exp((f + g − C)/ε)."""
         return self._form.plan(self._coupling.plan())
+
+    @cached_property
+    @quiet
+    def arcs(self) -> Any:
+        """The arcs of an exact plan that carry mass: (i, j, mass), sorted by i and then j; a list of them for a batch.
+
+        At most n + m − 1 of them, or n where each point of x goes to one of y.
+
+        Raises
+        ------
+        ValueError
+            For an entropic plan, in which mass goes from every point to every other one.
+        """
+        return self._of_arcs("arcs", as_arcs)
+
+    @cached_property
+    @quiet
+    def sparse_plan(self) -> Any:
+        """An exact plan as a ``scipy.sparse.coo_array`` (n, m), or for torch input a sparse COO tensor; a list for a batch.
+
+        Raises
+        ------
+        ValueError
+            For an entropic plan.
+        """
+        return self._of_arcs("sparse_plan", as_matrix)
+
+    @cached_property
+    @quiet
+    def assignment(self) -> Any:
+        """Which point of y each point of x goes to, (n,), int64, where n = m and weights are equal; a list for a batch.
+
+        Raises
+        ------
+        ValueError
+            If weights or numbers of points differ, so that mass is split; use ``arcs``. For an entropic plan.
+        """
+        return self._of_arcs("assignment", as_assignment)
+
+    def _of_arcs(self, name: str, made: Callable[..., Any]) -> Any:
+        """Return what is made of the arcs of every problem, a list for a batch."""
+        coupling, form = self._coupling, self._form
+        arcs = coupling.sparse()
+        if arcs is None:
+            raise WrongValueError(
+                f"{name} belongs to exact problems, got a plan of epsilon={_short(self.epsilon)}, in which mass goes from "
+                "every point to every other one: use plan or apply"
+            )
+        n, m = (
+            sizes or (side.shape[1],) * len(arcs)
+            for sizes, side in ((form.sizes_x, coupling.a), (form.sizes_y, coupling.b))
+        )
+        found = [made(form, each, shape) for each, shape in zip(arcs, zip(n, m, strict=True), strict=True)]
+        return found if form.batched else found[0]
 
     @quiet
     def apply(self, v: Any, axis: int = 1) -> Any:
@@ -189,8 +246,8 @@ class Transport:
             raise WrongKindError("to() moves torch results; this one came from NumPy input")
         form = replace(
             self._form,
-            device=self._form.device if device is None else _device(device),
-            dtype=self._form.dtype if dtype is None else _floating(dtype),
+            device=self._form.device if device is None else device_of(device),
+            dtype=self._form.dtype if dtype is None else type_of(dtype),
         )
         return replace(self, _form=form)
 
@@ -225,35 +282,6 @@ class Transport:
         return (
             f"Transport(value={_short(self.value)}, p={self.p:g}, {kind}, {status}, backend={self.backend!r})"
         )
-
-
-def _device(device: Any) -> Any:
-    """Return a device that is there and holds numbers, or raise."""
-    import torch
-
-    expected = "one that is there, such as 'cpu' or 'cuda:0'"
-    if not isinstance(device, (str, torch.device)):
-        raise WrongKindError(f"device must be {expected}, got {shown(device)}")
-    try:
-        found = torch.device(device)
-        torch.empty(0, device=found)
-    except (RuntimeError, AssertionError, NotImplementedError):
-        found = torch.device("meta")
-    if found.type == "meta":
-        raise WrongValueError(f"device must be {expected}, got {shown(str(device))}")
-    return found
-
-
-def _floating(dtype: Any) -> Any:
-    """Return a floating-point type, or raise."""
-    import torch
-
-    expected = "a floating-point type of 16 bits or more, such as torch.float64"
-    if not isinstance(dtype, torch.dtype):
-        raise WrongKindError(f"dtype must be {expected}, got {shown(dtype)}")
-    if dtype not in {torch.float16, torch.bfloat16, torch.float32, torch.float64}:
-        raise WrongValueError(f"dtype must be {expected}, got {dtype}")
-    return dtype
 
 
 def root(value: Array, p: float) -> Array:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from otgan.coupling import Coupling
-from otgan.deadline import Deadline
+from otgan.deadline import Deadline, Progress
 from otgan.exact.solver import EXACT_BACKENDS, solve_exact
 from otgan.form import Form, in_type
 from otgan.mistakes import WrongValueError
@@ -47,6 +48,7 @@ def transport(
     time_limit: float | None = None,
     backend: str = "auto",
     on_failure: str = "warn",
+    progress: Callable[[float, float, float], object] | None = None,
 ) -> Transport:
     """Solve min ⟨P, C⟩ + ε KL(P | a⊗b) over plans P with marginals a and b, where C = d(x, y)^p.
 
@@ -92,6 +94,9 @@ def transport(
         "assignment", "simplex", "certified", and "pot", the network simplex of POT.
     on_failure : {"warn", "raise", "ignore"}
         What happens where the solve stops before `tol`, or an exact one before the optimum at `time_limit`.
+    progress : callable, optional
+        Called a few times a second while one exact problem is solved, and at its end, with (lower, upper, seconds): the
+        bounds of its cost that are known so far, 0 and infinity at first. What it raises ends the solve.
 
     Returns
     -------
@@ -128,7 +133,10 @@ def transport(
                 raise WrongValueError(f"{name} belongs to entropic problems: give epsilon or blur with it")
         check_on_failure(on_failure)
         problem = Problem.of(x, y, a, b, cost, p, power=2)
-        return _solve_exactly(problem, tol, max_iter, time_limit, backend, on_failure)
+        told = _progress(progress, problem)
+        return _solve_exactly(problem, tol, max_iter, time_limit, backend, on_failure, told)
+    if _told(progress) is not None:
+        raise WrongValueError("progress belongs to exact problems: leave it out with epsilon or blur")
     from otgan.entropic.posed import EntropicProblem  # which works with tensors
     from otgan.entropic.terms import solve_cross
 
@@ -163,11 +171,14 @@ def _solve_exactly(
     time_limit: float | None,
     backend: str,
     on_failure: str,
+    progress: Progress | None,
 ) -> Transport:
-    deadline = Deadline.after(check_time_limit(time_limit))
+    deadline = Deadline.after(check_time_limit(time_limit), progress)
     check_backend(backend, EXACT_BACKENDS)
     check_tol(tol, problem.pair.x.dtype)
     form = problem.form
+    if progress is not None:
+        progress.scale = float(form.scale[0])
     exact = solve_exact(
         form.pair, form.cost, backend=backend, max_iter=check_max_iter(max_iter), deadline=deadline
     )
@@ -177,8 +188,29 @@ def _solve_exactly(
     )
     coupling = form.restore(exact)
     result = _result(coupling, problem, status)
+    if progress is not None:
+        progress.know(*map(float, exact.interval(0)))
+        progress.report(now=True)
     report_failures(status, coupling.error, 0.0, on_failure)
     return result
+
+
+def _told(progress: Any) -> Any:
+    """Return a function that is told of progress, or None, or raise where it is neither."""
+    if progress is not None and not callable(progress):
+        raise WrongKindError(f"progress must be a function of (lower, upper, seconds), got {shown(progress)}")
+    return progress
+
+
+def _progress(progress: Any, problem: Problem) -> Progress | None:
+    """Return what reports to a function, or raise where that is none or there are several problems."""
+    if _told(progress) is None:
+        return None
+    if problem.pair.batched:
+        raise WrongValueError(
+            f"progress is of one problem, got a batch of {problem.pair.count}: solve them one by one, or leave it out"
+        )
+    return Progress(progress)
 
 
 def _entropic(init: Transport | None, reach: Any) -> Coupling | None:

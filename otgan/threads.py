@@ -9,8 +9,10 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from typing import Any
 
@@ -43,8 +45,14 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_POOL.forget)
 
 
+_STATE = threading.local()
+"""Whether this thread does a share of somebody's work: then it has no help itself."""
+
+
 def count() -> int:
-    """Threads to use: as many as torch is set to, where it is loaded; else as it would be set."""
+    """Threads to use: as many as torch is set to, where it is loaded; else as it would be set. One in a thread at work."""
+    if getattr(_STATE, "at_work", False):
+        return 1
     torch = sys.modules.get("torch")
     if torch is not None and hasattr(torch, "get_num_threads"):
         return int(torch.get_num_threads())
@@ -55,14 +63,18 @@ def count() -> int:
 
 
 def run(tasks: Sequence[Callable[[], Any]]) -> None:
-    """Run tasks side by side, one of them in this thread, and return when all are done."""
-    if len(tasks) == 1:
-        tasks[0]()
+    """Run tasks side by side, one of them in this thread, and return when all are done.
+
+    All of them see the context of this thread, such as NumPy's settings. In a thread at work they run one by one.
+    """
+    if len(tasks) == 1 or getattr(_STATE, "at_work", False):
+        for task in tasks:
+            task()
         return
     pool = _POOL.of(len(tasks) - 1)
-    rest: list[Future[Any]] = [pool.submit(task) for task in tasks[1:]]
+    rest: list[Future[Any]] = [pool.submit(copy_context().run, _work, task) for task in tasks[1:]]
     try:
-        tasks[0]()
+        _work(tasks[0])
     finally:
         # They write into memory of this call: it must not be given back before they are done.
         for each in rest:
@@ -71,10 +83,20 @@ def run(tasks: Sequence[Callable[[], Any]]) -> None:
         each.result()
 
 
-def in_turns(function: Callable[[int, int, int], Any], total: int, step: int) -> None:
+def _work(task: Callable[[], Any]) -> None:
+    _STATE.at_work = True
+    try:
+        task()
+    finally:
+        _STATE.at_work = False
+
+
+def in_turns(
+    function: Callable[[int, int, int], Any], total: int, step: int, most: int | None = None
+) -> None:
     """Call function(worker, start, stop) for parts of range(total), which workers take as they are free for the next.
 
-    What raises in one of them, an interruption too, keeps the others from taking any more.
+    There are `most` of them, or as many as :func:`workers` tells. What raises in one of them, an interruption too, keeps the others from taking any more.
     """
     starts = itertools.count(0, step)
     halted: list[bool] = []
@@ -89,7 +111,7 @@ def in_turns(function: Callable[[int, int, int], Any], total: int, step: int) ->
             halted.append(True)
             raise
 
-    run([partial(work, worker) for worker in range(workers(total, step))])
+    run([partial(work, worker) for worker in range(most or workers(total, step))])
 
 
 def workers(total: int, step: int) -> int:

@@ -186,3 +186,70 @@ def test_numpy_results_can_be_detached_and_leave_the_measure_as_it_is():
     for array in (t.value, t.f, t.plan, mass):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
+
+
+# ---- plans as arcs ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("as_tensors", [False, True])
+@pytest.mark.parametrize("backend", ["simplex", "certified", "pot"])
+def test_arcs_and_the_sparse_plan_are_the_plan(as_tensors, backend):
+    x, y, a, b = cloud(6, 2), cloud(5, 2, seed=1), simplex_weights(6), simplex_weights(5, seed=1)
+    a[2], b[0] = 0, 0
+    if as_tensors:
+        x, y, a, b = map(torch.from_numpy, (x, y, a, b))
+    t = otgan.transport(x, y, a, b, backend=backend)
+    i, j, mass = t.arcs
+    kind = torch.Tensor if as_tensors else np.ndarray
+    assert all(isinstance(each, kind) for each in t.arcs)
+    assert str(i.dtype).endswith("int64")
+    assert len(i) <= 5 + 4 - 1
+    assert (mass > 0).all()
+    codes = np.asarray(i * 5 + j)
+    assert (np.diff(codes) > 0).all()
+    dense = np.zeros((6, 5))
+    dense[np.asarray(i), np.asarray(j)] = mass
+    np.testing.assert_array_equal(dense, t.plan)
+    sparse = t.sparse_plan
+    np.testing.assert_array_equal(sparse.to_dense() if as_tensors else sparse.toarray(), t.plan)
+    assert tuple(sparse.shape) == (6, 5)
+
+
+@pytest.mark.parametrize("as_tensors", [False, True])
+def test_an_assignment_is_where_each_point_goes(as_tensors):
+    x, y = cloud(9, 2), cloud(9, 2, seed=1)
+    if as_tensors:
+        x, y = torch.from_numpy(x), torch.from_numpy(y)
+    t = otgan.transport(x, y)
+    where = t.assignment
+    assert sorted(where.tolist()) == list(range(9))
+    assert t.value == pytest.approx(float((abs(x - y[where]) ** 2).sum(1).mean()))
+    np.testing.assert_array_equal(otgan.transport(x, y, backend="certified").assignment, where)
+    line = otgan.transport([3.0, 1.0, 2.0], [10.0, 30.0, 20.0])
+    assert line.assignment.tolist() == [1, 0, 2]
+
+
+def test_arcs_of_a_batch_are_a_list():
+    x, y = np.stack([cloud(4, 2), cloud(4, 2, seed=2)]), np.stack([cloud(4, 2, seed=1), cloud(4, 2, seed=3)])
+    t = otgan.transport(x, y)
+    assert [len(each.mass) for each in t.arcs] == [4, 4]
+    assert [plan.shape for plan in t.sparse_plan] == [(4, 4), (4, 4)]
+    assert [sorted(each) for each in t.assignment] == [[0, 1, 2, 3]] * 2
+    ragged = otgan.transport([cloud(3, 2), cloud(4, 2)], [cloud(2, 2), cloud(5, 2)])
+    assert [plan.shape for plan in ragged.sparse_plan] == [(3, 2), (4, 5)]
+    for plan, dense in zip(ragged.sparse_plan, ragged.plan, strict=True):
+        np.testing.assert_array_equal(plan.toarray(), dense)
+
+
+def test_what_has_no_arcs_or_is_no_assignment_says_so():
+    t = _solve(epsilon=0.3)
+    for name in ("arcs", "sparse_plan", "assignment"):
+        with pytest.raises(
+            ValueError, match=rf"{name} belongs to exact problems, got a plan of epsilon=0\.3"
+        ):
+            getattr(t, name)
+    with pytest.raises(ValueError, match=r"equal weight on either side, got 6 and 5 points.*use arcs"):
+        _ = _solve().assignment
+    weighted = otgan.transport(cloud(3, 2), cloud(3, 2, seed=1), [1, 2, 3])
+    with pytest.raises(ValueError, match="got 3 and 3 points between which"):
+        _ = weighted.assignment

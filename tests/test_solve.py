@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import numpy as np
@@ -379,3 +380,71 @@ def test_global_state_is_left_alone():
     np.testing.assert_array_equal(np.random.get_state()[1], before[0])  # noqa: NPY002
     assert torch.equal(torch.random.get_rng_state(), before[1])
     assert torch.is_grad_enabled()
+
+
+# ---- progress --------------------------------------------------------------------------------------------------------
+
+
+def _long(n=3000, d=2):
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((n, d)), 0.5 + 1.3 * rng.standard_normal((n, d))
+
+
+@pytest.mark.parametrize("backend", ["certified", "simplex", "auto"])
+@pytest.mark.parametrize("scale", [1.0, 1e3])
+def test_progress_tells_bounds_that_close_in_on_the_cost(backend, scale, monkeypatch):
+    monkeypatch.setattr("otgan.deadline._OFTEN", 0.0)
+    x, y = _long(700)
+    told = []
+    t = otgan.transport(scale * x, scale * y, backend=backend, progress=lambda *args: told.append(args))
+    lower, upper, seconds = map(list, zip(*told, strict=True))
+    assert len(told) > 2
+    assert lower == sorted(lower)
+    assert upper == sorted(upper, reverse=True)
+    assert seconds == sorted(seconds)
+    assert (lower[0], upper[0]) == (0.0, math.inf)
+    assert lower[-1] == pytest.approx(t.value, rel=1e-9)
+    assert upper[-1] == pytest.approx(t.value, rel=1e-9)
+    assert all(type(number) is float for number in told[-1])
+
+
+@pytest.mark.parametrize("backend", ["certified", "simplex"])
+def test_what_progress_raises_ends_the_solve(backend, monkeypatch):
+    monkeypatch.setattr("otgan.deadline._OFTEN", 0.0)
+
+    class EnoughError(Exception):
+        pass
+
+    def tell(*args):
+        raise EnoughError
+
+    x, y = _long(700)
+    with pytest.raises(EnoughError):
+        otgan.transport(x, y, backend=backend, progress=tell)
+
+
+def test_progress_is_of_one_exact_problem():
+    x, y = _long(5)
+    with pytest.raises(ValueError, match="progress belongs to exact problems"):
+        otgan.transport(x, y, epsilon=1.0, progress=print)
+    with pytest.raises(TypeError, match="progress must be a function of"):
+        otgan.transport(x, y, progress=True)
+    with pytest.raises(ValueError, match="got a batch of 2"):
+        otgan.transport(np.stack([x, x]), np.stack([y, y]), progress=print)
+
+
+@pytest.mark.parametrize("limit", [0.05, 0.3])
+def test_the_interval_at_a_time_limit_holds_the_cost_of_a_large_problem(limit):
+    x, y = _long(6000)
+    t = otgan.transport(x, y, p=1, time_limit=limit, on_failure="ignore")
+    assert t.lower <= otgan.transport(x, y, p=1).value <= t.upper
+    assert str(t.status) in {"TIME_LIMIT", "CONVERGED"}
+
+
+def test_a_batch_is_solved_as_its_problems_are():
+    rng = np.random.default_rng(0)
+    for m in (40, 35):
+        x, y = rng.standard_normal((90, 40, 2)), rng.standard_normal((90, m, 2))
+        whole = otgan.transport(x, y)
+        for k in (0, 44, 89):
+            assert whole.value[k] == otgan.transport(x[k], y[k]).value

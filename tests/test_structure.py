@@ -263,6 +263,7 @@ TESTED_IN = {
     "geometry/triton/resident": "geometry/test_triton_resident.py",
     "geometry/triton/stream": "geometry/test_triton_stream.py",
     "geometry/triton/tiles": "geometry/test_triton_geometry.py",
+    "sparse": "test_result.py",
     "plot/arcs": "plot/test_reports.py",
     "plot/border": "plot/test_reports.py",
     "plot/palette": "plot/test_reports.py",

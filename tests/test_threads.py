@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -140,3 +141,61 @@ class _Values(torch.utils.data.Dataset):
 def test_the_pool_does_not_keep_a_process_from_ending():
     code = "import numpy as np, otgan, torch; torch.set_num_threads(2); otgan.sinkhorn(*np.random.rand(2, 500, 2), epsilon=.1)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+# ---- work that shares out work ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_parts_are_taken_in_turns_until_all_are_done(size, monkeypatch):
+    monkeypatch.setattr(threads, "count", lambda: size)
+    done, workers = [], set()
+
+    def work(worker, start, stop):
+        workers.add(worker)
+        done.extend(range(start, stop))
+
+    threads.in_turns(work, 103, 10)
+    assert sorted(done) == list(range(103))
+    assert workers <= set(range(size))
+    assert threads.workers(103, 10) == size
+    assert threads.workers(3, 10) == 1
+
+
+def test_what_is_raised_in_one_turn_ends_the_others(monkeypatch):
+    monkeypatch.setattr(threads, "count", lambda: 2)
+    done = []
+
+    def work(worker, start, stop):
+        if start == 5:
+            raise KeyboardInterrupt
+        time.sleep(0.01)
+        done.append(start)
+
+    with pytest.raises(KeyboardInterrupt):
+        threads.in_turns(work, 1000, 1)
+    assert len(done) < 20
+
+
+def test_a_thread_at_work_has_no_help_and_waits_for_none(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    seen = []
+
+    def inner(worker, start, stop):
+        seen.append((threads.count(), start))
+
+    def outer(worker, start, stop):
+        threads.in_turns(inner, 4, 1, 2)
+
+    threads.in_turns(outer, 6, 1, 2)
+    assert len(seen) == 24
+    assert {count for count, _ in seen} == {1}
+    assert threads.count() == 2
+
+
+def test_work_sees_the_settings_of_who_asks_for_it():
+    seen = []
+    with np.errstate(over="raise"):
+        threads.run([lambda: seen.append(np.geterr()["over"])] * 3)
+    assert seen == ["raise"] * 3

@@ -316,6 +316,8 @@ INIT = wrong(
     {"another dimension": otgan.transport([0.0, 1.0], [2.0], epsilon=1.0)},
 )
 
+TELL = wrong({"number": 3, "word": "a", "flag": True, "list": [1], "object": object()}, {})
+
 POWER = one_positive(below=0.99)
 STRENGTH, TOL, MAX_ITER, TIME_LIMIT = several_positive(), one_positive(), whole(), one_positive()
 BASE = one_positive(one=1.0)
@@ -419,12 +421,16 @@ FUNCTIONS = {
     "transport": (
         otgan.transport,
         with_sets(otgan.transport, with_epsilon),
-        {**SETS, **SOLVER, "init": INIT},
+        {**SETS, **SOLVER, "init": INIT, "progress": TELL},
     ),
     "exact transport": (
         otgan.transport,
         with_sets(otgan.transport),
-        {**SETS, **{name: SOLVER[name] for name in SOLVER if name not in {"epsilon", "blur", "reach"}}},
+        {
+            **SETS,
+            **{name: SOLVER[name] for name in SOLVER if name not in {"epsilon", "blur", "reach"}},
+            "progress": TELL,
+        },
     ),
     "sinkhorn": (otgan.sinkhorn, with_sets(otgan.sinkhorn, with_epsilon), SETS | SOLVER),
     "sinkhorn_divergence": (

@@ -85,6 +85,9 @@ class Cost(ABC):
     sorts: ClassVar[bool] = False
     """Whether on the line C is a convex function of x − y, so that sorting solves it."""
 
+    concurrent: ClassVar[bool] = True
+    """Whether several threads may form blocks at once."""
+
     expands: ClassVar[bool] = False
     """Whether blocks are faster, and less accurate, where they do not come from differences."""
 

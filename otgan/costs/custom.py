@@ -73,6 +73,7 @@ class Custom(Cost):
     unit: float = 1.0
     fitted: bool = False
     name = "custom"
+    concurrent = False  # it is the caller's, and may not expect other threads
     metric = "cost(x, y)"
     power = 1.0
 

@@ -132,6 +132,14 @@ class ExactPlan(Solved):
         k, i, j, mass = self._indices
         return _added((*self.a.shape, self.b.shape[1]), (k, i, j), mass)
 
+    def sparse(self) -> list[tuple[Array, Array, Array]]:
+        """Arcs (i, j, mass) of every problem, by rows."""
+        orders = [np.lexsort((arc.j, arc.i)) for arc in self.arcs]
+        return [
+            (arc.i[order], arc.j[order], arc.mass[order])
+            for arc, order in zip(self.arcs, orders, strict=True)
+        ]
+
     def apply(self, v: Array, axis: int) -> Array:
         """P v for axis 1, Pᵀ v for axis 0, over the arcs."""
         k, i, j, mass = self._indices

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from otgan import threads
 from otgan.costs import Cost
 from otgan.deadline import NEVER, Deadline
 from otgan.exact.assignment import solve_assignment
@@ -40,6 +42,9 @@ _WIDE = 64
 _ALIKE = 5
 """How many more costs there must be at p = 1, where nearly optimal plans are many, for the certified solver to be faster."""
 
+_WORTH = 2**16
+"""Costs of all problems together that are worth a second thread."""
+
 _COPIES = 6
 """Matrices of the size of the costs that the exact solvers hold at once, at most."""
 
@@ -68,68 +73,86 @@ def solve_exact(
     """
     x, y = (double(side.points) for side in (pair.x, pair.y))
     a, b = (np.ascontiguousarray(side.weights) for side in (pair.x, pair.y))
-    arcs = []
-    for k in range(pair.count):
-        n, m = pair.x.lengths[k], pair.y.lengths[k]
-        uniform = n == m and not pair.x.weighted and not pair.y.weighted
-        weights = a[k, :n], b[k, :m]
-        points = x[k, :n], y[k, :m]
-        solver = _choose(backend, *points, cost, uniform)
-        given = weights_given(pair.x, k, n), weights_given(pair.y, k, m)
-        try:
-            found = _solved(solver, backend, points, weights, given, cost, max_iter, deadline)
-            arcs.append(found if solver == "line" else _recounted(found, weights, given))
-        except OutOfTimeError:
-            arcs.append(solve_roughly(*points, *weights, cost))
+    arcs: list[Any] = [None] * pair.count
+
+    def solve(worker: int, start: int, stop: int) -> None:
+        del worker
+        for k in range(start, stop):
+            n, m = pair.x.lengths[k], pair.y.lengths[k]
+            given = weights_given(pair.x, k, n), weights_given(pair.y, k, m)
+            problem = _Single(x[k, :n], y[k, :m], a[k, :n], b[k, :m], given, cost)
+            arcs[k] = problem.solved(backend, max_iter, deadline)
+
+    threads.in_turns(solve, pair.count, 1, _workers(pair, cost))
     return ExactPlan(pair, cost, arcs)
 
 
-def _recounted(
-    arcs: SparsePlan, weights: tuple[Floats, Floats], given: tuple[Floats | None, Floats | None]
-) -> SparsePlan:
-    """Count the masses of the arcs anew, in whole numbers: light ones lost digits, which far away are worth much."""
-    if given[0] is None and given[1] is None:  # whole numbers already
-        return arcs
-    exact = None if arcs.f is None else whole_flows(arcs.i, arcs.j, given, (len(weights[0]), len(weights[1])))
-    if exact is None:  # no forest, or too many points
-        return arcs
-    keep = exact[0] > 0
-    return replace(arcs, i=arcs.i[keep], j=arcs.j[keep], mass=exact[0][keep])
+def _workers(pair: Pair, cost: Cost) -> int:
+    """How many problems are solved at once: large ones are shared out themselves."""
+    largest = max(n * m for n, m in zip(pair.x.lengths, pair.y.lengths, strict=True))
+    if not cost.concurrent or pair.count * largest < _WORTH or largest >= _SEARCHED:
+        return 1
+    return threads.workers(pair.count, 1)
 
 
-def _solved(
-    solver: str,
-    backend: str,
-    points: tuple[Floats, Floats],
-    weights: tuple[Floats, Floats],
-    given: tuple[Floats | None, Floats | None],
-    cost: Cost,
-    max_iter: int | None,
-    deadline: Deadline,
-) -> SparsePlan:
-    """Solve one problem by the solver of that name."""
-    x, y = points
-    n, m = len(x), len(y)
-    if solver == "line":
-        return solve_line(x[:, 0], y[:, 0], *weights, cost.p, given)
-    if deadline.passed:
-        raise OutOfTimeError
-    if solver == "certified":
-        from otgan.exact.certified import solve_certified  # here: small problems do without numba
+@dataclass(frozen=True)
+class _Single:
+    """One problem of a pair: points, weights, the weights as they were given, and the cost."""
 
+    x: Floats
+    y: Floats
+    a: Floats
+    b: Floats
+    given: tuple[Floats | None, Floats | None]
+    cost: Cost
+
+    def solved(self, backend: str, max_iter: int | None, deadline: Deadline) -> SparsePlan:
+        """Solve it by the solver that was asked for or that suits it; roughly where time ends first."""
+        solver = _choose(backend, self.x, self.y, self.cost, self._is_assignment)
         try:
-            return solve_certified(x, y, *weights, cost, deadline)
-        except SimplexError:
-            if backend != "auto" or not _fits(n, m):
-                raise
-    if deadline.passed:
-        raise OutOfTimeError
-    _check_memory(n, m)
-    matrix = cost.block(x[None], y[None], exact=True)[0]
-    if solver == "assignment":
-        return solve_assignment(matrix, deadline)
-    pivots = "pot" if solver == "pot" else "simplex"
-    return solve_simplex(matrix, *weights, solver=pivots, max_iter=max_iter, deadline=deadline)
+            found = self._solved(solver, backend, max_iter, deadline)
+        except OutOfTimeError:
+            return solve_roughly(self.x, self.y, self.a, self.b, self.cost)
+        return found if solver == "line" else self._recounted(found)
+
+    @property
+    def _is_assignment(self) -> bool:
+        return len(self.x) == len(self.y) and self.given[0] is None and self.given[1] is None
+
+    def _recounted(self, arcs: SparsePlan) -> SparsePlan:
+        """Count the masses of the arcs anew, in whole numbers: light ones lost digits, which far away are worth much."""
+        if arcs.f is None or not arcs.optimal or (self.given[0] is None and self.given[1] is None):
+            return arcs  # those of equal weights are whole numbers already
+        exact = whole_flows(arcs.i, arcs.j, self.given, (len(self.a), len(self.b)))
+        if exact is None:  # no forest, or too many points
+            return arcs
+        keep = exact[0] > 0
+        return replace(arcs, i=arcs.i[keep], j=arcs.j[keep], mass=exact[0][keep])
+
+    def _solved(self, solver: str, backend: str, max_iter: int | None, deadline: Deadline) -> SparsePlan:
+        """Solve it by the solver of that name."""
+        x, y, a, b, cost = self.x, self.y, self.a, self.b, self.cost
+        n, m = len(x), len(y)
+        if solver == "line":
+            return solve_line(x[:, 0], y[:, 0], a, b, cost.p, self.given)
+        if deadline.passed:
+            raise OutOfTimeError
+        if solver == "certified":
+            from otgan.exact.certified import solve_certified  # here: small problems do without numba
+
+            try:
+                return solve_certified(x, y, a, b, cost, deadline)
+            except SimplexError:
+                if backend != "auto" or not _fits(n, m):
+                    raise
+        if deadline.passed:
+            raise OutOfTimeError
+        _check_memory(n, m)
+        matrix = cost.block(x[None], y[None], exact=True)[0]
+        if solver == "assignment":
+            return solve_assignment(matrix, deadline)
+        pivots = "pot" if solver == "pot" else "simplex"
+        return solve_simplex(matrix, a, b, solver=pivots, max_iter=max_iter, deadline=deadline)
 
 
 def _choose(backend: str, x: Floats, y: Floats, cost: Cost, uniform: bool) -> str:

@@ -8,6 +8,7 @@ of a solver that sees every arc: its certificate is the same duality gap.
 
 from __future__ import annotations
 
+import contextlib
 from typing import NamedTuple
 
 import numpy as np
@@ -78,34 +79,37 @@ def generate(
     total = int(masses[0].sum())
     a, b = (side / total for side in masses)
     problem = Restricted(search, masses, *start, _NEAREST, unit)
-    best = problem.feasible
-    lower = float(a @ best[0] + b @ best[1])
-    for _ in range(_ROUNDS):
-        try:
+    best, crowd = problem.feasible, _CROWD * sum(search.shape)
+    lower, upper = float(a @ best[0] + b @ best[1]), np.inf
+    with contextlib.suppress(OutOfTimeError):
+        for _ in range(_ROUNDS):
             problem.solve(deadline)
             new, f, g = problem.expand()
-        except OutOfTimeError:
-            break
-        value = float(a @ f + b @ g)
-        if value > lower:
-            best, lower = (f, g), value
-        if problem.missing == 0 and new == 0:
-            codes, mass = problem.flow
-            # The proof looks at all arcs once more, whatever has been concluded of some of them.
-            f, g = search.transform(problem.g, problem.f), problem.g
-            cost = float(mass @ search.costs(codes))
-            gap = cost - float(a @ f + b @ g)
-            if gap <= _ROUNDING * unit and not gap > _RELATIVE * cost > 0:
-                return Generated(codes, mass, f, g, optimal=True)
-            raise SimplexError(
-                f"the cost, {cost / unit:.1e} of the mean cost, is proved to {gap / unit:.1e} of the mean cost only; {_REMEDY}"
-            )
-        if len(problem.codes) > _CROWD * sum(search.shape):
-            raise SimplexError(
-                f"{len(problem.codes) / sum(search.shape):.0f} arcs a point prove no optimum; {_REMEDY}"
-            )
-        if deadline.passed:
-            break
-    else:
-        raise SimplexError(f"{_ROUNDS} restricted problems prove no optimum; {_REMEDY}")
+            value = float(a @ f + b @ g)
+            if value > lower:
+                best, lower = (f, g), value
+            if problem.missing == 0:
+                codes, mass = problem.flow
+                upper = float(mass @ search.costs(codes))
+            deadline.know(lower, upper)
+            if problem.missing == 0 and new == 0:
+                # The proof looks at all arcs once more, whatever has been concluded of some of them.
+                f = search.transform(problem.g, problem.f)
+                _check(upper, float(a @ f + b @ problem.g), unit)
+                return Generated(codes, mass, f, problem.g, optimal=True)
+            if len(problem.codes) > crowd:
+                raise SimplexError(f"{_CROWD} arcs a point prove no optimum; {_REMEDY}")
+            if deadline.passed:
+                break
+        else:
+            raise SimplexError(f"{_ROUNDS} restricted problems prove no optimum; {_REMEDY}")
     return Generated(*problem.flow, *best, optimal=False)
+
+
+def _check(value: float, dual: float, unit: float) -> None:
+    """Raise where the cost of a plan and that of potentials do not meet."""
+    gap = value - dual
+    if not gap <= _ROUNDING * unit or gap > _RELATIVE * value > 0:
+        raise SimplexError(
+            f"the cost, {value / unit:.1e} of the mean cost, is proved to {gap / unit:.1e} of the mean cost only; {_REMEDY}"
+        )

@@ -171,7 +171,8 @@ class _Sweeps:
         """Call look(worker, rows, costs of those rows) for all rows."""
         n, m = self.shape
         step = max(1, _TILE // m)
-        rooms = [self.blocks.room(step) for _ in range(threads.workers(n, step))] if self.kept is None else []
+        workers = threads.workers(n, step) if self.cost.concurrent else 1
+        rooms = [self.blocks.room(step) for _ in range(workers)] if self.kept is None else []
 
         def visit(worker: int, start: int, stop: int) -> None:
             if self.deadline.passed:
@@ -181,7 +182,7 @@ class _Sweeps:
             look(worker, slice(start, stop), block)
 
         with one_thread():
-            threads.in_turns(visit, n, step)
+            threads.in_turns(visit, n, step, workers)
 
 
 @compiled(SUMS)

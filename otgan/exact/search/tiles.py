@@ -56,7 +56,8 @@ class Tiles:
             i, j = np.divmod(codes[start:stop], m)
             found[start:stop] = self.cost.entries(self.x[i], self.y[j])
 
-        threads.in_turns(form, len(codes), max(1, _ENTRIES // self.x.shape[1]))
+        step = max(1, _ENTRIES // self.x.shape[1])
+        threads.in_turns(form, len(codes), step, None if self.cost.concurrent else 1)
         return found
 
     def lists(self, f: Floats, g: Floats, count: int) -> Lists:
@@ -116,7 +117,7 @@ class Tiles:
                 np.repeat(limits[1][:, None], counts[1], 1),
             )
         blocks, step = Blocks(x, y, self.cost), max(1, _TILE // m)
-        workers = threads.workers(n, step)
+        workers = threads.workers(n, step) if self.cost.concurrent else 1
         rooms = [blocks.room(step) for _ in range(workers)]
         # Every worker has lists of columns of its own.
         low = [np.repeat(limits[1][:, None], counts[1], 1) for _ in range(workers)]
@@ -133,7 +134,7 @@ class Tiles:
                 look_across(block, f[start:stop], start, low[worker], starts[worker], highest[worker])
 
         with one_thread():
-            threads.in_turns(look, n, step)
+            threads.in_turns(look, n, step, workers)
         return (ends, least, *_merged(starts, low, counts[1]))
 
 
