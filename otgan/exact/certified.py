@@ -30,6 +30,12 @@ __all__ = ["solve_certified"]
 
 Ints = NDArray[np.int64]
 
+_MANY, _FEW = 2**20, 500
+"""Costs from which on the mean is that of so many points of either side."""
+
+_LEAST = 0.1
+"""Share of its bound that the mean is taken to be at least."""
+
 
 def solve_certified(
     x: Floats,
@@ -65,7 +71,7 @@ def solve_certified(
     rows, columns = a.nonzero()[0], b.nonzero()[0]
     heavy = a[rows], b[columns]
     some_x, some_y = x[rows], y[columns]
-    unit = float(cost.mean(some_x[None], some_y[None], heavy[0][None], heavy[1][None])[0]) or 1.0
+    unit = _mean(some_x, some_y, *heavy, cost) or 1.0
     places = cost.places(x, y)
     if places is not None and places.few:
         found = _by_trees(places, rows, columns, heavy, unit, deadline)
@@ -75,6 +81,19 @@ def solve_certified(
     slack = 0.0 if places is None else places.slack
     plan = SparsePlan(rows[i], columns[j], found.mass, found.f, found.g, "certified", found.optimal, slack)
     return plan if found.optimal else _completed(plan, x, y, a, b)
+
+
+def _mean(x: Floats, y: Floats, a: Floats, b: Floats, cost: Cost) -> float:
+    """The mean cost, of what rounding is measured in; of norms between many points about what it is."""
+    if not cost.has_moments and cost.sorts and len(x) * len(y) > _MANY:
+        rng = np.random.default_rng(0)
+        some_x, some_y = (side[rng.choice(len(side), _FEW, p=w)] for side, w in ((x, a), (y, b)))
+        ones = np.ones((1, _FEW))
+        drawn = float(cost.mean(some_x[None], some_y[None], ones, ones)[0])
+        # Few points may carry most of it, and not be drawn.
+        of_x, of_y = cost.majorant(x[None], y[None])
+        return max(drawn, _LEAST * float(a @ of_x[0] + b @ of_y[0]))
+    return float(cost.mean(x[None], y[None], a[None], b[None])[0])
 
 
 def _completed(plan: SparsePlan, x: Floats, y: Floats, a: Floats, b: Floats) -> SparsePlan:
@@ -133,8 +152,11 @@ def _by_tiles(
 ) -> Generated:
     """Solve by a look at all costs; return arcs between points with weight, and potentials of all points."""
     some_x, some_y = x[rows], y[columns]
-    start = approximate_potentials(some_x, some_y, *heavy, cost, unit, deadline)
-    found = generate(Tiles(some_x, some_y, cost, deadline), whole_masses(*heavy), start, unit, deadline)
+    search = Tiles(some_x, some_y, cost, deadline)
+    if search.blocks.wide:
+        search.blocks.keep()
+    start = approximate_potentials(search.blocks, *heavy, unit, deadline)
+    found = generate(search, whole_masses(*heavy), start, unit, deadline)
     if len(rows) == len(x) and len(columns) == len(y):
         return found
     # Those of weight 0 have the largest that are feasible: two c-transforms.

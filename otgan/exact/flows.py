@@ -9,9 +9,12 @@ from numpy.typing import NDArray
 
 from otgan.exact.sparse_plan import Floats
 
-__all__ = ["whole_flows", "whole_weights"]
+__all__ = ["exact_flows", "whole_flows", "whole_weights"]
 
 Ints = NDArray[np.int64]
+
+_LIGHT = 1e-15
+"""Weight, relative to the largest, that keeps its digits in doubled precision."""
 
 _MOST = 50_000
 """Points up to which Python's whole numbers are affordable."""
@@ -75,6 +78,25 @@ def whole_flows(
     # A root of negative mass was asked for more than it has: that mass must come from elsewhere.
     homeless = sum(abs(mass) for mass in left)
     return np.array([mass / total for mass in flow]), homeless / total
+
+
+def exact_flows(
+    i: Ints, j: Ints, given: tuple[Floats | None, Floats | None], sizes: tuple[int, int]
+) -> Floats | None:
+    """Return the masses of :func:`whole_flows`; in numbers of doubled precision where these tell all weights apart.
+
+    Parameters
+    ----------
+    i, j, given, sizes
+        As for :func:`whole_flows`.
+    """
+    if all(weights is None or weights.min() >= _LIGHT * weights.max() for weights in given):
+        from otgan.exact.network.leaves import doubled_flows  # here: points on the line do without numba
+
+        found: Floats | None = doubled_flows(i, j, given, sizes)
+        return found
+    whole = whole_flows(i, j, given, sizes)
+    return None if whole is None else whole[0]
 
 
 def whole_weights(weights: Floats | None, size: int) -> NDArray[Any]:

@@ -11,7 +11,7 @@ from otgan import threads
 from otgan.costs import Cost
 from otgan.deadline import NEVER, Deadline
 from otgan.exact.assignment import solve_assignment
-from otgan.exact.flows import whole_flows
+from otgan.exact.flows import exact_flows
 from otgan.exact.line import solve_line
 from otgan.exact.plan import ExactPlan, weights_given
 from otgan.exact.simplex import OutOfTimeError, SimplexError, solve_simplex
@@ -33,10 +33,10 @@ _ASSIGNMENT = 256
 _SEARCHED = 1200**2
 """Costs from which on the certified solver is faster than the network simplex on all of them, where trees are searched."""
 
-_SCANNED = 2000**2
+_SCANNED = 1200**2
 """The same where it looks at all costs (`benchmarks/exact`)."""
 
-_WIDE = 64
+_WIDE = 256
 """Dimension beyond which those looks, which form the costs anew, need larger sets to be faster."""
 
 _ALIKE = 5
@@ -123,11 +123,11 @@ class _Single:
         """Count the masses of the arcs anew, in whole numbers: light ones lost digits, which far away are worth much."""
         if arcs.f is None or not arcs.optimal or (self.given[0] is None and self.given[1] is None):
             return arcs  # those of equal weights are whole numbers already
-        exact = whole_flows(arcs.i, arcs.j, self.given, (len(self.a), len(self.b)))
-        if exact is None:  # no forest, or too many points
+        mass = exact_flows(arcs.i, arcs.j, self.given, (len(self.a), len(self.b)))
+        if mass is None:  # no forest, or too many points
             return arcs
-        keep = exact[0] > 0
-        return replace(arcs, i=arcs.i[keep], j=arcs.j[keep], mass=exact[0][keep])
+        keep = mass > 0
+        return replace(arcs, i=arcs.i[keep], j=arcs.j[keep], mass=mass[keep])
 
     def _solved(self, solver: str, backend: str, max_iter: int | None, deadline: Deadline) -> SparsePlan:
         """Solve it by the solver of that name."""
@@ -162,14 +162,13 @@ def _choose(backend: str, x: Floats, y: Floats, cost: Cost, uniform: bool) -> st
             return "line"
         if uniform and n <= _ASSIGNMENT:
             return "assignment"
-        least = (1 if cost.p > 1 else _ALIKE) * min(_SEARCHED, _SCANNED)
-        if not _fits(n, m):
-            return "certified"
-        if n * m < least:
+        if n * m < min(_SEARCHED, _SCANNED):
             return "simplex"
         places = cost.places(x[:1], y[:1])
-        if places is None or not places.few:
-            least *= _SCANNED / _SEARCHED * max(1, d / _WIDE)
+        if places is not None and places.few:
+            least = _SEARCHED * (1 if cost.p > 1 else _ALIKE)
+        else:
+            least = _SCANNED * max(1, d / _WIDE)
         return "certified" if n * m >= least else "simplex"
     if backend == "line" and not (d == 1 and cost.sorts):
         raise WrongValueError(

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from otgan import threads
+from otgan.blas import one_thread
 from otgan.costs import Cost
 from otgan.costs.places import Places
 from otgan.costs.squares import NEAR, SQUARES
 from otgan.exact.search.law import Law, cost_of, law_of
 from otgan.exact.sparse_plan import Floats
 from otgan.jit import EXACT, compiled
+from otgan.memory import available
 
 __all__ = ["Blocks"]
+
+_TILE = 2**17
+"""Costs that are looked at together: they stay in cache."""
+
+_KEPT = 2**29
+"""Bytes up to which costs are kept."""
+
+_FAST = 24
+"""Dimensions up to which costs are formed nearly as fast as they are read."""
+
+_ROWS, _WIDE = 96, 8
+"""Rows of a product of matrices, where there are more dimensions than so few."""
 
 
 class Blocks:
@@ -36,16 +52,72 @@ class Blocks:
         self.shape, self.dtype = (len(x), len(y)), np.dtype(np.float32 if single else np.float64)
         self.origin = cost.origin(x[None], y[None])
         places = cost.places(x, y)
-        self.product = None
+        self.product: _Product | None = None
+        self.kept: Any = None
         if places is not None and places.order == SQUARES and not places.angle:
             self.product = _Product(places, unit, self.dtype)
+
+    def part(self, rows: Any, columns: Any) -> Blocks:
+        """Return the costs between some rows and columns, all of them for None, formed in the same way."""
+        found = copy(self)
+        found.x = self.x if rows is None else self.x[rows]
+        found.y = self.y if columns is None else self.y[columns]
+        found.shape = len(found.x), len(found.y)
+        if self.kept is not None:
+            found.kept = self.kept[slice(None) if rows is None else rows]
+            found.kept = found.kept[:, slice(None) if columns is None else columns]
+        elif self.product is not None:
+            found.product = self.product.part(rows, columns)
+        return found
+
+    def keep(self) -> None:
+        """Form all costs once, and keep them where there is room."""
+        need = self.shape[0] * self.shape[1] * self.dtype.itemsize
+        if self.kept is None and need <= min(_KEPT, available(need)):
+            kept = self.room(self.shape[0])
+
+            def form(worker: int, start: int, stop: int) -> None:
+                del worker
+                room = kept[start:stop]
+                block = self.fill(start, stop, room)
+                if block is not room and not np.may_share_memory(block, room):
+                    room[:] = block
+
+            with one_thread():
+                threads.in_turns(form, self.shape[0], self.step, None if self.cost.concurrent else 1)
+            self.kept = kept
+
+    def rough(self, unit: float) -> Any:
+        """Return kept costs in float32, divided by a unit, or None."""
+        return None if self.kept is None else (self.kept * (1 / unit)).astype(np.float32)
+
+    @property
+    def wide(self) -> bool:
+        """Whether there are so many dimensions that it takes long to form costs."""
+        return self.product is not None and self.x.shape[1] > _FAST
+
+    @property
+    def step(self) -> int:
+        """Rows of a block: it stays in cache, but a product of matrices needs so many not to be slow."""
+        least = _ROWS if self.product is not None and self.x.shape[1] > _WIDE else 1
+        return max(least, _TILE // self.shape[1])
+
+    def pairs(self, i: Any, j: Any) -> Floats:
+        """Costs of single pairs, to full accuracy."""
+        if self.product is None:
+            return self.cost.entries(self.x[i], self.y[j]) / self.unit
+        found = np.empty(len(i))
+        pair_costs(self.product.x, self.product.y, self.product.law, i, j, found)
+        return found
 
     def room(self, rows: int) -> Any:
         """Memory for a block."""
         return np.empty((rows, self.shape[1]), self.dtype)
 
     def fill(self, start: int, stop: int, room: Any) -> Any:
-        """Return the costs of some rows, which may be in the memory given."""
+        """Return the costs of some rows, to be read only; they may be in the memory given."""
+        if self.kept is not None:
+            return self.kept[start:stop]
         if self.product is not None:
             return self.product.fill(start, stop, room)
         block = self.cost.block(self.x[None, start:stop], self.y[None], exact=True, origin=self.origin)[0]
@@ -64,11 +136,21 @@ class _Product:
             self.x, self.y = self.x / largest, self.y / largest
             places = replace(places, factor=places.factor * largest**places.p)
         self.law: Law = law_of(places.divided(unit))
-        self.norms = tuple(np.square(side).sum(1) for side in (self.x, self.y))
+        self.norms = np.square(self.x).sum(1), np.square(self.y).sum(1)
         one_x, one_y = (np.ones((len(side), 1)) for side in (self.x, self.y))
         left = np.concatenate([-2 * self.x, self.norms[0][:, None], one_x], 1)
         right = np.concatenate([self.y, one_y, self.norms[1][:, None]], 1)
         self.left, self.right = left.astype(dtype), np.ascontiguousarray(right.T.astype(dtype))
+
+    def part(self, rows: Any, columns: Any) -> _Product:
+        """Return the product of some rows and columns."""
+        found, (of_x, of_y) = copy(self), self.norms
+        if rows is not None:
+            found.x, found.left, of_x = self.x[rows], self.left[rows], of_x[rows]
+        if columns is not None:
+            found.y, found.right, of_y = self.y[columns], self.right[:, columns], of_y[columns]
+        found.norms = of_x, of_y
+        return found
 
     def fill(self, start: int, stop: int, room: Any) -> Any:
         """Return the costs of some rows, in the memory given."""
@@ -110,3 +192,21 @@ def finish(block: Any, first: int, points: Any, norms: Any, law: Any, near: floa
                     row[j] = apart
         for j in range(len(row)):
             row[j] = cost_of(row[j], law)
+
+
+@compiled(EXACT)
+def pair_costs(x: Any, y: Any, law: Any, i: Any, j: Any, found: Any) -> None:
+    """Fill in the costs of pairs from squared differences.
+
+    Parameters
+    ----------
+    x, y : array, shapes (n, d) and (m, d)
+    law : tuple
+    i, j : array of int64, shape (k,)
+    found : array, shape (k,)
+    """
+    for k in range(len(found)):
+        here, there, apart = x[i[k]], y[j[k]], 0.0
+        for c in range(len(here)):
+            apart += (here[c] - there[c]) * (here[c] - there[c])
+        found[k] = cost_of(apart, law)

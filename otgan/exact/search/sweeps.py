@@ -22,7 +22,6 @@ from otgan.exact.search.blocks import Blocks
 from otgan.exact.sparse_plan import Floats
 from otgan.geometry.compiled.powers import exp2
 from otgan.jit import SUMS, compiled
-from otgan.memory import available
 
 __all__ = ["approximate_potentials"]
 
@@ -38,12 +37,6 @@ _ANNEALED, _REFINED = 8, 6
 _RELAXATION = 1.5
 """Overrelaxation of the sweeps, which speeds up what is smooth in the potentials (Thibault et al. 2021)."""
 
-_TILE = 2**17
-"""Kernel entries that are formed together: a block that stays in cache."""
-
-_STORED = 2**29
-"""Bytes up to which costs are kept, in float32, from one sweep to the next."""
-
 _MOST = 86.0
 """Largest power of two that a kernel entry may be: beyond, its potentials are far from what they will be."""
 
@@ -51,16 +44,16 @@ Singles = NDArray[np.float32]
 
 
 def approximate_potentials(
-    x: Floats, y: Floats, a: Floats, b: Floats, cost: Cost, unit: float, deadline: Deadline = NEVER
+    blocks: Blocks, a: Floats, b: Floats, unit: float, deadline: Deadline = NEVER
 ) -> tuple[Floats, Floats]:
     """Potentials f and g near the optimal ones, accurate to float32.
 
     Parameters
     ----------
-    x, y : ndarray, shapes (n, d) and (m, d)
+    blocks : Blocks
+        Of the costs in float64, which may be kept.
     a, b : ndarray, shapes (n,) and (m,)
         Positive weights.
-    cost : Cost
     unit : float
         The mean cost.
     deadline : Deadline
@@ -71,7 +64,9 @@ def approximate_potentials(
         If the deadline passes first.
     """
     rng = np.random.default_rng(0)
-    f, g = _coarse_to_fine(_Sweeps(x, y, a, b, cost, unit, deadline), rng)
+    problem = _Sweeps(blocks.x, blocks.y, a, b, blocks.cost, unit, deadline)
+    problem.blocks.kept = blocks.rough(unit)
+    f, g = _coarse_to_fine(problem, rng)
     return unit * f.astype(np.float64), unit * g.astype(np.float64)
 
 
@@ -104,7 +99,6 @@ class _Sweeps:
         self.shape, self.deadline = (len(x), len(y)), deadline
         self.a, self.b = ((w / w.sum()).astype(np.float32) for w in (a, b))
         self.blocks = Blocks(x, y, cost, single=True, unit=unit)
-        self.kept: Singles | None = None
 
     def part(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> _Sweeps:
         """Return the problem of some points."""
@@ -135,7 +129,7 @@ class _Sweeps:
 
     def swept(self, f: Singles, g: Singles, epsilon: float, count: int) -> tuple[Singles, Singles]:
         """Take `count` Sinkhorn steps in f and g at one ε."""
-        self._keep(count)
+        self.blocks.keep()
         f, scale = f.copy(), np.float32(epsilon)
         inverse = np.float32(1 / (epsilon * np.log(2)))
         tiny, relaxed = np.float32(1e-30), np.float32(_RELAXATION)
@@ -154,32 +148,16 @@ class _Sweeps:
             g = g - relaxed * scale * np.log(np.maximum(columns.sum(0), tiny))
         return f, g
 
-    def _keep(self, count: int) -> None:
-        """Keep the costs, where several sweeps will use them and there is room."""
-        need = 4 * self.shape[0] * self.shape[1]
-        if self.kept is None and count > 1 and need <= min(_STORED, available(need)):
-            kept = np.empty(self.shape, np.float32)
-
-            def copy(worker: int, rows: slice, block: Singles) -> None:
-                del worker
-                kept[rows] = block
-
-            self._visit(copy)
-            self.kept = kept
-
     def _visit(self, look: Callable[[int, slice, Singles], None]) -> None:
         """Call look(worker, rows, costs of those rows) for all rows."""
-        n, m = self.shape
-        step = max(1, _TILE // m)
+        n, step = self.shape[0], self.blocks.step
         workers = threads.workers(n, step) if self.cost.concurrent else 1
-        rooms = [self.blocks.room(step) for _ in range(workers)] if self.kept is None else []
+        rooms = [self.blocks.room(1 if self.blocks.kept is not None else step) for _ in range(workers)]
 
         def visit(worker: int, start: int, stop: int) -> None:
             if self.deadline.passed:
                 raise OutOfTimeError
-            kept = self.kept
-            block = self.blocks.fill(start, stop, rooms[worker]) if kept is None else kept[start:stop]
-            look(worker, slice(start, stop), block)
+            look(worker, slice(start, stop), self.blocks.fill(start, stop, rooms[worker]))
 
         with one_thread():
             threads.in_turns(visit, n, step, workers)

@@ -22,9 +22,6 @@ __all__ = ["Tiles"]
 
 Ints = NDArray[np.int64]
 
-_TILE = 2**17
-"""Costs that are looked at together: they stay in cache."""
-
 _ENTRIES = 2**16
 """Arcs whose costs are formed together."""
 
@@ -46,6 +43,7 @@ class Tiles:
     def __init__(self, x: Floats, y: Floats, cost: Cost, deadline: Deadline = NEVER) -> None:
         self.x, self.y, self.cost, self.deadline = x, y, cost, deadline
         self.shape = len(x), len(y)
+        self.blocks = Blocks(x, y, cost)
 
     def costs(self, codes: Ints) -> Floats:
         """Costs of arcs i·m + j."""
@@ -54,7 +52,7 @@ class Tiles:
         def form(worker: int, start: int, stop: int) -> None:
             del worker
             i, j = np.divmod(codes[start:stop], m)
-            found[start:stop] = self.cost.entries(self.x[i], self.y[j])
+            found[start:stop] = self.blocks.pairs(i, j)
 
         step = max(1, _ENTRIES // self.x.shape[1])
         threads.in_turns(form, len(codes), step, None if self.cost.concurrent else 1)
@@ -64,7 +62,7 @@ class Tiles:
         """The arcs of least reduced cost of every point of either side."""
         n, m = self.shape
         ends, least, starts, low = self._least(
-            self.x, self.y, f, g, (min(count, m), min(count, n)), (np.full(n, np.inf), np.full(m, np.inf))
+            self.blocks, f, g, (min(count, m), min(count, n)), (np.full(n, np.inf), np.full(m, np.inf))
         )
         return Lists(
             arcs_of(ends, starts), least[:, 0].copy(), reach_of(least, f, count), reach_of(low, g, count)
@@ -79,34 +77,35 @@ class Tiles:
         if len(rows) * m + len(columns) * n >= n * m:
             below, under = np.full(n, -np.inf), np.full(m, -np.inf)
             below[rows], under[columns] = f[rows], g[columns]
-            ends, least, starts, low = self._least(self.x, self.y, f, g, counts, (below, under))
+            ends, least, starts, low = self._least(self.blocks, f, g, counts, (below, under))
             ends, least, starts, low = ends[rows], least[rows], starts[columns], low[columns]
         else:
             nothing, none = (counts[0], 0), (0, counts[1])
-            ends, least = self._least(self.x[rows], self.y, f[rows], g, nothing, (f[rows], g))[:2]
-            starts, low = self._least(self.x, self.y[columns], f, g[columns], none, (f, g[columns]))[2:]
+            some = self.blocks.part(rows, None)
+            ends, least = self._least(some, f[rows], g, nothing, (f[rows], g))[:2]
+            some = self.blocks.part(None, columns)
+            starts, low = self._least(some, f, g[columns], none, (f, g[columns]))[2:]
         codes = violating((rows, ends, least, f[rows] - slack), (columns, starts, low, g[columns] - slack), m)
         return codes, least[:, 0], low[:, 0]
 
     def transform(self, g: Floats, below: Floats) -> Floats:
         """The least C − g of every row, none above a limit."""
-        return self._least(self.x, self.y, below, g, (1, 0), (below, g))[1][:, 0]
+        return self._least(self.blocks, below, g, (1, 0), (below, g))[1][:, 0]
 
     def across(self, f: Floats, below: Floats) -> Floats:
         """The least C − f of every column, none above a limit."""
-        return self._least(self.x, self.y, f, below, (0, 1), (f, below))[3][:, 0]
+        return self._least(self.blocks, f, below, (0, 1), (f, below))[3][:, 0]
 
     def _least(
         self,
-        x: Floats,
-        y: Floats,
+        blocks: Blocks,
         f: Floats,
         g: Floats,
         counts: tuple[int, int],
         limits: tuple[Floats, Floats],
     ) -> tuple[Any, ...]:
         """The least C − g of rows and the least C − f of columns, so many of each, with their places, where below limits."""
-        n, m = len(x), len(y)
+        n, m = blocks.shape
         least = np.repeat(limits[0][:, None], counts[0], 1)
         ends = np.full((n, counts[0]), -1, np.int32)
         if not (n and m):
@@ -116,7 +115,7 @@ class Tiles:
                 np.full((m, counts[1]), -1, np.int32),
                 np.repeat(limits[1][:, None], counts[1], 1),
             )
-        blocks, step = Blocks(x, y, self.cost), max(1, _TILE // m)
+        step = blocks.step
         workers = threads.workers(n, step) if self.cost.concurrent else 1
         rooms = [blocks.room(step) for _ in range(workers)]
         # Every worker has lists of columns of its own.

@@ -10,7 +10,8 @@ from scipy.spatial.distance import cdist
 from otgan.costs import Euclidean, resolve
 from otgan.deadline import Deadline
 from otgan.exact.endings import OutOfTimeError
-from otgan.exact.search import sweeps
+from otgan.exact.search import blocks
+from otgan.exact.search.blocks import Blocks
 from otgan.exact.search.sweeps import approximate_potentials
 
 
@@ -27,7 +28,7 @@ def _problem(n, m, d, p, seed=0):
 
 
 def _solve(x, y, a, b, p):
-    return approximate_potentials(x, y, a, b, Euclidean(p), 1.0)
+    return approximate_potentials(Blocks(x, y, Euclidean(p)), a, b, 1.0)
 
 
 @pytest.mark.parametrize("p", [1, 1.5, 2, 3])
@@ -75,7 +76,7 @@ def test_costs_that_are_no_powers_of_inner_products(name, p):
     x, y = rng.standard_normal((700, 9)) + 0.5, rng.standard_normal((650, 9))
     cost = cdist(x, y, name) ** p
     a, b = np.full(700, 1 / 700), np.full(650, 1 / 650)
-    f, g = approximate_potentials(x, y, a, b, resolve(name, p, 2), cost.mean())
+    f, g = approximate_potentials(Blocks(x, y, resolve(name, p, 2)), a, b, cost.mean())
     best = ot.lp.emd2(a, b, cost, numItermax=10**7)
     assert best - 0.03 * cost.mean() <= a @ (cost - g).min(1) + b @ g <= best + 1e-6
     assert np.abs(f - (cost - g).min(1)).max() < 0.5 * cost.mean()
@@ -84,7 +85,11 @@ def test_costs_that_are_no_powers_of_inner_products(name, p):
 def test_costs_that_are_not_kept_are_formed_anew(monkeypatch):
     x, y, a, b, _ = _problem(650, 620, 8, 2)
     kept = _solve(x, y, a, b, 2)
-    monkeypatch.setattr(sweeps, "_STORED", 0)
+    blocks_ = Blocks(x, y, Euclidean(2))
+    blocks_.keep()
+    for one, other in zip(kept, approximate_potentials(blocks_, a, b, 1.0), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+    monkeypatch.setattr(blocks, "_KEPT", 0)
     for one, other in zip(kept, _solve(x, y, a, b, 2), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
 
@@ -92,4 +97,4 @@ def test_costs_that_are_not_kept_are_formed_anew(monkeypatch):
 def test_time_is_looked_at():
     x, y, a, b, _ = _problem(650, 620, 8, 2)
     with pytest.raises(OutOfTimeError):
-        approximate_potentials(x, y, a, b, Euclidean(2), 1.0, Deadline.after(0.0))
+        approximate_potentials(Blocks(x, y, Euclidean(2)), a, b, 1.0, Deadline.after(0.0))

@@ -9,7 +9,7 @@ from scipy.spatial.distance import cdist
 from otgan.costs import resolve
 from otgan.deadline import Deadline
 from otgan.exact.endings import OutOfTimeError
-from otgan.exact.search import tiles as module
+from otgan.exact.search import blocks as module
 from otgan.exact.search.blocks import Blocks
 from otgan.exact.search.tiles import Tiles
 
@@ -51,6 +51,7 @@ def test_blocks_are_the_costs_within_their_bound(cost, p):
 @pytest.mark.parametrize("tile", [2**17, 700])
 def test_lists_and_transforms_are_those_of_all_costs(cost, tile, monkeypatch):
     monkeypatch.setattr(module, "_TILE", tile)
+    monkeypatch.setattr(module, "_ROWS", 1 if tile < 1000 else 96)
     x, y = _problem()
     rule = _made(cost, 1, x, y)
     costs = rule.block(x[None], y[None], direct=True)[0]
