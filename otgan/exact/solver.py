@@ -42,6 +42,9 @@ _WIDE = 256
 _ALIKE = 5
 """How many more costs there must be at p = 1, where nearly optimal plans are many, for the certified solver to be faster."""
 
+_ASKED = 9
+"""The same where a function of the caller's is asked for the costs at every look."""
+
 _WORTH = 2**16
 """Costs of all problems together that are worth a second thread."""
 
@@ -162,13 +165,15 @@ def _choose(backend: str, x: Floats, y: Floats, cost: Cost, uniform: bool) -> st
             return "line"
         if uniform and n <= _ASSIGNMENT:
             return "assignment"
+        if not _fits(n, m):
+            return "certified"
         if n * m < min(_SEARCHED, _SCANNED):
             return "simplex"
         places = cost.places(x[:1], y[:1])
         if places is not None and places.few:
             least = _SEARCHED * (1 if cost.p > 1 else _ALIKE)
         else:
-            least = _SCANNED * max(1, d / _WIDE)
+            least = _SCANNED * max(1, d / _WIDE) * (1 if cost.concurrent else _ASKED)
         return "certified" if n * m >= least else "simplex"
     if backend == "line" and not (d == 1 and cost.sorts):
         raise WrongValueError(
