@@ -118,10 +118,10 @@ def _repair(problem: Problem, arcs: SparsePlan, most: tuple[Floats, Floats]) -> 
     total = 0.0
     for index, part, weights in ((arcs.i, most[0], problem.a), (arcs.j, most[1], problem.b)):
         present = np.bincount(index, arcs.mass, len(weights))
-        wrong = (
-            np.abs(present - weights)
-            + (sum_error(1, sequential=len(index)) + weight_error(len(weights))) * weights
-        )
+        # Masses of a point are added one by one, few as they are.
+        several = int(np.bincount(index, minlength=1).max())
+        rounded = (sum_error(1, sequential=several) + weight_error(len(weights))) * weights
+        wrong = np.abs(present - weights) + rounded
         total += 2 * math.fsum(wrong * part[0])
     return total
 

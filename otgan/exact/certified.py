@@ -25,10 +25,16 @@ from otgan.exact.search.sweeps import approximate_potentials
 from otgan.exact.search.tiles import Tiles
 from otgan.exact.search.tree import plant
 from otgan.exact.sparse_plan import Floats, SparsePlan
+from otgan.memory import available, free_memory
+from otgan.mistakes import TooLargeError
+from otgan.sizes import describe
 
 __all__ = ["solve_certified"]
 
 Ints = NDArray[np.int64]
+
+_BYTES = 3000
+"""Memory that a point takes with its arcs, about, when there are most."""
 
 _MANY, _FEW = 2**20, 500
 """Costs from which on the mean is that of so many points of either side."""
@@ -63,11 +69,14 @@ def solve_certified(
 
     Raises
     ------
+    MemoryError
+        If the arcs would not fit, as far as can be told beforehand.
     OutOfTimeError
         If it passes before there is anything worth having.
     SimplexError
         If arcs are still missing after many rounds. The network simplex on all costs is the way then.
     """
+    _check_memory(len(x), len(y))
     rows, columns = a.nonzero()[0], b.nonzero()[0]
     heavy = a[rows], b[columns]
     some_x, some_y = x[rows], y[columns]
@@ -81,6 +90,17 @@ def solve_certified(
     slack = 0.0 if places is None else places.slack
     plan = SparsePlan(rows[i], columns[j], found.mass, found.f, found.g, "certified", found.optimal, slack)
     return plan if found.optimal else _completed(plan, x, y, a, b)
+
+
+def _check_memory(n: int, m: int) -> None:
+    """Raise where the arcs of so many points would not fit."""
+    need = _BYTES * (n + m)
+    if need > available(need):
+        raise TooLargeError(
+            f"an exact solve of {n} x {m} points needs about {describe(need)} for its arcs, and {describe(free_memory())} are "
+            "free: take fewer samples, or give epsilon (or blur), whose streamed solver needs less, and whose bounds enclose the "
+            "exact cost"
+        )
 
 
 def _mean(x: Floats, y: Floats, a: Floats, b: Floats, cost: Cost) -> float:

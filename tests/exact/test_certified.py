@@ -171,6 +171,16 @@ def test_where_time_ends_there_is_a_plan_and_potentials_that_are_feasible(d, mon
 
 
 @pytest.mark.parametrize("d", [2, 9])
+def test_memory_is_planned(d, monkeypatch):
+    monkeypatch.setattr(certified, "available", lambda need: 2000)
+    monkeypatch.setattr(certified, "free_memory", lambda: 2000)
+    with pytest.raises(
+        MemoryError, match=r"700 x 600 points needs about 3\.72 MiB for its arcs, and 1\.95 KiB are free"
+    ):
+        _solve(*_problem(700, 600, d), 2)
+
+
+@pytest.mark.parametrize("d", [2, 9])
 def test_time_that_is_over_at_once(d):
     x, y, a, b = _problem(700, 600, d)
     with pytest.raises(OutOfTimeError):
