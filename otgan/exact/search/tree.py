@@ -186,11 +186,11 @@ def fit_planes(
 
     Parameters
     ----------
-    points, boxes, depth
+    points, boxes
         As a tree has them.
     values : array, shape (n,)
     found : array, shape (2^(depth + 1), d + 1)
-    level : int
+    depth, level : int
     piece, start, stop : int
         The nodes.
     """
