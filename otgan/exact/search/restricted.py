@@ -36,6 +36,11 @@ _VIOLATION = 1e-14
 """Reduced cost, relative to the mean cost, that makes an arc a missing one."""
 
 
+_ROUNDING = 2.0**-44
+"""What arcs that are known may cost less than their potentials, relative to the largest of those: what the simplex takes
+for rounding, and more than is lost on the way there."""
+
+
 class Lists(NamedTuple):
     """Arcs i·m + j of least reduced cost of the points of either side, ascending, and the reach of every point.
 
@@ -123,7 +128,11 @@ class Restricted:
         self.f, self.g = f + u, g + v
 
     def expand(self) -> tuple[int, Floats, Floats]:
-        """Add arcs that are missing; return how many there are, and potentials that are feasible for all arcs."""
+        """Add arcs that are missing; return how many there are, and potentials that are feasible for all arcs.
+
+        Whatever the simplex has taken for rounding is taken off them.
+        """
+        largest = max(float(np.abs(side).max()) for side in (self.f, self.g))
         up, across = self.f - self.reference[0], self.g - self.reference[1]
         # What one side gains and the other loses changes nothing: as few as can be are to have risen.
         level = _level(0.5 * self.reach[0] - up, across - 0.5 * self.reach[1])
@@ -132,12 +141,12 @@ class Restricted:
         if not few and self.missing == 0:
             lists = self.search.lists(self.f, self.g, self.count)
             self.reference, self.reach = (self.f, self.g), (lists.row_reach, lists.column_reach)
-            return self._add(lists.codes), np.minimum(lists.least, self.f), self.g
+            return self._add(lists.codes), lists.least, self.g
         found, low, under = self.search.violated(
             self.f, self.g, np.flatnonzero(rows), np.flatnonzero(columns), _ADDED, _VIOLATION * self.unit
         )
-        f, g = self.f.copy(), self.g.copy()
-        f[rows], g[columns] = low, under
+        f, g = self.f - _ROUNDING * largest, self.g.copy()
+        f[rows], g[columns] = np.minimum(low, f[rows]), under
         return self._add(found), f, g
 
     def _add(self, codes: Ints) -> int:
