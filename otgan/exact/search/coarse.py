@@ -33,6 +33,9 @@ _PER_LEAF = 3
 _NEAREST = 12
 """Arcs of least reduced cost of every node."""
 
+_ROUNDS = 30
+"""Restricted problems after which a level is left as it is: nothing but time depends on it."""
+
 
 def descend_levels(
     x: Tree, y: Tree, masses: tuple[Ints, Ints], law: Law, unit: float, deadline: Deadline = NEVER
@@ -91,10 +94,11 @@ def _solve(
 ) -> tuple[Floats, Floats]:
     """Solve a level on arcs that can carry all mass: what a proof would add matters little to the next level."""
     problem = Restricted(scene, masses, f, g, count, unit)
-    problem.solve(deadline)
-    while problem.missing > 0:
-        problem.expand()
+    for _ in range(_ROUNDS):
         problem.solve(deadline)
+        if problem.missing == 0:
+            break
+        problem.expand()
     return problem.f, problem.g
 
 

@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 from otgan.costs import resolve
 from otgan.exact.endings import OutOfTimeError, SimplexError
 from otgan.exact.network.masses import whole_masses
-from otgan.exact.search import generation
+from otgan.exact.search import coarse, generation
 from otgan.exact.search.coarse import descend_levels
 from otgan.exact.search.generation import generate
 from otgan.exact.search.law import law_of
@@ -112,6 +112,16 @@ def test_potentials_from_coarse_to_fine_are_feasible_and_near_the_best(p, n, m):
     assert (costs - f[:, None] - g).min() >= -1e-12
     best = ot.emd2(a, b, costs, numItermax=10**7)
     assert best - 0.05 * costs.mean() <= a @ f + b @ g <= best + 1e-12
+
+
+def test_a_level_that_is_not_solved_costs_time_and_not_correctness(monkeypatch):
+    search, masses, (a, b), costs = _problem("trees", 2, 1500, 1200)
+    monkeypatch.setattr(coarse, "_ROUNDS", 1)
+    monkeypatch.setattr(coarse, "_NEAREST", 1)
+    start = descend_levels(search.x, search.y, masses, search.law, costs.mean())
+    found = generate(search, masses, start, costs.mean())
+    value = float(found.mass @ costs.ravel()[found.codes])
+    assert value == pytest.approx(a @ found.f + b @ found.g, rel=1e-12)
 
 
 def test_a_search_that_hides_arcs_proves_nothing(kind, monkeypatch):
