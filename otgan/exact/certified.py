@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from otgan.costs import Cost
 from otgan.costs.places import Places
@@ -17,21 +16,18 @@ from otgan.deadline import NEVER, Deadline
 from otgan.exact.line import solve_line
 from otgan.exact.network.masses import whole_masses
 from otgan.exact.search.coarse import descend_levels
-from otgan.exact.search.generation import Generated, generate
+from otgan.exact.search.generation import Generated, check_gap, generate
 from otgan.exact.search.law import law_of
-from otgan.exact.search.nearest import least_arcs
 from otgan.exact.search.scene import Scene
 from otgan.exact.search.sweeps import approximate_potentials
 from otgan.exact.search.tiles import Tiles
 from otgan.exact.search.tree import plant
-from otgan.exact.sparse_plan import Floats, SparsePlan
+from otgan.exact.sparse_plan import Floats, SparsePlan, lasting
 from otgan.memory import available, free_memory
 from otgan.mistakes import TooLargeError
 from otgan.sizes import describe
 
 __all__ = ["solve_certified"]
-
-Ints = NDArray[np.int64]
 
 _BYTES = 3000
 """Memory that a point takes with its arcs, about, when there are most."""
@@ -58,7 +54,7 @@ def solve_certified(
     x, y : ndarray, shapes (n, d) and (m, d)
         In normal form.
     a, b : ndarray, shapes (n,) and (m,)
-        Weights, each of total 1.
+        Weights, positive, each of total 1.
     cost : Cost
     deadline : Deadline
 
@@ -74,22 +70,25 @@ def solve_certified(
     OutOfTimeError
         If it passes before there is anything worth having.
     SimplexError
-        If arcs are still missing after many rounds. The network simplex on all costs is the way then.
+        If arcs are still missing after many rounds, or the proof says too little. The network simplex on all costs is the way then.
     """
     _check_memory(len(x), len(y))
-    rows, columns = a.nonzero()[0], b.nonzero()[0]
-    heavy = a[rows], b[columns]
-    some_x, some_y = x[rows], y[columns]
-    unit = _mean(some_x, some_y, *heavy, cost) or 1.0
+    unit = _mean(x, y, a, b, cost) or 1.0
     places = cost.places(x, y)
     if places is not None and places.few:
-        found = _by_trees(places, rows, columns, heavy, unit, deadline)
+        found = _by_trees(places, a, b, unit, deadline)
     else:
-        found = _by_tiles(x, y, rows, columns, heavy, cost, unit, deadline)
-    i, j = found.codes // len(columns), found.codes % len(columns)
+        found = _by_tiles(x, y, a, b, cost, unit, deadline)
+    i, j = np.divmod(found.codes, len(b))
+    keep = lasting(i, j, found.mass, a, b)
+    i, j, mass = i[keep], j[keep], found.mass[keep]
     slack = 0.0 if places is None else places.slack
-    plan = SparsePlan(rows[i], columns[j], found.mass, found.f, found.g, "certified", found.optimal, slack)
-    return plan if found.optimal else _completed(plan, x, y, a, b)
+    plan = SparsePlan(i, j, mass, found.f, found.g, "certified", found.optimal, slack)
+    if not found.optimal:
+        return _completed(plan, x, y, a, b)
+    # Angles of places that are opposite each other are not seen as they are.
+    check_gap(float(mass @ cost.entries(x[i], y[j])), float(a @ found.f + b @ found.g), unit)
+    return plan
 
 
 def _check_memory(n: int, m: int) -> None:
@@ -136,51 +135,25 @@ def _completed(plan: SparsePlan, x: Floats, y: Floats, a: Floats, b: Floats) -> 
     )
 
 
-def _by_trees(
-    places: Places, rows: Ints, columns: Ints, heavy: tuple[Floats, Floats], unit: float, deadline: Deadline
-) -> Generated:
-    """Solve in the order of two trees; return arcs between points with weight, and potentials of all points."""
+def _by_trees(places: Places, a: Floats, b: Floats, unit: float, deadline: Deadline) -> Generated:
+    """Solve in the order of two trees."""
     law = law_of(places)
-    some_x, some_y = places.x[rows], places.y[columns]
-    (x, of_x), (y, of_y) = plant(some_x), plant(some_y)
-    weights = heavy[0][of_x], heavy[1][of_y]
-    masses = whole_masses(*weights)
+    (x, of_x), (y, of_y) = plant(places.x), plant(places.y)
+    masses = whole_masses(a[of_x], b[of_y])
     start = descend_levels(x, y, masses, law, unit, deadline)
     found = generate(Scene(x, y, law, deadline), masses, start, unit, deadline)
-    n, m = len(places.x), len(places.y)
-    i, j = of_x[found.codes // len(of_y)], of_y[found.codes % len(of_y)]
-    f, g = np.empty(len(of_x)), np.empty(len(of_y))
+    i, j = np.divmod(found.codes, len(b))
+    f, g = np.empty(len(a)), np.empty(len(b))
     f[of_x], g[of_y] = found.f, found.g
-    if len(rows) < n or len(columns) < m:
-        # Those of weight 0 have the largest that are feasible: two c-transforms.
-        (all_x, of_x), (all_y, of_y) = plant(places.x), plant(places.y)
-        f, g = np.empty(n), np.empty(m)
-        f[of_x] = least_arcs(all_x.points, y, found.g, law, 1)[1][:, 0]
-        g[of_y] = least_arcs(all_y.points, all_x, f[of_x], law, 1)[1][:, 0]
-    return Generated(i * len(columns) + j, found.mass, f, g, found.optimal)
+    return found._replace(codes=of_x[i] * len(b) + of_y[j], f=f, g=g)
 
 
 def _by_tiles(
-    x: Floats,
-    y: Floats,
-    rows: Ints,
-    columns: Ints,
-    heavy: tuple[Floats, Floats],
-    cost: Cost,
-    unit: float,
-    deadline: Deadline,
+    x: Floats, y: Floats, a: Floats, b: Floats, cost: Cost, unit: float, deadline: Deadline
 ) -> Generated:
-    """Solve by a look at all costs; return arcs between points with weight, and potentials of all points."""
-    some_x, some_y = x[rows], y[columns]
-    search = Tiles(some_x, some_y, cost, deadline)
+    """Solve by a look at all costs."""
+    search = Tiles(x, y, cost, deadline)
     if search.blocks.wide:
         search.blocks.keep()
-    start = approximate_potentials(search.blocks, *heavy, unit, deadline)
-    found = generate(search, whole_masses(*heavy), start, unit, deadline)
-    if len(rows) == len(x) and len(columns) == len(y):
-        return found
-    # Those of weight 0 have the largest that are feasible: two c-transforms.
-    infinite = np.full(len(x), np.inf), np.full(len(y), np.inf)
-    f = Tiles(x, some_y, cost, deadline).transform(found.g, infinite[0])
-    g = Tiles(x, y, cost, deadline).across(f, infinite[1])
-    return Generated(found.codes, found.mass, f, g, found.optimal)
+    start = approximate_potentials(search.blocks, a, b, unit, deadline)
+    return generate(search, whole_masses(a, b), start, unit, deadline)

@@ -59,13 +59,39 @@ def test_sizes(n, m):
     assert value == pytest.approx(ot.lp.emd2(a, b, cdist(x, y) ** 2), rel=1e-10)
 
 
-def test_zero_weights_are_left_out_and_have_potentials():
-    x, y, a, b = _problem(60, 50, 2)
+@pytest.mark.parametrize("d", [2, 9])
+def test_zero_weights_are_left_out_and_have_potentials(d):
+    x, y, a, b = _problem(60, 50, d)
     a[::4], b[1::5] = 0, 0
-    a, b = a / a.sum(), b / b.sum()
-    arcs = _solve(x, y, a, b, 2)
-    _check_optimal(arcs, x, y, a, b, 2)
-    assert not np.isin(arcs.i, np.arange(0, 60, 4)).any()
+    t = otgan.transport(x, y, a, b, backend="certified")
+    cost = cdist(x, y) ** 2
+    assert t.value == pytest.approx(ot.emd2(a / a.sum(), b / b.sum(), cost), rel=1e-10)
+    assert (t.f[:, None] + t.g - cost).max() <= 1e-12
+    assert not np.isin(t.arcs.i, np.arange(0, 60, 4)).any()
+
+
+def test_crumbs_are_no_arcs():
+    # Masses that only the rounding of weights to whole numbers has left over would travel across the gap.
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.standard_normal((30, 2)), rng.standard_normal((30, 2)) + 1e3])
+    a = np.concatenate([w / w.sum() / 2 for w in rng.random((2, 30))])
+    b = np.concatenate([w / w.sum() / 2 for w in rng.random((2, 30))])
+    arcs = _solve(x, x + 0.1, a, b, 2)
+    assert ((arcs.i < 30) == (arcs.j < 30)).all()
+
+
+def test_places_that_are_opposite_are_not_proved_and_go_to_the_simplex(monkeypatch):
+    rng = np.random.default_rng(0)
+    x = np.column_stack([np.pi / 2 - 1e-9 * rng.random(40), rng.uniform(-3, 3, 40)])
+    y = x * [-1, 1]
+    with pytest.raises(SimplexError, match="of the mean cost only"):
+        otgan.transport(x, y, cost="haversine", p=1, backend="certified")
+    monkeypatch.setattr(solver, "_SEARCHED", 100)
+    monkeypatch.setattr(solver, "_ALIKE", 1)
+    monkeypatch.setattr(solver, "_ASSIGNMENT", 0)
+    t = otgan.transport(x, y, cost="haversine", p=1)
+    assert t.backend == "simplex"
+    assert t.upper - t.lower < 1e-12 * t.value
 
 
 @pytest.mark.parametrize("p", [1, 2])

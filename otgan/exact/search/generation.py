@@ -19,7 +19,7 @@ from otgan.exact.endings import OutOfTimeError, SimplexError
 from otgan.exact.search.restricted import Restricted, Search
 from otgan.exact.sparse_plan import Floats
 
-__all__ = ["Generated", "generate"]
+__all__ = ["Generated", "check_gap", "generate"]
 
 Ints = NDArray[np.int64]
 
@@ -95,7 +95,7 @@ def generate(
             if problem.missing == 0 and new == 0:
                 # The proof looks at all arcs once more, whatever has been concluded of some of them.
                 f = search.transform(problem.g, problem.f)
-                _check(upper, float(a @ f + b @ problem.g), unit)
+                check_gap(upper, float(a @ f + b @ problem.g), unit)
                 return Generated(codes, mass, f, problem.g, optimal=True)
             if len(problem.codes) > crowd:
                 raise SimplexError(f"{_CROWD} arcs a point prove no optimum; {_REMEDY}")
@@ -106,8 +106,8 @@ def generate(
     return Generated(*problem.flow, *best, optimal=False)
 
 
-def _check(value: float, dual: float, unit: float) -> None:
-    """Raise where the cost of a plan and that of potentials do not meet."""
+def check_gap(value: float, dual: float, unit: float) -> None:
+    """Raise a SimplexError where the cost of a plan and that of potentials do not meet."""
     gap = value - dual
     if not gap <= _ROUNDING * unit or gap > _RELATIVE * value > 0:
         raise SimplexError(

@@ -92,10 +92,6 @@ class Tiles:
         """The least C − g of every row, none above a limit."""
         return self._least(self.blocks, below, g, (1, 0), (below, g))[1][:, 0]
 
-    def across(self, f: Floats, below: Floats) -> Floats:
-        """The least C − f of every column, none above a limit."""
-        return self._least(self.blocks, f, below, (0, 1), (f, below))[3][:, 0]
-
     def _least(
         self,
         blocks: Blocks,

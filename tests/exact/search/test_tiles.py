@@ -69,7 +69,6 @@ def test_lists_and_transforms_are_those_of_all_costs(cost, tile, monkeypatch):
     infinite = np.full(90, np.inf)
     np.testing.assert_allclose(tiles.transform(g, infinite), (costs - g).min(1), atol=1e-12)
     np.testing.assert_allclose(tiles.transform(g, f), np.minimum((costs - g).min(1), f), atol=1e-12)
-    np.testing.assert_allclose(tiles.across(f, np.full(70, np.inf)), (costs - f[:, None]).min(0), atol=1e-12)
 
 
 @pytest.mark.parametrize("some", [0.1, 0.9])
