@@ -13,6 +13,9 @@ __all__ = ["FAMILIES", "PIXELS", "cloud", "weights"]
 
 Floats = NDArray[np.float64]
 
+PLANE = 2
+"""Dimension of moons and rings."""
+
 PIXELS = 784
 """Dimension of MNIST images."""
 
@@ -30,7 +33,7 @@ def cloud(family: str, n: int, d: int) -> tuple[Floats, Floats] | None:
     if family == "clusters":
         return _clusters(n, d, rng)
     if family == "moons":
-        return _moons(n, rng) if d == 2 else None  # noqa: PLR2004
+        return _moons(n, rng) if d == PLANE else None
     if family == "lattice":
         side = max(4, int(0.5 * n ** (1 / d)))  # points share places
         return rng.integers(0, side, (n, d)).astype(float), rng.integers(0, side, (n, d)).astype(float)
@@ -56,7 +59,7 @@ def _clusters(n: int, d: int, rng: np.random.Generator) -> tuple[Floats, Floats]
 
 def _moons(n: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Two half circles, and a ring around them."""
-    turn, upper = rng.uniform(0, np.pi, n), rng.random(n) < 0.5  # noqa: PLR2004
+    turn, upper = rng.uniform(0, np.pi, n), rng.integers(0, 2, n) == 1
     x = np.where(upper, np.cos(turn), 1 - np.cos(turn))
     y = np.where(upper, np.sin(turn), 0.5 - np.sin(turn))
     around = rng.uniform(0, 2 * np.pi, n)

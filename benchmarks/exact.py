@@ -49,6 +49,9 @@ _SECONDS = 120.0
 
 _BATCH, _EACH = 1000, 200
 
+_ENOUGH = 3
+"""Sizes that a fit needs."""
+
 _BRIEF = 2.0
 """Seconds of a contender below which it runs three times."""
 
@@ -213,7 +216,7 @@ def growth(rows: Sequence[Sequence[Cell]]) -> list[tuple[Cell, ...]]:
     for d, p in product((2, 3), POWERS):
         times = {int(str(row[0])): float(str(row[3])) for row in rows if (row[1], row[2]) == (d, p)}
         fitted = {n: seconds for n, seconds in times.items() if n >= SIZES[-1]}
-        if len(fitted) > 2:  # noqa: PLR2004
+        if len(fitted) >= _ENOUGH:
             power = float(np.polyfit(np.log(list(fitted)), np.log(list(fitted.values())), 1)[0])
             tenfold = times[200_000] / times[20_000] if {20_000, 200_000} <= set(times) else None
             lines.append((d, p, power, tenfold))

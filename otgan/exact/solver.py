@@ -30,14 +30,11 @@ EXACT_BACKENDS = ("line", "assignment", "simplex", "certified", "pot")
 _ASSIGNMENT = 256
 """Points up to which the assignment solver is faster than the network simplex."""
 
-_SEARCHED = 1200**2
-"""Costs from which on the certified solver is faster than the network simplex on all of them, where trees are searched."""
-
-_SCANNED = 1200**2
-"""The same where it looks at all costs (`benchmarks/exact`)."""
+_MANY = 1200**2
+"""Costs from which on the certified solver is faster than the network simplex on all of them (`benchmarks/exact`)."""
 
 _WIDE = 256
-"""Dimension beyond which those looks, which form the costs anew, need larger sets to be faster."""
+"""Dimension beyond which looks at all costs, which form them anew, need larger sets to be faster."""
 
 _ALIKE = 5
 """How many more costs there must be at p = 1, where nearly optimal plans are many, for the certified solver to be faster."""
@@ -93,7 +90,7 @@ def solve_exact(
 def _workers(pair: Pair, cost: Cost) -> int:
     """How many problems are solved at once: large ones are shared out themselves."""
     largest = max(n * m for n, m in zip(pair.x.lengths, pair.y.lengths, strict=True))
-    if not cost.concurrent or pair.count * largest < _WORTH or largest >= _SEARCHED:
+    if not cost.concurrent or pair.count * largest < _WORTH or largest >= _MANY:
         return 1
     return threads.workers(pair.count, 1)
 
@@ -167,13 +164,13 @@ def _choose(backend: str, x: Floats, y: Floats, cost: Cost, uniform: bool) -> st
             return "assignment"
         if not _fits(n, m):
             return "certified"
-        if n * m < min(_SEARCHED, _SCANNED):
+        if n * m < _MANY:
             return "simplex"
         places = cost.places(x[:1], y[:1])
         if places is not None and places.few:
-            least = _SEARCHED * (1 if cost.p > 1 else _ALIKE)
+            least = _MANY * (1 if cost.p > 1 else _ALIKE)
         else:
-            least = _SCANNED * max(1, d / _WIDE) * (1 if cost.concurrent else _ASKED)
+            least = _MANY * max(1, d / _WIDE) * (1 if cost.concurrent else _ASKED)
         return "certified" if n * m >= least else "simplex"
     if backend == "line" and not (d == 1 and cost.sorts):
         raise WrongValueError(

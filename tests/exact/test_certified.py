@@ -86,7 +86,7 @@ def test_places_that_are_opposite_are_not_proved_and_go_to_the_simplex(monkeypat
     y = x * [-1, 1]
     with pytest.raises(SimplexError, match="of the mean cost only"):
         otgan.transport(x, y, cost="haversine", p=1, backend="certified")
-    monkeypatch.setattr(solver, "_SEARCHED", 100)
+    monkeypatch.setattr(solver, "_MANY", 100)
     monkeypatch.setattr(solver, "_ALIKE", 1)
     monkeypatch.setattr(solver, "_ASSIGNMENT", 0)
     t = otgan.transport(x, y, cost="haversine", p=1)
@@ -227,7 +227,7 @@ def test_a_cost_next_to_nothing_is_not_proved():
 
 def test_transport_chooses_it_for_many_points_and_falls_back(monkeypatch):
     x, y, _, _ = _problem(60, 60, 3)
-    monkeypatch.setattr(solver, "_SEARCHED", 3000)
+    monkeypatch.setattr(solver, "_MANY", 3000)
     monkeypatch.setattr(solver, "_ASSIGNMENT", 0)
     expected = otgan.transport(x, y, backend="simplex")
     t = otgan.transport(x, y)

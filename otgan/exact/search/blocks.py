@@ -12,8 +12,8 @@ from otgan import threads
 from otgan.blas import one_thread
 from otgan.costs import Cost
 from otgan.costs.places import Places
-from otgan.costs.squares import NEAR, SQUARES
-from otgan.exact.search.law import Law, cost_of, law_of
+from otgan.costs.squares import NEAR, SQUARES, factors
+from otgan.exact.search.law import Law, cost_of, fill_costs, law_of
 from otgan.exact.sparse_plan import Floats
 from otgan.jit import EXACT, compiled
 from otgan.memory import available
@@ -78,10 +78,9 @@ class Blocks:
 
             def form(worker: int, start: int, stop: int) -> None:
                 del worker
-                room = kept[start:stop]
-                block = self.fill(start, stop, room)
-                if block is not room and not np.may_share_memory(block, room):
-                    room[:] = block
+                block = self.fill(start, stop, kept[start:stop])
+                if not np.may_share_memory(block, kept):
+                    kept[start:stop] = block
 
             with one_thread():
                 threads.in_turns(form, self.shape[0], self.step, None if self.cost.concurrent else 1)
@@ -89,7 +88,9 @@ class Blocks:
 
     def rough(self, unit: float) -> Any:
         """Return kept costs in float32, divided by a unit, or None."""
-        return None if self.kept is None else (self.kept * (1 / unit)).astype(np.float32)
+        if self.kept is None:
+            return None
+        return np.multiply(self.kept, 1 / unit, out=np.empty(self.shape, np.float32), casting="same_kind")
 
     @property
     def wide(self) -> bool:
@@ -107,7 +108,7 @@ class Blocks:
         if self.product is None:
             return self.cost.entries(self.x[i], self.y[j]) / self.unit
         found = np.empty(len(i))
-        pair_costs(self.product.x, self.product.y, self.product.law, i, j, found)
+        fill_costs(self.product.x, self.product.y, self.product.law, i, j, found)
         return found
 
     def room(self, rows: int) -> Any:
@@ -136,10 +137,8 @@ class _Product:
             self.x, self.y = self.x / largest, self.y / largest
             places = replace(places, factor=places.factor * largest**places.p)
         self.law: Law = law_of(places.divided(unit))
-        self.norms = np.square(self.x).sum(1), np.square(self.y).sum(1)
-        one_x, one_y = (np.ones((len(side), 1)) for side in (self.x, self.y))
-        left = np.concatenate([-2 * self.x, self.norms[0][:, None], one_x], 1)
-        right = np.concatenate([self.y, one_y, self.norms[1][:, None]], 1)
+        left, right = factors(self.x, self.y)
+        self.norms = left[:, -2].copy(), right[:, -1].copy()
         self.left, self.right = left.astype(dtype), np.ascontiguousarray(right.T.astype(dtype))
 
     def part(self, rows: Any, columns: Any) -> _Product:
@@ -192,21 +191,3 @@ def finish(block: Any, first: int, points: Any, norms: Any, law: Any, near: floa
                     row[j] = apart
         for j in range(len(row)):
             row[j] = cost_of(row[j], law)
-
-
-@compiled(EXACT)
-def pair_costs(x: Any, y: Any, law: Any, i: Any, j: Any, found: Any) -> None:
-    """Fill in the costs of pairs from squared differences.
-
-    Parameters
-    ----------
-    x, y : array, shapes (n, d) and (m, d)
-    law : tuple
-    i, j : array of int64, shape (k,)
-    found : array, shape (k,)
-    """
-    for k in range(len(found)):
-        here, there, apart = x[i[k]], y[j[k]], 0.0
-        for c in range(len(here)):
-            apart += (here[c] - there[c]) * (here[c] - there[c])
-        found[k] = cost_of(apart, law)

@@ -66,7 +66,7 @@ def descend_levels(
             f, g = np.zeros(here.shape[0]), np.zeros(here.shape[1])
             count = max(here.shape)
         else:
-            f, g = extend(scene.y, g, near_x, near_y, law, deadline)
+            f, g = _extended(scene.y, g, near_x, near_y, law, deadline)
             if near_x is x and near_y is y:
                 break
             count = _NEAREST
@@ -75,7 +75,7 @@ def descend_levels(
     return f, g
 
 
-def extend(
+def _extended(
     coarse: Tree, g: Floats, x: Tree, y: Tree, law: Law, deadline: Deadline = NEVER
 ) -> tuple[Floats, Floats]:
     """Return potentials of the points of two trees, by two c-transforms of potentials of other points."""

@@ -11,9 +11,9 @@ import math
 from typing import Any
 
 from otgan.costs.places import Places
-from otgan.jit import EXACT, part
+from otgan.jit import EXACT, compiled, part
 
-__all__ = ["SQUARES", "SUM", "Law", "cost_of", "is_squared", "law_of", "slope_of", "stretch"]
+__all__ = ["SQUARES", "SUM", "Law", "cost_of", "fill_costs", "is_squared", "law_of", "slope_of", "stretch"]
 
 _LARGEST, SUM, SQUARES = 0, 1, 2
 """Orders of norms."""
@@ -83,3 +83,21 @@ def slope_of(apart: float, cost: float, law: Any) -> float:
         angle = 2 * math.asin(0.5 * root)
         return power * cost / (angle * math.sqrt(1 - 0.25 * apart) * root)
     return power * cost / apart * (2.0 if order == SQUARES else 1.0)
+
+
+@compiled(EXACT)
+def fill_costs(x: Any, y: Any, law: Any, i: Any, j: Any, found: Any) -> None:
+    """Fill in the costs of pairs of places.
+
+    Parameters
+    ----------
+    x, y : array, shapes (n, d) and (m, d)
+    law : tuple
+    i, j : array of int64, shape (k,)
+    found : array, shape (k,)
+    """
+    for k in range(len(found)):
+        apart = 0.0
+        for c in range(x.shape[1]):
+            apart = stretch(apart, x[i[k], c] - y[j[k], c], law[0])
+        found[k] = cost_of(apart, law)

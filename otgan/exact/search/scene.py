@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from otgan.deadline import NEVER, Deadline
-from otgan.exact.search.law import Law, cost_of, stretch
+from otgan.exact.search.law import Law, fill_costs
 from otgan.exact.search.nearest import least_arcs
 from otgan.exact.search.restricted import Lists
 from otgan.exact.search.shortlist import arcs_of, reach_of, violating
 from otgan.exact.search.tree import Tree
 from otgan.exact.sparse_plan import Floats
-from otgan.jit import EXACT, compiled
 
 __all__ = ["Scene"]
 
@@ -31,7 +28,8 @@ class Scene:
     def costs(self, codes: Ints) -> Floats:
         """Costs of arcs i·m + j."""
         found = np.empty(len(codes))
-        arc_costs(self.x.points, self.y.points, self.law, codes, found)
+        i, j = np.divmod(codes, self.shape[1])
+        fill_costs(self.x.points.T, self.y.points.T, self.law, i, j, found)
         return found
 
     def lists(self, f: Floats, g: Floats, count: int) -> Lists:
@@ -59,16 +57,3 @@ class Scene:
     def transform(self, g: Floats, below: Floats) -> Floats:
         """The least C − g of every row, none above a limit."""
         return least_arcs(self.x.points, self.y, g, self.law, 1, below, self.deadline)[1][:, 0]
-
-
-@compiled(EXACT)
-def arc_costs(x: Any, y: Any, law: Any, codes: Any, found: Any) -> None:
-    """Fill in the costs of arcs i·m + j between points of shape (d, n) and (d, m)."""
-    m = y.shape[1]
-    for k in range(len(codes)):
-        i = codes[k] // m
-        j = codes[k] - i * m
-        apart = 0.0
-        for c in range(len(x)):
-            apart = stretch(apart, x[c, i] - y[c, j], law[0])
-        found[k] = cost_of(apart, law)
