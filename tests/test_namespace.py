@@ -115,7 +115,10 @@ otgan.emd([x[:5], x[:3]], [y[:5], y[:3]], cost="cityblock")
 otgan.emd(x, y[:30]), otgan.emd(x, y, np.arange(40)), otgan.transport(x, y[:30], p=2).f
 t = otgan.transport(x, y, cost="cosine")
 t.value, t.f, t.g, t.plan, t.lower, t.upper, t.marginal_error, t.converged, t.to_dict(), repr(t)
-t.apply(np.ones(40)), t.barycentric_map()
+t.apply(np.ones(40)), t.barycentric_map(), t.arcs, t.sparse_plan
+for points in (x, np.repeat(x, 3, 1)):  # by trees, and by tiles
+    t = otgan.transport(points, points[:30] + 1, backend="certified")
+    t.value, t.f, t.lower, t.upper
 otgan.kl(x, x), otgan.js(x, y, estimator="histogram", bins=3), otgan.tv(x, y), otgan.kl(x, y, estimator="knn")
 otgan.js(x, y, np.arange(40), estimator="atoms")
 otgan.Measure.of(x)

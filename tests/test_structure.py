@@ -235,7 +235,7 @@ TESTED_IN = {
     "exact/search/coarse": "exact/search/test_generation.py",
     "exact/search/law": "exact/search/test_nearest.py",
     "exact/search/restricted": "exact/search/test_generation.py",
-    "exact/search/scene": "exact/search/test_generation.py",
+    "exact/search/trees": "exact/search/test_generation.py",
     "exact/search/shortlist": "exact/search/test_tiles.py",
     "exact/plan": "test_solve.py",
     "exact/solver": "exact/test_certified.py",

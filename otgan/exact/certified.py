@@ -18,10 +18,10 @@ from otgan.exact.network.masses import whole_masses
 from otgan.exact.search.coarse import descend_levels
 from otgan.exact.search.generation import Generated, check_gap, generate
 from otgan.exact.search.law import law_of
-from otgan.exact.search.scene import Scene
 from otgan.exact.search.sweeps import approximate_potentials
 from otgan.exact.search.tiles import Tiles
 from otgan.exact.search.tree import plant
+from otgan.exact.search.trees import Trees
 from otgan.exact.sparse_plan import Floats, SparsePlan, lasting
 from otgan.memory import available, free_memory
 from otgan.mistakes import TooLargeError
@@ -141,7 +141,7 @@ def _by_trees(places: Places, a: Floats, b: Floats, unit: float, deadline: Deadl
     (x, of_x), (y, of_y) = plant(places.x), plant(places.y)
     masses = whole_masses(a[of_x], b[of_y])
     start = descend_levels(x, y, masses, law, unit, deadline)
-    found = generate(Scene(x, y, law, deadline), masses, start, unit, deadline)
+    found = generate(Trees(x, y, law, deadline), masses, start, unit, deadline)
     i, j = np.divmod(found.codes, len(b))
     f, g = np.empty(len(a)), np.empty(len(b))
     f[of_x], g[of_y] = found.f, found.g

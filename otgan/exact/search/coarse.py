@@ -12,8 +12,8 @@ from otgan.deadline import NEVER, Deadline
 from otgan.exact.search.law import Law
 from otgan.exact.search.nearest import least_arcs
 from otgan.exact.search.restricted import Restricted
-from otgan.exact.search.scene import Scene
 from otgan.exact.search.tree import Tree, grow
+from otgan.exact.search.trees import Trees
 from otgan.exact.sparse_plan import Floats
 from otgan.jit import EXACT, compiled
 
@@ -58,20 +58,20 @@ def descend_levels(
     OutOfTimeError
         If the deadline passes first.
     """
-    scene, f, g = None, np.zeros(0), np.zeros(0)
+    before, f, g = None, np.zeros(0), np.zeros(0)
     for level in itertools.count(min(_COARSEST, max(x.depth, y.depth)), _STEP):
         (near_x, mass_x), (near_y, mass_y) = _at(x, masses[0], level), _at(y, masses[1], level)
-        here = Scene(near_x, near_y, law, deadline)
-        if scene is None:
+        here = Trees(near_x, near_y, law, deadline)
+        if before is None:
             f, g = np.zeros(here.shape[0]), np.zeros(here.shape[1])
             count = max(here.shape)
         else:
-            f, g = _extended(scene.y, g, near_x, near_y, law, deadline)
+            f, g = _extended(before.y, g, near_x, near_y, law, deadline)
             if near_x is x and near_y is y:
                 break
             count = _NEAREST
         f, g = _solve(here, (mass_x, mass_y), f, g, count, unit, deadline)
-        scene = here
+        before = here
     return f, g
 
 
@@ -84,7 +84,7 @@ def _extended(
 
 
 def _solve(
-    scene: Scene,
+    trees: Trees,
     masses: tuple[Ints, Ints],
     f: Floats,
     g: Floats,
@@ -93,7 +93,7 @@ def _solve(
     deadline: Deadline,
 ) -> tuple[Floats, Floats]:
     """Solve a level on arcs that can carry all mass: what a proof would add matters little to the next level."""
-    problem = Restricted(scene, masses, f, g, count, unit)
+    problem = Restricted(trees, masses, f, g, count, unit)
     for _ in range(_ROUNDS):
         problem.solve(deadline)
         if problem.missing == 0:

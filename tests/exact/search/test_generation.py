@@ -15,9 +15,9 @@ from otgan.exact.search.coarse import descend_levels
 from otgan.exact.search.generation import generate
 from otgan.exact.search.law import law_of
 from otgan.exact.search.restricted import Restricted
-from otgan.exact.search.scene import Scene
 from otgan.exact.search.tiles import Tiles
 from otgan.exact.search.tree import plant
+from otgan.exact.search.trees import Trees
 
 N, M = 260, 210
 
@@ -32,7 +32,7 @@ def _problem(kind, p, n=N, m=M, seed=0):
         search = Tiles(x, y, cost)
     else:
         (here, of_x), (there, of_y) = plant(x), plant(y)
-        search = Scene(here, there, law_of(cost.places(x, y)))
+        search = Trees(here, there, law_of(cost.places(x, y)))
         x, y = x[of_x], y[of_y]
     a, b = a / a.sum(), b / b.sum()
     return search, whole_masses(a, b), (a, b), cdist(x, y) ** p
@@ -96,7 +96,7 @@ def test_mass_that_arcs_cannot_carry_stays_missing_until_there_are_more():
     (here, of_x), (there, of_y) = plant(x), plant(y)
     cost = resolve("euclidean", 1, 2)
     costs, uniform = cdist(x[of_x], y[of_y]), np.full(100, 0.01)
-    search, masses = Scene(here, there, law_of(cost.places(x, y))), whole_masses(uniform, uniform)
+    search, masses = Trees(here, there, law_of(cost.places(x, y))), whole_masses(uniform, uniform)
     problem = Restricted(search, masses, np.zeros(100), costs.min(0), 2, costs.mean())
     problem.solve()
     assert 0 < problem.missing < 1

@@ -13,12 +13,12 @@ from otgan.exact.search.shortlist import arcs_of, reach_of, violating
 from otgan.exact.search.tree import Tree
 from otgan.exact.sparse_plan import Floats
 
-__all__ = ["Scene"]
+__all__ = ["Trees"]
 
 Ints = NDArray[np.int64]
 
 
-class Scene:
+class Trees:
     """Rows and columns in trees: points and potentials are in the order of their leaves."""
 
     def __init__(self, x: Tree, y: Tree, law: Law, deadline: Deadline = NEVER) -> None:
