@@ -15,7 +15,7 @@ _OFTEN = 0.2
 
 
 class Progress:
-    """What a long solve knows so far, told to whoever wants to know a few times a second.
+    """What a long solve knows so far, told to whoever wants to know, at most a few times a second.
 
     Parameters
     ----------

@@ -95,8 +95,8 @@ def transport(
     on_failure : {"warn", "raise", "ignore"}
         What happens where the solve stops before `tol`, or an exact one before the optimum at `time_limit`.
     progress : callable, optional
-        Called a few times a second while one exact problem is solved, and at its end, with (lower, upper, seconds): the
-        bounds of its cost that are known so far, 0 and infinity at first. What it raises ends the solve.
+        Called between steps while one exact problem is solved, at most five times a second, and at its end, with (lower, upper,
+        seconds): the bounds of its cost that are known so far, 0 and infinity at first. What it raises ends the solve.
 
     Returns
     -------
