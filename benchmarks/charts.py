@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["CHARTS", "Chart", "digest", "families", "ratios", "save", "times"]
+__all__ = ["CHARTS", "Chart", "certified", "digest", "families", "ratios", "save", "times"]
 
 PAPER = "#ffffff"
 """Charts bring their own ground: they are read alike on light and on dark pages."""
@@ -45,6 +45,9 @@ _TENS = 10
 
 _HALF = 0.45
 """Of a field's side, where fields are one apart."""
+
+_SQUARED = 2
+"""The power of the distance that is drawn in full."""
 
 _LEAST_CURVE = 2
 """Points of a curve."""
@@ -142,6 +145,33 @@ def times(cells: Result, peers: Result, tol: float) -> Figure:
     return figure
 
 
+def certified(large: Result) -> Figure:
+    """Draw time against n of certified exact transport, a curve for each d and p."""
+    curves: dict[tuple[int, int], list[tuple[int, float]]] = {}
+    for n, d, p, seconds, *_ in large.rows:
+        curves.setdefault((int(str(d)), int(str(p))), []).append((int(str(n)), float(str(seconds))))
+    figure = _figure(6.4, 3.8)
+    ax = figure.subplots()
+    colors = dict(zip(sorted({d for d, _ in curves}), (BLUE, ORANGE, GREEN), strict=False))
+    for (d, p), curve in sorted(curves.items()):
+        if len(curve) >= _LEAST_CURVE:
+            style = "-" if p == _SQUARED else ":"
+            ax.plot(
+                *zip(*sorted(curve), strict=True),
+                style,
+                color=colors[d],
+                marker="o",
+                ms=3,
+                label=f"d = {d}, p = {p}",
+            )
+    ax.set(xscale="log", yscale="log", xlabel="n, points on either side", ylabel="seconds")
+    ax.grid(axis="y", color=INK, alpha=0.15, lw=0.5)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(frameon=False, fontsize=9)
+    figure.suptitle(f"Exact transport, from the points to the certificate\n{_origin(large)}", fontsize=9)
+    return figure
+
+
 def families(cells: Result, peers: Result) -> dict[tuple[int, float, float, str], dict[int, float]]:
     """Return, for each d, ε, error and family, the least time of its members by n, where one of them arrived."""
     found: dict[tuple[int, float, float, str], dict[int, float]] = {}
@@ -160,6 +190,7 @@ def families(cells: Result, peers: Result) -> dict[tuple[int, float, float, str]
 
 
 CHARTS = (
+    Chart("exact-times", ("exact-large",), certified),
     Chart("entropic-ratios", ("entropic",), ratios),
     Chart("entropic-times-loose", ("entropic", "entropic-peers"), partial(times, tol=TOLERANCES[0])),
     Chart("entropic-times-tight", ("entropic", "entropic-peers"), partial(times, tol=TOLERANCES[1])),
