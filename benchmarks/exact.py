@@ -81,6 +81,16 @@ HEADS = (
     "gap of the certificate, relative",
 )
 
+LARGE_HEADS = (
+    "n = m",
+    "d",
+    "p",
+    "time (s)",
+    "gap of the certificate, relative",
+    "memory (GiB)",
+    "longest silence (s)",
+)
+
 
 def contenders(key: Key) -> dict[str, Callable[[], float]]:
     """Return what is timed, from the points to ⟨P, C⟩: every peer makes its own costs, in its own way."""
@@ -357,20 +367,11 @@ def _write(kept: dict[str, list[list[Cell]]]) -> None:
             notes=["A ratio is the fastest peer's time over otgan's. Where no peer was run there is none."],
         )
     if kept["exact-large"]:
-        columns = (
-            "n = m",
-            "d",
-            "p",
-            "time (s)",
-            "gap of the certificate, relative",
-            "memory (GiB)",
-            "longest silence (s)",
-        )
         said = [
             "N(0, I) to N(½, 1.3² I), equal weights; each in a process of its own, from the points to the cost and its certified bounds. "
             "Memory is the most that the process has ever held. A silence is between two calls of `progress`."
         ]
-        write("exact-large", columns, kept["exact-large"], notes=said)
+        write("exact-large", LARGE_HEADS, kept["exact-large"], notes=said)
         write(
             "exact-headline",
             (

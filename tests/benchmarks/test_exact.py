@@ -73,3 +73,11 @@ def test_a_summary_is_of_the_families_of_a_kind():
 def test_growth_is_the_slope_of_the_logarithms():
     rows = [(n, 2, 2, 1e-6 * n**1.5, 0.0, 0.1, 0.1) for n in (1000, 10_000, 20_000, 50_000, 200_000)]
     assert growth(rows) == [(2, 2, pytest.approx(1.5), pytest.approx(10**1.5))]
+
+
+def test_the_headline_is_the_largest_problem_of_each_kind():
+    rows = [
+        (n, d, p, n / 1e3, 1e-12, 0.5, 0.2) for n, d, p in [(10, 2, 2), (500, 2, 2), (100, 2, 1), (200, 3, 2)]
+    ]
+    assert [line[:3] for line in exact.headline(rows)] == [(500, 2, 2), (200, 3, 2), (100, 2, 1)]
+    assert exact.headline(rows)[0] == (500, 2, 2, 0.5, 0.5, 1e-12)

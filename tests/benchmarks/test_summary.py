@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from benchmarks import charts, growth, render
+from benchmarks import charts, exact, growth, render
 from benchmarks.grid import Key
 from benchmarks.ledger import Ledger, Outcome, Row
-from benchmarks.record import RESULTS, Result
+from benchmarks.record import RESULTS, Result, record
 from benchmarks.summary import floors, groups, shortfalls, summary, write_all
 
 
@@ -15,6 +15,12 @@ def row(d, n, relative, tol, ratio, *, error=0.0, seconds=0.5, floor=None):
     peer = None if ratio is None else "POT sinkhorn"
     theirs = None if ratio is None else ratio * seconds
     return Row(d, n, relative, tol, seconds, error, 9, peer, theirs, None, ratio, floor)
+
+
+@pytest.fixture
+def large(tmp_path):
+    rows = [(n, d, p, 1e-9 * n**2, 1e-12, 0.5, 0.2) for n, d, p in exact.LARGE]
+    return Result.read(record("exact-large", exact.LARGE_HEADS, rows, directory=tmp_path))
 
 
 @pytest.fixture
@@ -122,7 +128,8 @@ def test_families_have_the_time_of_their_fastest_member(result, tmp_path):
 
 
 @pytest.mark.parametrize("chart", charts.CHARTS, ids=lambda chart: chart.name)
-def test_charts_are_small_readable_and_the_same_each_time(chart, result, tmp_path):
+@pytest.mark.usefixtures("result", "large")
+def test_charts_are_small_readable_and_the_same_each_time(chart, tmp_path):
     sources = [Result.read(tmp_path / f"{name}.json") for name in chart.sources]
     texts = []
     for name in ("one.svg", "two.svg"):
@@ -142,6 +149,17 @@ def test_the_chart_of_ratios_marks_what_falls_short(result):
     assert framed == {"d = 2": [False, False], "d = 64": [True, False, True], "d = 784": [True]}
 
 
+def test_the_chart_of_exact_transport_has_a_curve_for_each_dimension_and_power(large):
+    (ax,) = charts.certified(large).axes
+    curves = {line.get_label(): list(line.get_xdata()) for line in ax.lines}
+    assert set(curves) == {f"d = {d}, p = {p}" for d in (2, 3, 64) for p in (1, 2)} - {
+        "d = 64, p = 1",  # one point is no curve
+        "d = 64, p = 2",
+    }
+    assert curves["d = 2, p = 2"][-1] == 500_000
+
+
+@pytest.mark.usefixtures("large")
 def test_charts_of_the_whole_grid_stay_below_sixty_kilobytes(tmp_path):
     from itertools import product
 
@@ -158,6 +176,7 @@ def test_charts_of_the_whole_grid_stay_below_sixty_kilobytes(tmp_path):
         assert (tmp_path / "chart.svg").stat().st_size < 60_000
 
 
+@pytest.mark.usefixtures("large")
 @pytest.mark.parametrize("chart", charts.CHARTS, ids=lambda chart: chart.name)
 def test_charts_of_a_record_that_goes_on_are_drawn(chart, tmp_path):
     ledger = Ledger(["POT a"], tmp_path)
