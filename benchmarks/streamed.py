@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import resource
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.peak import peak_memory
 from benchmarks.problems import Problem, gaussians
 from benchmarks.record import Cell, record
 from benchmarks.timing import CLOCK_NOTES, add_options, prepare, timed
@@ -60,7 +60,7 @@ def run_otgan(n: int) -> dict[str, Any]:
 
     otgan.transport(problem.x[:9], problem.y[:9], epsilon=epsilon, tol=TOL, backend="streamed")  # imports
     seconds, result = timed(solve)
-    peak = _peak()
+    peak = peak_memory() / 2**20
     error = streamed_error(problem, epsilon, result.f, result.g)
     return {"seconds": seconds, "error": error, "passes": int(result.iterations), "peak": peak}
 
@@ -96,7 +96,7 @@ def run_geomloss(n: int) -> dict[str, Any]:
     if n > COUNTED:
         solve(100, 0.5, diameter)  # compiles
         seconds, _ = timed(lambda: solve(n, 0.5, 2 * blur))
-        return {"pace": seconds / passes(0.5, 2 * blur), "peak": _peak()}
+        return {"pace": seconds / passes(0.5, 2 * blur), "peak": peak_memory() / 2**20}
     for scaling in (0.9, 0.97, 0.99, 0.995, 0.998):
         f, g = (2 * potential.double().flatten() for potential in solve(n, scaling, diameter))
         error = streamed_error(problem, epsilon, f, g)
@@ -133,7 +133,7 @@ def run_ott(n: int) -> dict[str, Any]:
     compiled = solve.lower(*arrays).compile()
     seconds, (f, g, count) = timed(lambda: jax.block_until_ready(compiled(*arrays)))
     if n > COUNTED:
-        return {"pace": seconds / int(count), "peak": _peak()}
+        return {"pace": seconds / int(count), "peak": peak_memory() / 2**20}
     f, g = (torch.from_numpy(np.array(potential)).double() for potential in (f, g))
     f, g = f - epsilon * problem.a.log(), g - epsilon * problem.b.log()
     return {"passes": int(count), "error": streamed_error(problem, epsilon, f, g)}
@@ -230,12 +230,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         paces,
         notes=[f"The streamed backend; {setting}"],
     )
-
-
-def _peak() -> float:
-    """Largest memory of this process so far, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 if __name__ == "__main__":

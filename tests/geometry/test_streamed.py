@@ -135,29 +135,21 @@ def test_streamed_batches_of_float32_are_a_loop():
 
 
 _MEMORY = """
-import resource, sys
-from pathlib import Path
 import torch
+from benchmarks.peak import peak_memory
 from otgan.costs import Euclidean
 from otgan.geometry.kernel import Turn
 from otgan.geometry.streamed import StreamedGeometry
-
-def peak():
-    # On Linux ru_maxrss starts at the peak of the process that started this one, below which nothing would be seen.
-    status = Path("/proc/self/status")
-    if status.exists():
-        return int(status.read_text().partition("VmHWM:")[2].split()[0]) / 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 torch.set_num_threads(1)
 n, m = 2500, 60_000
 geometry = StreamedGeometry(torch.randn(1, n, 3, dtype=torch.float64), torch.randn(1, m, 3, dtype=torch.float64), Euclidean(2.0))
 f, g = torch.zeros(1, n, dtype=torch.float64), torch.zeros(1, m, dtype=torch.float64)
-before = peak()
+before = peak_memory()
 geometry.c_transform(g, 1)
 kernel = geometry.kernel(torch.ones(1, dtype=torch.float64), f, g, 1e-2)
 kernel.through(torch.ones_like(g), Turn(torch.ones_like(f), divides=True))
-print(peak() - before)
+print((peak_memory() - before) / 2**20)
 """
 
 
