@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
+from itertools import cycle, product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +47,7 @@ _HALF = 0.45
 """Of a field's side, where fields are one apart."""
 
 _SQUARED = 2
-"""The power of the distance that is drawn in full."""
+"""The power of the distance whose curves are full lines; those of p = 1 are dotted."""
 
 _LEAST_CURVE = 2
 """Points of a curve."""
@@ -150,20 +150,13 @@ def certified(large: Result) -> Figure:
     curves: dict[tuple[int, int], list[tuple[int, float]]] = {}
     for n, d, p, seconds, *_ in large.rows:
         curves.setdefault((int(str(d)), int(str(p))), []).append((int(str(n)), float(str(seconds))))
+    curves = {kind: curve for kind, curve in curves.items() if len(curve) >= _LEAST_CURVE}
     figure = _figure(6.4, 3.8)
     ax = figure.subplots()
-    colors = dict(zip(sorted({d for d, _ in curves}), (BLUE, ORANGE, GREEN), strict=False))
+    colors = dict(zip(sorted({d for d, _ in curves}), cycle((BLUE, ORANGE, GREEN)), strict=False))
     for (d, p), curve in sorted(curves.items()):
-        if len(curve) >= _LEAST_CURVE:
-            style = "-" if p == _SQUARED else ":"
-            ax.plot(
-                *zip(*sorted(curve), strict=True),
-                style,
-                color=colors[d],
-                marker="o",
-                ms=3,
-                label=f"d = {d}, p = {p}",
-            )
+        style, label = "-" if p == _SQUARED else ":", f"d = {d}, p = {p}"
+        ax.plot(*zip(*sorted(curve), strict=True), style, color=colors[d], marker="o", ms=3, label=label)
     ax.set(xscale="log", yscale="log", xlabel="n, points on either side", ylabel="seconds")
     ax.grid(axis="y", color=INK, alpha=0.15, lw=0.5)
     ax.spines[["top", "right"]].set_visible(False)
