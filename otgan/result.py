@@ -232,7 +232,7 @@ class Transport:
 
     @property
     def backend(self) -> str:
-        """The backend that ran: a geometry, or for exact problems "line", "assignment", "simplex", "certified" or "pot" ("sorted" out of time)."""
+        """The backend that ran: a geometry, or for exact problems "line", "circle", "assignment", "simplex", "certified" or "pot" ("sorted" out of time)."""
         return self._coupling.backend
 
     @property

@@ -144,7 +144,7 @@ def _read(own: tuple[tuple[str, str, str], ...]) -> dict[str, dict[str, Any]]:
     type=click.Choice([name for name in COSTS if name != "precomputed"]),
     default="euclidean",
     show_default=True,
-    help="The distance between two samples; haversine: latitude, longitude in radians.",
+    help="The distance between two samples; haversine: latitude, longitude in radians; circle: angles in radians.",
 )
 @click.option(
     "--p",

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from otgan.costs.base import Cost as Cost
+    from otgan.costs.circle import Circle as Circle
     from otgan.costs.euclidean import Euclidean as Euclidean
 
-__all__ = ["COSTS", "Cost", "Euclidean", "resolve"]
+__all__ = ["COSTS", "Circle", "Cost", "Euclidean", "resolve"]
 
 COSTS = {
     "euclidean": "otgan.costs.euclidean:Euclidean",
@@ -21,6 +22,7 @@ COSTS = {
     "chebyshev": "otgan.costs.chebyshev:Chebyshev",
     "cosine": "otgan.costs.cosine:Cosine",
     "haversine": "otgan.costs.haversine:Haversine",
+    "circle": "otgan.costs.circle:Circle",
     "precomputed": "otgan.costs.precomputed:Precomputed",
 }
 """Costs by the name that `cost=` takes. A new one is a file in this folder and a line here."""
@@ -35,12 +37,14 @@ _ELSEWHERE = {
     "maximum": "'chebyshev'",
     "geodesic": "'haversine'",
     "great_circle": "'haversine'",
+    "angle": "'circle'",
+    "periodic": "'circle'",
     "matrix": "'precomputed'",
 }
 """What other libraries call these."""
 
 
-_CLASSES = {"Cost": "otgan.costs.base:Cost", "Euclidean": COSTS["euclidean"]}
+_CLASSES = {"Circle": COSTS["circle"], "Cost": "otgan.costs.base:Cost", "Euclidean": COSTS["euclidean"]}
 
 
 def resolve(cost: Any, p: Any, default: float) -> Cost:

@@ -5,6 +5,7 @@ One file because it is one interface: all that a cost may know, with the general
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self
@@ -83,7 +84,7 @@ class Cost(ABC):
     """What d is measured in, in words."""
 
     sorts: ClassVar[bool] = False
-    """Whether on the line C is a convex function of x − y, so that sorting solves it."""
+    """Whether between numbers C is a convex function of x − y, or of the way around, so that sorting solves it."""
 
     concurrent: ClassVar[bool] = True
     """Whether several threads may form blocks at once."""
@@ -96,6 +97,11 @@ class Cost(ABC):
 
     embedded: ClassVar[bool] = True
     """Whether there are points, which have means and gradients."""
+
+    @property
+    def turn(self) -> float:
+        """The number after which the line that numbers are on begins anew: infinite but on a circle."""
+        return math.inf
 
     @property
     def definite(self) -> bool:

@@ -90,8 +90,8 @@ def _below(cost: Cost) -> str:
     """What to know of a divergence below 0."""
     return (
         f"the Sinkhorn divergence is negative, which happens for cost={cost.name!r} at p = {cost.p:g}: its kernel is "
-        "not positive definite, so it is no distance; use p <= 2 for 'euclidean', p = 1 for 'cityblock', 'cosine' and "
-        "'haversine'"
+        "not positive definite, so it is no distance; use p <= 2 for 'euclidean', p = 1 for 'cityblock', 'cosine', "
+        "'haversine' and 'circle'"
     )
 
 

@@ -17,7 +17,10 @@ Long = NDArray[np.longdouble]
 NORMS = ("euclidean", "cityblock", "chebyshev")
 """Costs that do not change where both points move, and scale as they do."""
 
-NAMED = ("cityblock", "chebyshev", "cosine", "haversine", "precomputed")
+NAMED = ("cityblock", "chebyshev", "cosine", "haversine", "circle", "precomputed")
+
+TURN = 2 * np.pi
+"""The period of cost="circle", a number that float64 has exactly."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def degree(cost: Any) -> int | None:
     """The power of two by which distances grow where points do; None where points may not."""
     if isinstance(cost, Function):
         return cost.degree
-    return {"cosine": 0, "haversine": None}.get(cost, 1)
+    return {"cosine": 0, "haversine": None, "circle": None}.get(cost, 1)
 
 
 def known(cost: Any, x: Long, y: Long, p: float, largest: Long, dtype: str) -> Long:
@@ -115,6 +118,10 @@ def ground(
     if cost == "cosine":
         units = [_directions(side) for side in (x, y)]
         return (np.square(units[0][:, :, None] - units[1][:, None]).sum(-1) / 2) ** power
+    if cost == "circle":
+        places = [np.fmod(side, np.longdouble(TURN))[..., 0] for side in (x, y)]
+        around = np.fmod(np.abs(places[0][:, :, None] - places[1][:, None]), np.longdouble(TURN))
+        return np.minimum(around, np.longdouble(TURN) - around) ** power
     difference = x[:, :, None] - y[:, None]
     if cost == "cityblock":
         return np.abs(difference).sum(-1) ** power
@@ -148,7 +155,10 @@ def _angles(x: Long, y: Long) -> Long:
 
 
 def base(cost: Any, u: list[Fraction], v: list[Fraction]) -> tuple[Fraction, bool]:
-    """A norm's ‖u − v‖, or its square, as a rational, and whether it is the square."""
+    """A norm's ‖u − v‖, or its square, or the way around a circle, as a rational, and whether it is the square."""
+    if cost == "circle":
+        around = abs(u[0] - v[0]) % Fraction(TURN)
+        return min(around, Fraction(TURN) - around), False
     apart = [abs(s - t) for s, t in zip(u, v, strict=True)]
     if cost == "cityblock":
         return sum(apart, Fraction(0)), False

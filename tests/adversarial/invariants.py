@@ -327,7 +327,11 @@ def _extreme(case: Case, q: Prepared) -> bool:
         sizes += [q.epsilon if not single else q.largest, q.epsilon / (1e20 if not single else 1e2)]
     if q.rho is not None:
         sizes += [q.rho, q.rho * q.a.sum(1)]
-    if case.cost in {"cosine", "haversine"} and q.epsilon is not None and bool((q.epsilon < 1e-140).any()):
+    if (
+        case.cost in {"cosine", "haversine", "circle"}
+        and q.epsilon is not None
+        and bool((q.epsilon < 1e-140).any())
+    ):
         return True  # angles have no unit: they are of order one, or next to 0
     if not isinstance(case.cost, str):
         apart = q.largest[q.largest > 0]
@@ -740,7 +744,10 @@ def _check_divergence(
     assert answer.values is not None
     assert q.epsilon is not None
     values = answer.values
-    definite = {"euclidean": case.p <= 2, **dict.fromkeys(("cityblock", "cosine", "haversine"), case.p == 1)}
+    definite = {
+        "euclidean": case.p <= 2,
+        **dict.fromkeys(("cityblock", "cosine", "haversine", "circle"), case.p == 1),
+    }
     if q.rho is None and isinstance(case.cost, str) and definite.get(case.cost, False):
         report.fail("negative divergence", values < 0, value=values)
     part = slice(0, min(oracle // 2, len(case)))
@@ -795,7 +802,7 @@ def _check_gradients(case: Case, q: Prepared, answer: Answer, report: Report) ->
         report.fail("gradient at a point without weight", ((g != 0).any(2) & (w == 0)).any(1))
     if case.cost == "haversine":  # a turn about the axis moves nothing
         _check_balance(case, q, answer, report, x[..., 1:], y[..., 1:])
-    elif moves(case.cost):
+    elif moves(case.cost) or case.cost == "circle":
         _check_balance(case, q, answer, report, x, y)
 
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from tests.adversarial.ground import NAMED, NORMS, Function, ground
+from tests.adversarial.ground import NAMED, NORMS, TURN, Function, ground
 
 Floats = NDArray[np.float64]
 Rng = np.random.Generator
@@ -85,7 +85,7 @@ class Case:
     @property
     def p(self) -> float:
         """The power of the call."""
-        plain = self.cost in {"euclidean", "cityblock", "chebyshev", "haversine"}
+        plain = self.cost in {"euclidean", "cityblock", "chebyshev", "haversine", "circle"}
         return float(self.options.get("p", 2 if plain and self.function != "emd" else 1))
 
     @property
@@ -305,17 +305,35 @@ def located(rng: Rng, x: Floats, dtype: str) -> Floats:
     return out
 
 
+def around(rng: Rng, x: Floats) -> Floats:
+    """Angles, some of them on the period's end, opposite to others, close together, or turns away."""
+    spread = 1.0 if rng.random() < 0.7 else 10.0 ** -int(rng.integers(3, 20))
+    out = np.pi * np.tanh(x) * spread
+    out[rng.random(len(x)) < 0.1] = np.pi * rng.choice([-1, 1])
+    if rng.random() < 0.3:
+        out += TURN * rng.integers(-2, 3, out.shape)
+    if rng.random() < 0.2:
+        out += np.pi  # across the end
+    if rng.random() < 0.1:
+        out *= 10.0 ** int(rng.integers(1, 15))
+    if len(x) > 1 and rng.random() < 0.2:
+        out[-1] = out[0] + np.pi
+    return out
+
+
 def fitted(rng: Rng, cost: Any, x: Floats, y: Floats, dtype: str) -> tuple[Floats, Floats]:
     """Return points as the cost takes them; equal ones stay equal."""
-    if cost not in {"cosine", "haversine"} and not isinstance(cost, Function):
+    if cost not in {"cosine", "haversine", "circle"} and not isinstance(cost, Function):
         return x, y
     both = np.concatenate([x, y])
-    if cost == "haversine":
+    if cost in {"haversine", "circle"}:
         unique, place = np.unique(both, axis=0, return_inverse=True)
         sizes_ = np.abs(unique[unique != 0])
         usual = float(np.median(sizes_)) if len(sizes_) else 1.0
         with np.errstate(over="ignore"):
-            both = located(rng, unique / max(usual, 1e-300), dtype)[place.reshape(-1)]
+            scaled = unique / max(usual, 1e-300)
+        drawn = located(rng, scaled, dtype) if cost == "haversine" else around(rng, scaled)
+        both = drawn[place.reshape(-1)]
     elif cost == "cosine":
         both = both.copy()
         both[~both.astype(dtype).any(1), 0] = 1.0
@@ -459,8 +477,7 @@ def case(rng: Rng, function: str | None = None, batch: int = 256) -> Case:
     cost = drawn_cost(rng, function)
     if cost == "precomputed":
         p = 1.0
-    if cost == "haversine":
-        d = 2
+    d = {"haversine": 2, "circle": 1}.get(cost, d) if isinstance(cost, str) else d
     power = 0 if tame else magnitude(rng, function, p, dtype)
     if isinstance(cost, Function) and cost.metric == "sqeuclidean":
         power = int(power / 2)
@@ -553,6 +570,8 @@ def _exact_backend(rng: Rng, made: Case) -> str:
     backends = ["auto", "auto", "simplex"]
     if made.x[0].shape[1] == 1 and made.cost in NORMS:
         backends.append("line")
+    if made.cost == "circle":
+        backends.append("circle")
     sizes = zip(made.x, made.y, strict=True)
     if made.a is None and made.b is None and all(len(u) == len(v) for u, v in sizes):
         backends.append("assignment")
