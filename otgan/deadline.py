@@ -49,10 +49,18 @@ class Deadline:
     """The moment at which a call must have returned, on the clock of :func:`time.monotonic`; infinity for never.
 
     Whoever looks at it does so some times a second, which is when progress is reported too.
+
+    Attributes
+    ----------
+    at : float
+    progress : Progress or None
+    halted : Event or None
+        Set where nobody waits for the result any more.
     """
 
     at: float = math.inf
     progress: Progress | None = None
+    halted: threading.Event | None = None
 
     @classmethod
     def after(cls, seconds: float | None, progress: Progress | None = None) -> Deadline:
@@ -67,9 +75,13 @@ class Deadline:
     @property
     def passed(self) -> bool:
         """Whether it is over."""
+        self.report()
+        return self.left <= 0 or (self.halted is not None and self.halted.is_set())
+
+    def report(self) -> None:
+        """Tell what is known, where it is time to."""
         if self.progress is not None:
             self.progress.report()
-        return self.left <= 0
 
     def know(self, lower: float, upper: float) -> None:
         """Take note of bounds of the cost."""

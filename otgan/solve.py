@@ -64,8 +64,9 @@ def transport(
         `reach`), and the totals are kept in ``mass``.
     cost : str or callable, default "euclidean"
         The distance d: "euclidean"; "cityblock" ‖x − y‖₁; "chebyshev" ‖x − y‖_∞; "cosine" 1 − cos ∠(x, y);
-        "haversine", the angle between places (latitude, longitude) in radians; a function of blocks of points of
-        shapes (k, d) and (l, d), of the caller's kind of array, that returns distances >= 0 of shape (k, l). Or
+        "haversine", the angle between places (latitude, longitude) in radians; "circle", the shorter way around between
+        angles in radians, or ``otgan.costs.Circle(p, period)`` between numbers of another period; a function of blocks of
+        points of shapes (k, d) and (l, d), of the caller's kind of array, that returns distances >= 0 of shape (k, l). Or
         "precomputed": x is then the matrix of costs itself, shape (n, m), (B, n, m) or a list of matrices, and y is
         left out.
     p : float, optional
@@ -90,7 +91,7 @@ def transport(
         Seconds after which to stop. The result then has the status TIME_LIMIT and the best interval so far; exact
         problems fall back to a feasible plan. What has begun is finished: a pass over the costs, a factorization.
     backend : str, default "auto"
-        Entropic: "compiled", "dense", "streamed", "geomloss", and with optional packages "triton", "flash". Exact: "line",
+        Entropic: "compiled", "dense", "streamed", "geomloss", and with optional packages "triton", "flash". Exact: "line", "circle",
         "assignment", "simplex", "certified", and "pot", the network simplex of POT.
     on_failure : {"warn", "raise", "ignore"}
         What happens where the solve stops before `tol`, or an exact one before the optimum at `time_limit`.
@@ -182,9 +183,10 @@ def _solve_exactly(
     exact = solve_exact(
         form.pair, form.cost, backend=backend, max_iter=check_max_iter(max_iter), deadline=deadline
     )
+    wanting = exact.lost | exact.unproved
     status = tuple(
-        Status.TIME_LIMIT if not arcs.optimal else Status.UNCERTIFIED if lost else Status.CONVERGED
-        for arcs, lost in zip(exact.arcs, exact.lost.tolist(), strict=True)
+        Status.TIME_LIMIT if not arcs.optimal else Status.UNCERTIFIED if uncertain else Status.CONVERGED
+        for arcs, uncertain in zip(exact.arcs, wanting.tolist(), strict=True)
     )
     coupling = form.restore(exact)
     result = _result(coupling, problem, status)

@@ -325,7 +325,7 @@ def test_an_easy_problem_in_a_batch_does_not_wait_for_a_hard_one_nor_hide_it():
         ({"max_iter": 0}, "max_iter must be"),
         ({"max_iter": 1.5}, "max_iter must be"),
         ({"on_failure": "shout"}, "on_failure must be"),
-        ({"backend": "dense"}, "'line', 'assignment', 'simplex', 'certified'"),
+        ({"backend": "dense"}, "'line', 'circle', 'assignment', 'simplex', 'certified'"),
         ({"backend": "simplex", "epsilon": 1}, "'dense'"),
         ({"backend": "line"}, "d = 1"),
         ({"backend": "assignment"}, "n = m"),
@@ -393,7 +393,8 @@ def _long(n=3000, d=2):
 @pytest.mark.parametrize("backend", ["certified", "simplex", "auto"])
 @pytest.mark.parametrize("scale", [1.0, 1e3])
 def test_progress_tells_bounds_that_close_in_on_the_cost(backend, scale, monkeypatch):
-    monkeypatch.setattr("otgan.deadline._OFTEN", 0.0)
+    for module in ("deadline", "apart"):
+        monkeypatch.setattr(f"otgan.{module}._OFTEN", 0.0)
     x, y = _long(700)
     told = []
     t = otgan.transport(scale * x, scale * y, backend=backend, progress=lambda *args: told.append(args))
@@ -410,7 +411,8 @@ def test_progress_tells_bounds_that_close_in_on_the_cost(backend, scale, monkeyp
 
 @pytest.mark.parametrize("backend", ["certified", "simplex"])
 def test_what_progress_raises_ends_the_solve(backend, monkeypatch):
-    monkeypatch.setattr("otgan.deadline._OFTEN", 0.0)
+    for module in ("deadline", "apart"):
+        monkeypatch.setattr(f"otgan.{module}._OFTEN", 0.0)
 
     class EnoughError(Exception):
         pass

@@ -41,7 +41,7 @@ def emd(
 ) -> Any:
     """Exact Wasserstein distance W_p = (min ⟨P, C⟩)^(1/p) with C = d(x, y)^p; the earth mover's distance at p = 1.
 
-    Points on the line are sorted; small unweighted sets of equal size are assigned; everything else is solved by
+    Points on the line and on a circle are sorted; small unweighted sets of equal size are assigned; everything else is solved by
     a network simplex, its result checked against its own dual: on all costs where they are few, and on those that suffice,
     proved over all, where they are many.
 
@@ -120,8 +120,21 @@ class _EarthMover(Length):
 
     def measured(self, both: Pair, terms: Terms) -> Distance:
         p = terms.p
+
+        def tell(lower: float, upper: float, seconds: float) -> None:
+            del seconds
+            if terms.progress is not None:
+                terms.progress(lower ** (1 / p), upper ** (1 / p))
+
         start = time.perf_counter()
-        solved = transport(both.x, both.y, cost=terms.cost, time_limit=terms.time_limit, on_failure="ignore")
+        solved = transport(
+            both.x,
+            both.y,
+            cost=terms.cost,
+            time_limit=terms.time_limit,
+            on_failure="ignore",
+            progress=None if terms.progress is None else tell,
+        )
         lower, upper = solved.lower, solved.upper
         seconds = time.perf_counter() - start
         assert isinstance(solved.status, Status)

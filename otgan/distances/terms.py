@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ class Terms:
         One of the metric's own; None where it has none.
     options : dict
         Those of the estimator that were given; or all of the metric's own, with their defaults.
+    progress : callable or None
+        Told, now and then while a solver runs, between which bounds the distance is.
     """
 
     key: str
@@ -42,6 +45,7 @@ class Terms:
     time_limit: float | None
     estimator: str | None
     options: dict[str, Any]
+    progress: Callable[[float, float], object] | None = None
 
     @property
     def p(self) -> float:

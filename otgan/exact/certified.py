@@ -14,6 +14,7 @@ from otgan.costs import Cost
 from otgan.costs.places import Places
 from otgan.deadline import NEVER, Deadline
 from otgan.exact.line import solve_line
+from otgan.exact.mean import mean_cost
 from otgan.exact.network.masses import whole_masses
 from otgan.exact.search.coarse import descend_levels
 from otgan.exact.search.generation import Generated, check_gap, generate
@@ -31,12 +32,6 @@ __all__ = ["solve_certified"]
 
 _BYTES = 3000
 """Memory that a point takes with its arcs, about, when there are most."""
-
-_MANY, _FEW = 2**20, 500
-"""Costs from which on the mean is that of so many points of either side."""
-
-_LEAST = 0.1
-"""Share of its bound that the mean is taken to be at least."""
 
 
 def solve_certified(
@@ -73,7 +68,7 @@ def solve_certified(
         If arcs are still missing after many rounds, or the proof says too little. The network simplex on all costs is the way then.
     """
     _check_memory(len(x), len(y))
-    unit = _mean(x, y, a, b, cost) or 1.0
+    unit = mean_cost(x, y, a, b, cost) or 1.0
     places = cost.places(x, y)
     if places is not None and places.few:
         found = _by_trees(places, a, b, unit, deadline)
@@ -100,19 +95,6 @@ def _check_memory(n: int, m: int) -> None:
             "free: take fewer samples, or give epsilon (or blur), whose streamed solver needs less, and whose bounds enclose the "
             "exact cost"
         )
-
-
-def _mean(x: Floats, y: Floats, a: Floats, b: Floats, cost: Cost) -> float:
-    """The mean cost, of what rounding is measured in; of norms between many points about what it is."""
-    if not cost.has_moments and cost.sorts and len(x) * len(y) > _MANY:
-        rng = np.random.default_rng(0)
-        some_x, some_y = (side[rng.choice(len(side), _FEW, p=w)] for side, w in ((x, a), (y, b)))
-        ones = np.ones((1, _FEW))
-        drawn = float(cost.mean(some_x[None], some_y[None], ones, ones)[0])
-        # Few points may carry most of it, and not be drawn.
-        of_x, of_y = cost.majorant(x[None], y[None])
-        return max(drawn, _LEAST * float(a @ of_x[0] + b @ of_y[0]))
-    return float(cost.mean(x[None], y[None], a[None], b[None])[0])
 
 
 def _completed(plan: SparsePlan, x: Floats, y: Floats, a: Floats, b: Floats) -> SparsePlan:

@@ -13,6 +13,7 @@ from otgan.costs.tiles import tiles_of
 from otgan.coupling import Solved, center
 from otgan.exact.assignment import potentials
 from otgan.exact.bounds import Problem, interval
+from otgan.exact.mean import mean_cost
 from otgan.exact.sparse_plan import Floats, SparsePlan
 from otgan.measure import Measure
 from otgan.namespace import Array, as_numpy, as_tensor, double
@@ -25,6 +26,9 @@ _VISIBLE = 1e9
 
 _TILE = 2**20
 """Costs that are looked at together."""
+
+_OF_VALUE, _OF_MEAN = 1e-9, 1e-12
+"""Width of a certified interval, relative to the value or to the mean cost, up to which a plan is optimal but for rounding."""
 
 
 class ExactPlan(Solved):
@@ -39,6 +43,7 @@ class ExactPlan(Solved):
         self.iterations = np.zeros(len(arcs), dtype=np.int64)
         self.rounding = np.zeros(len(arcs))
         self._x, self._y = double(pair.x.points), double(pair.y.points)
+        self._intervals: dict[int, tuple[float, float]] = {}
 
     @cached_property
     def _indices(self) -> tuple[Array, Array, Array, Array]:
@@ -77,6 +82,24 @@ class ExactPlan(Solved):
         for which in np.flatnonzero(lost).tolist():
             lost[which] = not self._is_to_itself(which)
         return lost
+
+    @cached_property
+    def unproved(self) -> Array:
+        """Which plans are certified to no more than an interval that rounding does not explain.
+
+        Assigned and sorted points are not looked at: what they are optimal to are roundings of their own costs, and potentials of
+        assignments are computed where they are asked for.
+        """
+        found = np.zeros(len(self.arcs), dtype=bool)
+        least = _VISIBLE * self.cost.underflow(self._x.shape[2])
+        for k, arcs in enumerate(self.arcs):
+            if arcs.optimal and arcs.f is not None and arcs.solver != "line":
+                lower, upper = self.interval(k)
+                if upper - lower > max(_OF_VALUE * upper, least):
+                    problem = self._problem(k)
+                    mean = mean_cost(problem.x, problem.y, problem.a, problem.b, self.cost)
+                    found[k] = upper - lower > _OF_MEAN * mean
+        return found
 
     def _is_to_itself(self, k: int) -> bool:
         """Whether x and y of a problem are the same weighted points, in any order."""
@@ -161,11 +184,17 @@ class ExactPlan(Solved):
 
     def interval(self, k: int) -> tuple[float, float]:
         """Certified bounds of the exact cost of one problem."""
+        if k not in self._intervals:
+            problem, (f, g) = self._problem(k), self._feasible
+            self._intervals[k] = interval(
+                problem, self.arcs[k], f[k, : len(problem.x)], g[k, : len(problem.y)]
+            )
+        return self._intervals[k]
+
+    def _problem(self, k: int) -> Problem:
         n, m = self.pair.x.lengths[k], self.pair.y.lengths[k]
         given = weights_given(self.pair.x, k, n), weights_given(self.pair.y, k, m)
-        problem = Problem(self._x[k, :n], self._y[k, :m], self.a[k, :n], self.b[k, :m], given, self.cost)
-        f, g = self._feasible
-        return interval(problem, self.arcs[k], f[k, :n], g[k, :m])
+        return Problem(self._x[k, :n], self._y[k, :m], self.a[k, :n], self.b[k, :m], given, self.cost)
 
     def extended(
         self, points: Array, others: Array, potential: Array, weights: Array, *, of_x: bool

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from otgan import threads
+from otgan.apart import apart
 from otgan.costs import Cost
 from otgan.deadline import NEVER, Deadline
 from otgan.exact.assignment import solve_assignment
@@ -25,7 +28,13 @@ from otgan.sizes import describe
 
 __all__ = ["EXACT_BACKENDS", "solve_exact"]
 
-EXACT_BACKENDS = ("line", "assignment", "simplex", "certified", "pot")
+EXACT_BACKENDS = ("line", "circle", "assignment", "simplex", "certified", "pot")
+
+_SORTED = {
+    "line": "points on the line (d = 1) at costs of their differences",
+    "circle": "numbers (d = 1) at cost='circle'",
+}
+"""What the solvers sort that have a closed form."""
 
 _ASSIGNMENT = 256
 """Points up to which the assignment solver is faster than the network simplex."""
@@ -61,7 +70,7 @@ def solve_exact(
 
     The pair is in normal form, in arrays of NumPy. After the deadline problems get a plan and potentials that are feasible and no more.
 
-    Points on the line are sorted; small sets of equally many points of equal weight are assigned; others go to the
+    Points on the line and on a circle are sorted; small sets of equally many points of equal weight are assigned; others go to the
     network simplex, on all costs where they are few, and on those that a proof shows to be enough where they are many.
 
     Raises
@@ -137,11 +146,17 @@ class _Single:
             return solve_line(x[:, 0], y[:, 0], a, b, cost.p, self.given)
         if deadline.passed:
             raise OutOfTimeError
+        if solver == "circle":
+            from otgan.exact.circle import solve_circle
+
+            return solve_circle(x[:, 0], y[:, 0], a, b, cost.p, cost.turn, deadline)
         if solver == "certified":
             from otgan.exact.certified import solve_certified  # here: small problems do without numba
 
             try:
-                return solve_certified(x, y, a, b, cost, deadline)
+                if not cost.concurrent:  # a function of the caller's is asked in the caller's thread
+                    return solve_certified(x, y, a, b, cost, deadline)
+                return apart(partial(solve_certified, x, y, a, b, cost), deadline)
             except SimplexError:
                 if backend != "auto" or not _fits(n, m):
                     raise
@@ -157,9 +172,10 @@ class _Single:
 
 def _choose(backend: str, x: Floats, y: Floats, cost: Cost, uniform: bool) -> str:
     n, m, d = len(x), len(y), x.shape[1]
+    sorter = None if d > 1 or not cost.sorts else "line" if cost.turn == math.inf else "circle"
     if backend == "auto":
-        if d == 1 and cost.sorts:
-            return "line"
+        if sorter is not None:
+            return sorter
         if uniform and n <= _ASSIGNMENT:
             return "assignment"
         if not _fits(n, m):
@@ -172,10 +188,9 @@ def _choose(backend: str, x: Floats, y: Floats, cost: Cost, uniform: bool) -> st
         else:
             least = _MANY * max(1, d / _WIDE) * (1 if cost.concurrent else _ASKED)
         return "certified" if n * m >= least else "simplex"
-    if backend == "line" and not (d == 1 and cost.sorts):
+    if backend in _SORTED and backend != sorter:
         raise WrongValueError(
-            f"backend 'line' sorts points on the line (d = 1) at costs of their differences, got d = {d} and "
-            f"cost={cost.name!r}: use 'simplex'"
+            f"backend {backend!r} sorts {_SORTED[backend]}, got d = {d} and cost={cost.name!r}: use 'simplex'"
         )
     if backend == "assignment" and not uniform:
         raise WrongValueError("backend 'assignment' needs n = m and no weights: use 'simplex'")

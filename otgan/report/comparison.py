@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -94,7 +95,7 @@ def compare(
     names : tuple of str
         What to call the two sets.
     progress : bool, default False
-        Whether to draw a progress bar on stderr.
+        Whether to draw a progress bar on stderr, and beside it between which bounds an exact distance is while it is solved.
 
     Returns
     -------
@@ -199,7 +200,9 @@ def _measure(
     with _bar(len(spec.requests) * (1 + spec.permutations), progress) as bar:
         for request, stream in zip(spec.requests, splitting, strict=True):
             bar.set_description(request.key)
-            each = request.metric.measured(both, spec.terms(request))
+            terms = replace(spec.terms(request), progress=_told(bar) if progress else None)
+            each = request.metric.measured(both, terms)
+            bar.set_postfix_str("", refresh=False)
             bar.update()
             # Every metric sees the same halves: what is measured beside it does not change its noise floor.
             streams = copy.deepcopy(halving), stream
@@ -248,6 +251,17 @@ def _with_uncertainty(
                 name
             )
     return each, wanting
+
+
+def _told(bar: Any) -> Callable[[float, float], object]:
+    """Return what writes beside a bar between which bounds a distance is."""
+
+    def tell(lower: float, upper: float) -> None:
+        bar.set_postfix_str(
+            f"between {lower:.6g} and {upper:.6g}" if math.isfinite(upper) else f"at least {lower:.6g}"
+        )
+
+    return tell
 
 
 @contextlib.contextmanager

@@ -144,6 +144,7 @@ def test_progress_goes_to_stderr_when_asked(capsys):
     assert loud.out == ""
     assert "emd" in loud.err
     assert "/3" in loud.err
+    assert "between " in loud.err
     otgan.compare(X, Y, metrics="emd", permutations=2)
     assert capsys.readouterr() == ("", "")
 
