@@ -36,6 +36,7 @@ __all__ = [
     "norms",
     "of_type",
     "ones",
+    "square_norms",
     "stacked",
     "without_graph",
     "zeros",
@@ -131,7 +132,14 @@ def norms(vectors: Array) -> Array:
     """The Euclidean norms of vectors along the last dimension."""
     if is_tensor(vectors):
         return namespace(vectors).linalg.vector_norm(vectors, axis=-1)
-    return np.sqrt(np.square(vectors).sum(-1))  # a tenth of the time that NumPy's own takes for few
+    return np.sqrt(square_norms(vectors))  # a tenth of the time that NumPy's own takes for few
+
+
+def square_norms(vectors: Array) -> Array:
+    """Their squares, without memory for those of the coordinates."""
+    if is_tensor(vectors):
+        return vectors.square().sum(-1)
+    return np.einsum("...i,...i->...", vectors, vectors)
 
 
 def of_type(array: Array, dtype: DType) -> Array:

@@ -116,9 +116,22 @@ class Circle(Cost):
         return self._way(self._place(x[:, 0]), self._place(y[:, 0])) ** self.p
 
     def majorant(self, x: Array, y: Array) -> tuple[Array, Array]:
-        """No way is longer than half the period."""
-        half = 0.5 * (0.5 * self.period) ** self.p
-        return full(x.shape[:2], half, x), full(y.shape[:2], half, y)
+        """By convexity 2^(p−1) (d(x, o)^p + d(y, o)^p) about a place o, or half each of what no cost is above."""
+        xp, most = namespace(x), (0.5 * self.period) ** self.p
+        sides = [2 ** (self.p - 1) * ways**self.p for ways in self._from_first(x, y)]
+        near = (xp.max(sides[0], axis=1) + xp.max(sides[1], axis=1) < most)[:, None]
+        return xp.where(near, sides[0], 0.5 * most), xp.where(near, sides[1], 0.5 * most)
+
+    def largest(self, x: Array, y: Array) -> Array:
+        """(max d(x, o) + max d(y, o))^p about a place o, or what no cost is above."""
+        xp = namespace(x)
+        radii = [xp.max(ways, axis=1) for ways in self._from_first(x, y)]
+        return xp.clip(radii[0] + radii[1], 0.0, 0.5 * self.period) ** self.p
+
+    def _from_first(self, x: Array, y: Array) -> list[Array]:
+        """The ways of all points from the first x."""
+        places = [self._place(double(side)[..., 0]) for side in (x, y)]
+        return [self._way(side, places[0][:, :1]) for side in places]
 
     def differentiable(self, x: Array, y: Array) -> Array:
         """Ways whose slope is 0 between places that coincide, and between opposite ones that of one of the two."""

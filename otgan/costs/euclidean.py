@@ -19,7 +19,7 @@ from otgan.costs.squares import (
     pair_norms,
     products,
 )
-from otgan.namespace import Array, double, is_tensor, namespace, norms
+from otgan.namespace import Array, double, is_tensor, namespace, norms, square_norms
 from otgan.rounding import CostError
 
 __all__ = ["Euclidean"]
@@ -70,11 +70,11 @@ class Euclidean(Norm):
         if self.p != SQUARES:
             return super().mean(x, y, a, b)
         a, b = a / a.sum(-1)[:, None], b / b.sum(-1)[:, None]
-        x, y, square = double(x), double(y), namespace(x).square
+        x, y = double(x), double(y)
         center_x, center_y = (a[:, None] @ x)[:, 0], (b[:, None] @ y)[:, 0]
-        spread_x = (a * square(x - center_x[:, None]).sum(-1)).sum(-1)
-        spread_y = (b * square(y - center_y[:, None]).sum(-1)).sum(-1)
-        return spread_x + spread_y + square(center_x - center_y).sum(-1)
+        spread_x = (a * square_norms(x - center_x[:, None])).sum(-1)
+        spread_y = (b * square_norms(y - center_y[:, None])).sum(-1)
+        return spread_x + spread_y + square_norms(center_x - center_y)
 
     @property
     def has_moments(self) -> bool:

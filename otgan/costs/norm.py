@@ -59,9 +59,8 @@ class Norm(Cost):
 
     def normal(self, x: Array, y: Array, *, rooted: bool) -> Normal:
         """Take an origin from the points and divide them by a power of two, which is exact; the cost stays."""
-        both = namespace(x).concat([x, y], axis=1)
-        low, high = _box(both)
-        origin = _sharp_origin(both, low, high)
+        low, high = _box(x, y)
+        origin = _sharp_origin(x, low, high)
         unit, spread = _unit(double(low - origin), double(high - origin))
         if not rooted:
             _check_range(unit, spread, self.p)
@@ -89,20 +88,23 @@ class Norm(Cost):
         return self.error_of_differences(x, y)
 
 
-def _box(both: Array) -> tuple[Array, Array]:
+def _box(x: Array, y: Array) -> tuple[Array, Array]:
     """The least and the largest value of every coordinate of each problem, shapes (B, 1, d)."""
-    xp = namespace(both)
-    return xp.min(both, axis=1, keepdims=True), xp.max(both, axis=1, keepdims=True)
+    xp = namespace(x)
+    low, high = (
+        [extreme(side, axis=1, keepdims=True) for side in (x, y)] for extreme in (xp.min, xp.max)
+    )
+    return xp.minimum(*low), xp.maximum(*high)
 
 
-def _sharp_origin(both: Array, low: Array, high: Array) -> Array:
+def _sharp_origin(x: Array, low: Array, high: Array) -> Array:
     """What is taken from every point of a problem first, shape (B, 1, d).
 
     In every coordinate that is one of the points' own value where all values lie within a factor of two, so that the
     differences are exact (Sterbenz' lemma), and 0 elsewhere. What is left is as large as the points are apart.
     """
     near = ((low > 0) & (high <= 2 * low)) | ((high < 0) & (low >= 2 * high))
-    return namespace(both).where(near, both[:, :1], 0.0)
+    return namespace(x).where(near, x[:, :1], 0.0)
 
 
 def _unit(low: Array, high: Array) -> tuple[Array, Array]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from otgan.blas import times_transposed
 from otgan.memory import empty
-from otgan.namespace import Array, is_double, is_tensor, namespace, need_gradients
+from otgan.namespace import Array, is_double, is_tensor, namespace, need_gradients, square_norms
 
 __all__ = [
     "DIRECT",
@@ -66,7 +66,7 @@ def squared_distances(
     if direct:
         return raised(pair_norms(x, y, 2), 2)
     origin = 0.5 * (x.mean(-2) + y.mean(-2))[..., None, :] if origin is None else origin
-    left, right = factors(x - origin, y - origin)
+    left, right = factors(x, y, origin)
     square, xp = _inner(left, right), namespace(x)
     if is_tensor(square):
         square.clamp_min_(0)
@@ -114,12 +114,22 @@ def pair_norms(x: Array, y: Array, order: float) -> Array:
     return np.stack([cdist(*both, name) for both in zip(x, y, strict=True)]).astype(x.dtype, copy=False)
 
 
-def factors(x: Array, y: Array) -> tuple[Array, Array]:
-    """(−2x, ‖x‖², 1) and (y, 1, ‖y‖²), whose product is the whole expansion."""
-    xp = namespace(x)
-    norm_x, norm_y = xp.square(x).sum(-1)[..., None], xp.square(y).sum(-1)[..., None]
-    left = xp.concat([-2 * x, norm_x, xp.ones_like(norm_x)], axis=-1)
-    return left, xp.concat([y, xp.ones_like(norm_y), norm_y], axis=-1)
+def factors(x: Array, y: Array, origin: Array | None = None) -> tuple[Array, Array]:
+    """(−2x, ‖x‖², 1) and (y, 1, ‖y‖²), of points about an origin, whose product is the whole expansion."""
+    if is_tensor(x):
+        x, y = (x, y) if origin is None else (x - origin, y - origin)
+        norm_x, norm_y = square_norms(x)[..., None], square_norms(y)[..., None]
+        xp = namespace(x)
+        left = xp.concat([-2 * x, norm_x, xp.ones_like(norm_x)], axis=-1)
+        return left, xp.concat([y, xp.ones_like(norm_y), norm_y], axis=-1)
+    d = x.shape[-1]
+    left, right = (np.empty((*side.shape[:-1], d + 2), side.dtype) for side in (x, y))
+    for side, whole, norm, one in ((x, left, d, d + 1), (y, right, d + 1, d)):
+        np.subtract(side, 0.0 if origin is None else origin, out=whole[..., :d])
+        whole[..., norm] = square_norms(whole[..., :d])
+        whole[..., one] = 1.0
+    left[..., :d] *= -2
+    return left, right
 
 
 def power_of(square: Array, p: float) -> Array:

@@ -119,9 +119,12 @@ def ground(
         units = [_directions(side) for side in (x, y)]
         return (np.square(units[0][:, :, None] - units[1][:, None]).sum(-1) / 2) ** power
     if cost == "circle":
-        places = [np.fmod(side, np.longdouble(TURN))[..., 0] for side in (x, y)]
-        around = np.fmod(np.abs(places[0][:, :, None] - places[1][:, None]), np.longdouble(TURN))
-        return np.minimum(around, np.longdouble(TURN) - around) ** power
+        # Places in [−π, π] are exact, and so is what is left from each to the end, or it is not small.
+        half = np.longdouble(TURN) / 2
+        u, v = (np.fmod(side[..., 0], 2 * half) for side in (x, y))
+        u, v = (np.where(np.abs(w) > half, w - np.copysign(2 * half, w), w) for w in (u, v))
+        u, v = u[:, :, None], v[:, None]
+        return np.minimum(np.abs(u - v), (half - np.abs(u)) + (half - np.abs(v))) ** power
     difference = x[:, :, None] - y[:, None]
     if cost == "cityblock":
         return np.abs(difference).sum(-1) ** power
