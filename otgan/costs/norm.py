@@ -91,9 +91,7 @@ class Norm(Cost):
 def _box(x: Array, y: Array) -> tuple[Array, Array]:
     """The least and the largest value of every coordinate of each problem, shapes (B, 1, d)."""
     xp = namespace(x)
-    low, high = (
-        [extreme(side, axis=1, keepdims=True) for side in (x, y)] for extreme in (xp.min, xp.max)
-    )
+    low, high = ([extreme(side, axis=1, keepdims=True) for side in (x, y)] for extreme in (xp.min, xp.max))
     return xp.minimum(*low), xp.maximum(*high)
 
 

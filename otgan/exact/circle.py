@@ -22,6 +22,9 @@ __all__ = ["solve_circle"]
 
 Ints = NDArray[np.int64]
 
+_TINIEST = 1e-290
+"""Sums whose last digits leave the range."""
+
 
 def solve_circle(
     x: Floats, y: Floats, a: Floats, b: Floats, p: float, period: float, deadline: Deadline = NEVER
@@ -183,8 +186,8 @@ def _steps(there: Floats, here: Floats) -> _Steps:
 def _cumulated(steps: Floats) -> Floats:
     """Cumulated sums, each rounded about once: those of multiples of a unit, which are exact, and of what these leave."""
     total = float(np.abs(steps).sum())
-    if total == 0.0:
-        return np.zeros_like(steps)
+    if total < _TINIEST:
+        return np.cumsum(steps)
     unit = 2.0 ** (np.frexp(total)[1] - 51)
     coarse = np.rint(steps / unit) * unit
     found: Floats = np.cumsum(coarse) + np.cumsum(steps - coarse)

@@ -333,6 +333,8 @@ def _extreme(case: Case, q: Prepared) -> bool:
         and bool((q.epsilon < 1e-140).any())
     ):
         return True  # angles have no unit: they are of order one, or next to 0
+    if case.cost == "circle" and bool(((q.largest > 0) & (q.largest < 1e-280)).any()):
+        return True  # whose powers are next to nothing beside those of the period
     if not isinstance(case.cost, str):
         apart = q.largest[q.largest > 0]
         if len(apart) and bool(apart.max() / apart.min() > 1e55):

@@ -109,6 +109,12 @@ def test_near_places_keep_their_digits_across_the_end_of_the_period():
     assert otgan.emd([tiny], [-tiny], cost="circle") == 2 * tiny
 
 
+def test_costs_at_the_end_of_the_range_have_potentials_too():
+    x, y = 1e-200 * RNG.uniform(0, 1, 9), 1e-200 * RNG.uniform(1, 2, 5)
+    found = solve_circle(x, y, np.full(9, 1 / 9), np.full(5, 0.2), 1.5, 24.0)
+    assert np.isfinite(np.concatenate([found.f, found.g])).all()
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
