@@ -7,6 +7,7 @@ three milliseconds takes seventy. So each piece of a product is one call to BLAS
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
 from functools import cache
@@ -16,7 +17,7 @@ import numpy as np
 
 from otgan.threads import count, in_pieces
 
-__all__ = ["one_thread", "times_transposed"]
+__all__ = ["one_thread", "own_threads", "times_transposed"]
 
 _SMALL = 2**18
 """Multiplications up to which BLAS takes one thread anyway."""
@@ -50,6 +51,33 @@ def _multiply(x: Any, y: Any, out: Any, piece: int, start: int, stop: int) -> No
         low, high = index - k * n, min(n, stop - k * n)
         np.matmul(x[k, low:high], y[k], out=out[k, low:high])
         index = k * n + high
+
+
+class _Turn:
+    """Who may have BLAS share out work on threads of its own: one thread of Python at a time."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+    def forget(self) -> None:
+        """Begin anew in a forked process, in which nobody will give it back."""
+        self.lock = threading.Lock()
+
+
+_TURN = _Turn()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_TURN.forget)
+
+
+@contextlib.contextmanager
+def own_threads() -> Iterator[None]:
+    """Let BLAS share work out on its own threads, for one thread of Python after another.
+
+    The threads of calls at once spin against each other: eight threads that solve then take three times as long as one.
+    """
+    with _TURN.lock:
+        yield
 
 
 @contextlib.contextmanager

@@ -93,10 +93,12 @@ class Side:
 
     def in_units(self, unit: Array, origin: Array) -> Side:
         """Return the side with an origin taken from its points and divided by a power of two."""
-        if isinstance(unit, np.ndarray) and (unit == 1).all() and not origin.any():
-            return replace(self, unit=unit, origin=origin)  # many samples are in it, and need no other memory
-        centered = self.measure.points - origin
-        points = centered / of_type(unit, origin.dtype)[:, None, None]
+        centered, places = self.measure.points, isinstance(unit, np.ndarray)
+        if not places or origin.any():  # arrays are formed anew where there is something to change
+            centered = centered - origin
+        points = centered
+        if not places or (unit != 1).any():
+            points = centered / of_type(unit, origin.dtype)[:, None, None]
         if not is_double(points.dtype) and bool(((centered != 0) & (abs(points) < _SUBNORMAL)).any()):
             # beside the largest coordinates it has no room for these
             points = double(centered) / unit[:, None, None]

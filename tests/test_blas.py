@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -55,3 +58,35 @@ def test_several_threads_leave_blas_as_it_was():
     for thread in threads:
         thread.join()
     assert threads_of_blas() == before
+
+
+def test_threads_take_turns_with_those_of_blas():
+    inside, most = [], []
+
+    def work():
+        for _ in range(50):
+            with blas.own_threads():
+                inside.append(1)
+                most.append(len(inside))
+                inside.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(most) == {1}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system forks no processes")
+def test_a_process_forked_meanwhile_has_its_own_turn():
+    script = (
+        "import os, sys\nfrom otgan import blas\n"
+        "with blas.own_threads():\n"
+        "    child = os.fork()\n"
+        "    if child == 0:\n"
+        "        with blas.own_threads():\n"
+        "            os._exit(0)\n"
+        "    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script], timeout=60, check=False).returncode == 0

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from otgan.blas import own_threads
 from otgan.namespace import Array, is_tensor, namespace
 
 __all__ = ["factorized", "solved"]
@@ -19,7 +20,8 @@ def factorized(matrix: Array) -> Array | None:
         factor, info = torch.linalg.cholesky_ex(matrix)
         return None if bool((info > 0).any()) else factor
     try:
-        return np.linalg.cholesky(matrix)
+        with own_threads():
+            return np.linalg.cholesky(matrix)
     except np.linalg.LinAlgError:
         return None
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from otgan.blas import own_threads
 from otgan.costs import Cost
 from otgan.geometry.compiled import products
 from otgan.geometry.compiled.parted import PartedKernel, part
@@ -110,4 +111,5 @@ class CompiledKernel(Kernel):
     def gram(self, w: Array) -> Array:
         """Kᵀ diag(w) K of shape (B, m, m)."""
         root = of_type(np.sqrt(w), self.dtype)[..., None] * self.matrix
-        return root.mT @ root
+        with own_threads():
+            return root.mT @ root
