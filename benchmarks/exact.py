@@ -89,7 +89,6 @@ LARGE_HEADS = (
     "time (s)",
     "gap of the certificate, relative",
     "memory (GiB)",
-    "longest silence (s)",
 )
 
 
@@ -186,22 +185,14 @@ def large(n: int, d: int, p: int) -> dict[str, Any]:
     otgan.transport(
         *small, p=p, backend="certified"
     )  # what is compiled and imported on first use is not timed
-    told = [0.0]
     start = time.perf_counter()
-    t = otgan.transport(
-        *points,
-        p=p,
-        backend="certified",
-        on_failure="raise",
-        progress=lambda *known: told.append(known[2]),
-    )
+    t = otgan.transport(*points, p=p, backend="certified", on_failure="raise")
     value, lower, upper = t.value, t.lower, t.upper
     seconds = time.perf_counter() - start
     return {
         "seconds": seconds,
         "gap": (upper - lower) / value,
         "memory": peak_memory() / 2**30,
-        "silence": max(np.diff(told)),
     }
 
 
@@ -224,7 +215,7 @@ def large_rows(
         ]
         text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         found = json.loads(text.splitlines()[-1])
-        yield (n, d, p, *(found[name] for name in ("seconds", "gap", "memory", "silence")))
+        yield (n, d, p, *(found[name] for name in ("seconds", "gap", "memory")))
 
 
 def headline(rows: Sequence[Sequence[Cell]]) -> list[tuple[Cell, ...]]:
@@ -232,7 +223,7 @@ def headline(rows: Sequence[Sequence[Cell]]) -> list[tuple[Cell, ...]]:
     ascending = sorted(rows, key=lambda row: int(str(row[0])))
     largest = {tuple(row[1:3]): row for row in ascending}
     descending = sorted(largest.values(), key=lambda row: -int(str(row[0])))
-    return [(n, d, p, seconds, memory, gap) for n, d, p, seconds, gap, memory, _ in descending]
+    return [(n, d, p, seconds, memory, gap) for n, d, p, seconds, gap, memory in descending]
 
 
 def growth(rows: Sequence[Sequence[Cell]]) -> list[tuple[Cell, ...]]:
@@ -377,7 +368,7 @@ def _write(kept: dict[str, list[list[Cell]]]) -> None:
     if kept["exact-large"]:
         said = [
             "N(0, I) to N(½, 1.3² I), equal weights; each in a process of its own, from the points to the cost and its certified bounds. "
-            "Memory is the most that the process has ever held. A silence is between two calls of `progress`."
+            "Memory is the most that the process has ever held."
         ]
         write("exact-large", LARGE_HEADS, kept["exact-large"], notes=said)
         write(
