@@ -76,8 +76,6 @@ def test_growth_is_the_slope_of_the_logarithms():
 
 
 def test_the_headline_is_the_largest_problem_of_each_kind():
-    rows = [
-        (n, d, p, n / 1e3, 1e-12, 0.5, 0.2) for n, d, p in [(10, 2, 2), (500, 2, 2), (100, 2, 1), (200, 3, 2)]
-    ]
+    rows = [(n, d, p, n / 1e3, 1e-12, 0.5) for n, d, p in [(10, 2, 2), (500, 2, 2), (100, 2, 1), (200, 3, 2)]]
     assert [line[:3] for line in exact.headline(rows)] == [(500, 2, 2), (200, 3, 2), (100, 2, 1)]
     assert exact.headline(rows)[0] == (500, 2, 2, 0.5, 0.5, 1e-12)

@@ -19,7 +19,7 @@ def row(d, n, relative, tol, ratio, *, error=0.0, seconds=0.5, floor=None):
 
 @pytest.fixture
 def large(tmp_path):
-    rows = [(n, d, p, 1e-9 * n**2, 1e-12, 0.5, 0.2) for n, d, p in exact.LARGE]
+    rows = [(n, d, p, 1e-9 * n**2, 1e-12, 0.5) for n, d, p in exact.LARGE]
     return Result.read(record("exact-large", exact.LARGE_HEADS, rows, directory=tmp_path))
 
 
