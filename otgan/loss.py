@@ -25,6 +25,9 @@ from otgan.spelling import answer_misspelt
 
 __all__ = ["SinkhornLoss"]
 
+_IMAGES = 4
+"""Dimensions of a set of images, (n, C, H, W)."""
+
 
 class SinkhornLoss(nn.Module):
     """Sinkhorn divergence (or OT_ε itself) between two sets of samples, as a loss.
@@ -105,7 +108,8 @@ class SinkhornLoss(nn.Module):
         Parameters
         ----------
         x, y : Tensor, shapes (n, d) and (m, d), or (B, n, d) and (B, m, d)
-            With cost="precomputed" x holds the costs, as for :func:`otgan.sinkhorn_divergence`.
+            Images of shapes (n, C, H, W) and (m, C, H, W) are taken as rows of numbers. With cost="precomputed" x holds
+            the costs, as for :func:`otgan.sinkhorn_divergence`.
         a, b : Tensor, optional
             Weights, by keyword only.
 
@@ -119,6 +123,8 @@ class SinkhornLoss(nn.Module):
                 f"SinkhornLoss takes (x, y, a=..., b=...), got {2 + len(geomloss_order)} positional arguments; "
                 "GeomLoss's order (a, x, b, y) is written loss(x, y, a=a, b=b) here"
             )
+        if _are_images(x) and _are_images(y):
+            x, y = x.flatten(1), y.flatten(1)
         function = sinkhorn_divergence if self.debias else sinkhorn
         result: Tensor = function(
             x,
@@ -148,3 +154,7 @@ class SinkhornLoss(nn.Module):
         options = {**cost, "reach": self.reach, **{k: v for k, v in self.options.items() if v != defaults[k]}}
         extra = "".join(f", {name}={value!r}" for name, value in options.items() if value is not None)
         return f"p={self.p:g}, {strength}, debias={self.debias}{extra}"
+
+
+def _are_images(samples: Any) -> bool:
+    return isinstance(samples, Tensor) and samples.ndim == _IMAGES

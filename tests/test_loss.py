@@ -58,6 +58,17 @@ def test_it_is_the_function(debias):
         assert torch.equal(otgan.SinkhornLoss(debias=debias, **options)(x, y), expected)
 
 
+def test_images_are_rows_of_numbers():
+    x, y = torch.rand(5, 1, 4, 4), torch.rand(6, 1, 4, 4)
+    loss = otgan.SinkhornLoss(blur=0.5)
+    x.requires_grad_()
+    value = loss(x, y)
+    assert value.shape == ()
+    torch.testing.assert_close(value, loss(x.flatten(1), y.flatten(1)))
+    value.backward()
+    assert x.grad.shape == x.shape
+
+
 def test_batches_have_a_loss_each():
     x, y = torch.randn(3, 8, 2, generator=torch.Generator().manual_seed(0)), torch.zeros(3, 5, 2)
     loss = otgan.SinkhornLoss(blur=0.5)

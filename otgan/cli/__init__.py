@@ -35,6 +35,7 @@ COMMANDS = {
     "train": ("otgan.cli.train", "Train a generative model."),
     "sample": ("otgan.cli.sample", "Draw samples from a trained model."),
     "evaluate": ("otgan.cli.evaluate", "Compare a trained model with data."),
+    "runs": ("otgan.cli.overview", "Compare trained models."),
     "data": ("otgan.cli.data", "List, describe and fetch data sets."),
 }
 """Where each command lives, and what it is for."""

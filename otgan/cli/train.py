@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from otgan.cli import common
+from otgan.cli.overview import rows_of, show_table
 from otgan.cli.runs import on_stderr, run_mistakes, show
 from otgan.gan.registry import CLASSES
 
@@ -16,12 +18,57 @@ __all__ = ["command"]
 _NAMES = list(CLASSES)
 _HELP = f"""Train SYSTEM and evaluate it: {", ".join(_NAMES[:-1])} or {_NAMES[-1]}.
 
-The folder receives config.json, metrics.jsonl, the last two checkpoints, samples/, curves.png and evaluation.json;
+The folder receives config.json, metrics.jsonl, the last two checkpoints, samples/, curves.png, evaluation.json and report.html;
 of systems with an encoder reconstructions/ and traversals/ too.
+
+`otgan train SYSTEM --help` lists the hyperparameters of a system as well.
 """
 
 
-@click.command("train", short_help="Train a generative model.", help=_HELP)
+class _Seeds(click.ParamType):
+    """Seeds, from one to another or one by one."""
+
+    name = "seeds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
+        first, dots, last = str(value).partition("..")
+        try:
+            found = (
+                list(range(int(first), int(last) + 1)) if dots else [int(part) for part in first.split(",")]
+            )
+        except ValueError:
+            found = []
+        if not found or min(found) < 0 or len(set(found)) < len(found):
+            self.fail(f"{value!r} is no list of seeds: write 0..4, or 0,3,7", param, ctx)
+        return found
+
+
+class _Train(click.Command):
+    """The command, whose help lists the hyperparameters of the system that is named before ``--help``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Note which system is meant before anything is parsed: help ends the parsing."""
+        ctx.meta["system"] = next((word for word in args if word in CLASSES), None)
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the options, and of a system its hyperparameters."""
+        super().format_options(ctx, formatter)
+        if ctx.meta.get("system") is None:
+            return
+        from otgan.gan.systems import SYSTEMS
+        from otgan.gan.systems.described import hyperparameters
+
+        with formatter.section(f"Hyperparameters of {ctx.meta['system']} (--set NAME=VALUE)"):
+            formatter.write_dl(
+                [
+                    (each.name, f"{each.meaning or each.type}  [default: {each.default}]")
+                    for each in hyperparameters(SYSTEMS[ctx.meta["system"]])
+                ]
+            )
+
+
+@click.command("train", cls=_Train, short_help="Train a generative model.", help=_HELP)
 @click.argument("system")
 @click.option(
     "--data", default="8gaussians", show_default=True, help="A name or path, as for `otgan measure`."
@@ -30,6 +77,12 @@ of systems with an encoder reconstructions/ and traversals/ too.
     "--steps", type=click.IntRange(min=1), help="Generator updates in all.  [default: the system's own]"
 )
 @common.seed
+@click.option(
+    "--seeds",
+    type=_Seeds(),
+    metavar="A..B|A,B,...",
+    help="Train once for each seed, into OUT/seed-SEED, and show the runs and their medians.",
+)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -64,6 +117,7 @@ def command(
     data: str,
     steps: int | None,
     seed: int,
+    seeds: list[int] | None,
     out: Path | None,
     resume: bool,
     options: tuple[str, ...],
@@ -77,7 +131,11 @@ def command(
     as_json: bool,
 ) -> None:
     """Train SYSTEM and evaluate it."""
-    folder = out or Path("runs") / f"{system}-{_file_name(data)}-seed{seed}"
+    name = f"{system}-{_file_name(data)}"
+    if seeds is None:
+        folders = {seed: out or Path("runs") / f"{name}-seed{seed}"}
+    else:
+        folders = {each: (out or Path("runs") / name) / f"seed-{each}" for each in seeds}
     with run_mistakes(), on_stderr():
         from otgan.data import check
 
@@ -89,24 +147,32 @@ def command(
             import torch
 
             torch.set_num_threads(threads)
-        run = train(
-            system,
-            data,
-            steps,
-            seed,
-            folder,
-            resume=resume,
-            options=given,
-            device=device,
-            save_every=save_every,
-            evaluate_every=evaluate_every,
-            data_dir=data_dir,
-            progress=not quiet,
-            tensorboard=tensorboard,
-        )
+        for each, folder in folders.items():
+            run = train(
+                system,
+                data,
+                steps,
+                each,
+                folder,
+                resume=resume,
+                options=given,
+                device=device,
+                save_every=save_every,
+                evaluate_every=evaluate_every,
+                data_dir=data_dir,
+                progress=not quiet,
+                tensorboard=tensorboard,
+            )
+            common.note(f"the run is in {folder}")
         result = next(row["evaluation"] for row in reversed(run.history) if "evaluation" in row)
-    common.note(f"the run is in {folder}")
-    show(result, as_json)
+    if seeds is None:
+        show(result, as_json)
+        return
+    rows = rows_of(folders.values())
+    if as_json:
+        common.say_json(rows)
+    else:
+        show_table(rows, median=True)
 
 
 def _assignment(text: str) -> tuple[str, str]:

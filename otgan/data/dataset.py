@@ -56,6 +56,8 @@ class Dataset:
         The name of each class; empty without labels.
     modes : Modes or None
         The modes of a synthetic mixture.
+    columns : tuple of str
+        The names of the coordinates, where they have any.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Dataset:
     shape: Shape | None = None
     classes: tuple[str, ...] = ()
     modes: Modes | None = None
+    columns: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.points)

@@ -164,6 +164,7 @@ class Stored:
             weights=None if weights is None else np.array(weights[pool]),
             shape=self.shape,
             classes=self.classes,
+            columns=self.columns,
         )
 
     def _convert(self, pool: Any, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -15,7 +15,9 @@ from otgan.gan import moved
 # Imported on first use, as in the package above: the commands are checked before torch is loaded.
 _HOME = {
     "SYSTEMS": "otgan.gan.systems",
+    "Callback": "otgan.gan.callbacks",
     "DivergedError": "otgan.gan.errors",
+    "EarlyStopping": "otgan.gan.callbacks",
     "OptionError": "otgan.gan.errors",
     "Run": "otgan.gan.run",
     "RunError": "otgan.gan.errors",
@@ -23,7 +25,17 @@ _HOME = {
     "train": "otgan.gan.trainer",
 }
 
-__all__ = ["SYSTEMS", "DivergedError", "OptionError", "Run", "RunError", "System", "train"]
+__all__ = [
+    "SYSTEMS",
+    "Callback",
+    "DivergedError",
+    "EarlyStopping",
+    "OptionError",
+    "Run",
+    "RunError",
+    "System",
+    "train",
+]
 
 
 moved.install(__name__)

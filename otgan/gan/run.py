@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,9 @@ from otgan.gan import arguments
 from otgan.gan.datasets.scaling import Scaling
 from otgan.gan.datasets.training_data import DataDescription, TrainingData, check_held_out, digest
 from otgan.gan.errors import RunError
-from otgan.gan.evaluation import export, reconstruction
+from otgan.gan.evaluation import reconstruction
 from otgan.gan.evaluation.judge import Judge
+from otgan.gan.evaluation.shown import Shown
 from otgan.gan.model import Model
 from otgan.gan.networks import Space
 from otgan.gan.systems import System
@@ -35,7 +35,7 @@ _log = logging.getLogger("otgan")
 
 
 @dataclass(eq=False, repr=False)
-class Run:
+class Run(Shown):
     """A training run: a model, where it comes from, and its history.
 
     Attributes
@@ -182,19 +182,6 @@ class Run:
         """
         return self.model.traverse(x, steps, reach)
 
-    def write_samples(self, path: str | os.PathLike[str], n: int, seed: int | None = None) -> None:
-        """Draw samples into a file: .npy in the shape of :meth:`sample`, .csv with a row each, .png as a picture.
-
-        Raises
-        ------
-        OptionError
-            If the name ends otherwise.
-        WriteError
-            If the system refuses.
-        """
-        write = export.writer(Path(arguments.path("path", path)))
-        write(self.sample(n, seed), self.real_samples)
-
     def evaluate(
         self,
         against: Any = None,
@@ -252,7 +239,7 @@ class Run:
         return judge
 
     def real_samples(self) -> NDArray[np.float32]:
-        """Return held-out samples, in the shape of :meth:`sample`."""
+        """Held-out samples, shaped as :meth:`sample`."""
         return self.judge().real_samples()
 
     def in_units(self, x: ArrayLike | Tensor) -> Tensor:

@@ -6,13 +6,15 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 from tqdm import tqdm
 
+from otgan.gan.callbacks import Callback
 from otgan.gan.datasets.training_data import TrainingData
 from otgan.gan.errors import (
     DivergedError,
@@ -58,6 +60,7 @@ def train(
     data_dir: str | os.PathLike[str] | None = None,
     progress: bool = False,
     tensorboard: bool = False,
+    callbacks: Callback | Sequence[Callback] | None = None,
 ) -> Run:
     """Train a generative model.
 
@@ -95,6 +98,8 @@ def train(
         Show all settings, and a bar, on stderr.
     tensorboard : bool
         Write the rows for TensorBoard too, which ``pip install 'otgan[tensorboard]'`` brings.
+    callbacks : Callback or list of them, optional
+        Who is told of steps and evaluations, and may end the training, such as :class:`otgan.gan.EarlyStopping`.
 
     Returns
     -------
@@ -140,6 +145,7 @@ def train(
         data_dir=data_dir,
         progress=progress,
         tensorboard=tensorboard,
+        callbacks=callbacks,
     )
     try:
         with contextlib.ExitStack() as stack:
@@ -156,7 +162,7 @@ def train(
 def _trained(request: Request, interrupts: Interrupts, stack: contextlib.ExitStack) -> Run:
     """Gather what a training needs, and train; the stack closes what was opened."""
     data = TrainingData.of(request.data, request.seed, request.data_dir)
-    system = choose_system(request.system, data.space, request.options)
+    system = _fitting(choose_system(request.system, data.space, request.options), data, request.options)
     steps = system.steps.get(data.space.kind, STEPS) if request.steps is None else request.steps
     state = State.start(system, data, request.seed, request.device, request.modules)
     folder = None if request.out is None else Folder(request.out)
@@ -183,8 +189,32 @@ def _trained(request: Request, interrupts: Interrupts, stack: contextlib.ExitSta
     )
     with _last_checkpoint_named(folder):
         interrupts.wait()
-        fit(state, run, records, bar, schedule, own=settings.modules, interrupts=interrupts)
+        fit(
+            state,
+            run,
+            records,
+            bar,
+            schedule,
+            own=settings.modules,
+            interrupts=interrupts,
+            callbacks=request.callbacks,
+        )
+        if folder is not None:
+            run.write_report()
     return run
+
+
+def _fitting(system: System, data: TrainingData, options: Mapping[str, Any]) -> System:
+    """Shrink the batch that a system has by default to the samples that there are."""
+    if system.batch <= len(data.train) or "batch" in options:
+        return system
+    _log.warning(
+        "%d samples to train on are fewer than the batch of %d: it is %d here",
+        len(data.train),
+        system.batch,
+        len(data.train),
+    )
+    return replace(system, batch=len(data.train))
 
 
 def _settle(

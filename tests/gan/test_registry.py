@@ -20,7 +20,15 @@ def test_names_are_those_of_the_classes():
 def test_no_system_is_forgotten():
     registered = {place.split(".")[0] for place in CLASSES.values()}
     files = {path.stem for path in Path(base.__file__).parent.glob("*.py")}
-    assert files - registered == {"__init__", "autoencoder", "base", "capabilities", "features", "fields"}
+    assert files - registered == {
+        "__init__",
+        "autoencoder",
+        "base",
+        "capabilities",
+        "described",
+        "features",
+        "fields",
+    }
 
 
 def test_names_are_known_without_torch():

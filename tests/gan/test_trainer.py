@@ -6,6 +6,7 @@ import sys
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -48,6 +49,7 @@ def test_every_system_trains_writes_and_is_read_back(system, tmp_path, points):
         "checkpoint-00000025.pt",
         "curves.png",
         "evaluation.json",
+        "report.html",
         *pictures,
     }
     for kind in pictures:
@@ -242,6 +244,28 @@ def test_arrays_tensors_and_datasets_train_in_their_own_units(tmp_path, points):
     assert train("gan", torch.from_numpy(points), 2, options=SMALL).space.shape == (3,)
     assert train("gan", otgan.data.open_spec("digits:3"), 2, options=SMALL).sample(2).shape == (2, 1, 8, 8)
     assert train("gan", points[:, 0], 2, options=SMALL).sample(2).shape == (2, 1)
+
+
+def test_small_data_shrink_the_batch_and_say_so(caplog):
+    points = np.random.default_rng(0).normal(size=(30, 2))
+    with caplog.at_level("WARNING", "otgan"):
+        run = train("gan", points, 1, options={"width": 4, "depth": 1})
+    assert run.system.batch == 24
+    assert "24 samples to train on are fewer than the batch of" in caplog.text
+
+
+def test_names_of_columns_survive_into_samples(tmp_path):
+    points = np.random.default_rng(0).normal(size=(60, 2))
+    frame = pd.DataFrame(points, columns=["height", "mass, in kg"])
+    frame.to_csv(tmp_path / "people.csv", index=False)
+    for k, data in enumerate((frame, tmp_path / "people.csv")):
+        run = train("gan", data, 1, out=tmp_path / f"run-{k}", options={"width": 4, "depth": 1, "batch": 8})
+        assert run.data.columns == ("height", "mass, in kg")
+        again = Run.load(tmp_path / f"run-{k}")
+        again.write_samples(tmp_path / "samples.csv", 7)
+        found = pd.read_csv(tmp_path / "samples.csv")
+        assert list(found.columns) == list(frame.columns)
+        assert len(found) == 7
 
 
 def test_modules_of_ones_own_are_trained_and_asked_for_when_read_back(tmp_path, points):

@@ -16,7 +16,7 @@ from otgan.data import DataError, Dataset
 from otgan.gan.arguments import shown
 from otgan.gan.errors import OptionError, reason
 
-__all__ = ["array_of", "narrow", "rows_of", "suspect"]
+__all__ = ["array_of", "is_frame", "narrow", "rows_of", "suspect"]
 
 _LEAST_DIGITS = 64
 """Steps of single precision that the spread of a column must have for its samples to be told apart."""
@@ -26,34 +26,29 @@ _MATRIX = 2
 
 
 def array_of(name: str, x: Any) -> NDArray[Any]:
-    """Return samples as an array, of whatever type.
+    """Return samples as an array, of whatever type; those of a data set of torch, or of a loader of one, without labels.
 
     Raises
     ------
     DataError
         If they are in something that is no array, with what to pass instead.
     """
+    if isinstance(x, torch.utils.data.DataLoader):
+        x = x.dataset
+    if isinstance(x, torch.utils.data.Dataset):
+        x = _samples_of(name, x)
     _check_container(name, x)
     if isinstance(x, (list, tuple)) and x and all(isinstance(row, Tensor) for row in x):
         x = _stack(name, x)
     if isinstance(x, Tensor):
         return _of_tensor(name, x)
-    if hasattr(x, "dtypes") and hasattr(x, "columns"):
+    if is_frame(x):
         _check_frame(name, x)
     return _converted(name, x)
 
 
-_STACKED = "torch.stack([x for x, *_ in {}])"
-
-
 def _check_container(name: str, x: Any) -> None:
     """Raise where samples are in what is no array, with what to pass instead."""
-    if isinstance(x, torch.utils.data.DataLoader):
-        raise DataError(
-            f"{name} is a torch DataLoader: pass its samples, stacked: {_STACKED.format('loader.dataset')}"
-        )
-    if isinstance(x, torch.utils.data.Dataset):
-        raise DataError(f"{name} is a torch Dataset: pass its samples, stacked: {_STACKED.format('dataset')}")
     if isinstance(x, Mapping):
         raise DataError(f"{name} is a {type(x).__name__}: pass one of its arrays, such as {name}['x']")
     if isinstance(x, (Iterator, set, frozenset)):
@@ -64,6 +59,29 @@ def _check_container(name: str, x: Any) -> None:
         raise DataError(f"{name} is a sparse {type(x).__name__}: pass its toarray()")
     if np.ma.isMaskedArray(x) and np.ma.is_masked(x):
         raise DataError(f"{name} is an array with masked values: drop their rows, or fill them")
+
+
+def is_frame(x: Any) -> bool:
+    """Whether samples are in a table with named columns, of pandas or of a library like it."""
+    return hasattr(x, "dtypes") and hasattr(x, "columns")
+
+
+def _samples_of(name: str, data: torch.utils.data.Dataset[Any]) -> list[Tensor]:
+    """Return the samples of a data set of torch, without what else its items hold: labels, that is, behind them."""
+    if isinstance(data, torch.utils.data.IterableDataset) or not hasattr(data, "__len__"):
+        raise DataError(f"{name} is a torch Dataset without a length: pass its samples, stacked")
+    rows = []
+    for k in range(len(data)):
+        item = data[k]
+        sample = item[0] if isinstance(item, (tuple, list)) and item else item
+        try:
+            rows.append(torch.as_tensor(sample))
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise DataError(
+                f"{name} is a torch Dataset whose samples are {type(sample).__name__}: give it a transform to tensors, such "
+                "as torchvision's ToTensor()"
+            ) from error
+    return rows
 
 
 def _stack(name: str, rows: Sequence[Tensor]) -> Tensor:

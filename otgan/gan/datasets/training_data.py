@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from otgan.data import DataError, Dataset, SpecError, open_spec, open_splits
 from otgan.data.sources import stack
 from otgan.data.toy import TOYS
 from otgan.gan import arguments
-from otgan.gan.datasets.arrays import array_of, narrow, suspect
+from otgan.gan.datasets.arrays import array_of, is_frame, narrow, suspect
 from otgan.gan.errors import RunError
 from otgan.gan.networks import Space
 
@@ -43,6 +43,8 @@ class DataDescription:
         How many samples.
     digest : str
         What tells them from any others.
+    columns : tuple of str
+        The names of their coordinates, where they have any.
     """
 
     spec: str | None
@@ -50,6 +52,7 @@ class DataDescription:
     train: int
     held_out: int
     digest: str
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +87,9 @@ class TrainingData:
             spec = arguments.path(name, data)
             return cls(spec, *_opened(spec, seed, data_dir))
         if not isinstance(data, Dataset):
-            data = stack("the array", array_of(name, data)).draw(None, 0, dtype=np.float64)
+            columns = tuple(map(str, data.columns)) if is_frame(data) else ()
+            stored = replace(stack("the array", array_of(name, data)), columns=columns)
+            data = stored.draw(None, 0, dtype=np.float64)
         if data.weights is not None:
             raise RunError(f"{data.name} is weighted: draw rows by their weights before training on them")
         train, held_out = narrow(data).hold_out(max(1, len(data) // 5), seed)
@@ -103,6 +108,7 @@ class TrainingData:
             train=len(self.train),
             held_out=len(self.held_out),
             digest=digest(self.train, self.held_out),
+            columns=self.train.columns,
         )
 
 

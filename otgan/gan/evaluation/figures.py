@@ -11,7 +11,6 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.image import imsave
 from numpy.typing import NDArray
 
 from otgan.gan.files import write_whole
@@ -19,6 +18,7 @@ from otgan.gan.model import Model
 
 __all__ = [
     "curves",
+    "curves_figure",
     "draw",
     "image_grid",
     "reconstruction_picture",
@@ -30,12 +30,21 @@ _SHOWN = 2000
 """Points of a picture."""
 _TILES = 64
 """Images of a grid."""
+_SIDE = 112
+"""Pixels, at least, that an image of a grid is high."""
+_BETWEEN, _GRAY = 4, 96
+"""Pixels between two images of a grid, and their gray."""
+_GAP, _HEAD = 24, 32
+"""Pixels between two grids, and above them for their titles."""
+_DPI = 100
 _PAIRED = 32
 """Images above their reconstructions."""
 _IMAGES = 4
 """Dimensions of a set of images, (n, C, H, W); points have fewer."""
 _COLORS = 3
 """Channels of an image in color."""
+_MEASURES = {"em": "exact EM", "classifier_frechet": "Fréchet (classifier)", "class_tv": "TV of classes"}
+"""What a course is drawn of, and what it is called."""
 
 
 def draw(model: Model, real: NDArray[Any], place: Callable[[str, int], Path]) -> None:
@@ -58,30 +67,63 @@ def draw(model: Model, real: NDArray[Any], place: Callable[[str, int], Path]) ->
 
 
 def sample_picture(path: Path, samples: NDArray[Any], real: NDArray[Any] | None = None) -> None:
-    """Draw samples: a grid of images, or the first two coordinates of points over those of the data.
+    """Draw samples beside data: grids of images, or the first two coordinates of points on the same axes.
 
     Parameters
     ----------
     path : Path
         The PNG to write.
     samples : ndarray, shape (n, d), or (n, C, H, W) for images
-    real : ndarray, shape (n, d), optional
-        Points of the data.
+    real : ndarray of the same kind, optional
+        Held-out data.
     """
+    parts = {"samples": samples} | ({} if real is None else {"held-out data": real})
     if samples.ndim == _IMAGES:
-        pixels = image_grid(samples[:_TILES])
-        write_whole(path, lambda file: imsave(file, pixels, format="png"))
+        _write(
+            _grids({title: image_grid(images[:_TILES], gap=_BETWEEN) for title, images in parts.items()}),
+            path,
+        )
         return
-    figure = Figure(figsize=(4, 4), dpi=100)
-    axes = figure.add_axes((0.1, 0.07, 0.88, 0.91))  # a layout engine would double the time of a picture
-    for points, color, label in ((real, "0.6", "data"), (samples, "tab:red", "samples")):
-        if points is None:
-            continue
+    figure = Figure(figsize=(4.2 * len(parts), 4.4), dpi=_DPI)
+    colors = {"samples": "tab:red", "held-out data": "0.4"}
+    for k, (title, points) in enumerate(parts.items()):
+        # A layout engine would double the time of a picture.
+        axes = figure.add_axes(((k + 0.17) / len(parts), 0.11, 0.79 / len(parts), 0.82))
         shown = _in_plane(points[:_SHOWN])
-        axes.scatter(shown[:, 0], shown[:, 1], s=2, color=color, label=label, linewidths=0)
-    axes.set_aspect("equal", adjustable="datalim")
-    axes.legend(loc="upper right", markerscale=4)
+        axes.scatter(shown[:, 0], shown[:, 1], s=3, color=colors[title], linewidths=0)
+        axes.set_title(title)
+        _name_axes(axes)
+        if real is not None:
+            _frame(axes, _in_plane(real[:_SHOWN]))
     _write(figure, path)
+
+
+def _grids(grids: dict[str, NDArray[np.uint8]]) -> Figure:
+    """Grids of images side by side, each pixel of one many of the figure's, with a title above each."""
+    heights, widths = zip(*(grid.shape[:2] for grid in grids.values()), strict=True)
+    whole = sum(widths) + _GAP * (len(grids) - 1), max(heights) + _HEAD
+    figure, left = Figure(figsize=(whole[0] / _DPI, whole[1] / _DPI), dpi=_DPI), 0
+    for (title, grid), height, width in zip(grids.items(), heights, widths, strict=True):
+        place = (left / whole[0], 1 - (_HEAD + height) / whole[1], width / whole[0], height / whole[1])
+        axes = figure.add_axes(place)
+        axes.imshow(grid, interpolation="nearest", aspect="auto")
+        axes.set_axis_off()
+        axes.set_title(title)
+        left += width + _GAP
+    return figure
+
+
+def _name_axes(axes: Any) -> None:
+    axes.set_xlabel("first coordinate")
+    axes.set_ylabel("second coordinate")
+
+
+def _frame(axes: Any, real: NDArray[Any]) -> None:
+    """Show where the data are, and a margin around: what is farther away would make them a dot."""
+    low, high = real.min(0), real.max(0)
+    center, reach = (low + high) / 2, 0.6 * max(float((high - low).max()), 1e-12)
+    axes.set_xlim(center[0] - reach, center[0] + reach)
+    axes.set_ylim(center[1] - reach, center[1] + reach)
 
 
 def reconstruction_picture(path: Path, real: NDArray[Any], decoded: NDArray[Any]) -> None:
@@ -99,11 +141,12 @@ def reconstruction_picture(path: Path, real: NDArray[Any], decoded: NDArray[Any]
         pairs = np.stack(
             [part[: rows * across].reshape(rows, across, *real.shape[1:]) for part in (real, decoded)], 1
         )
-        pixels = image_grid(pairs.reshape(-1, *real.shape[1:]), across)
-        write_whole(path, lambda file: imsave(file, pixels, format="png"))
+        grid = image_grid(pairs.reshape(-1, *real.shape[1:]), across)
+        _write(_grids({"held-out data, each above its reconstruction": grid}), path)
         return
-    figure = Figure(figsize=(4, 4), dpi=100)
-    axes = figure.add_axes((0.1, 0.07, 0.88, 0.91))  # a layout engine would double the time of a picture
+    figure = Figure(figsize=(4.4, 4.4), dpi=_DPI)
+    axes = figure.add_axes((0.14, 0.1, 0.84, 0.88))  # a layout engine would double the time of a picture
+    _name_axes(axes)
     ends = np.stack([_in_plane(real), _in_plane(decoded)], 1)
     axes.add_collection(LineCollection(list(ends), colors="0.8", linewidths=0.5))
     for points, color, label in ((ends[:, 0], "0.6", "data"), (ends[:, 1], "tab:red", "reconstructions")):
@@ -126,11 +169,12 @@ def traversal_picture(path: Path, decoded: NDArray[Any], real: NDArray[Any]) -> 
         The data, which are drawn beneath the curves.
     """
     if real.ndim == _IMAGES:
-        pixels = image_grid(decoded.reshape(-1, *real.shape[1:]), decoded.shape[1])
-        write_whole(path, lambda file: imsave(file, pixels, format="png"))
+        grid = image_grid(decoded.reshape(-1, *real.shape[1:]), decoded.shape[1])
+        _write(_grids({"a row for each coordinate of a code, which crosses the prior": grid}), path)
         return
-    figure = Figure(figsize=(4, 4), dpi=100)
-    axes = figure.add_axes((0.1, 0.07, 0.88, 0.91))  # a layout engine would double the time of a picture
+    figure = Figure(figsize=(4.4, 4.4), dpi=_DPI)
+    axes = figure.add_axes((0.14, 0.1, 0.84, 0.88))  # a layout engine would double the time of a picture
+    _name_axes(axes)
     beneath = _in_plane(real[:_SHOWN])
     axes.scatter(beneath[:, 0], beneath[:, 1], s=2, color="0.6", label="data", linewidths=0)
     for k, curve in enumerate(decoded):
@@ -140,35 +184,54 @@ def traversal_picture(path: Path, decoded: NDArray[Any], real: NDArray[Any]) -> 
     _write(figure, path)
 
 
-def image_grid(images: NDArray[Any], across: int | None = None) -> NDArray[np.uint8]:
-    """Arrange images of shape (n, C, H, W), pixels in [0, 1], to one of shape (rows · H, across · W, 3)."""
+def image_grid(images: NDArray[Any], across: int | None = None, gap: int = 0) -> NDArray[np.uint8]:
+    """Arrange images of shape (n, C, H, W), pixels in [0, 1], in rows: an array (height, width, 3), small images enlarged.
+
+    Below and to the right of each are so many gray pixels.
+    """
     n, channels, height, width = images.shape
     across = across or math.ceil(math.sqrt(n))
-    rows = math.ceil(n / across)
+    rows, times = math.ceil(n / across), math.ceil(_SIDE / height)
     padded = np.zeros((rows * across, _COLORS, height, width))
     padded[:n] = images if channels == _COLORS else images[:, :1]
-    grid = padded.reshape(rows, across, _COLORS, height, width).transpose(0, 3, 1, 4, 2)
-    return (255 * grid.clip(0, 1)).round().astype(np.uint8).reshape(rows * height, across * width, _COLORS)
+    pixels = (255 * padded.clip(0, 1)).round().astype(np.uint8).repeat(times, 2).repeat(times, 3)
+    pixels = np.pad(pixels, ((0, 0), (0, 0), (0, gap), (0, gap)), constant_values=_GRAY)
+    tiles = pixels.reshape(rows, across, _COLORS, *pixels.shape[2:]).transpose(0, 3, 1, 4, 2)
+    return tiles.reshape(rows * pixels.shape[2], across * pixels.shape[3], _COLORS)
 
 
 def curves(path: Path, history: list[dict[str, Any]], estimate: str | None) -> None:
-    """Draw the losses over the steps, and above them the distance to held-out data beside its floor."""
-    judged = [(row["step"], row["evaluation"]) for row in history if "evaluation" in row]
+    """Draw the course of a run: what its evaluations found, each beside its floor, and below it the terms of its steps."""
+    _write(curves_figure(history, estimate), path)
+
+
+def curves_figure(history: list[dict[str, Any]], estimate: str | None) -> Figure:
+    """Return the figure of :func:`curves`."""
+    judged: list[tuple[int, dict[str, Any]]] = [
+        (row["step"], row["evaluation"]) for row in history if "evaluation" in row
+    ]
     logged = [row for row in history if "evaluation" not in row]
     terms = [name for name in (logged[-1] if logged else {}) if name not in {"step", "seconds"}]
-    figure = Figure(figsize=(7, 2 + 2 * len(terms)), dpi=100, layout="constrained")
-    panels = figure.subplots(1 + len(terms), sharex=True, squeeze=False)[:, 0]
-    for name, style in (("em", "o-"), ("em_floor", "--")):
-        panels[0].plot([step for step, _ in judged], [found[name] for _, found in judged], style, label=name)
-    panels[0].set_ylabel("exact EM")
-    panels[0].set_ylim(bottom=0)
+    measures = [name for name in _MEASURES if name == "em" or (judged and name in judged[-1][1])]
+    count = len(measures) + len(terms)
+    figure = Figure(figsize=(7, 1 + 2 * count), dpi=_DPI)
+    # A layout engine would double the time of a picture.
+    figure.subplots_adjust(left=0.14, right=0.97, top=1 - 0.3 / (1 + 2 * count), bottom=0.6 / (1 + 2 * count))
+    panels = figure.subplots(count, sharex=True, squeeze=False)[:, 0]
+    for axes, name in zip(panels, measures, strict=False):
+        for key, style, label in ((name, "o-", "samples"), (f"{name}_floor", "--", "real data (floor)")):
+            points = [(step, found[key]) for step, found in judged if key in found]
+            axes.plot([step for step, _ in points], [value for _, value in points], style, label=label)
+        axes.set_ylabel(_MEASURES[name])
+        axes.set_ylim(bottom=0)
     panels[0].legend()
-    for axes, name in zip(panels[1:], terms, strict=True):
+    for axes, name in zip(panels[len(measures) :], terms, strict=True):
         rows = [row for row in logged if name in row]
         axes.plot([row["step"] for row in rows], [row[name] for row in rows], linewidth=0.8)
         axes.set_ylabel(f"{name} (median)" if name == estimate else name)
     panels[-1].set_xlabel("generator updates")
-    _write(figure, path)
+    figure.align_ylabels(panels)
+    return figure
 
 
 def _in_plane(points: NDArray[Any]) -> NDArray[Any]:
@@ -178,4 +241,5 @@ def _in_plane(points: NDArray[Any]) -> NDArray[Any]:
 
 def _write(figure: Figure, path: Path) -> None:
     FigureCanvasAgg(figure)
-    write_whole(path, lambda file: figure.savefig(file, format="png"))
+    quick = {"compress_level": 1}
+    write_whole(path, lambda file: figure.savefig(file, format="png", pil_kwargs=quick))

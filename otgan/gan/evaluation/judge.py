@@ -13,7 +13,7 @@ from otgan.distances import emd
 from otgan.gan.datasets.training_data import TrainingData
 from otgan.gan.errors import RunError
 from otgan.gan.evaluation.classifier import Classifier
-from otgan.gan.evaluation.fidelity import class_tv, frechet, kernel_distance, neighborhoods
+from otgan.gan.evaluation.fidelity import class_tv, frechet, kernel_distance, neighborhoods, sharpness
 from otgan.gan.networks import Space
 
 __all__ = ["Judge", "mode_coverage"]
@@ -118,7 +118,8 @@ class Judge:
         dict
             ``classifier_frechet``, :func:`~otgan.gan.evaluation.fidelity.frechet`, which is no FID: the features are others;
             ``kid``; ``precision``, ``recall``, ``density``, ``coverage``; ``class_tv``, between the shares of the classes;
-            ``classes``, how many have at least 1 % of the images.
+            ``classes``, how many have at least 1 % of the images; ``sharpness``, that of the images, whose ``sharpness_floor``
+            is that of real ones.
         """
         real = self._real_features(len(rows))
         fake = self._features(rows)
@@ -130,6 +131,7 @@ class Judge:
             **neighborhoods(real, fake),
             "class_tv": class_tv(self.classifier.classes_of(real), labels, total),
             "classes": int((np.bincount(labels, minlength=total) >= MODE_MASS * len(rows)).sum()),
+            "sharpness": sharpness(rows.reshape(len(rows), *self.train.images().shape[1:])),
         }
 
     def _references(self, n: int) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from otgan.gan.training.settings import Settings
 __all__ = ["Folder"]
 
 # What a run writes in its folder: only these are removed when a killed process left them unfinished.
-_WRITTEN = ("config.json", "metrics.jsonl", "evaluation.json", "curves.png", "checkpoint-*.pt")
+_WRITTEN = ("config.json", "metrics.jsonl", "evaluation.json", "curves.png", "report.html", "checkpoint-*.pt")
 _PICTURES = ("samples", "reconstructions", "traversals")
 
 _log = logging.getLogger("otgan")
@@ -30,7 +30,7 @@ class Folder:
     ``config.json`` says what the run is; ``checkpoint-*.pt`` hold its state; ``metrics.jsonl`` has a line for every
     few steps and one for every evaluation; ``samples/`` has a picture for every evaluation, and of systems with an
     encoder so have ``reconstructions/`` and ``traversals/``; ``curves.png`` has the course of the losses and distances,
-    ``evaluation.json`` the last evaluation in full. While a process trains, ``.lock`` has its number.
+    ``evaluation.json`` the last evaluation in full, ``report.html`` all of this on one page. While a process trains, ``.lock`` has its number.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -39,6 +39,7 @@ class Folder:
         self.metrics_file = self.path / "metrics.jsonl"
         self.evaluation_file = self.path / "evaluation.json"
         self.curves_file = self.path / "curves.png"
+        self.report_file = self.path / "report.html"
 
     def picture(self, kind: str, step: int) -> Path:
         """Return where a picture of an evaluation belongs: among those of its kind, such as "samples"."""

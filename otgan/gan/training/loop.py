@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from otgan.gan.callbacks import Callbacks
 from otgan.gan.errors import DivergedError, Interrupted, RunError, Terminated, reason
 from otgan.gan.files import write_json
 from otgan.gan.model import Model
@@ -55,6 +56,7 @@ def fit(
     *,
     own: Sequence[str] = (),
     interrupts: Interrupts | None = None,
+    callbacks: Callbacks | None = None,
 ) -> None:
     """Step to the end of the schedule, writing down and evaluating on the way, a checkpoint being the last thing done.
 
@@ -71,20 +73,25 @@ def fit(
         The networks that are the user's own, for messages.
     interrupts : Interrupts, optional
         Where signals are heard; by default none are.
+    callbacks : Callbacks, optional
+        Who is told of steps and evaluations, and may end the training.
     """
+    callbacks = callbacks or Callbacks()
     interrupts = interrupts or Interrupts()  # outside of its context, it hears nothing
     system, clock = run.model.system, Clock(records.history)
     if state.step == 0:
         _evaluate(run, records, clock, schedule)
     if interrupts.received:
         raise stopped(interrupts, run)
-    for step in range(state.step + 1, schedule.steps + 1):
+    while state.step < schedule.steps:
+        step = state.step + 1
         state.follow_lr_schedule(system.decay)
         with _explained(state, step, own), _mixed_precision(state, run.model):
             terms = system.step(state.nets, state.optimizers, state.batches)
         state.update_averages()
         records.add(terms)
         run.model.step = state.step = step
+        schedule = schedule.until(step, asked=callbacks.on_step(run, terms))
 
         if schedule.logs(step):
             records.flush(step, seconds=clock.seconds())
@@ -92,6 +99,8 @@ def fit(
         if schedule.evaluates(step):
             result = _evaluate(run, records, clock, schedule)
             bar.set_postfix_str(f"EM {result['em']:.3f}")
+            # It ends a step later, as a step has one evaluation.
+            schedule = schedule.until(step + 1, asked=callbacks.on_evaluation(run, result))
         # What came while the step was made, or its evaluation, is answered by the checkpoint that the step ends with.
         save = schedule.saves(step) or interrupts.received is not None
         if save:
@@ -151,9 +160,10 @@ def _evaluate(run: Trainee, records: Records, clock: Clock, schedule: Schedule) 
         figures.draw(run.model, run.real_samples(), run.folder.picture)
         if schedule.last(step):
             write_json(run.folder.evaluation_file, result)
-            figures.curves(run.folder.curves_file, records.history, system.estimate)
     took = round(clock.seconds() - start, 3)
     records.write({"step": step, "evaluation": result, "seconds": clock.seconds(), "took": took})
+    if run.folder is not None:
+        figures.curves(run.folder.curves_file, records.history, system.estimate)
     return result
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from otgan.gan import arguments
+from otgan.gan.callbacks import Callbacks
 from otgan.gan.errors import OptionError
 from otgan.gan.networks import Space
 from otgan.gan.systems import SYSTEMS, System
@@ -35,6 +36,7 @@ class Request:
     data_dir: str | None
     progress: bool
     tensorboard: bool
+    callbacks: Callbacks
 
     @classmethod
     def checked(cls, **given: Any) -> Request:
@@ -55,6 +57,7 @@ class Request:
         given["options"] = arguments.mapping("options", given["options"], "{'batch': 64}")
         given["modules"] = arguments.modules(given["modules"])
         given["device"] = arguments.device(given["device"])
+        given["callbacks"] = Callbacks.checked(given["callbacks"])
         if given["out"] is None and given["resume"]:
             raise OptionError("to resume, name the folder of the run: out")
         if given["out"] is None and given["tensorboard"]:

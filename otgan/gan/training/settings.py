@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -66,6 +66,10 @@ class Schedule:
         save_every = save_every or SAVE_EVERY
         by_default = max(1, round(steps / EVALUATIONS / save_every)) * save_every
         return cls(steps, LOG_EVERY, save_every, evaluate_every or by_default)
+
+    def until(self, step: int, *, asked: bool) -> Schedule:
+        """Return the schedule that ends at a step where that is asked for, and no later than before."""
+        return replace(self, steps=min(self.steps, step)) if asked else self
 
     def last(self, step: int) -> bool:
         """Whether it is the last step."""
@@ -197,7 +201,11 @@ class Settings:
         return cls(
             system=found["system"],
             options=found["options"],
-            data=DataDescription(**data, shape=tuple(found["data"]["shape"])),
+            data=DataDescription(
+                **data,
+                shape=tuple(found["data"]["shape"]),
+                columns=tuple(found["data"].get("columns", ())),  # older runs did not know them
+            ),
             seed=found["seed"],
             modules=tuple(found["modules"]),
             device=found["device"],
@@ -229,7 +237,7 @@ class Settings:
             "system": self.system,
             "seed": self.seed,
             **{f"options: {name}": value for name, value in self.options.items()},
-            **{f"data: {name}": value for name, value in asdict(self.data).items()},
+            **{f"data: {name}": value for name, value in asdict(self.data).items() if name != "columns"},
             "modules": list(self.modules),
             "device": self.device,
             **{name: value for name, value in asdict(self.schedule).items() if name != "steps"},
@@ -256,6 +264,7 @@ def _data(value: Any) -> bool:
     return (
         sizes
         and isinstance(value.get("digest"), str)
+        and _names(value.get("columns", []))
         and isinstance(shape, list)
         and len(shape) in {1, 3}
         and all(_counts(length) for length in shape)

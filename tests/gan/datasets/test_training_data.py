@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 import scipy.sparse
 import torch
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from torch.utils.data import Dataset as TorchDataset
 
 from otgan.data import DataError, Dataset
 from otgan.gan.datasets.training_data import TrainingData, as_tensor, digest
@@ -22,17 +23,40 @@ def with_one(value):
     return rows
 
 
+class Endless(IterableDataset):
+    def __iter__(self):
+        return iter(TENSOR)
+
+
+class Pictures(TorchDataset):
+    def __len__(self):
+        return 60
+
+    def __getitem__(self, k):
+        return "picture", 0
+
+
+@pytest.mark.parametrize(
+    "data",
+    [TensorDataset(TENSOR), DataLoader(TensorDataset(TENSOR, TENSOR[:, 0]), batch_size=7, shuffle=True)],
+)
+def test_data_sets_and_loaders_of_torch_are_their_samples(data):
+    found, expected = TrainingData.of(data, 0), TrainingData.of(ROWS, 0)
+    np.testing.assert_array_equal(found.train.points, expected.train.points)
+    np.testing.assert_array_equal(found.held_out.points, expected.held_out.points)
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (DataLoader(TensorDataset(TENSOR)), r"data is a torch DataLoader: pass its samples, stacked: torch.stack\("),
-        (TensorDataset(TENSOR), r"data is a torch Dataset: pass its samples, stacked: torch.stack\(\[x for x, \*_"),
+        (Endless(), "data is a torch Dataset without a length: pass its samples, stacked"),
+        (Pictures(), "data is a torch Dataset whose samples are str: give it a transform to tensors"),
         ((row for row in ROWS), r"data is a generator: pass an array, such as np.array\(list"),
         ({"x": ROWS}, r"data is a dict: pass one of its arrays, such as data\['x'\]"),
         (pd.DataFrame({"a": ["x", "y"] * 30, "b": range(60)}), "data: column 'a' holds no numbers but .*: drop it"),
         (pd.DataFrame({"a": pd.date_range("2020", periods=60)}), "data: column 'a' holds no numbers but datetime64"),
         (pd.DataFrame({"a": pd.Categorical(["x", "y"] * 30)}), "data: column 'a' holds no numbers but category"),
-        (pd.DataFrame({"a": pd.array([1, None] * 30, "Int64")}), "row 1, column 0 .* is nan: expected finite"),
+        (pd.DataFrame({"a": pd.array([1, None] * 30, "Int64")}), "row 1, column 'a' .* is nan: expected finite"),
         ([[1, 2], [3]], "data cannot be made an array of numbers: its rows differ in length"),
         ([torch.zeros(2), torch.zeros(3)], "data is a list of tensors that cannot be stacked"),
         (ROWS.astype(object), r"got Python objects: convert them by .astype\(float\)"),

@@ -2,7 +2,7 @@ import numpy as np
 import ot
 import pytest
 
-from otgan.gan.evaluation.fidelity import class_tv, frechet, kernel_distance, neighborhoods
+from otgan.gan.evaluation.fidelity import class_tv, frechet, kernel_distance, neighborhoods, sharpness
 
 
 def test_frechet_is_the_bures_wasserstein_distance(rng):
@@ -56,3 +56,14 @@ def test_class_tv():
     assert class_tv(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), 3) == 0
     assert class_tv(np.array([0, 0]), np.array([2, 2]), 3) == 1
     assert class_tv(np.array([0, 0, 1, 1]), np.array([0, 0, 0, 2]), 3) == pytest.approx(0.5)
+
+
+def test_sharpness_falls_with_blur(rng):
+    images = (rng.uniform(size=(20, 1, 16, 16)) > 0.5).astype(np.float32)
+    blurred = sum(np.roll(images, k, 2) for k in (-1, 0, 1)) / 3
+    assert sharpness(blurred) < 0.5 * sharpness(images)
+    ramp = np.broadcast_to(np.arange(16.0), (2, 3, 16, 16))
+    assert sharpness(ramp) == 0
+    spike = np.zeros((1, 1, 5, 5))
+    spike[0, 0, 2, 2] = 1
+    assert sharpness(spike) == pytest.approx(np.var([-4, 1, 1, 1, 1, 0, 0, 0, 0]))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection, PathCollection
-from matplotlib.colors import to_hex, to_rgb
+from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
 from otgan.gan import train
@@ -17,21 +17,33 @@ from otgan.gan.evaluation.figures import (
 
 
 def test_grid_holds_the_images_row_by_row(rng):
-    images = rng.uniform(size=(5, 1, 4, 6))
+    images = rng.uniform(size=(5, 1, 112, 120))
     grid = image_grid(images, across=3)
-    assert grid.shape == (8, 18, 3)
-    assert np.array_equal(grid[:4, 6:12, 1], (255 * images[1, 0]).round())
-    assert np.array_equal(grid[4:, 6:12, 2], (255 * images[4, 0]).round())
-    assert (grid[4:, 12:] == 0).all()
-    colored = rng.uniform(size=(1, 3, 4, 6))
+    assert grid.shape == (224, 360, 3)
+    assert np.array_equal(grid[:112, 120:240, 1], (255 * images[1, 0]).round())
+    assert np.array_equal(grid[112:, 120:240, 2], (255 * images[4, 0]).round())
+    assert (grid[112:, 240:] == 0).all()
+    colored = rng.uniform(size=(1, 3, 112, 6))
     assert np.array_equal(image_grid(colored), (255 * colored[0].transpose(1, 2, 0)).round())
 
 
-def test_pictures_of_images_are_their_pixels(tmp_path, rng):
-    images = rng.uniform(size=(4, 1, 8, 8))
-    sample_picture(tmp_path / "grid.png", images)
+def test_small_images_are_enlarged(rng):
+    images = rng.uniform(size=(1, 1, 28, 28))
+    grid = image_grid(images)
+    assert grid.shape == (112, 112, 3)
+    assert np.array_equal(grid[::4, 3::4, 0], (255 * images[0, 0]).round())
+
+
+def test_pictures_of_images_show_their_pixels_beside_those_of_the_data(tmp_path, rng, drawn):
+    images, real = rng.uniform(size=(2, 4, 1, 8, 8))
+    sample_picture(tmp_path / "grid.png", images, real)
+    panels = drawn[0].axes
+    assert [axes.get_title() for axes in panels] == ["samples", "held-out data"]
+    for axes, part in zip(panels, (images, real), strict=True):
+        assert np.array_equal(axes.images[0].get_array(), image_grid(part, gap=4))
     stored = imread(tmp_path / "grid.png")
-    assert np.allclose(stored[..., 0], image_grid(images)[..., 0] / 255)
+    assert stored.shape[:2] == (232 + 32, 2 * 232 + 24)
+    assert np.allclose(stored[32:, :232, 0], image_grid(images, gap=4)[..., 0] / 255, atol=0.01)
 
 
 @pytest.fixture
@@ -57,39 +69,37 @@ def dots(figure):
 
 
 @pytest.mark.parametrize("dim", [1, 2, 5])
-def test_points_are_drawn_over_those_of_the_data(dim, tmp_path, rng, drawn):
-    samples, real = rng.normal(size=(20, dim)), rng.normal(size=(3000, dim))
+def test_points_are_drawn_beside_those_of_the_data_on_the_same_axes(dim, tmp_path, rng, drawn):
+    samples, real = 9 * rng.normal(size=(20, dim)), rng.normal(size=(3000, dim))
     sample_picture(tmp_path / "both.png", samples, real)
     sample_picture(tmp_path / "alone.png", samples)
-    found, alone = (dots(figure) for figure in drawn)
-    assert list(found) == ["data", "samples"]  # in this order: the samples are above
-    assert np.array_equal(found["data"][0], in_plane(real[:2000]))
-    assert np.array_equal(found["samples"][0], in_plane(samples))
-    assert found["samples"][1] == to_hex("tab:red") != found["data"][1]
-    assert list(alone) == ["samples"]
-    shown = imread(tmp_path / "both.png")
-    assert shown.shape == (400, 400, 4)
-    red, blank = np.abs(shown[..., :3] - to_rgb("tab:red")).max(-1) < 0.02, (shown[..., :3] == 1).all(-1)
-    assert red.any()
-    assert blank.mean() > 0.5
+    panels = drawn[0].axes
+    assert [axes.get_title() for axes in panels] == ["samples", "held-out data"]
+    for axes, part in zip(panels, (samples, real[:2000]), strict=True):
+        assert np.array_equal(axes.collections[0].get_offsets(), in_plane(part))
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("first coordinate", "second coordinate")
+    assert panels[0].get_xlim() == panels[1].get_xlim()
+    assert panels[0].get_xlim()[0] <= real[:2000, 0].min() <= real[:2000, 0].max() <= panels[0].get_xlim()[1]
+    assert [axes.get_title() for axes in drawn[1].axes] == ["samples"]
+    assert imread(tmp_path / "both.png").shape == (440, 840, 4)
 
 
-def test_reconstructions_of_images_lie_below_them(tmp_path, rng):
-    real, decoded = rng.uniform(size=(2, 16, 1, 4, 4))
+def test_reconstructions_of_images_lie_below_them(tmp_path, rng, drawn):
+    real, decoded = rng.uniform(size=(2, 16, 1, 112, 112))
     reconstruction_picture(tmp_path / "pairs.png", real, decoded)
-    stored = imread(tmp_path / "pairs.png")[..., 0]
-    assert stored.shape == (16, 32)
+    stored = drawn[0].axes[0].images[0].get_array()[..., 0]
+    assert stored.shape == (448, 896)
     for row, (part, start) in enumerate(((real, 0), (decoded, 0), (real, 8), (decoded, 8))):
-        expected = image_grid(part[start : start + 8], 8)[..., 0] / 255
-        assert np.allclose(stored[4 * row : 4 * row + 4], expected)
+        expected = image_grid(part[start : start + 8], 8)[..., 0]
+        assert np.array_equal(stored[112 * row : 112 * row + 112], expected)
 
 
-def test_traversals_of_images_have_a_row_for_each_coordinate(tmp_path, rng):
-    decoded = rng.uniform(size=(3, 5, 1, 4, 4))
+def test_traversals_of_images_have_a_row_for_each_coordinate(tmp_path, rng, drawn):
+    decoded = rng.uniform(size=(3, 5, 1, 112, 112))
     traversal_picture(tmp_path / "rows.png", decoded, decoded[0])
-    stored = imread(tmp_path / "rows.png")[..., 0]
-    assert stored.shape == (12, 20)
-    assert np.allclose(stored[4:8], image_grid(decoded[1], 5)[..., 0] / 255)
+    stored = drawn[0].axes[0].images[0].get_array()[..., 0]
+    assert stored.shape == (336, 560)
+    assert np.array_equal(stored[112:224], image_grid(decoded[1], 5)[..., 0])
 
 
 @pytest.mark.parametrize("dim", [1, 2, 5])
@@ -133,9 +143,16 @@ def test_curves_have_a_panel_for_each_term_below_that_of_the_distance(tmp_path, 
         [[[10, 1.0], [20, 0.5]]],
         [[[10, 0.3], [20, 0.2]]],
     ]
-    assert [line.get_label() for line in panels[0].lines] == ["em", "em_floor"]
+    assert [line.get_label() for line in panels[0].lines] == ["samples", "real data (floor)"]
     assert panels[-1].get_xlabel() == "generator updates"
     assert (tmp_path / "curves.png").stat().st_size > 0
+
+
+def test_images_have_a_panel_for_each_measure_of_theirs(tmp_path, drawn):
+    found = {"em": 1.0, "em_floor": 0.1, "classifier_frechet": 30.0, "classifier_frechet_floor": 9.0}
+    curves(tmp_path / "curves.png", [{"step": 0, "evaluation": found}], None)
+    assert [panel.get_ylabel() for panel in drawn[0].axes] == ["exact EM", "Fréchet (classifier)"]
+    assert drawn[0].axes[1].lines[1].get_xydata().tolist() == [[0, 9.0]]
 
 
 @pytest.mark.parametrize("history", [[], HISTORY[:1], HISTORY[1:2]])

@@ -86,7 +86,9 @@ def refuse_files(monkeypatch, name, error=FULL, after=0):
         ("checkpoint", 1, "checkpoint-00000010.pt"),
         ("checkpoint", 2, "checkpoint-00000020.pt"),
         ("evaluation.json", 0, "checkpoint-00000020.pt"),
-        ("curves.png", 0, "checkpoint-00000020.pt"),
+        ("curves.png", 0, "none"),
+        ("curves.png", 2, "checkpoint-00000020.pt"),
+        ("report.html", 0, "checkpoint-00000030.pt"),
     ],
 )
 def test_a_full_disk_is_one_sentence_and_the_run_goes_on(

@@ -59,6 +59,18 @@ def test_everything_is_done_when_the_schedule_says(tmp_path):
     assert (tmp_path / "curves.png").is_file()
 
 
+def test_curves_are_drawn_at_every_evaluation_with_the_last_of_them(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        "otgan.gan.evaluation.figures.curves",
+        lambda path, history, estimate: drawn.append([row["step"] for row in history if "evaluation" in row]),
+    )
+    state, run, records = stage(folder=Folder(tmp_path))
+    fit(state, run, records, bar(), Schedule(5, evaluate_every=2))
+    records.close()
+    assert drawn == [[0], [0, 2], [0, 2, 4], [0, 2, 4, 5]]
+
+
 def test_averages_follow_each_step():
     state, run, records = stage()
     fit(state, run, records, bar(), Schedule(3))

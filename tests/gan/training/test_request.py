@@ -7,7 +7,9 @@ from otgan.gan.systems.wgan import WGAN
 from otgan.gan.training.request import Request, choose_system
 
 NOTHING = {
-    **dict.fromkeys(("steps", "out", "options", "modules", "save_every", "evaluate_every", "data_dir")),
+    **dict.fromkeys(
+        ("steps", "out", "options", "modules", "save_every", "evaluate_every", "data_dir", "callbacks")
+    ),
     **dict.fromkeys(("resume", "progress", "tensorboard"), False),
     "system": "gan",
     "data": "8gaussians",

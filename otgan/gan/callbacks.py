@@ -1,0 +1,100 @@
+"""What a training tells its owner while it runs, and how the owner ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from otgan.gan import arguments
+from otgan.gan.errors import OptionError
+
+__all__ = ["Callback", "Callbacks", "EarlyStopping"]
+
+
+class Callback:
+    """Override what you want to be told. Where a method returns True, the training ends as if it had no steps left.
+
+    It ends with an evaluation of full size and a checkpoint, and resuming the run goes on. What a callback raises ends the training
+    at once.
+    """
+
+    def on_step(self, run: Any, terms: Mapping[str, Tensor]) -> bool | None:
+        """Hear of a step that was made: ``run.step`` counts it.
+
+        Parameters
+        ----------
+        run : Run
+        terms : mapping of str to Tensor
+            Its losses and estimates, on the device: to look at one waits for it.
+        """
+
+    def on_evaluation(self, run: Any, result: Mapping[str, Any]) -> bool | None:
+        """Hear of an evaluation, what :meth:`Run.evaluate` returns; the last row of ``run.history`` is its."""
+
+
+class EarlyStopping(Callback):
+    """End a training whose evaluations no longer get better.
+
+    Parameters
+    ----------
+    metric : str, default "em"
+        What evaluations are compared by; less is better.
+    patience : int, default 5
+        Evaluations without a new best after which to end.
+    least : float, default 0
+        By how much, relative to the best so far, a new best must be below it.
+    """
+
+    def __init__(self, metric: str = "em", patience: int = 5, least: float = 0.0) -> None:
+        self.metric, self.patience, self.least = metric, arguments.whole("patience", patience), float(least)
+
+    def on_evaluation(self, run: Any, result: Mapping[str, Any]) -> bool:
+        """Compare the evaluations of the run so far, those before a resumption included."""
+        if self.metric not in result:
+            raise OptionError(
+                f"EarlyStopping compares {self.metric!r}, which evaluations of this run do not have: choose among "
+                f"{', '.join(name for name, value in result.items() if isinstance(value, float))}"
+            )
+        found = [row["evaluation"][self.metric] for row in run.history if "evaluation" in row]
+        best, since = found[0], 0
+        for value in found[1:]:
+            better = value < best * (1 - self.least)
+            best, since = (value, 0) if better else (best, since + 1)
+        return since >= self.patience
+
+
+class Callbacks:
+    """Those of one training, asked in turn, all of them each time."""
+
+    def __init__(self, callbacks: Sequence[Callback] = ()) -> None:
+        self.callbacks = tuple(callbacks)
+
+    @classmethod
+    def checked(cls, callbacks: Any) -> Callbacks:
+        """Take what the caller gave: one, several, or None.
+
+        Raises
+        ------
+        OptionError
+            If they are something else.
+        """
+        if callbacks is None:
+            return cls()
+        several = [callbacks] if isinstance(callbacks, Callback) else callbacks
+        if not isinstance(several, (list, tuple)) or not all(isinstance(each, Callback) for each in several):
+            raise OptionError(
+                f"callbacks must be a list of otgan.gan.Callback, got {arguments.shown(callbacks)}: derive a class from it"
+            )
+        return cls(several)
+
+    def on_step(self, run: Any, terms: Mapping[str, Tensor]) -> bool:
+        """Whether one of them ends the training."""
+        answers = [each.on_step(run, terms) for each in self.callbacks]
+        return True in answers
+
+    def on_evaluation(self, run: Any, result: Mapping[str, Any]) -> bool:
+        """Whether one of them ends the training."""
+        answers = [each.on_evaluation(run, result) for each in self.callbacks]
+        return True in answers

@@ -1,0 +1,101 @@
+"""Callbacks: what they hear, in which order, and how they end a training."""
+
+import numpy as np
+import pytest
+
+from otgan.gan import Callback, EarlyStopping, OptionError, Run, train
+from otgan.gan.callbacks import Callbacks
+
+POINTS = np.random.default_rng(0).normal(size=(80, 2))
+SMALL = {"batch": 8, "width": 4, "depth": 1, "latent": 2}
+
+
+class Listening(Callback):
+    """Notes what it hears, and ends the training where it is told to."""
+
+    def __init__(self, last_step=None, last_evaluation=None):
+        self.heard, self.last_step, self.last_evaluation = [], last_step, last_evaluation
+
+    def on_step(self, run, terms):
+        self.heard.append(("step", run.step, sorted(terms)))
+        return run.step == self.last_step
+
+    def on_evaluation(self, run, result):
+        assert run.history[-1]["evaluation"] == result
+        self.heard.append(("evaluation", run.step, result["n"]))
+        return run.step == self.last_evaluation
+
+
+def trained(callbacks, steps=6, **options):
+    return train(
+        "gan", POINTS, steps, options=SMALL, save_every=2, evaluate_every=2, callbacks=callbacks, **options
+    )
+
+
+def test_steps_and_evaluations_are_heard_in_their_order():
+    one, two = Listening(), Listening()
+    run = trained([one, two], steps=4)
+    assert one.heard == two.heard
+    assert [(kind, step) for kind, step, _ in one.heard] == [
+        ("step", 1),
+        ("step", 2),
+        ("evaluation", 2),
+        ("step", 3),
+        ("step", 4),
+        ("evaluation", 4),
+    ]
+    assert "discriminator" in " ".join(one.heard[0][2]) or len(one.heard[0][2]) > 0
+    assert run.step == 4
+
+
+@pytest.mark.parametrize(("callback", "last"), [(Listening(3), 3), (Listening(None, 2), 3)])
+def test_one_that_returns_true_ends_the_training_as_its_last_step_would(callback, last, tmp_path):
+    run = trained(callback, out=tmp_path)
+    assert run.step == last
+    assert run.history[-1]["step"] == last
+    assert run.history[-1]["evaluation"]["n"] == 16  # of full size: all that is held out
+    assert (tmp_path / "evaluation.json").is_file()
+    assert Run.load(tmp_path).step == last
+    assert train("gan", POINTS, 6, out=tmp_path, resume=True, options=SMALL).step == 6
+
+
+def test_what_a_callback_raises_ends_the_training():
+    class Failing(Callback):
+        def on_step(self, run, terms):
+            raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        trained(Failing())
+
+
+class Found:
+    """A run with evaluations of these values."""
+
+    def __init__(self, *values):
+        self.history = [{"evaluation": {"em": value}} for value in values]
+
+
+@pytest.mark.parametrize(
+    ("values", "least", "ends"),
+    [
+        ([3, 2, 1], 0, False),
+        ([3, 2, 2.1, 2.2], 0, True),
+        ([3, 2, 2.1, 1.9], 0, False),
+        ([3, 2, 1.99, 1.98], 0.1, True),
+        ([2, 3], 0, False),
+    ],
+)
+def test_early_stopping_waits_for_a_new_best(values, least, ends):
+    stopping = EarlyStopping(patience=2, least=least)
+    assert stopping.on_evaluation(Found(*values), {"em": values[-1]}) is ends
+
+
+def test_what_cannot_be_compared_is_named():
+    with pytest.raises(OptionError, match=r"compares 'fid'.*choose among em"):
+        trained(EarlyStopping("fid"))
+
+
+@pytest.mark.parametrize("wrong", [print, [print], "early", {1: 2}])
+def test_what_is_no_callback_is_refused(wrong):
+    with pytest.raises(OptionError, match=r"callbacks must be a list of otgan.gan.Callback, got"):
+        Callbacks.checked(wrong)
