@@ -26,7 +26,7 @@ _UNDERFLOWN = 1e-300
 
 @dataclass(frozen=True)
 class Circle(Cost):
-    """C = d^p with d = min(r, period − r), r = |x − y| modulo the period.
+    """C = d^p with d = min(r, period − r), where r is the difference of x and y modulo the period.
 
     Attributes
     ----------
