@@ -208,8 +208,10 @@ def save(figure: Figure, path: Path, mark: str) -> None:
         figure.savefig(
             path, format="svg", facecolor=PAPER, metadata={"Date": None, "Creator": None, "Description": mark}
         )
-    # matplotlib writes places to a millionth of a point, blanks around lines and names that nothing refers to.
-    text = re.sub(r"(\d\.\d\d)\d+", r"\1", path.read_text(encoding="utf-8"))
+    # matplotlib writes places to a millionth of a point, blanks around lines and names that nothing refers to. What is read is
+    # between the tags, and stays.
+    text = path.read_text(encoding="utf-8")
+    text = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag.group()), text)
     text = re.sub(r' id="(?:patch|line2d|text|[xy]tick|matplotlib\.axis)_\d+"', "", text)
     path.write_text("\n".join(line.strip() for line in text.splitlines()) + "\n", encoding="utf-8")
 

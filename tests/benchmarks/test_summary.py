@@ -141,6 +141,13 @@ def test_charts_are_small_readable_and_the_same_each_time(chart, tmp_path):
     assert charts.PAPER in texts[0]  # a ground of its own: read on dark pages as well
 
 
+def test_numbers_that_are_read_keep_their_digits(result, tmp_path):
+    charts.save(charts.ratios(result), tmp_path / "ratios.svg", "")
+    text = (tmp_path / "ratios.svg").read_text(encoding="utf-8")
+    assert "ε 0.001, error 1e-06" in text
+    assert "ε 0.01, error 0.001" in text
+
+
 def test_the_chart_of_ratios_marks_what_falls_short(result):
     figure = charts.ratios(result)
     said = {ax.get_title(): [text.get_text() for text in ax.texts] for ax in figure.axes}
