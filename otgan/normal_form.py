@@ -92,12 +92,14 @@ class Side:
         return cls(measure, index, kept, whole, one, zero)
 
     def in_units(self, unit: Array, origin: Array) -> Side:
-        """Return the side with an origin taken from its points and divided by a power of two."""
-        centered, places = self.measure.points, isinstance(unit, np.ndarray)
-        if not places or origin.any():  # arrays are formed anew where there is something to change
-            centered = centered - origin
-        points = centered
-        if not places or (unit != 1).any():
+        """Return the side with an origin taken from its points and divided by a power of two, in memory of its own.
+
+        A result computes from it what it is asked for, when the caller's array may hold something else.
+        """
+        if isinstance(unit, np.ndarray) and (unit == 1).all() and not origin.any():
+            centered = points = self.measure.points.copy()
+        else:
+            centered = self.measure.points - origin
             points = centered / of_type(unit, origin.dtype)[:, None, None]
         if not is_double(points.dtype) and bool(((centered != 0) & (abs(points) < _SUBNORMAL)).any()):
             # beside the largest coordinates it has no room for these

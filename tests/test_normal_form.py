@@ -118,3 +118,22 @@ def test_a_start_of_another_scale_is_a_start():
     assert other.converged
     assert other.value == pytest.approx(first.value, rel=1e-9)
     assert moved.iterations < first.iterations
+
+
+OPTIONS = [{"epsilon": 0.1, "backend": "streamed"}, {"epsilon": 0.1, "backend": "compiled"}, {}]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("scale", [1.0, 3.0])
+@pytest.mark.parametrize("wrap", [np.array, torch.tensor])
+def test_results_stay_what_they_are_where_the_samples_are_overwritten(options, scale, wrap):
+    # Between 0 and 1 samples are in normal form already.
+    x, y = (scale * np.random.default_rng(k).uniform(0, 1, (30, 2)) for k in range(2))
+    x[0], x[1], y[0] = 0, scale, 0
+    kept, given = (wrap(x), wrap(y)), (wrap(x), wrap(y))
+    expected, found = otgan.transport(*kept, **options), otgan.transport(*given, **options)
+    for side in given:
+        side[:] = 7 * side + 1
+    np.testing.assert_array_equal(np.asarray(found.plan), np.asarray(expected.plan))
+    assert float(found.lower) == float(expected.lower)
+    assert float(found.upper) == float(expected.upper)
