@@ -98,10 +98,14 @@ def verdict(history: Sequence[Mapping[str, Any]]) -> str:
         return "Nothing was evaluated yet."
     last = judged[-1]
     found, minutes = last["evaluation"], last.get("seconds", 0.0) / 60
-    words = (
-        f"After {last['step']} updates and {minutes:.1f} minutes, samples are {found['em'] / found['em_floor']:.2f} times as far "
-        f"from held-out data as other real samples are (EM {found['em']:.4g}, floor {found['em_floor']:.4g})."
-    )
+    words = f"After {last['step']} updates and {minutes:.1f} minutes, "
+    if found["em_floor"] > 0:
+        words += (
+            f"samples are {found['em'] / found['em_floor']:.2f} times as far from held-out data as other real samples are "
+            f"(EM {found['em']:.4g}, floor {found['em_floor']:.4g})."
+        )
+    else:  # every sample of the data is one
+        words += f"the EM distance of samples to held-out data is {found['em']:.4g}, where that of real samples is 0."
     if "classifier_frechet" in found:
         words += (
             f" To a classifier their Fréchet distance is {found['classifier_frechet']:.1f}, where that of real samples is "

@@ -57,6 +57,9 @@ def test_the_verdict_is_in_words():
         "After 5 updates and 1.5 minutes, samples are 1.50 times as far from held-out data as other real samples are "
         "(EM 0.3, floor 0.2). They cover 7 of 8 modes."
     )
+    assert verdict([{"step": 5, "evaluation": {"em": 0.25, "em_floor": 0.0}}]).endswith(
+        "the EM distance of samples to held-out data is 0.25, where that of real samples is 0."
+    )
     found |= {
         "classifier_frechet": 18.0,
         "classifier_frechet_floor": 9.0,
