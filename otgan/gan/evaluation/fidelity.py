@@ -119,5 +119,7 @@ def sharpness(images: Rows) -> float:
     """
     x = np.asarray(images, np.float64)
     inner = x[..., 1:-1, 1:-1]
+    if not inner.size:  # no pixel has four neighbors
+        return 0.0
     around = x[..., :-2, 1:-1] + x[..., 2:, 1:-1] + x[..., 1:-1, :-2] + x[..., 1:-1, 2:]
     return float((around - 4 * inner).var(axis=(1, 2, 3)).mean())

@@ -66,4 +66,5 @@ def test_sharpness_falls_with_blur(rng):
     assert sharpness(ramp) == 0
     spike = np.zeros((1, 1, 5, 5))
     spike[0, 0, 2, 2] = 1
+    assert sharpness(np.ones((3, 1, 2, 2))) == 0
     assert sharpness(spike) == pytest.approx(np.var([-4, 1, 1, 1, 1, 0, 0, 0, 0]))
