@@ -91,10 +91,9 @@ def sample_picture(path: Path, samples: NDArray[Any], real: NDArray[Any] | None 
         axes = figure.add_axes(((k + 0.17) / len(parts), 0.11, 0.79 / len(parts), 0.82))
         shown = _in_plane(points[:_SHOWN])
         axes.scatter(shown[:, 0], shown[:, 1], s=3, color=colors[title], linewidths=0)
-        axes.set_title(title)
+        outside = 0.0 if real is None else _frame(axes, _in_plane(real[:_SHOWN]), shown)
+        axes.set_title(title if outside == 0 else f"{title}, {outside:.0%} of them outside")
         _name_axes(axes)
-        if real is not None:
-            _frame(axes, _in_plane(real[:_SHOWN]))
     _write(figure, path)
 
 
@@ -118,12 +117,13 @@ def _name_axes(axes: Any) -> None:
     axes.set_ylabel("second coordinate")
 
 
-def _frame(axes: Any, real: NDArray[Any]) -> None:
-    """Show where the data are, and a margin around: what is farther away would make them a dot."""
+def _frame(axes: Any, real: NDArray[Any], points: NDArray[Any]) -> float:
+    """Show where the data are, and a margin around; return the share of points outside, which would make the data a dot."""
     low, high = real.min(0), real.max(0)
     center, reach = (low + high) / 2, 0.6 * max(float((high - low).max()), 1e-12)
     axes.set_xlim(center[0] - reach, center[0] + reach)
     axes.set_ylim(center[1] - reach, center[1] + reach)
+    return float((np.abs(points - center) > reach).any(1).mean())
 
 
 def reconstruction_picture(path: Path, real: NDArray[Any], decoded: NDArray[Any]) -> None:

@@ -70,11 +70,12 @@ def dots(figure):
 
 @pytest.mark.parametrize("dim", [1, 2, 5])
 def test_points_are_drawn_beside_those_of_the_data_on_the_same_axes(dim, tmp_path, rng, drawn):
-    samples, real = 9 * rng.normal(size=(20, dim)), rng.normal(size=(3000, dim))
+    samples, real = 0.1 * rng.normal(size=(20, dim)), rng.normal(size=(3000, dim))
+    samples[:5] += 100
     sample_picture(tmp_path / "both.png", samples, real)
     sample_picture(tmp_path / "alone.png", samples)
     panels = drawn[0].axes
-    assert [axes.get_title() for axes in panels] == ["samples", "held-out data"]
+    assert [axes.get_title() for axes in panels] == ["samples, 25% of them outside", "held-out data"]
     for axes, part in zip(panels, (samples, real[:2000]), strict=True):
         assert np.array_equal(axes.collections[0].get_offsets(), in_plane(part))
         assert (axes.get_xlabel(), axes.get_ylabel()) == ("first coordinate", "second coordinate")
