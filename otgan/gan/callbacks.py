@@ -48,16 +48,21 @@ class EarlyStopping(Callback):
     """
 
     def __init__(self, metric: str = "em", patience: int = 5, least: float = 0.0) -> None:
-        self.metric, self.patience, self.least = metric, arguments.whole("patience", patience), float(least)
+        self.metric = metric
+        self.patience, self.least = arguments.whole("patience", patience), arguments.real("least", least)
 
     def on_evaluation(self, run: Any, result: Mapping[str, Any]) -> bool:
-        """Compare the evaluations of the run so far, those before a resumption included."""
+        """Compare the evaluations of as many samples so far, those before a resumption included.
+
+        That at the end of a run is of more samples, whose distances are smaller.
+        """
         if self.metric not in result:
             raise OptionError(
                 f"EarlyStopping compares {self.metric!r}, which evaluations of this run do not have: choose among "
                 f"{', '.join(name for name, value in result.items() if isinstance(value, float))}"
             )
-        found = [row["evaluation"][self.metric] for row in run.history if "evaluation" in row]
+        judged = [row["evaluation"] for row in run.history if "evaluation" in row]
+        found = [each[self.metric] for each in judged if each.get("n") == result.get("n")]
         best, since = found[0], 0
         for value in found[1:]:
             better = value < best * (1 - self.least)
