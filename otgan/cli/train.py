@@ -15,6 +15,9 @@ from otgan.gan.registry import CLASSES
 __all__ = ["command"]
 
 
+_MOST = 1000
+"""Seeds of one call."""
+
 _NAMES = list(CLASSES)
 _HELP = f"""Train SYSTEM and evaluate it: {", ".join(_NAMES[:-1])} or {_NAMES[-1]}.
 
@@ -32,15 +35,14 @@ class _Seeds(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
         first, dots, last = str(value).partition("..")
+        found: range | list[int]
         try:
-            found = (
-                list(range(int(first), int(last) + 1)) if dots else [int(part) for part in first.split(",")]
-            )
+            found = range(int(first), int(last) + 1) if dots else [int(part) for part in first.split(",")]
         except ValueError:
             found = []
-        if not found or min(found) < 0 or len(set(found)) < len(found):
-            self.fail(f"{value!r} is no list of seeds: write 0..4, or 0,3,7", param, ctx)
-        return found
+        if not 0 < len(found) <= _MOST or min(found) < 0 or len(set(found)) < len(found):
+            self.fail(f"{value!r} is no list of at most {_MOST} seeds: write 0..4, or 0,3,7", param, ctx)
+        return list(found)
 
 
 class _Train(click.Command):
@@ -131,6 +133,9 @@ def command(
     as_json: bool,
 ) -> None:
     """Train SYSTEM and evaluate it."""
+    given_one = click.get_current_context().get_parameter_source("seed")
+    if seeds is not None and given_one is not click.core.ParameterSource.DEFAULT:
+        raise click.UsageError("give --seed or --seeds, not both")
     name = f"{system}-{_file_name(data)}"
     if seeds is None:
         folders = {seed: out or Path("runs") / f"{name}-seed{seed}"}

@@ -45,11 +45,17 @@ def test_several_seeds_are_runs_of_one_table(otgan, points, tmp_path):
     assert (status, len(again.splitlines())) == (0, 3)
 
 
-@pytest.mark.parametrize("seeds", ["4..2", "a", "1,1", "-1", "1..x", ""])
+@pytest.mark.parametrize("seeds", ["4..2", "a", "1,1", "-1", "1..x", "", "0..999999999999"])
 def test_what_is_no_list_of_seeds_is_wrong_usage(otgan, seeds):
     status, _, errors = otgan("train", "gan", "--seeds", seeds)
     assert status == 2
-    assert "is no list of seeds: write 0..4, or 0,3,7" in errors
+    assert "is no list of at most 1000 seeds: write 0..4, or 0,3,7" in errors
+
+
+def test_one_seed_and_several_are_not_both_given(otgan):
+    status, _, errors = otgan("train", "gan", "--seed", 0, "--seeds", "0..1")
+    assert status == 2
+    assert "give --seed or --seeds, not both" in errors
 
 
 def test_folders_without_runs_are_an_error(otgan, tmp_path):
