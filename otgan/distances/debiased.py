@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from otgan.costs import Cost
+from otgan.costs import COSTS, Cost, resolve
 from otgan.coupling import Coupling
 from otgan.distances.distance import Distance
 from otgan.distances.entropic import Regularized
@@ -88,11 +88,17 @@ def sinkhorn_divergence(
 
 def _below(cost: Cost) -> str:
     """What to know of a divergence below 0."""
+    squares = _definite(2)
+    lengths = [name for name in _definite(1) if name not in squares]
     return (
         f"the Sinkhorn divergence is negative, which happens for cost={cost.name!r} at p = {cost.p:g}: its kernel is "
-        "not positive definite, so it is no distance; use p <= 2 for 'euclidean', p = 1 for 'cityblock', 'cosine', "
-        "'haversine' and 'circle'"
+        f"not positive definite, so it is no distance; use p <= 2 for {', '.join(squares)}, p = 1 for {', '.join(lengths)}"
     )
+
+
+def _definite(p: float) -> list[str]:
+    """The costs by name whose kernels are positive definite at this power."""
+    return [repr(name) for name in COSTS if name != "precomputed" and resolve(name, p, p).definite]
 
 
 def _combined(terms: tuple[Coupling, ...], problem: Problem) -> Array:
