@@ -37,7 +37,6 @@ _ELSEWHERE = {
     "maximum": "'chebyshev'",
     "geodesic": "'haversine'",
     "great_circle": "'haversine'",
-    "angle": "'circle'",
     "periodic": "'circle'",
     "matrix": "'precomputed'",
 }
