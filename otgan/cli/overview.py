@@ -11,18 +11,17 @@ import click
 
 from otgan.cli import common
 from otgan.cli.runs import run_mistakes
+from otgan.gan.evaluation.measures import MEASURES
 from otgan.plain import plain
 
 __all__ = ["command", "rows_of", "show_table"]
 
-_MEASURES = {
-    "em": "EM",
-    "em_floor": "floor",
-    "modes": "modes",
-    "in_modes": "in modes",
-    "classifier_frechet": "Fréchet",
-    "classifier_frechet_floor": "floor",
-    "class_tv": "class TV",
+_HEADINGS = {
+    name: heading
+    for each in MEASURES
+    if each.listed
+    for name, heading in ((each.name, each.short), (f"{each.name}_floor", "floor"))
+    if each.drawn or name == each.name
 }
 """What of an evaluation is shown, where a run has it, and its heading."""
 
@@ -82,7 +81,7 @@ def rows_of(folders: Iterable[Path]) -> list[dict[str, Any]]:
                 "seed": settings.seed,
                 "step": history[-1]["step"] if history else 0,
                 "minutes": max(spent, 0.0) / 60,
-                **{name: evaluation[name] for name in _MEASURES if name in evaluation},
+                **{name: evaluation[name] for name in _HEADINGS if name in evaluation},
             }
         )
     return rows
@@ -90,14 +89,14 @@ def rows_of(folders: Iterable[Path]) -> list[dict[str, Any]]:
 
 def show_table(rows: Sequence[dict[str, Any]], *, median: bool = False) -> None:
     """Print runs as a table, and below them the medians of their numbers."""
-    names = [*_PLAIN, *(name for name in _MEASURES if any(name in row for row in rows))]
+    names = [*_PLAIN, *(name for name in _HEADINGS if any(name in row for row in rows))]
     shown = [dict(row) for row in rows]
     if median:
         several = {
             name: [row[name] for row in rows if name in row] for name in names if name not in _PLAIN[:5]
         }
         shown.append({"run": "median", **{name: statistics.median(found) for name, found in several.items()}})
-    cells = [[_MEASURES.get(name, name) for name in names]]
+    cells = [[_HEADINGS.get(name, name) for name in names]]
     cells += [[_cell(row.get(name)) for name in names] for row in shown]
     widths = [max(len(line[k]) for line in cells) for k in range(len(names))]
     for line in cells:

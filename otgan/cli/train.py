@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from otgan.cli import common
 from otgan.cli.overview import rows_of, show_table
@@ -133,14 +134,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Train SYSTEM and evaluate it."""
-    given_one = click.get_current_context().get_parameter_source("seed")
-    if seeds is not None and given_one is not click.core.ParameterSource.DEFAULT:
-        raise click.UsageError("give --seed or --seeds, not both")
-    name = f"{system}-{_file_name(data)}"
-    if seeds is None:
-        folders = {seed: out or Path("runs") / f"{name}-seed{seed}"}
-    else:
-        folders = {each: (out or Path("runs") / name) / f"seed-{each}" for each in seeds}
+    folders = _folders(f"{system}-{_file_name(data)}", seed, seeds, out)
     with run_mistakes(), on_stderr():
         from otgan.data import check
 
@@ -178,6 +172,15 @@ def command(
         common.say_json(rows)
     else:
         show_table(rows, median=True)
+
+
+def _folders(name: str, seed: int, seeds: list[int] | None, out: Path | None) -> dict[int, Path]:
+    """The folder of the run of each seed."""
+    if seeds is None:
+        return {seed: out or Path("runs") / f"{name}-seed{seed}"}
+    if click.get_current_context().get_parameter_source("seed") is not ParameterSource.DEFAULT:
+        raise click.UsageError("give --seed or --seeds, not both")
+    return {each: (out or Path("runs") / name) / f"seed-{each}" for each in seeds}
 
 
 def _assignment(text: str) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from otgan.gan.evaluation.measures import MEASURES
 from otgan.gan.files import write_whole
 from otgan.gan.model import Model
 
@@ -43,8 +44,6 @@ _IMAGES = 4
 """Dimensions of a set of images, (n, C, H, W); points have fewer."""
 _COLORS = 3
 """Channels of an image in color."""
-_MEASURES = {"em": "exact EM", "classifier_frechet": "Fréchet (classifier)", "class_tv": "TV of classes"}
-"""What a course is drawn of, and what it is called."""
 
 
 def draw(model: Model, real: NDArray[Any], place: Callable[[str, int], Path]) -> None:
@@ -212,17 +211,24 @@ def curves_figure(history: list[dict[str, Any]], estimate: str | None) -> Figure
     ]
     logged = [row for row in history if "evaluation" not in row]
     terms = [name for name in (logged[-1] if logged else {}) if name not in {"step", "seconds"}]
-    measures = [name for name in _MEASURES if name == "em" or (judged and name in judged[-1][1])]
+    measures = [
+        each
+        for each in MEASURES
+        if each.drawn and (each.name == "em" or (judged and each.name in judged[-1][1]))
+    ]
     count = len(measures) + len(terms)
     figure = Figure(figsize=(7, 1 + 2 * count), dpi=_DPI)
     # A layout engine would double the time of a picture.
     figure.subplots_adjust(left=0.14, right=0.97, top=1 - 0.3 / (1 + 2 * count), bottom=0.6 / (1 + 2 * count))
     panels = figure.subplots(count, sharex=True, squeeze=False)[:, 0]
-    for axes, name in zip(panels, measures, strict=False):
-        for key, style, label in ((name, "o-", "samples"), (f"{name}_floor", "--", "real data (floor)")):
+    for axes, each in zip(panels, measures, strict=False):
+        for key, style, label in (
+            (each.name, "o-", "samples"),
+            (f"{each.name}_floor", "--", "real data (floor)"),
+        ):
             points = [(step, found[key]) for step, found in judged if key in found]
             axes.plot([step for step, _ in points], [value for _, value in points], style, label=label)
-        axes.set_ylabel(_MEASURES[name])
+        axes.set_ylabel(each.short)
         axes.set_ylim(bottom=0)
     panels[0].legend()
     for axes, name in zip(panels[len(measures) :], terms, strict=True):

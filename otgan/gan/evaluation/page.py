@@ -12,6 +12,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from otgan.gan.evaluation.figures import curves_figure
+from otgan.gan.evaluation.measures import MEASURES
 from otgan.gan.files import write_whole
 from otgan.plain import plain
 
@@ -19,19 +20,6 @@ __all__ = ["verdict", "write_page"]
 
 _SHOWN = 6
 """Pictures of samples over time."""
-
-_NAMES = {
-    "em": "exact EM to held-out data",
-    "classifier_frechet": "Fréchet distance of a classifier's features",
-    "kid": "kernel distance of a classifier's features",
-    "sharpness": "variance of the Laplacian",
-    "class_tv": "TV between the shares of the classes",
-    "precision": "precision",
-    "recall": "recall",
-    "modes": "modes covered",
-    "in_modes": "samples within .1 of a mode",
-}
-"""Numbers of an evaluation that are shown, and what they are."""
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -126,9 +114,9 @@ def _evenly(count: int) -> list[float]:
 
 def _measures(found: Mapping[str, Any]) -> str:
     rows = [
-        (words, found[name], found.get(f"{name}_floor", found.get(f"{name}_total")))
-        for name, words in _NAMES.items()
-        if name in found
+        (each.words, found[each.name], found.get(f"{each.name}_total", found.get(f"{each.name}_floor")))
+        for each in MEASURES
+        if each.name in found
     ]
     lines = [
         f'<tr><td>{_text(words)}</td><td class="number">{_number(value)}</td><td class="number">{_number(beside)}</td></tr>'

@@ -17,5 +17,5 @@ def test_without_a_folder_there_is_no_page():
 def test_the_course_is_a_figure():
     points = np.random.default_rng(0).normal(size=(80, 2))
     panels = train("gan", points, 3, options=SMALL).plot().axes
-    assert panels[0].get_ylabel() == "exact EM"
+    assert panels[0].get_ylabel() == "EM"
     assert panels[-1].get_xlabel() == "generator updates"
