@@ -26,8 +26,8 @@ class Status(enum.Enum):
     MAX_ITER = "stopped at max_iter before the marginal error was within tol: raise max_iter, tol or epsilon"
     TIME_LIMIT = "stopped at time_limit before the solution was reached: raise time_limit, tol or epsilon; lower and upper hold"
     UNCERTIFIED = (
-        "the marginal error is within tol, but the rounding of costs this large, beside epsilon or the others, is not: "
-        "raise epsilon or tol, or leave out the points that are far; lower and upper hold"
+        "rounding hides how near the solution is, as costs are this large beside epsilon or the others: raise epsilon or "
+        "tol, or of an exact problem leave out the points that are far; lower and upper hold"
     )
     NONFINITE = (
         "the potentials left the floating-point range, or their rounding left nothing of the plan: raise epsilon, scale the "

@@ -76,6 +76,12 @@ class _Steps:
     change: Floats
     size: float
 
+    def mixed(self, other: _Steps, share: float) -> _Steps:
+        """A share of these steps and the rest of others."""
+        return _Steps(
+            share * self.change + (1 - share) * other.change, share * self.size + (1 - share) * other.size
+        )
+
 
 @dataclass(frozen=True)
 class _Circle:
@@ -157,18 +163,16 @@ class _Circle:
         share = -down / (up - down) if up > down else 0.5
         share = min(max(share, 0.0), 1.0)
         beside = self.along_x(shift, after=True), self.along_x(shift, after=False)
-        f, g = (
-            np.concatenate([[0.0], _cumulated(share * here.change + (1 - share) * there.change)[:-1]])
-            for here, there in (beside, (right, left))
-        )
+        sides = [here.mixed(there, share) for here, there in (beside, (right, left))]
+        f, g = (np.concatenate([[0.0], _cumulated(side.change)[:-1]]) for side in sides)
         i, j, _ = self.arcs(shift)
         nearest = min(float(self._cost(i[:1], j[:1], turns)[0]) for turns in (-1, 0, 1))
         g += nearest - (f[i[0]] + g[j[0]])
         # Every step is off by roundings of the costs it is the difference of, and the last may not meet the first.
-        size = sum(steps.size for steps in (right, left, *beside))
+        size = sides[0].size + sides[1].size
         largest = float(np.abs(f).max() + np.abs(g).max())
         open_end = abs(share * up + (1 - share) * down)
-        return f, g, (2 * self.p + 8) * UNIT * (size + largest) + open_end
+        return f, g, (3 * self.p + 4) * UNIT * (size + largest) + open_end
 
     def _cost(self, i: Ints, j: Ints, turns: Ints | int) -> Floats:
         """Costs of ways from yⱼ to xᵢ, so many turns farther on, each to its full relative accuracy."""

@@ -12,8 +12,6 @@ from otgan.costs import Circle
 from otgan.exact.circle import solve_circle
 from tests.problems import simplex_weights
 
-RNG = np.random.default_rng(0)
-
 
 def ways(x, y, period):
     """The shorter ways, by another formula."""
@@ -57,9 +55,9 @@ def test_it_is_the_optimum_of_the_matrix(kind, p, period):
         np.testing.assert_allclose(t.plan.sum(0), b, atol=1e-15)
 
 
-def test_masses_over_many_orders_keep_their_places():
-    x, y = RNG.uniform(0, 24, 40), RNG.uniform(0, 24, 30)
-    a, b = 10.0 ** RNG.uniform(-12, 0, 40), 10.0 ** RNG.uniform(-12, 0, 30)
+def test_masses_over_many_orders_keep_their_places(rng):
+    x, y = rng.uniform(0, 24, 40), rng.uniform(0, 24, 30)
+    a, b = 10.0 ** rng.uniform(-12, 0, 40), 10.0 ** rng.uniform(-12, 0, 30)
     a[3] = b[4] = 0.0
     t = otgan.transport(x, y, a, b, cost=Circle(2, 24))
     other = otgan.transport(x, y, a, b, cost=Circle(2, 24), backend="simplex")
@@ -68,15 +66,15 @@ def test_masses_over_many_orders_keep_their_places():
     np.testing.assert_allclose(t.plan.sum(1), a / a.sum(), rtol=1e-12)
 
 
-def test_a_circle_much_longer_than_the_points_are_apart_is_a_line():
-    x, y = RNG.normal(size=300), RNG.normal(1, 2, 200)
+def test_a_circle_much_longer_than_the_points_are_apart_is_a_line(rng):
+    x, y = rng.normal(size=300), rng.normal(1, 2, 200)
     for p in (1, 2):
         found = otgan.emd(x, y, cost=Circle(p, 1e6))
         assert found == pytest.approx(otgan.emd(x, y, p=p), rel=1e-12)
 
 
-def test_many_points_are_certified():
-    x, y = 6 + RNG.normal(0, 2, 100_000), RNG.vonmises(1.0, 2.0, 80_000)
+def test_many_points_are_certified(rng):
+    x, y = 6 + rng.normal(0, 2, 100_000), rng.vonmises(1.0, 2.0, 80_000)
     for p in (1, 2):
         t = otgan.transport(x, y, cost="circle", p=p)
         assert t.backend == "circle"
@@ -90,8 +88,8 @@ def test_hours_of_the_day_are_hours_apart():
 
 
 @pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
-def test_the_unit_of_the_samples_is_that_of_the_distance(scale):
-    x, y = RNG.uniform(0, 1, 20), RNG.uniform(0, 1, 30)
+def test_the_unit_of_the_samples_is_that_of_the_distance(scale, rng):
+    x, y = rng.uniform(0, 1, 20), rng.uniform(0, 1, 30)
     expected = otgan.emd(x, y, cost=Circle(2, 1.0))
     assert otgan.emd(scale * x, scale * y, cost=Circle(2, scale)) == pytest.approx(
         scale * expected, rel=1e-12
@@ -109,8 +107,8 @@ def test_near_places_keep_their_digits_across_the_end_of_the_period():
     assert otgan.emd([tiny], [-tiny], cost="circle") == 2 * tiny
 
 
-def test_costs_at_the_end_of_the_range_have_potentials_too():
-    x, y = 1e-200 * RNG.uniform(0, 1, 9), 1e-200 * RNG.uniform(1, 2, 5)
+def test_costs_at_the_end_of_the_range_have_potentials_too(rng):
+    x, y = 1e-200 * rng.uniform(0, 1, 9), 1e-200 * rng.uniform(1, 2, 5)
     found = solve_circle(x, y, np.full(9, 1 / 9), np.full(5, 0.2), 1.5, 24.0)
     assert np.isfinite(np.concatenate([found.f, found.g])).all()
 
@@ -139,16 +137,16 @@ def test_gradients_pull_along_the_shorter_way():
     torch.testing.assert_close(x.grad, torch.tensor([0.5, -0.5], dtype=torch.float64))
 
 
-def test_time_that_is_over_leaves_bounds_that_hold():
-    x, y = RNG.uniform(0, 6, 1000), RNG.uniform(1, 5, 900)
+def test_time_that_is_over_leaves_bounds_that_hold(rng):
+    x, y = rng.uniform(0, 6, 1000), rng.uniform(1, 5, 900)
     t = otgan.transport(x, y, cost="circle", time_limit=1e-9, on_failure="ignore")
     exact = otgan.transport(x, y, cost="circle")
     assert t.status is otgan.Status.TIME_LIMIT
     assert t.lower <= exact.value <= t.upper
 
 
-def test_potentials_are_feasible_and_meet_their_costs_on_the_arcs():
-    x, y = RNG.uniform(-50, 50, 500), RNG.uniform(-50, 50, 700)
+def test_potentials_are_feasible_and_meet_their_costs_on_the_arcs(rng):
+    x, y = rng.uniform(-50, 50, 500), rng.uniform(-50, 50, 700)
     a, b = simplex_weights(500), simplex_weights(700, seed=1)
     for p in (1, 2, 3):
         found = solve_circle(x, y, a, b, p, 24.0)
