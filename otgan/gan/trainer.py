@@ -164,6 +164,12 @@ def _trained(request: Request, interrupts: Interrupts, stack: contextlib.ExitSta
     data = TrainingData.of(request.data, request.seed, request.data_dir)
     system = _fitting(choose_system(request.system, data.space, request.options), data, request.options)
     steps = system.steps.get(data.space.kind, STEPS) if request.steps is None else request.steps
+    if 0 < steps <= system.prelude:
+        _log.warning(
+            "the generator learns from step %d on: %d steps are for what it learns by, see n_features",
+            system.prelude + 1,
+            system.prelude,
+        )
     state = State.start(system, data, request.seed, request.device, request.modules)
     folder = None if request.out is None else Folder(request.out)
     if folder is not None:
@@ -219,18 +225,18 @@ def _fitting(system: System, data: TrainingData, options: Mapping[str, Any]) -> 
 
 def _settle(
     folder: Folder | None, settings: Settings, before: Settings | None, state: State
-) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Make the folder that of this run, going on from its last checkpoint where it was one before.
 
     Returns
     -------
     history : list of dict
         The rows until then.
-    pending : dict or None
+    pending : list of dict
         The terms that are in none of them yet.
     """
     history: list[dict[str, Any]] = []
-    pending: dict[str, Any] | None = None
+    pending: list[dict[str, Any]] = []
     if folder is None:
         return history, pending
     if before is None:

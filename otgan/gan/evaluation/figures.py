@@ -210,7 +210,7 @@ def curves_figure(history: list[dict[str, Any]], estimate: str | None) -> Figure
         (row["step"], row["evaluation"]) for row in history if "evaluation" in row
     ]
     logged = [row for row in history if "evaluation" not in row]
-    terms = [name for name in (logged[-1] if logged else {}) if name not in {"step", "seconds"}]
+    terms = list(dict.fromkeys(name for row in logged for name in row if name not in {"step", "seconds"}))
     measures = [
         each
         for each in MEASURES

@@ -25,10 +25,10 @@ _LARGEST = 1.7e308
 _log = logging.getLogger("otgan")
 
 
-def history_of(found: Checkpoint, path: Path) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+def history_of(found: Checkpoint, path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the rows that a run had written when it was saved, whatever became of ``metrics.jsonl`` since; and the rest.
 
-    The rest are the terms that were in no row yet.
+    The rest are the terms that were in no row yet, in groups of steps that had the same.
 
     Where the file holds others, one line of the log says so. A checkpoint that was written before checkpoints kept the
     rows leaves them to :func:`read_metrics`.
@@ -40,13 +40,14 @@ def history_of(found: Checkpoint, path: Path) -> tuple[list[dict[str, Any]], dic
     """
     step = found.state["step"]
     if found.records is None:
-        return read_metrics(path, upto=step), None
+        return read_metrics(path, upto=step), []
     lines = str(found.records.get("rows", "")).encode(errors="replace").splitlines()
     rows, trouble = _parse(lines, step)
     if trouble is not None:
         raise RunError(f"the checkpoint of step {step} holds no rows of a run: row {len(rows) + 1} {trouble}")
-    pending = found.records.get("pending")
-    if pending is not None and not _is_pending(pending):
+    pending = found.records.get("pending", [])
+    pending = pending if isinstance(pending, list) else [pending]  # once all steps had the same terms
+    if not all(map(_is_group, pending)):
         raise RunError(f"the checkpoint of step {step} holds no terms of a run: they have another shape")
     there = _lines(path)
     if there[: len(lines)] != lines:
@@ -64,10 +65,10 @@ def history_of(found: Checkpoint, path: Path) -> tuple[list[dict[str, Any]], dic
     return rows, pending
 
 
-def _is_pending(pending: Any) -> bool:
-    if not isinstance(pending, dict):
+def _is_group(group: Any) -> bool:
+    if not isinstance(group, dict):
         return False
-    names, terms = pending.get("names"), pending.get("terms")
+    names, terms = group.get("names"), group.get("terms")
     return (
         isinstance(names, list)
         and isinstance(terms, Tensor)

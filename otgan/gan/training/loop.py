@@ -80,7 +80,7 @@ def fit(
     interrupts = interrupts or Interrupts()  # outside of its context, it hears nothing
     system, clock = run.model.system, Clock(records.history)
     if state.step == 0:
-        _evaluate(run, records, clock, schedule)
+        _evaluate(state, run, records, clock, schedule, own)
     if interrupts.received:
         raise stopped(interrupts, run)
     while state.step < schedule.steps:
@@ -97,7 +97,7 @@ def fit(
             records.flush(step, seconds=clock.seconds())
             bar.update(step - bar.n)
         if schedule.evaluates(step):
-            result = _evaluate(run, records, clock, schedule)
+            result = _evaluate(state, run, records, clock, schedule, own)
             bar.set_postfix_str(f"EM {result['em']:.3f}")
             # It ends a step later, as a step has one evaluation.
             schedule = schedule.until(step + 1, asked=callbacks.on_evaluation(run, result))
@@ -144,10 +144,14 @@ def _save(state: State, run: Trainee, records: Records) -> None:
         checkpoint.save(run.folder.path, state.step, state.state_dict(), records.state_dict())
 
 
-def _evaluate(run: Trainee, records: Records, clock: Clock, schedule: Schedule) -> dict[str, Any]:
+def _evaluate(
+    state: State, run: Trainee, records: Records, clock: Clock, schedule: Schedule, own: Sequence[str]
+) -> dict[str, Any]:
     """Evaluate the run, write the numbers and the pictures, and warn of an estimate that cannot be one."""
     start, step, system = clock.seconds(), run.model.step, run.model.system
     result = run.evaluate(n=schedule.evaluated(step))
+    with _explained(state, step, own):
+        result |= state.assess(system)
     for name, value in result.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise DivergedError(f"step {step}: {name} of the evaluation became {value}")

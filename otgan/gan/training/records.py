@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
+import operator
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from otgan.gan.errors import DivergedError, OptionError
@@ -21,8 +25,8 @@ __all__ = ["Records"]
 class Records:
     """The terms of every step, brought to the host once for many steps, and the evaluations.
 
-    A row is a dict with ``step`` and the mean of each term over the steps since the row before (of the system's
-    estimate of a distance, the median), or with ``step`` and ``evaluation``.
+    A row is a dict with ``step`` and the mean of each term over the steps since the row before that had it (of the
+    system's estimate of a distance, the median), or with ``step`` and ``evaluation``.
 
     Parameters
     ----------
@@ -34,8 +38,8 @@ class Records:
         Rows of the same run before it was interrupted; the file then holds these and no others.
     tensorboard : bool
         Write the rows for TensorBoard too.
-    pending : mapping, optional
-        The terms since the last of those rows, of :meth:`state_dict`.
+    pending : sequence of mapping
+        The terms since the last of those rows, of :meth:`state_dict`: groups of steps that had the same.
 
     Raises
     ------
@@ -52,13 +56,12 @@ class Records:
         history: list[dict[str, Any]] | None = None,
         *,
         tensorboard: bool = False,
-        pending: Mapping[str, Any] | None = None,
+        pending: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self.estimate, self.history = estimate, list(history or [])
-        self._window: list[Tensor] = []
-        self._names: list[str] = []
-        if pending:
-            self._names, self._window = list(pending["names"]), list(pending["terms"])
+        self._window: list[tuple[tuple[str, ...], Tensor]] = []
+        for group in pending:
+            self._window += [(tuple(group["names"]), terms) for terms in group["terms"]]
         self._board = _board(folder, self.history) if tensorboard else None
         self._file = None
         if folder is not None:
@@ -70,11 +73,10 @@ class Records:
 
     def add(self, terms: dict[str, Tensor]) -> None:
         """Keep the terms of one step, on their device."""
-        self._names = list(terms)
-        self._window.append(torch.stack(list(terms.values())))
+        self._window.append((tuple(terms), torch.stack(list(terms.values()))))
 
-    def check(self, step: int) -> np.ndarray[Any, Any]:
-        """Return the terms kept, the last of them being of ``step``, a row each.
+    def check(self, step: int) -> dict[str, NDArray[np.float64]]:
+        """Return the terms kept, the last of them being of ``step``: of each its values, in the order of the steps that had it.
 
         Raises
         ------
@@ -82,15 +84,18 @@ class Records:
             If one of them is not finite.
         """
         if not self._window:
-            return np.zeros((0, len(self._names)))
-        here = self._window[-1].device  # those of a checkpoint come on the CPU
-        values = torch.stack([terms.to(here) for terms in self._window]).double().cpu().numpy()
-        if not np.isfinite(values).all():
-            row, column = np.argwhere(~np.isfinite(values))[0]
-            raise DivergedError(
-                f"step {step - len(values) + 1 + row}: {self._names[column]} became {values[row, column]}"
-            )
-        return values
+            return {}
+        here = self._window[-1][1].device  # those of a checkpoint come on the CPU
+        flat = torch.cat([terms.to(here) for _, terms in self._window]).double().cpu().numpy()
+        found: dict[str, list[float]] = {}
+        values = iter(flat.tolist())
+        for at, (names, _) in enumerate(self._window, step - len(self._window) + 1):
+            for name in names:
+                value = next(values)
+                if not math.isfinite(value):
+                    raise DivergedError(f"step {at}: {name} became {value}")
+                found.setdefault(name, []).append(value)
+        return {name: np.array(several) for name, several in found.items()}
 
     def flush(self, step: int, **also: Any) -> dict[str, Any]:
         """Turn the terms kept, the last of them being of ``step``, into a row.
@@ -100,15 +105,15 @@ class Records:
         DivergedError
             If one of them is not finite.
         """
-        if not self._window:
+        found = self.check(step)
+        if not found:
             return {}
-        values = self.check(step)
         self._window.clear()
-        means = values.mean(0)
-        if self.estimate in self._names:
-            at = self._names.index(self.estimate)
-            means[at] = np.median(values[:, at])
-        return self.write({"step": step, **dict(zip(self._names, means.tolist(), strict=True)), **also})
+        terms = {
+            name: float(np.median(values) if name == self.estimate else values.mean())
+            for name, values in found.items()
+        }
+        return self.write({"step": step, **terms, **also})
 
     def write(self, row: dict[str, Any]) -> dict[str, Any]:
         """Append a row.
@@ -133,8 +138,11 @@ class Records:
         """Return what a checkpoint keeps: the rows as they were written, and the terms that are in none yet."""
         found: dict[str, Any] = {"rows": "".join(_line(row) for row in self.history)}
         if self._window:
-            terms = torch.stack([terms.cpu() for terms in self._window])
-            found["pending"] = {"names": list(self._names), "terms": terms}
+            groups = itertools.groupby(self._window, key=operator.itemgetter(0))
+            found["pending"] = [
+                {"names": list(names), "terms": torch.stack([terms.cpu() for _, terms in steps])}
+                for names, steps in groups
+            ]
         return found
 
     def close(self) -> None:

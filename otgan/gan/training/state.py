@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from otgan.data.sources import check_fits
 from otgan.gan.datasets.batches import Batches
 from otgan.gan.datasets.scaling import Scaling
 from otgan.gan.datasets.training_data import TrainingData, as_tensor, check_held_out
-from otgan.gan.errors import DivergedError, RunError, reason
+from otgan.gan.errors import DivergedError, OptionError, RunError, reason
 from otgan.gan.model import Model
 from otgan.gan.networks import Space, initialize
 from otgan.gan.streams import Stream, seeded
@@ -91,6 +92,8 @@ class State:
             copy.eval().requires_grad_(False)
         try:
             optimizers = system.optimizers(nets)
+        except OptionError:
+            raise
         except (ValueError, TypeError) as error:
             raise RunError(f"the networks cannot be trained: {reason(error)}") from error
         return cls(nets, averages, optimizers, batches, scaling)
@@ -113,6 +116,17 @@ class State:
         """Let the moving averages follow the networks."""
         for name, average in self.averages.items():
             average.update_parameters(self.nets[name])
+
+    def assess(self, system: System) -> dict[str, float]:
+        """Return what the system says of its training, which goes on as if it had not been asked."""
+        modes = {module: module.training for net in self.nets.values() for module in net.modules()}
+        for net in self.nets.values():
+            net.eval()
+        try:
+            return system.assess(self.nets, self.batches.apart(self.step))
+        finally:
+            for module, training in modes.items():
+                module.training = training
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint holds, besides the step."""
@@ -153,7 +167,7 @@ class State:
         DivergedError
         """
         for name, net in self.nets.items():
-            for key, value in net.named_parameters():
+            for key, value in itertools.chain(net.named_parameters(), net.named_buffers()):
                 if not bool(torch.isfinite(value).all()):
                     raise DivergedError(
                         f"step {step or self.step}: weights {key} of the {name} are not finite"

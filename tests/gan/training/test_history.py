@@ -37,7 +37,7 @@ def test_rows_up_to_a_step_and_not_what_a_crash_tore(file, caplog):
 
 
 def test_the_rows_of_a_checkpoint_are_those_that_count(file, caplog):
-    assert history_of(kept(ROWS[:3]), file) == (ROWS[:3], None)
+    assert history_of(kept(ROWS[:3]), file) == (ROWS[:3], [])
     assert caplog.text == ""
     changed = [*ROWS[:2], {"step": 20, "loss": 7.0}]
     assert history_of(kept(changed), file)[0] == changed
@@ -48,15 +48,17 @@ def test_the_rows_of_a_checkpoint_are_those_that_count(file, caplog):
 
 
 def test_a_checkpoint_of_before_they_were_kept_leaves_them_to_the_file(file):
-    assert history_of(Checkpoint({"step": 10}, None), file) == (ROWS[:2], None)
+    assert history_of(Checkpoint({"step": 10}, None), file) == (ROWS[:2], [])
 
 
 def test_terms_that_are_pending_are_returned_and_checked(file):
     pending = {"names": ["loss"], "terms": torch.zeros(2, 1)}
-    assert history_of(kept(ROWS[:3], pending=pending), file)[1] == pending
+    assert history_of(kept(ROWS[:3], pending=[pending, pending]), file)[1] == [pending, pending]
+    assert history_of(kept(ROWS[:3], pending=pending), file)[1] == [pending]  # of before there were groups
     for wrong in (
         {},
-        [],
+        [[]],
+        [pending, {}],
         {**pending, "names": ["a", "b"]},
         {**pending, "terms": [1]},
         {**pending, "names": [1]},

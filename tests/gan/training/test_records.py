@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 import torch
@@ -53,6 +54,22 @@ def test_terms_in_no_row_yet_go_on_where_they_were():
         each.add(terms(9.0, 9.0))
     assert again.flush(3) == records.flush(3) == {"step": 3, "wasserstein": 2.0, "loss": 4.0}
     assert "pending" not in records.state_dict()
+
+
+def test_each_term_is_averaged_over_the_steps_that_had_it():
+    records = Records(None, "wasserstein")
+    for value in (1.0, 3.0):
+        records.add({"reconstruction": torch.tensor(value)})
+    records.add(terms(5.0, 7.0))
+    pending = records.state_dict()["pending"]
+    assert [group["names"] for group in pending] == [["reconstruction"], ["wasserstein", "loss"]]
+    again = Records(None, "wasserstein", pending=pending)
+    row = {"step": 3, "reconstruction": 2.0, "wasserstein": 5.0, "loss": 7.0}
+    assert again.flush(3) == records.flush(3) == row
+    records.add({"reconstruction": torch.tensor(1.0)})
+    records.add(terms(1.0, math.inf))
+    with pytest.raises(DivergedError, match="step 5: loss became inf"):
+        records.flush(5)
 
 
 def test_tensorboard_needs_a_folder():
