@@ -275,6 +275,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="only otgan, up to half a million points, and a thousand small problems",
     )
+    parser.add_argument(
+        "--families", nargs="+", choices=FAMILIES, default=FAMILIES, help="only cells of these points"
+    )
     parser.add_argument("--one", type=int, nargs=3, metavar=("N", "D", "P"), help=argparse.SUPPRESS)
     add_options(parser)
     return parser.parse_args(argv)
@@ -301,6 +304,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     contenders(Key("gaussians", 50, 2, 2, False))["otgan"]()
     for key in [] if options.large else keys(SMALL if options.quick else (*SMALL, *SIZES)):
         identity = (*astuple(key)[:4], "random" if key.weighted else "equal")
+        if key.family not in options.families:
+            continue
         if identity in known:
             _note(kept["exact"], identity, slow)
             continue
