@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import re
 import resource
 import shlex
@@ -19,11 +20,13 @@ from benchmarks.papers import figures
 from benchmarks.record import Cell, record
 from otgan.gan import SYSTEMS, Run
 from otgan.gan.evaluation.figures import image_grid
-from otgan.plot.palette import BLUE
+from otgan.plot.palette import BLUE, GREEN, INK, ORANGE, SKY
 
 SHOWN = ("gan", "wgan", "wgan-gp", "smoothed-ot", "smoothed-ot:duals=nets", "sinkhorn")
 QUICK_STEPS = 20
 TILES, DOTS = 64, 1000
+MINUTES = (1, 2, 3, 5, 8, 12, 15, 20, 30)
+COLORS = (BLUE, ORANGE, GREEN, SKY, INK)
 
 # By the kind of data: the columns of the table, and the entries of an evaluation behind them.
 POINTS = {"W₁": "em", "its floor": "em_floor", "modes": "modes", "in a mode": "in_modes"}
@@ -66,10 +69,25 @@ class Row:
         )
         return found
 
+    def course(self, key: str) -> list[tuple[float, float]]:
+        """Return a number of the evaluations on the way, which are of equally many samples, against the seconds of training until then."""
+        judging, found, size = 0.0, [], self.run.history[0]["evaluation"]["n"]
+        for row in self.run.history:
+            judging += row.get("took", 0.0)
+            evaluation = row.get("evaluation", {})
+            if evaluation.get("n") == size:
+                found.append((row["seconds"] - judging, evaluation[key]))
+        return found
+
     @property
     def judging(self) -> float:
-        """The share of the run's time that its evaluations took."""
-        return sum(row.get("took", 0.0) for row in self.run.history) / self.run.history[-1]["seconds"]
+        """The seconds of the run that its evaluations took."""
+        return sum(row.get("took", 0.0) for row in self.run.history)
+
+    @property
+    def training(self) -> float:
+        """The seconds of the run, by the clock, without them."""
+        return float(self.run.history[-1]["seconds"]) - self.judging
 
 
 def train(system: str, choices: dict[str, str], data: str, seed: int, options: argparse.Namespace) -> Row:
@@ -109,8 +127,8 @@ def cells(rows: Sequence[Row], columns: dict[str, str]) -> list[tuple[Cell, ...]
             row is middle,
             *(row.evaluation.get(key) for key in columns.values()),
             row.run.step,
+            row.training,
             row.seconds,
-            100 * row.judging,
         )
         for row in rows
     ]
@@ -129,6 +147,37 @@ def picture(name: str, rows: Sequence[Row]) -> Path:
             ax.scatter(points[:, 0], points[:, 1], s=2, color=color, linewidths=0)
         ax.set_aspect("equal")
     return figures.save(figure, name)
+
+
+def course_picture(name: str, rows: Sequence[Row], key: str, head: str) -> Path:
+    """Draw a number of each run against the minutes of training, into ``docs/pictures/NAME.png``."""
+    figure, (axes,) = figures.row(1, width=7)
+    for row, color in zip(rows, itertools.cycle(COLORS)):
+        seconds, values = zip(*row.course(key), strict=True)
+        axes.plot([each / 60 for each in seconds], values, "o-", markersize=3, color=color, label=row.label)
+    floors = [row.run.history[0]["evaluation"][f"{key}_floor"] for row in rows]
+    axes.axhline(statistics.median(floors), linestyle="--", color="0.5", label="real data (floor)")
+    axes.set_yscale("log")
+    axes.set_xlabel("minutes of training")
+    axes.set_ylabel(head)
+    axes.legend()
+    return figures.save(figure, name)
+
+
+def at_equal_times(rows: Sequence[Row], key: str) -> list[tuple[Cell, ...]]:
+    """Return a number of the last evaluation of each run before each of some minutes, none where the run had ended."""
+    return [
+        (
+            row.label,
+            *(
+                [value for seconds, value in row.course(key) if seconds <= 60 * minutes][-1]
+                if 60 * minutes <= row.training
+                else None
+                for minutes in MINUTES
+            ),
+        )
+        for row in rows
+    ]
 
 
 def parse(argument: str) -> tuple[str, dict[str, str]]:
@@ -185,10 +234,23 @@ def main(argv: Sequence[str] | None = None) -> None:
         if options.quick:
             return
         name = "systems-" + re.sub(r"\W+", "-", options.data)
-        picture(name, [median_run(rows, next(iter(columns.values()))) for rows in groups])
+        head, key = next(iter(columns.items()))
+        middle = [median_run(rows, key) for rows in groups]
+        picture(name, middle)
+        course_picture(f"{name}-course", middle, key, head)
+    record(
+        f"{name}-course",
+        ["system", *(f"{minutes} min" for minutes in MINUTES)],
+        at_equal_times(middle, key),
+        notes=[
+            f"{head} of the median run's last evaluation before so many minutes of training, by the clock and without evaluations, "
+            f"of {middle[0].run.history[0]['evaluation']['n']} samples. No number: the run had ended."
+        ],
+        command=command,
+    )
     record(
         name,
-        ["system", "seed", "median", *columns, "steps", "processor time (s)", "evaluations (%)"],
+        ["system", "seed", "median", *columns, "steps", "training (s)", "processor time (s)"],
         [row for rows in groups for row in cells(rows, columns)],
         notes=[
             f"`otgan train SYSTEM --data {options.data} --seed SEED`, with no other option than the table names. "
@@ -196,7 +258,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"Every number is one between {rows[0].evaluation['n']} samples and as many held-out ones; its floor is "
             "what as many training samples reach.",
             f"All seeds are shown; the median one in {next(iter(columns))} is marked.",
-            "The processor time is that of the whole command, imports and evaluations included.",
+            f"Training is by the clock, on {options.threads} of the processor's threads, without evaluations. The processor time is that of "
+            "the whole command, imports and evaluations included.",
         ],
         command=command,
     )

@@ -54,14 +54,20 @@ class EarlyStopping(Callback):
     def on_evaluation(self, run: Any, result: Mapping[str, Any]) -> bool:
         """Compare the evaluations of as many samples so far, those before a resumption included.
 
-        That at the end of a run is of more samples, whose distances are smaller.
+        That at the end of a run is of more samples, whose distances are smaller. Before the generator learns nothing is compared.
         """
+        if run.step <= run.system.prelude:
+            return False
         if self.metric not in result:
             raise OptionError(
                 f"EarlyStopping compares {self.metric!r}, which evaluations of this run do not have: choose among "
                 f"{', '.join(name for name, value in result.items() if isinstance(value, float))}"
             )
-        judged = [row["evaluation"] for row in run.history if "evaluation" in row]
+        judged = [
+            row["evaluation"]
+            for row in run.history
+            if "evaluation" in row and row["step"] >= run.system.prelude
+        ]
         found = [each[self.metric] for each in judged if each.get("n") == result.get("n")]
         best, since = found[0], 0
         for value in found[1:]:

@@ -37,7 +37,7 @@ class Stream(IntEnum):
     CODES = 8
     """Codes drawn from Q(z|x) by a seed."""
     EVALUATION = 9
-    """What an evaluation of an autoencoder draws: codes of the prior, and noise for its bounds."""
+    """What an evaluation draws: of an autoencoder codes of the prior, and noise for its bounds; of a training batches apart."""
 
 
 def seeded(device: torch.device, *key: int) -> torch.Generator:

@@ -9,23 +9,33 @@ from benchmarks import systems
 def row(em, seed, label="gan", seconds=9.0):
     """A finished run of three evaluations, the last of which counts."""
     history = [
-        {"step": 0, "evaluation": {"em": 5.0, "em_floor": 0.1}, "took": 1.0, "seconds": 1.0},
-        {"step": 20, "loss": 0.5, "seconds": 7.0},
-        {"step": 20, "evaluation": {"em": em, "em_floor": 0.1}, "took": 1.0, "seconds": 8.0},
+        {"step": 0, "evaluation": {"n": 9, "em": 5.0, "em_floor": 0.1}, "took": 1.0, "seconds": 1.0},
+        {"step": 10, "loss": 0.5, "seconds": 60.0},
+        {"step": 10, "evaluation": {"n": 9, "em": 2 * em, "em_floor": 0.1}, "took": 1.0, "seconds": 62.0},
+        {"step": 20, "loss": 0.5, "seconds": 170.0},
+        {"step": 20, "evaluation": {"n": 50, "em": em, "em_floor": 0.1}, "took": 1.0, "seconds": 171.0},
     ]
     return systems.Row(label, SimpleNamespace(history=history, seed=seed, step=20), seconds)
 
 
 def test_a_row_shows_the_last_evaluation_and_what_evaluations_took():
     assert row(0.2, 0).evaluation["em"] == 0.2
-    assert row(0.2, 0).judging == 0.25
+    assert row(0.2, 0).judging == 3.0
+    assert row(0.2, 0).training == 168.0
 
 
 def test_every_seed_is_shown_and_the_median_one_is_marked():
     rows = [row(0.3, 0), row(0.1, 1), row(0.2, 2)]
     found = systems.cells(rows, {"W₁": "em", "its floor": "em_floor", "modes": "modes"})
     assert [cells[1:3] for cells in found] == [(0, False), (1, False), (2, True)]
-    assert found[0] == ("gan", 0, False, 0.3, 0.1, None, 20, 9.0, 25.0)
+    assert found[0] == ("gan", 0, False, 0.3, 0.1, None, 20, 168.0, 9.0)
+
+
+def test_the_course_is_by_the_seconds_of_training_and_of_equally_many_samples():
+    assert row(0.2, 0).course("em") == [(0.0, 5.0), (60.0, 0.4)]
+    assert systems.at_equal_times([row(0.2, 0)], "em") == [
+        ("gan", 0.4, 0.4, *[None] * (len(systems.MINUTES) - 2))
+    ]
 
 
 def test_two_seeds_have_no_middle_and_the_better_is_marked():

@@ -1,5 +1,7 @@
 """Callbacks: what they hear, in which order, and how they end a training."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -69,10 +71,11 @@ def test_what_a_callback_raises_ends_the_training():
 
 
 class Found:
-    """A run with evaluations of these values."""
+    """A run with evaluations of these values, one a step, whose generator begins to learn after some steps."""
 
-    def __init__(self, *values):
-        self.history = [{"evaluation": {"em": value}} for value in values]
+    def __init__(self, *values, prelude=0):
+        self.history = [{"step": step, "evaluation": {"em": value}} for step, value in enumerate(values)]
+        self.step, self.system = len(values) - 1, SimpleNamespace(prelude=prelude)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +91,14 @@ class Found:
 def test_early_stopping_waits_for_a_new_best(values, least, ends):
     stopping = EarlyStopping(patience=2, least=least)
     assert stopping.on_evaluation(Found(*values), {"em": values[-1]}) is ends
+
+
+def test_early_stopping_waits_for_the_generator_to_learn():
+    stopping = EarlyStopping(patience=2)
+    assert stopping.on_evaluation(Found(3, 1, 4, 5), {"em": 5}) is True
+    assert stopping.on_evaluation(Found(3, 1, 4, 5, prelude=3), {"em": 5}) is False
+    assert stopping.on_evaluation(Found(3, 1, 4, 5, 6, prelude=3), {"em": 6}) is False
+    assert stopping.on_evaluation(Found(3, 1, 4, 5, 6, 7, prelude=3), {"em": 7}) is True
 
 
 def test_early_stopping_compares_what_is_of_as_many_samples():

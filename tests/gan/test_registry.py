@@ -26,8 +26,8 @@ def test_no_system_is_forgotten():
         "base",
         "capabilities",
         "described",
-        "features",
         "fields",
+        "transports",
     }
 
 

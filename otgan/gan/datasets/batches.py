@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,6 +14,9 @@ from otgan.gan.networks import Prior, draw_noise
 from otgan.gan.streams import Stream, seeded
 
 __all__ = ["Batches"]
+
+_CHUNK = 2000
+"""Samples that are mapped at once."""
 
 
 class Batches:
@@ -47,6 +52,7 @@ class Batches:
         self.rng = seeded(points.device, seed, Stream.TRAINING)
         self.epoch = self.position = 0
         self._order = self._shuffle()
+        self._kept: dict[str, Tensor] = {}
 
     def _shuffle(self) -> Tensor:
         rng = seeded(torch.device("cpu"), self.seed, Stream.ORDER, self.epoch)
@@ -54,12 +60,33 @@ class Batches:
 
     def real(self) -> Tensor:
         """Return the next mini-batch of samples."""
+        return self.points[self.indices()]
+
+    def indices(self) -> Tensor:
+        """Return which samples are the next mini-batch."""
         if self.position + self.size > len(self.points):
             self.epoch, self.position = self.epoch + 1, 0
             self._order = self._shuffle()
         rows = self._order[self.position : self.position + self.size]
         self.position += self.size
-        return self.points[rows]
+        return rows
+
+    @torch.no_grad()
+    def all_rows(self, name: str, map_: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return what a map that stays as it is makes of all samples, computed once under that name, and no part of the state."""
+        if name not in self._kept:
+            self._kept.clear()  # one at a time
+            with torch.autocast(self.points.device.type, enabled=False):
+                self._kept[name] = torch.cat([map_(part) for part in self.points.split(_CHUNK)])
+        return self._kept[name]
+
+    def apart(self, *key: int) -> Batches:
+        """Return another stream of the same samples, whose random numbers follow from the seed and a key: this one goes on as if nothing were drawn."""
+        other = copy.copy(self)
+        other.rng = seeded(self.points.device, self.seed, Stream.EVALUATION, *key)
+        other.position = 0
+        other._order = torch.randperm(len(self.points), generator=other.rng, device=self.points.device)
+        return other
 
     def noise(self) -> Tensor:
         """Return a mini-batch of latent vectors."""
@@ -84,4 +111,5 @@ class Batches:
             raise ValueError(f"no position in {len(self.points)} samples: {position!r}")
         self.epoch, self.position = epoch, position
         self.rng.set_state(state["rng"].cpu())
+        self._kept.clear()
         self._order = self._shuffle()

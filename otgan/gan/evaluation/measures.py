@@ -42,5 +42,12 @@ MEASURES = (
     Measure("sharpness", "sharpness", "variance of the Laplacian", listed=False),
     Measure("precision", "precision", "precision", listed=False),
     Measure("recall", "recall", "recall", listed=False),
+    Measure("gap", "gap", "what the potentials lack of the optimum, at most", drawn=True, listed=False),
+    Measure(
+        "gradient_error_bound",
+        "gradient error",
+        "bound of the generator gradient's error, in units of the cost's largest gradient",
+        listed=False,
+    ),
 )
 """In the order in which they are shown."""

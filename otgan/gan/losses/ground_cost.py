@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from otgan.costs.euclidean import Euclidean
@@ -11,4 +12,5 @@ __all__ = ["ground_cost"]
 
 def ground_cost(x: Tensor, y: Tensor, p: float) -> Tensor:
     """Costs ‖xᵢ − yⱼ‖₂^p of shape (n, m), differentiable also where points coincide (with the gradient 0)."""
-    return Euclidean(p).smooth(x.flatten(1), y.flatten(1))
+    with torch.autocast(x.device.type, enabled=False):  # over a small ε three digits of a cost are none
+        return Euclidean(p).smooth(x.flatten(1), y.flatten(1))

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from otgan.gan.errors import OptionError
+from otgan.gan.losses.ground_cost import ground_cost
 
 __all__ = ["Regularizer", "mean_product", "round_density"]
 
@@ -55,6 +56,23 @@ class Regularizer(ABC):
         """An upper bound of h_λ − dual: the value of the rounded plan minus the dual."""
         density = self.density(phi, psi, cost)
         return self.primal(round_density(density), cost) - self.value(phi, psi, density)
+
+    def transport(self, x: Tensor, y: Tensor, p: float, tol: float) -> tuple[Tensor, Tensor]:
+        """Return ⟨π*, c⟩ between two batches, whose gradient is that of h_λ as the plan is a constant to it (Danskin), and h_λ."""
+        cost = ground_cost(x, y, p)
+        with torch.no_grad():
+            phi, psi = self.solve(x, y, p, tol)
+            density = self.density(phi, psi, cost)
+            value = self.value(phi, psi, density)
+        return (density * cost).mean(), value
+
+    @abstractmethod
+    def plan_error(self, gap: float, mass: float = 1.0) -> float:
+        """Bound ‖π* − π̃‖₁ of the plan of potentials that lack a gap, π̃ having that mass."""
+
+    @abstractmethod
+    def ascent(self, marginal: Tensor, share: float) -> Tensor:
+        """Return what a potential gains whose points have that marginal in a batch, 1 being right; all of it at share 1."""
 
     @abstractmethod
     def conjugate(self, density: Tensor) -> Tensor:

@@ -7,12 +7,16 @@ one number a sample, shape (n,), an encoder a row. Networks are made without tou
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from torch import nn
+
 from otgan.gan.networks.architectures import Architecture
 from otgan.gan.networks.critics import Joint, critic
 from otgan.gan.networks.encoders import NoiseFed, encoder
 from otgan.gan.networks.generators import generator
 from otgan.gan.networks.initialization import initialize
-from otgan.gan.networks.layers import ACTIVATIONS, Activation, mlp
+from otgan.gan.networks.layers import ACTIVATIONS, Activation, mlp, residual_mlp
 from otgan.gan.networks.priors import Prior, draw_noise
 from otgan.gan.networks.space import Kind, Space
 
@@ -22,6 +26,7 @@ __all__ = [
     "Architecture",
     "Joint",
     "Kind",
+    "Networks",
     "NoiseFed",
     "Prior",
     "Space",
@@ -31,4 +36,8 @@ __all__ = [
     "generator",
     "initialize",
     "mlp",
+    "residual_mlp",
 ]
+
+Networks = Mapping[str, nn.Module]
+"""The networks of a system by name."""

@@ -13,8 +13,8 @@ __all__ = ["initialize"]
 def initialize(network: nn.Module, rng: torch.Generator, device: torch.device) -> nn.Module:
     """Give a network that was made on the meta device its memory and its first weights.
 
-    Weights are He-normal, std √(2 / fan in), those of the last layer √(1 / fan in); biases 0. What has parameters of
-    another kind sets them itself, by ``reset_parameters``.
+    Weights are He-normal, std √(2 / fan in), those of the last layer √(1 / fan in), those of a layer that has a ``gain``
+    √(gain / fan in); biases 0. What has parameters of another kind sets them itself, by ``reset_parameters``.
     """
     network.to_empty(device=device)
     # On a CPU convolutions of few channels are faster where the channels of a pixel lie side by side.
@@ -33,7 +33,7 @@ def initialize(network: nn.Module, rng: torch.Generator, device: torch.device) -
                 if isinstance(module, nn.ConvTranspose2d)
                 else math.prod(shape[1:])
             )
-            gain = 1.0 if module is weighted[-1] else 2.0
+            gain = getattr(module, "gain", 1.0 if module is weighted[-1] else 2.0)
             fresh = torch.randn(shape, generator=rng, device=rng.device) * math.sqrt(gain / fan_in)
             module.weight.copy_(fresh)
             if module.bias is not None:

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+import torch
 from torch import Tensor, nn
 
-__all__ = ["ACTIVATIONS", "Activation", "Centered", "Residual", "mlp", "normalized"]
+__all__ = [
+    "ACTIVATIONS",
+    "Activation",
+    "Centered",
+    "Residual",
+    "ResidualRows",
+    "mlp",
+    "normalized",
+    "residual_mlp",
+]
+
+_SMALL_GAIN = 1 / 3
+"""Of weights of residual blocks, times the fan in their variance; what torch gives linear layers."""
 
 
 class Activation(StrEnum):
@@ -31,6 +44,31 @@ def mlp(inputs: int, outputs: int, *, width: int, depth: int, activation: str = 
         layers += [nn.Linear(inputs, width), ACTIVATIONS[activation]()]
         inputs = width
     return nn.Sequential(*layers, nn.Linear(inputs, outputs))
+
+
+class ResidualRows(nn.Module):
+    """Two layers beside a connection that leaves them out: relu(x + W₂ relu(W₁ x))."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.branch = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return rows of the same width."""
+        return torch.relu(x + self.branch(x))
+
+
+def residual_mlp(inputs: int, outputs: int, *, width: int, depth: int) -> nn.Sequential:
+    """Make an MLP, unfilled, with `depth` residual blocks between its first and its last layer: rows to rows.
+
+    It begins with small weights, as blocks add up.
+    """
+    blocks = [ResidualRows(width) for _ in range(depth)]
+    made = nn.Sequential(nn.Linear(inputs, width), nn.ReLU(), *blocks, nn.Linear(width, outputs))
+    for layer in made.modules():
+        if isinstance(layer, nn.Linear):
+            layer.gain = _SMALL_GAIN  # type: ignore[assignment]  # read where weights are drawn
+    return made
 
 
 def normalized(channels: int, norm: bool) -> list[nn.Module]:

@@ -104,6 +104,11 @@ class System(ABC):
         return cls(**{**cls.presets.get(kind, {}), **given})
 
     @property
+    def prelude(self) -> int:
+        """Steps in which something else learns before the generator does."""
+        return 0
+
+    @property
     def encoding(self) -> Encoding | None:
         """How samples become codes; None of a system without an encoder."""
         return None
@@ -138,15 +143,28 @@ class System(ABC):
         Returns
         -------
         dict of str to Tensor
-            The losses and estimates of this step, detached, without dimensions, in the same order in every step.
+            The losses and estimates of this step, detached, without dimensions.
         """
 
-    def make_generator(self, space: Space) -> nn.Module:
-        """Make this system's generator for the data."""
+    def assess(self, nets: Networks, batches: Batches) -> dict[str, float]:
+        """Return what an evaluation during the training says of it, by name; nothing by default.
+
+        Parameters
+        ----------
+        nets : mapping of str to nn.Module
+            The networks as they are trained.
+        batches : Batches
+            A stream of its own, from which the training misses nothing.
+        """
+        del nets, batches
+        return {}
+
+    def make_generator(self, space: Space, latent: int | None = None) -> nn.Module:
+        """Make this system's generator for the data, of another latent dimension than its own where one is given."""
         return generator(
             space,
             self.network,
-            latent=self.latent,
+            latent=self.latent if latent is None else latent,
             width=self.width,
             depth=self.depth,
             activation=self.activation,

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from otgan.gan.networks import Prior
+from otgan.gan.networks import Networks, Prior
 
 __all__ = ["Encoding", "LikelihoodBound", "Networks"]
-
-Networks = Mapping[str, nn.Module]
 
 
 class Encoding(Protocol):

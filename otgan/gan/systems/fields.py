@@ -15,7 +15,7 @@ import numpy as np
 from otgan.gan.arguments import shown
 from otgan.gan.errors import OptionError
 
-__all__ = ["Choice", "Count", "CountOrNone", "Limit", "Positive", "Rate", "Share", "Updates", "checked"]
+__all__ = ["Choice", "Count", "Limit", "Positive", "Rate", "Share", "Updates", "checked"]
 
 _LARGEST = 1e30
 """Far beyond what an option can mean, and still a number in single precision."""
@@ -59,10 +59,6 @@ _COUNTABLE = Limit(lambda value: value < _MOST, f"be less than {_MOST}")
 
 Count = Annotated[int, Limit(lambda value: value >= 1, "be at least 1"), _COUNTABLE]
 """How many of something that there must be."""
-CountOrNone = Annotated[
-    int, Limit(lambda value: value >= 0, "be a number of features, or 0 for none"), _COUNTABLE
-]
-"""How many features, 0 being none."""
 Updates = Annotated[int, Limit(lambda value: value >= 0, "be a number of updates, or 0 for none"), _COUNTABLE]
 """How many updates, 0 being none."""
 Rate = Annotated[float, Limit(lambda value: value >= 0, "not be negative")]
@@ -120,6 +116,9 @@ def _converted(name: str, value: Any, base: type) -> Any:
             return base(_text(value))
         except (TypeError, ValueError) as error:
             raise OptionError(f"{name} must be one of {', '.join(base)}, got {shown(value)}") from error
+    read = getattr(base, "read", None)
+    if read is not None:  # a type that knows how it is written
+        return read(name, value)
     convert = _BY_TYPE.get(base)
     if convert is None:  # of a system of the user's own, which checks it itself
         return value

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Self
+from functools import partial
+from typing import Annotated, Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,12 +20,14 @@ from torch.optim import Optimizer
 from otgan.gan.datasets.batches import Batches
 from otgan.gan.errors import OptionError
 from otgan.gan.losses.ground_cost import ground_cost
+from otgan.gan.losses.potentials import Potentials
 from otgan.gan.losses.regularizer import Regularizer, round_density
 from otgan.gan.losses.regularizers import REGULARIZERS
-from otgan.gan.networks import Kind, Space
-from otgan.gan.systems.base import Networks, Optimizers, System, Terms, adam, descend, fake, generate
-from otgan.gan.systems.features import embed
-from otgan.gan.systems.fields import Choice, Count, CountOrNone, Positive, Rate, Share
+from otgan.gan.losses.semidiscrete import SemiDual
+from otgan.gan.networks import Space
+from otgan.gan.systems.base import Networks, Optimizers, Terms, adam, descend, fake, generate
+from otgan.gan.systems.fields import Choice, Count, Positive, Rate, Share
+from otgan.gan.systems.transports import Transports
 
 __all__ = ["Duals", "SmoothedOT"]
 
@@ -35,16 +38,23 @@ class Duals(StrEnum):
     NETS = "nets"
     SINKHORN = "sinkhorn"
     SEMIDUAL = "semidual"
+    TABLE = "table"
+
+
+_Three = tuple[Tensor, Tensor, Tensor]
+_NETWORKS = (Duals.NETS, Duals.SEMIDUAL)
+"""Potentials that are functions of samples."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class SmoothedOT(System):
+class SmoothedOT(Transports):
     """G descends h_λ = min over plans π of ⟨π, c(x, G z)⟩ + λ I(π), whose gradient is Σ π*_ij ∇c(x_i, G z_j) (Danskin).
 
     Per step: the potentials φ, ψ are brought near their optimum on fresh batches; on one more batch the plan π̃ follows
     from them, after a half-step in ψ that makes its marginal on the generated side exact; G descends ⟨π̃, c⟩, the
     plan, and so the potentials, being constants to it. Logged are ``smoothed``, the dual value at the plan's
-    potentials, a lower bound of this batch's h_λ; ``gap``, an upper bound of what it lacks; ``transport_cost``, ⟨π̃, c⟩.
+    potentials, a lower bound of this batch's h_λ; ``gap``, an upper bound of what it lacks (with a table at evaluations
+    alone); ``transport_cost``, ⟨π̃, c⟩; ``self_term``, h_λ(G z, G z′).
 
     Parameters
     ----------
@@ -54,48 +64,70 @@ class SmoothedOT(System):
         λ, in units of the cost.
     power : float
         c = ‖x − y‖₂^power.
-    duals : {"nets", "sinkhorn", "semidual"}
+    duals : {"nets", "sinkhorn", "semidual", "table"}
         Where the potentials come from: two networks, trained by `n_dual` ascents; a solver, which is exact on
-        each batch; or one network for φ, ψ being its best reply on each batch.
+        each batch; one network for φ, ψ being its best reply on each batch; or a table with a number for every data
+        point, warm from step to step, against which each batch is transported to all the data and not to a batch.
     n_dual : int
         Ascent steps of the networks for each update of the generator.
     enough : float, optional
-        Stop the ascent before `n_dual` where the gap on the batch is at most this.
+        Stop the ascent before `n_dual` where the gap on the batch is at most this; that of a batch to all the data of a table is
+        large even at the optimum, see :meth:`otgan.gan.losses.semidiscrete.SemiDual.gap`.
     half_step : bool
         Whether the marginal on the generated side is made exact before G descends.
+    self_terms : bool
+        G descends h_λ(x, G z) − ½ h_λ(G z, G z′), a generalized energy distance between batches, whose second term the
+        solver finds: without it a generator of many dimensions shrinks, as what lies between samples is near to more of
+        a batch of them.
     attached : bool
         A baseline, not the algorithm: G descends the dual value through ψ(G z) as well, as if the potentials were a
         critic. The additional term vanishes only where ψ's marginal is exact.
-    features : int
-        With a positive number, the cost is taken between features h(x) of that dimension on the unit sphere, where it
-        is bounded, 2 (1 − cosine) for power 2; h ascends what G descends.
     lr, lr_dual, beta1, beta2 : float
         Adam's, of the generator and of the potentials.
+    lr_table : float
+        The share of a half-step that an ascent of a table takes by a batch.
     tol : float
         L1 error of the marginals at which the solver stops.
     """
 
     name: ClassVar[str] = "smoothed-ot"
     estimate: ClassVar[str | None] = "smoothed"
-    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 6000}
+    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 5000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {"latent": 2, "width": 256, "batch": 256, "power": 1.0, "lr": 2e-3},
         "small": {"latent": 32, "width": 256, "batch": 256, "strength": 0.5},
         "images": {
+            "batch": 500,
             "latent": 64,
             "width": 16,
+            "features": "autoencoder:32",
+            "n_features": 600,
+            "strength": 0.03,
+            "self_terms": True,
+            "lr": 3e-3,
+            "decay": 1000,
+            "ema": 0.998,
+            "tol": 1e-2,
+        },
+        "images without codes": {
             "batch": 100,
+            "latent": 64,
+            "width": 16,
+            "features": "adversarial:64",
             # Of 1, .3 and .1 the best after 600 steps.
             "strength": 0.1,
-            "features": 64,
             "n_dual": 1,
             "lr": 5e-4,
             "lr_dual": 2e-4,
         },
     }
 
-    by_nets: ClassVar[Mapping[str, Any]] = {"width": 128, "strength": 0.2, "lr": 3e-4, "lr_dual": 2e-3}
-    """What else is different on points where networks hold the potentials: they must keep up with the generator."""
+    by_nets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        # They must keep up with the generator.
+        "points": {"width": 128, "strength": 0.2, "lr": 3e-4, "lr_dual": 2e-3},
+        "images": {"features": "adversarial:64"},
+    }
+    """What else is different where networks hold the potentials."""
 
     regularizer: Annotated[str, Choice(REGULARIZERS)] = "kl"
     strength: float = 0.05
@@ -104,10 +136,11 @@ class SmoothedOT(System):
     n_dual: Count = 5
     enough: Rate | None = None
     half_step: bool = True
+    self_terms: bool = False
     attached: bool = False
-    features: CountOrNone = 0
     lr: Rate = 1e-3
     lr_dual: Rate = 1e-3
+    lr_table: Share = 0.1
     beta1: Share = 0.5
     beta2: Share = 0.9
     tol: Positive = 1e-3
@@ -116,6 +149,17 @@ class SmoothedOT(System):
         super().__post_init__()
         if self.attached and self.duals is not Duals.NETS:
             raise OptionError("attached is a baseline for duals=nets")
+        if self.duals in _NETWORKS and self.autoencoder is not None:
+            raise OptionError(
+                f"duals={self.duals} are functions of samples, not of codes: take features=adversarial:64 or samples with them, or "
+                f"duals=sinkhorn with {self.features}"
+            )
+        if self.duals is Duals.TABLE and (self.adversarial or (self.n_codes and len(self.maps) > 1)):
+            raise OptionError(f"duals=table takes features that stay as they are, got {self.features}")
+        if self.self_terms and (self.adversarial or self.duals is Duals.TABLE):
+            raise OptionError(
+                f"self_terms are between batches, of features that stay as they are: got duals={self.duals}, features={self.features}"
+            )
         self.smoothing()  # its strength is checked there
 
     @classmethod
@@ -123,8 +167,10 @@ class SmoothedOT(System):
         """Make the system with the library's defaults for a kind of data and of duals, and options of one's own."""
         given = dict(options or {})
         duals = given.get("duals", cls.duals)
-        if kind == Kind.POINTS and isinstance(duals, str) and duals != Duals.SINKHORN:
-            given = {**cls.by_nets, **given}
+        if isinstance(duals, str) and duals in _NETWORKS:
+            given = {**cls.by_nets.get(kind, {}), **given}
+        if isinstance(duals, str) and duals == Duals.TABLE:
+            given = {"self_terms": False, **given}
         return super().for_data(kind, given)
 
     def smoothing(self) -> Regularizer:
@@ -132,62 +178,123 @@ class SmoothedOT(System):
         return REGULARIZERS[self.regularizer](self.strength)
 
     def networks(self, space: Space) -> dict[str, nn.Module]:
-        """Make the generator, and φ, ψ and h where they are wanted."""
-        nets = {"generator": self.make_generator(space)}
-        if self.duals is not Duals.SINKHORN:
+        """Make the generator, φ, ψ or their table, and the networks of the features, where they are wanted."""
+        nets = super().networks(space)
+        if self.duals in _NETWORKS:
             nets["phi"] = self.make_critic(space)
         if self.duals is Duals.NETS:
             nets["psi"] = self.make_critic(space)
-        if self.features:
-            nets["features"] = self.make_critic(space, outputs=self.features)
+        if self.duals is Duals.TABLE:
+            nets["table"] = Potentials()
         return nets
 
     def optimizers(self, nets: Networks) -> dict[str, Optimizer]:
         """Adam for the generator, and for all that ascends."""
         betas = (self.beta1, self.beta2)
-        optimizers: dict[str, Optimizer] = {"generator": adam(nets["generator"], self.lr, betas)}
-        if rivals := [net for name, net in nets.items() if name != "generator"]:
+        optimizers = {**super().optimizers(nets), "generator": adam(nets["generator"], self.lr, betas)}
+        if rivals := [nets[name] for name in ("phi", "psi", "features") if name in nets]:
             optimizers["rivals"] = adam(rivals, self.lr_dual, betas)
         return optimizers
 
-    def step(self, nets: Networks, optimizers: Optimizers, batches: Batches) -> Terms:
-        """n_dual ascents of the dual in φ, ψ (and h), then one descent of ⟨π̃, c⟩ in G."""
+    def descend_transport(self, nets: Networks, optimizers: Optimizers, batches: Batches) -> Terms:
+        """n_dual ascents of the dual in φ, ψ (and adversarial features), then one descent of ⟨π̃, c⟩ in G."""
+        if self.duals is Duals.TABLE:
+            return self.descend_to_data(nets, optimizers, batches)
         smoothing = self.smoothing()
-        if "rivals" in optimizers:
+        if "rivals" in optimizers and not self.in_codes(nets):
             for _ in range(self.n_dual):
-                x, y = batches.real(), fake(nets, batches)
-                cost = self.cost(nets, x, y)
+                x, y, cost = self.drawn(nets, batches, apart=True)
                 phi, psi = self.potentials(nets, x, y, cost)
                 descend(optimizers["rivals"], -smoothing.dual(phi, psi, cost))
                 if self.enough is not None and smoothing.gap(phi, psi, cost) <= self.enough:
                     break
 
-        x, y = batches.real(), generate(nets, batches)
-        cost = self.cost(nets, x, y)
-        if self.attached:
-            phi, psi = self.potentials(nets, x, y, cost)
-            loss = smoothing.dual(phi.detach(), psi, cost)
-        with torch.no_grad():
-            phi, psi = self.potentials(nets, x, y, cost)
-            if self.half_step:
-                psi = smoothing.half_step(phi, cost)
-            plan = smoothing.density(phi, psi, cost)
-            smoothed = smoothing.value(phi, psi, plan)
-            gap = smoothing.primal(round_density(plan), cost) - smoothed
-        transport_cost = (plan * cost).mean()
-        descend(optimizers["generator"], loss if self.attached else transport_cost)
-        return {"smoothed": smoothed, "gap": gap, "transport_cost": transport_cost.detach()}
+        pairs = [self.drawn(nets, batches) for _ in range(2 if self.self_terms else 1)]
+        losses, values = zip(*(self.loss(nets, *pair) for pair in pairs), strict=True)
+        loss = torch.stack(losses).mean()
+        terms = {name: torch.stack([each[name] for each in values]).mean() for name in values[0]}
+        if self.self_terms:
+            # Of one batch to itself every sample would meet itself, and be no further from the others than it likes.
+            y, z = (self.rows(nets, y) if self.duals in _NETWORKS else y for _, y, _ in pairs)
+            repelled, terms["self_term"] = self.smoothing().transport(y, z, self.power, self.tol)
+            loss = loss - repelled / 2
+        descend(optimizers["generator"], loss)
+        return terms
 
-    def cost(self, nets: Networks, x: Tensor, y: Tensor) -> Tensor:
-        """Costs between samples, or between their features."""
-        return ground_cost(embed(nets, x), embed(nets, y), self.power)
+    def loss(self, nets: Networks, x: Tensor, y: Tensor, cost: Tensor) -> tuple[Tensor, Terms]:
+        """Return what G descends between data and samples, and the terms that say how it stands."""
+        with torch.no_grad():
+            plan, smoothed, gap = self.approximate(nets, x, y, cost)
+        transport_cost = (plan * cost).mean()
+        terms = {"smoothed": smoothed, "gap": gap, "transport_cost": transport_cost.detach()}
+        if not self.attached:
+            return transport_cost, terms
+        phi, psi = self.potentials(nets, x, y, cost)
+        return self.smoothing().dual(phi.detach(), psi, cost), terms
+
+    def descend_to_data(self, nets: Networks, optimizers: Optimizers, batches: Batches) -> Terms:
+        """n_dual ascents of the table, each by a batch of the generator against all data; G descends by their average."""
+        table, transport = self.table(nets, batches)
+        draw = partial(self.generated, nets, batches, apart=True)
+        table.follow(transport, draw, ascents=self.n_dual, share=self.lr_table, enough=self.enough)
+        y = self.generated(nets, batches)
+        reply = transport.reply(y, table.average)
+        descend(optimizers["generator"], (reply.pull * y).sum())
+        return {"smoothed": reply.value, "transport_cost": reply.cost}
+
+    @torch.no_grad()
+    def assess(self, nets: Networks, batches: Batches) -> dict[str, float]:
+        """Return the gap on a fresh batch, and what it says of the generator's gradient.
+
+        Returns
+        -------
+        dict
+            ``gap``, an upper bound of h_λ minus the dual; ``gradient_error_bound``, of ‖π* − π̃‖₁: times the largest
+            gradient of a cost in the parameters it bounds the error of that of ⟨π̃, c⟩. With a table the gap is that of
+            a batch to all data, which bounds that of the generator's law in expectation. Nothing before there is transport.
+        """
+        if self.autoencoder is not None and self.steps_done(nets) < self.n_features:
+            return {}
+        smoothing = self.smoothing()
+        if self.duals is Duals.TABLE:
+            table, transport = self.table(nets, batches)
+            gap, mass = transport.gap(self.generated(nets, batches), table.average).gap, 1.0
+        else:
+            plan, _, gap = self.approximate(nets, *self.drawn(nets, batches))
+            mass = float(plan.mean())
+        found = float(gap.clamp_min(0))
+        return {"gap": found, "gradient_error_bound": smoothing.plan_error(found, mass)}
+
+    def table(self, nets: Networks, batches: Batches) -> tuple[Potentials, SemiDual]:
+        """Return the potentials of the data, and the transport to them."""
+        table, data = cast(Potentials, nets["table"]), self.data_rows(nets, batches)
+        table.fit(len(data))
+        return table, SemiDual(self.smoothing(), data, self.power)
+
+    def drawn(self, nets: Networks, batches: Batches, *, apart: bool = False) -> _Three:
+        """Draw data x and samples y, and their costs; where no network asks for them, rows in their place."""
+        if self.duals not in _NETWORKS:
+            x, y = self.real(nets, batches), self.generated(nets, batches, apart=apart)
+            return x, y, ground_cost(x, y, self.power)
+        x, y = batches.real(), (fake if apart else generate)(nets, batches)
+        return x, y, ground_cost(self.rows(nets, x), self.rows(nets, y), self.power)
 
     def potentials(self, nets: Networks, x: Tensor, y: Tensor, cost: Tensor) -> tuple[Tensor, Tensor]:
-        """φ at x and ψ at y."""
-        if self.duals is Duals.SINKHORN:
+        """φ at x and ψ at y, as :meth:`drawn` returns them."""
+        if self.duals not in _NETWORKS:
             with torch.no_grad():
-                return self.smoothing().solve(embed(nets, x), embed(nets, y), self.power, self.tol)
+                return self.smoothing().solve(x, y, self.power, self.tol)
         phi = nets["phi"](x).float().flatten()
         if self.duals is Duals.SEMIDUAL:
             return phi, self.smoothing().half_step(phi, cost)
         return phi, nets["psi"](y).float().flatten()
+
+    def approximate(self, nets: Networks, x: Tensor, y: Tensor, cost: Tensor) -> _Three:
+        """Return the plan's density, its dual value, and what that lacks at most."""
+        smoothing = self.smoothing()
+        phi, psi = self.potentials(nets, x, y, cost)
+        if self.half_step:
+            psi = smoothing.half_step(phi, cost)
+        plan = smoothing.density(phi, psi, cost)
+        smoothed = smoothing.value(phi, psi, plan)
+        return plan, smoothed, smoothing.primal(round_density(plan), cost) - smoothed

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from otgan.gan.networks import ACTIVATIONS, Activation, mlp
+from otgan.gan.networks import ACTIVATIONS, Activation, mlp, residual_mlp
 from otgan.gan.networks.layers import Centered, Residual, normalized
 
 
@@ -35,3 +35,14 @@ def test_a_residual_block_adds_its_branches_and_changes_both_their_resolutions(r
 def test_normalization_is_of_the_batch_and_only_where_wanted():
     assert [type(layer) for layer in normalized(3, True)] == [nn.BatchNorm2d, nn.ReLU]
     assert [type(layer) for layer in normalized(3, False)] == [nn.ReLU]
+
+
+def test_residual_blocks_add_to_what_they_are_given():
+    net = residual_mlp(3, 2, width=5, depth=2)
+    x = torch.randn(4, 3)
+    first, act, one, two, last = net
+    h = act(first(x))
+    for block in (one, two):
+        h = torch.relu(h + block.branch(h))
+    assert torch.equal(net(x), last(h))
+    assert net(x).shape == (4, 2)

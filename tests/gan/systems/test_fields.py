@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from otgan.gan.errors import OptionError
-from otgan.gan.systems.fields import Choice, Count, CountOrNone, Positive, Rate, Share, Updates, checked
+from otgan.gan.systems.fields import Choice, Count, Positive, Rate, Share, Updates, checked
 
 
 class Color(StrEnum):
@@ -22,7 +22,6 @@ class Color(StrEnum):
         (4.0, Count, 4),
         ("1e-4", Rate, 1e-4),
         (0, Rate, 0.0),
-        (0, CountOrNone, 0),
         (0, Updates, 0),
         (0.0, Share, 0.0),
         ("TRUE", bool, True),
@@ -46,8 +45,7 @@ def test_values_get_the_type_of_their_field(value, hint, expected):
     [
         (0, Count, "it must be at least 1, got 0"),
         (2**31, Count, "it must be less than 2147483648, got 2147483648"),
-        (2**31, CountOrNone, "it must be less than 2147483648"),
-        (-1, CountOrNone, "it must be a number of features, or 0 for none, got -1"),
+        (2**31, Updates, "it must be less than 2147483648"),
         (-1, Updates, "it must be a number of updates, or 0 for none, got -1"),
         (-1e-9, Rate, "it must not be negative, got -1e-09"),
         (-1, Rate | None, "it must not be negative, got -1"),

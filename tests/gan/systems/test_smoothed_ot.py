@@ -1,4 +1,5 @@
 import itertools
+import math
 
 import pytest
 import torch
@@ -25,15 +26,19 @@ def start(samples, **options):
 @pytest.mark.parametrize(("duals", "regularizer"), [*itertools.product(Duals, ["kl", "l2"])])
 @pytest.mark.parametrize("features", [0, 4])
 def test_step_reports_a_lower_bound_and_what_it_lacks(samples, duals, regularizer, features):
+    if duals == "table" and features:
+        features = "random:4"
     system, state = start(samples, duals=duals, regularizer=regularizer, features=features)
     for _ in range(3):
         terms = system.step(state.nets, state.optimizers, state.batches)
-        assert list(terms) == ["smoothed", "gap", "transport_cost"]
+        if duals == "table":
+            terms |= {"gap": torch.tensor(state.assess(system)["gap"])}
+        assert set(terms) == {"smoothed", "gap", "transport_cost"}
         assert all(torch.isfinite(value) and not value.requires_grad for value in terms.values())
         assert terms["gap"] > -1e-4
         if duals == "sinkhorn":
             assert terms["gap"] < 0.02
-        if features:
+        if features == 4:
             assert 0 <= terms["transport_cost"] <= 4.001  # between points of the unit sphere
 
 
@@ -63,9 +68,7 @@ def test_generator_descends_the_cost_under_a_plan_that_is_constant(samples, dual
     found = [p.grad for p in state.nets["generator"].parameters()]
 
     other.batches.real(), other.batches.noise()
-    x, z = other.batches.real(), other.batches.noise()
-    y = other.nets["generator"](z)
-    cost = system.cost(other.nets, x, y)
+    x, y, cost = system.drawn(other.nets, other.batches)
     with torch.no_grad():
         phi, _ = system.potentials(other.nets, x, y, cost)
         plan = system.smoothing().density(phi, system.smoothing().half_step(phi, cost), cost)
@@ -90,6 +93,135 @@ def test_options_are_checked():
         ({"duals": "net"}, "duals must be one of"),
         ({"strength": 0.0}, "positive"),
         ({"attached": True}, "baseline for duals=nets"),
+        ({"features": "autoencoder", "duals": "nets"}, "duals=nets are functions of samples, not of codes"),
+        ({"features": 64, "duals": "table"}, "takes features that stay as they are, got adversarial:64"),
+        ({"features": 64, "self_terms": True}, "self_terms are between batches"),
+        ({"duals": "table", "self_terms": True}, "self_terms are between batches"),
+        ({"duals": "table", "lr_table": 1.0}, r"lr_table must be in \[0, 1\)"),
+        (
+            {"features": "autoencoder+random", "n_codes": 5, "duals": "table"},
+            "takes features that stay as they are",
+        ),
     ]:
         with pytest.raises(OptionError, match=message):
             SmoothedOT(**options)
+
+
+@pytest.mark.parametrize("regularizer", ["kl", "l2"])
+@pytest.mark.parametrize("power", [1.0, 2.0])
+def test_table_descends_the_transport_to_all_data(samples, regularizer, power):
+    """The update is that of Σ π c over the batch and the whole data set, π being the reply to the table."""
+    options = {"duals": "table", "n_dual": 1, "regularizer": regularizer, "power": power}
+    (system, state), (_, other) = start(samples, **options), start(samples, **options)
+    system.step(state.nets, state.optimizers, state.batches)
+    found = [p.grad for p in state.nets["generator"].parameters()]
+    other.batches.noise()  # of the ascent
+    y, potentials = other.nets["generator"](other.batches.noise()), state.nets["table"].average
+    cost = torch.cdist(y, other.batches.points) ** power
+    with torch.no_grad():
+        f = system.smoothing().half_step(potentials, cost.mT)
+        plan = system.smoothing().density(f, potentials, cost)
+    expected = torch.autograd.grad((plan * cost).mean(), list(other.nets["generator"].parameters()))
+    for a, b in zip(found, expected, strict=True):
+        assert torch.allclose(a, b, atol=1e-4)
+    assert potentials.abs().max() > 0
+
+
+def test_table_needs_no_more_ascents_than_are_good_enough(samples):
+    counts = []
+    for enough in (None, 1e9):
+        system, state = start(samples, duals="table", n_dual=5, enough=enough, power=2.0)
+        system.step(state.nets, state.optimizers, state.batches)
+        counts.append(int(state.nets["table"].ascents))
+    assert counts == [5, 1]
+
+
+@pytest.mark.parametrize("duals", Duals)
+def test_assessment_bounds_the_gap_and_leaves_the_training_alone(samples, duals):
+    system, state = start(samples, duals=duals, n_dual=2)
+    other = start(samples, duals=duals, n_dual=2)[1]
+    for _ in range(2):
+        system.step(state.nets, state.optimizers, state.batches)
+        found = state.assess(system)
+        assert found == state.assess(system)
+        assert found["gap"] >= 0
+        expected = (2 * found["gap"] / system.strength) ** 0.5
+        assert found["gradient_error_bound"] == pytest.approx(expected, rel=1e-3)
+        system.step(other.nets, other.optimizers, other.batches)
+        state.step += 1
+    for name, net in state.nets.items():
+        assert net.training
+        for key, value in net.state_dict().items():
+            assert torch.equal(value, other.nets[name].state_dict()[key])
+    assert state.batches.state_dict()["position"] == other.batches.state_dict()["position"]
+    assert torch.equal(state.batches.rng.get_state(), other.batches.rng.get_state())
+
+
+def test_nothing_is_said_of_transport_while_the_autoencoder_learns(samples):
+    system, state = start(samples, features="autoencoder:2", duals="table", n_features=1)
+    assert state.assess(system) == {}
+    system.step(state.nets, state.optimizers, state.batches)
+    assert set(state.assess(system)) == {"gap", "gradient_error_bound"}
+
+
+@pytest.mark.parametrize("duals", ["nets", "semidual", "sinkhorn"])
+@pytest.mark.parametrize("regularizer", ["kl", "l2"])
+def test_self_terms_are_between_two_batches_of_the_generator(samples, duals, regularizer):
+    options = {"duals": duals, "regularizer": regularizer, "n_dual": 1, "lr_dual": 0.0, "self_terms": True}
+    (system, state), (_, other) = start(samples, **options), start(samples, **options)
+    terms = system.step(state.nets, state.optimizers, state.batches)
+    assert set(terms) == {"smoothed", "gap", "transport_cost", "self_term"}
+    found = [p.grad for p in state.nets["generator"].parameters()]
+
+    smoothing = system.smoothing()
+    if duals != "sinkhorn":
+        other.batches.real(), other.batches.noise()  # of the ascent
+    pairs = [(other.batches.real(), other.nets["generator"](other.batches.noise())) for _ in range(2)]
+    loss = 0
+    for x, y in pairs:
+        cost = torch.cdist(x, y) ** system.power
+        with torch.no_grad():
+            phi, _ = system.potentials(other.nets, x, y, cost)
+            plan = smoothing.density(phi, smoothing.half_step(phi, cost), cost)
+        loss = loss + (plan * cost).mean() / 2
+    y, z = (y for _, y in pairs)
+    cost = torch.cdist(y, z) ** system.power
+    with torch.no_grad():
+        plan = smoothing.density(*smoothing.solve(y, z, system.power, system.tol), cost)
+    loss = loss - (plan * cost).mean() / 2
+    expected = torch.autograd.grad(loss, list(other.nets["generator"].parameters()))
+    for a, b in zip(found, expected, strict=True):
+        assert torch.allclose(a, b, atol=1e-4)
+
+
+def test_self_terms_keep_what_plain_transport_shrinks():
+    """Of normal points in 8 dimensions, batches of 64: the scale at which a loss is least, x being drawn anew and anew."""
+    rng = torch.Generator().manual_seed(0)
+    smoothing, scales = SmoothedOT(strength=0.5).smoothing(), torch.linspace(0.4, 1.2, 9)
+    plain, debiased = torch.zeros(9), torch.zeros(9)
+    for _ in range(40):
+        x, y, z = torch.randn(3, 64, 8, generator=rng)
+        for k, scale in enumerate(scales):
+            cross = smoothing.transport(x, scale * y, 2.0, 1e-3)[1]
+            plain[k] += cross
+            debiased[k] += cross - smoothing.transport(scale * y, scale * z, 2.0, 1e-3)[1] / 2
+    assert float(scales[plain.argmin()]) < 0.75
+    assert float(scales[debiased.argmin()]) == pytest.approx(1, abs=0.101)
+
+
+def test_images_have_other_defaults_where_no_codes_are_compared():
+    plain = SmoothedOT.for_data("images")
+    assert (plain.features, plain.self_terms, plain.batch) == ("autoencoder:32", True, 500)
+    for given in ({"features": "samples"}, {"duals": "nets"}, {"features": 8, "duals": "semidual"}):
+        system = SmoothedOT.for_data("images", given)
+        assert (system.self_terms, system.batch, system.lr) == (False, 100, 5e-4)
+    table = SmoothedOT.for_data("images", {"duals": "table"})
+    assert (table.features, table.self_terms) == ("autoencoder:32", False)
+
+
+def test_a_gap_that_is_no_number_is_not_zero(samples):
+    system, state = start(samples, duals="nets")
+    with torch.no_grad():
+        for parameter in state.nets["phi"].parameters():
+            parameter.fill_(float("nan"))
+    assert all(math.isnan(value) for value in state.assess(system).values())
