@@ -316,13 +316,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         print("  ".join(f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in row), flush=True)
         kept["exact"].append(list(row))
         if not options.quick:
-            _write(kept)
+            _write_cells(kept["exact"])
     if options.quick:
         return
     for row in large_rows(kept["exact-large"], options.threads, over):
         print("  ".join(f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in row), flush=True)
         kept["exact-large"].append(list(row))
-        _write(kept)
+        _write_large(kept["exact-large"])
     record(
         "exact-batch",
         ("problems", "n = m", "d", "p", "otgan (s)", "POT, one by one (s)", "ratio"),
@@ -346,53 +346,60 @@ def _rows(name: str) -> tuple[tuple[Cell, ...], ...]:
     return Result.read(path).rows if path.exists() else ()
 
 
-def _write(kept: dict[str, list[list[Cell]]]) -> None:
-    """Write the tables."""
-    write: Any = partial(record, packages=("lapx",) if _has_lapx() else ())
-    if kept["exact"]:
-        write(
-            "exact",
-            HEADS,
-            kept["exact"],
-            notes=[
-                "From the points to ⟨P, C⟩, costs included; float64, medians of three in turns in one process, slow ones once.",
-                f"A peer that by its time at one size would take more than {_SECONDS:g} s at the next is not run there. POT's limit of "
-                "iterations is raised from its default, which ends larger problems at a partial cost.",
-                "Gaussians: N(0, I) to N(½, 1.3² I). Square: two uniform draws. Clusters: twenty, of other weights on either side. Moons: "
-                "two half circles to a ring. Lattice: whole numbers, so few that points share places. MNIST: two disjoint draws of images, "
-                "in 16 or 64 principal directions or all pixels.",
-            ],
-        )
-        heads = (*HEADS[1:5], "families", "median ratio", "least ratio", f"median at least {AIM:g}")
-        write(
-            "exact-summary",
-            heads,
-            summary(kept["exact"]),
-            notes=["A ratio is the fastest peer's time over otgan's. Where no peer was run there is none."],
-        )
-    if kept["exact-large"]:
-        said = [
-            "N(0, I) to N(½, 1.3² I), equal weights; each in a process of its own, from the points to the cost and its certified bounds. "
-            "Memory is the most that the process has ever held."
-        ]
-        write("exact-large", LARGE_HEADS, kept["exact-large"], notes=said)
-        write(
-            "exact-headline",
-            (
-                "points on either side",
-                "dimensions",
-                "p",
-                "seconds",
-                "memory (GiB)",
-                "relative gap of the certificate",
-            ),
-            headline(kept["exact-large"]),
-        )
-        write(
-            "exact-growth",
-            ("d", "p", "exponent of n from 10,000 on", "time at 200,000 over time at 20,000"),
-            growth(kept["exact-large"]),
-        )
+def _write_cells(rows: list[list[Cell]]) -> None:
+    """Write the tables beside peers."""
+    write = _writer()
+    write(
+        "exact",
+        HEADS,
+        rows,
+        notes=[
+            "From the points to ⟨P, C⟩, costs included; float64, medians of three in turns in one process, slow ones once.",
+            f"A peer that by its time at one size would take more than {_SECONDS:g} s at the next is not run there. POT's limit of "
+            "iterations is raised from its default, which ends larger problems at a partial cost.",
+            "Gaussians: N(0, I) to N(½, 1.3² I). Square: two uniform draws. Clusters: twenty, of other weights on either side. Moons: "
+            "two half circles to a ring. Lattice: whole numbers, so few that points share places. MNIST: two disjoint draws of images, "
+            "in 16 or 64 principal directions or all pixels.",
+        ],
+    )
+    heads = (*HEADS[1:5], "families", "median ratio", "least ratio", f"median at least {AIM:g}")
+    write(
+        "exact-summary",
+        heads,
+        summary(rows),
+        notes=["A ratio is the fastest peer's time over otgan's. Where no peer was run there is none."],
+    )
+
+
+def _write_large(rows: list[list[Cell]]) -> None:
+    """Write the tables of large problems."""
+    write = _writer()
+    said = [
+        "N(0, I) to N(½, 1.3² I), equal weights; each in a process of its own, from the points to the cost and its certified bounds. "
+        "Memory is the most that the process has ever held."
+    ]
+    write("exact-large", LARGE_HEADS, rows, notes=said)
+    write(
+        "exact-headline",
+        (
+            "points on either side",
+            "dimensions",
+            "p",
+            "seconds",
+            "memory (GiB)",
+            "relative gap of the certificate",
+        ),
+        headline(rows),
+    )
+    write(
+        "exact-growth",
+        ("d", "p", "exponent of n from 10,000 on", "time at 200,000 over time at 20,000"),
+        growth(rows),
+    )
+
+
+def _writer() -> Any:
+    return partial(record, packages=("lapx",) if _has_lapx() else ())
 
 
 def _has_lapx() -> bool:
