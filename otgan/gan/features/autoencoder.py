@@ -54,9 +54,9 @@ class Encoder(nn.Module):
     def __init__(self, network: nn.Module, size: int) -> None:
         super().__init__()
         self.network, self.size = network, size
-        self.register_buffer("steps", torch.empty((), dtype=torch.long))
-        self.register_buffer("center", torch.empty(size))
-        self.register_buffer("scale", torch.empty(()))
+        self.register_buffer("steps", torch.zeros((), dtype=torch.long))
+        self.register_buffer("center", torch.zeros(size))
+        self.register_buffer("scale", torch.ones(()))
 
     def reset_parameters(self) -> None:
         """Have learnt nothing."""
@@ -92,8 +92,8 @@ class CodeGenerator(nn.Module):
     def __init__(self, codes: nn.Module, decoder: nn.Module, size: int) -> None:
         super().__init__()
         self.codes, self.decoder = codes, decoder
-        self.register_buffer("center", torch.empty(size))
-        self.register_buffer("scale", torch.empty(()))
+        self.register_buffer("center", torch.zeros(size))
+        self.register_buffer("scale", torch.ones(()))
 
     def reset_parameters(self) -> None:
         """Take codes for what they are."""

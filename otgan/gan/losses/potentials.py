@@ -34,7 +34,7 @@ class Potentials(nn.Module):
         super().__init__()
         self.register_buffer("current", torch.empty(0))
         self.register_buffer("average", torch.empty(0))
-        self.register_buffer("ascents", torch.empty((), dtype=torch.long))
+        self.register_buffer("ascents", torch.zeros((), dtype=torch.long))
 
     def reset_parameters(self) -> None:
         """Have no potentials."""
