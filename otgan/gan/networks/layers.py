@@ -13,13 +13,11 @@ __all__ = [
     "Centered",
     "Residual",
     "ResidualRows",
+    "SmallLinear",
     "mlp",
     "normalized",
     "residual_mlp",
 ]
-
-_SMALL_GAIN = 1 / 3
-"""Of weights of residual blocks, times the fan in their variance; what torch gives linear layers."""
 
 
 class Activation(StrEnum):
@@ -46,12 +44,19 @@ def mlp(inputs: int, outputs: int, *, width: int, depth: int, activation: str = 
     return nn.Sequential(*layers, nn.Linear(inputs, outputs))
 
 
+class SmallLinear(nn.Linear):
+    """A linear layer that begins with small weights, for blocks that add up."""
+
+    gain = 1 / 3
+    """The variance of its weights times the fan in, as torch has it."""
+
+
 class ResidualRows(nn.Module):
     """Two layers beside a connection that leaves them out: relu(x + W₂ relu(W₁ x))."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.branch = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
+        self.branch = nn.Sequential(SmallLinear(width, width), nn.ReLU(), SmallLinear(width, width))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return rows of the same width."""
@@ -59,16 +64,9 @@ class ResidualRows(nn.Module):
 
 
 def residual_mlp(inputs: int, outputs: int, *, width: int, depth: int) -> nn.Sequential:
-    """Make an MLP, unfilled, with `depth` residual blocks between its first and its last layer: rows to rows.
-
-    It begins with small weights, as blocks add up.
-    """
+    """Make an MLP, unfilled, with `depth` residual blocks between its first and its last layer: rows to rows."""
     blocks = [ResidualRows(width) for _ in range(depth)]
-    made = nn.Sequential(nn.Linear(inputs, width), nn.ReLU(), *blocks, nn.Linear(width, outputs))
-    for layer in made.modules():
-        if isinstance(layer, nn.Linear):
-            layer.gain = _SMALL_GAIN  # type: ignore[assignment]  # read where weights are drawn
-    return made
+    return nn.Sequential(SmallLinear(inputs, width), nn.ReLU(), *blocks, SmallLinear(width, outputs))
 
 
 def normalized(channels: int, norm: bool) -> list[nn.Module]:

@@ -2,6 +2,7 @@ import torch
 from torch import nn
 
 from otgan.gan.networks import Space, generator, initialize
+from otgan.gan.networks.layers import SmallLinear
 from tests.gan.networks.made import CPU, filled
 
 
@@ -33,3 +34,9 @@ def test_deviations_are_of_he_and_biases_nothing():
         found = float(layer.weight.detach().var())
         assert abs(found / variance - 1) < 0.05
         assert not layer.bias.any()
+
+
+def test_a_layer_says_its_own_gain():
+    layers = nn.Sequential(SmallLinear(400, 300), nn.Linear(300, 2))
+    initialize(layers, torch.Generator().manual_seed(0), CPU)
+    assert abs(float(layers[0].weight.detach().var()) / (1 / 3 / 400) - 1) < 0.05
