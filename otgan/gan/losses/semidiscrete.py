@@ -99,6 +99,10 @@ class SemiDual:
         Of few samples and many data points the plan of the best potentials of their law lacks much: it cannot know which
         samples come. What is returned bounds the gap for the law in expectation.
         """
+        with torch.autocast(x.device.type, enabled=False):
+            return self._gap(x, psi)
+
+    def _gap(self, x: Tensor, psi: Tensor) -> Gap:
         found = self.reply(x, psi)
         kept = 1 / found.marginal.clamp_min(1)
         rows_left, columns_left = [], 1 - found.marginal * kept
