@@ -117,6 +117,8 @@ class Autoencoder(Features):
     name: ClassVar[str] = "autoencoder"
     default: ClassVar[int] = 16
     learning: ClassVar[Learning] = Learning.FIRST
+    least_batch: ClassVar[int] = 1
+    """Samples that a batch must have for it to learn by."""
     network_name: ClassVar[str] = "encoder"
 
     def network(self, space: Space, make: Maker) -> nn.Module:
@@ -181,6 +183,7 @@ class WassersteinAutoencoder(Autoencoder):
     """Codes that the maximum mean discrepancy holds near N(0, I), see :mod:`otgan.gan.systems.wae`."""
 
     name: ClassVar[str] = "wae"
+    least_batch: ClassVar[int] = 2  # the discrepancy is between different codes
 
     def penalty(self, code: Tensor, batches: Batches) -> Tensor:
         """The discrepancy between codes and normal draws."""

@@ -253,7 +253,7 @@ class SmoothedOT(Transports):
             gradient of a cost in the parameters it bounds the error of that of ⟨π̃, c⟩. With a table the gap is that of
             a batch to all data, which bounds that of the generator's law in expectation. Nothing before there is transport.
         """
-        if self.autoencoder is not None and self.steps_done(nets) < self.n_features:
+        if self.prelude and self.steps_done(nets) < self.prelude:
             return {}
         smoothing = self.smoothing()
         if self.duals is Duals.TABLE:

@@ -19,7 +19,6 @@ from otgan.gan.features.autoencoder import (
     Autoencoder,
     CodeGenerator,
     Encoder,
-    WassersteinAutoencoder,
     learning_rate,
 )
 from otgan.gan.networks import Kind, Space
@@ -29,7 +28,6 @@ from otgan.gan.systems.fields import Count, Rate, Updates
 __all__ = ["Transports"]
 
 SAMPLES = FeatureNames("samples")
-_LEAST_BATCH = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +74,10 @@ class Transports(System):
             raise OptionError(
                 f"features={self.features} compares nothing but codes unless n_codes says after how many steps samples are compared"
             )
-        if isinstance(self.autoencoder, WassersteinAutoencoder) and self.batch < _LEAST_BATCH:
-            raise OptionError(f"features={self.features} takes batches of at least 2, got batch={self.batch}")
+        if self.autoencoder is not None and self.batch < self.autoencoder.least_batch:
+            raise OptionError(
+                f"features={self.features} takes batches of at least {self.autoencoder.least_batch}, got batch={self.batch}"
+            )
 
     @classmethod
     def for_data(cls, kind: str, options: Mapping[str, Any] | None = None) -> Self:
