@@ -210,12 +210,13 @@ def curves_figure(history: list[dict[str, Any]], estimate: str | None) -> Figure
         (row["step"], row["evaluation"]) for row in history if "evaluation" in row
     ]
     logged = [row for row in history if "evaluation" not in row]
-    terms = list(dict.fromkeys(name for row in logged for name in row if name not in {"step", "seconds"}))
     measures = [
         each
         for each in MEASURES
         if each.drawn and (each.name == "em" or (judged and each.name in judged[-1][1]))
     ]
+    apart = {"step", "seconds", *(each.name for each in measures)}
+    terms = list(dict.fromkeys(name for row in logged for name in row if name not in apart))
     count = len(measures) + len(terms)
     figure = Figure(figsize=(7, 1 + 2 * count), dpi=_DPI)
     # A layout engine would double the time of a picture.

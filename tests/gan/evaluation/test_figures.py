@@ -166,6 +166,16 @@ def test_curves_of_a_history_that_is_empty_or_has_one_kind_of_rows(history, tmp_
     assert imread(tmp_path / "curves.png").ndim == 3
 
 
+def test_what_evaluations_measure_is_not_drawn_again_among_the_terms(tmp_path, drawn):
+    history = [
+        {"step": 10, "gap": 0.5, "first": 1.0},
+        {"step": 20, "gap": 0.4, "second": 2.0},
+        {"step": 20, "evaluation": {"em": 0.5, "em_floor": 0.2, "gap": 0.3}},
+    ]
+    curves(tmp_path / "curves.png", history, None)
+    assert [panel.get_ylabel() for panel in drawn[0].axes] == ["EM", "gap", "first", "second"]
+
+
 def test_a_model_is_drawn_where_it_is_told(tmp_path):
     points = np.random.default_rng(0).normal(size=(60, 2))
     for system, kinds in (
