@@ -6,13 +6,14 @@ Samples are validated in this module, weights in :mod:`otgan.weights`; nothing b
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from otgan.arrays import check_held, float_array, holds_arrays, holds_tensors, is_list_of_matrices
+from otgan.columns import Names, check_names, common_names, in_order, names_of
 from otgan.mistakes import WrongValueError
 from otgan.namespace import (
     Array,
@@ -62,6 +63,8 @@ class Measure:
         Whether the input was NumPy-like, so that results go back as floats and NumPy arrays.
     given : ndarray or Tensor, shape (B, n), float64, or None
         The weights as they were given, detached, 0 past a ragged problem's size; None where there were none.
+    columns : tuple of str or None
+        What the coordinates are called, where the samples are a table with names; None otherwise.
     """
 
     points: Array
@@ -72,9 +75,12 @@ class Measure:
     weighted: bool
     numpy: bool
     given: Array | None = None
+    columns: Names | None = None
 
     @classmethod
-    def of(cls, points: Any, weights: Any = None, *, name: str = "x") -> Measure:
+    def of(
+        cls, points: Any, weights: Any = None, *, name: str = "x", columns: Sequence[str] | None = None
+    ) -> Measure:
         """Validate samples and weights and wrap them.
 
         Parameters
@@ -86,6 +92,9 @@ class Measure:
             Nonnegative, not all zero; (n,) serves every problem of a batch. Uniform if omitted.
         name : str
             What the error messages call the samples.
+        columns : sequence of str, optional
+            What the coordinates are called; the names of a DataFrame's columns by default. Measures that are compared
+            have theirs matched by name.
 
         Raises
         ------
@@ -101,30 +110,16 @@ class Measure:
                 raise WrongValueError(
                     f"{name} is a Measure, which has its own weights: do not pass weights with it"
                 )
-            return points
+            return points if columns is None else points.named(columns)
         weights_name = {"x": "a", "y": "b"}.get(name, f"the weights of {name}")
         numpy = not holds_tensors(points)
         if not numpy and holds_arrays(points):
             raise WrongKindError(
                 f"{name} is a list of NumPy arrays and torch tensors: use one library for all of them"
             )
-        ragged = is_list_of_matrices(points)
-        if ragged:
-            items = [float_array(item, f"{name}[{k}]") for k, item in enumerate(points)]
-            padded, sizes = _pad(items, name)
-            batched = True
-        else:
-            padded = float_array(points, name)
-            if padded.ndim == 1:
-                padded = padded[:, None]
-            if padded.ndim not in {_MATRIX, _BATCH}:
-                raise WrongValueError(
-                    f"{name} must have shape (n,), (n, d) or (B, n, d), got {tuple(padded.shape)}: "
-                    "flatten each sample to a row"
-                )
-            batched = padded.ndim == _BATCH
-            padded = padded if batched else padded[None]
-            sizes = (padded.shape[1],) * padded.shape[0]
+        padded, sizes, batched, names = _padded(points, name)
+        if columns is not None:
+            names = check_names(columns, padded.shape[2])
         check_held(padded, name)
         _check_points(padded, sizes, name)
         xp = namespace(padded)
@@ -149,9 +144,8 @@ class Measure:
                 mass = (total * largest)[:, 0]
             normalized = scaled / total
             given = detached(raw)
-        return cls(
-            padded, normalized, mass, sizes if ragged else None, batched, weights is not None, numpy, given
-        )
+        different = sizes if ragged else None
+        return cls(padded, normalized, mass, different, batched, weights is not None, numpy, given, names)
 
     @property
     def dtype(self) -> Any:
@@ -198,6 +192,10 @@ class Measure:
             given=None if self.given is None else self.given[index],
         )
 
+    def named(self, columns: Sequence[str]) -> Measure:
+        """Return the measure with names for its coordinates."""
+        return replace(self, columns=check_names(columns, self.points.shape[2]))
+
     def as_tensors(self) -> Measure:
         """Return the measure with tensors for arrays."""
         return self if is_tensor(self.points) else mapped(self, as_tensor)
@@ -226,6 +224,28 @@ def mapped(measure: Measure, change: Callable[[Array], Array]) -> Measure:
         mass=change(measure.mass),
         given=given,
     )
+
+
+def _padded(points: Any, name: str) -> tuple[Array, tuple[int, ...], bool, Names | None]:
+    """Return samples as (B, n, d), the size of every problem, whether they are a batch, and the names of coordinates."""
+    if is_list_of_matrices(points):
+        names = common_names(points, name)
+        items = [
+            in_order(float_array(item, f"{name}[{k}]"), names_of(item), names)
+            for k, item in enumerate(points)
+        ]
+        return *_pad(items, name), True, names
+    padded = float_array(points, name)
+    if padded.ndim == 1:
+        padded = padded[:, None]
+    if padded.ndim not in {_MATRIX, _BATCH}:
+        raise WrongValueError(
+            f"{name} must have shape (n,), (n, d) or (B, n, d), got {tuple(padded.shape)}: "
+            "flatten each sample to a row"
+        )
+    batched = padded.ndim == _BATCH
+    padded = padded if batched else padded[None]
+    return padded, (padded.shape[1],) * padded.shape[0], batched, names_of(points)
 
 
 def _pad(items: list[Array], name: str) -> tuple[Array, tuple[int, ...]]:

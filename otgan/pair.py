@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from otgan.arrays import is_plain
+from otgan.columns import check_same, in_order
 from otgan.measure import Measure, mapped
 from otgan.mistakes import WrongValueError
 from otgan.namespace import Array, as_tensor, namespace
@@ -51,7 +52,7 @@ def pair(x: Any, y: Any, a: Any = None, b: Any = None) -> Pair:
     Raises
     ------
     TypeError, ValueError
-        As :meth:`Measure.of`; and where x and y differ in dimension, batch size, device, or library.
+        As :meth:`Measure.of`; and where x and y differ in dimension, batch size, device, library, or names of columns.
     """
     first = Measure.of(x, a, name="x")
     second = Measure.of(y, b, name="y")
@@ -66,6 +67,7 @@ def pair(x: Any, y: Any, a: Any = None, b: Any = None) -> Pair:
             f"x and y must be two sets of samples or two equal batches of them, got shapes "
             f"{_shape(first)} and {_shape(second)}: stack or expand the smaller one"
         )
+    second = _by_name(first, second)
     if first.points.shape[-1] != second.points.shape[-1]:
         raise WrongValueError(
             f"x and y must have the same dimension d, got {first.points.shape[-1]} and "
@@ -84,6 +86,15 @@ def pair(x: Any, y: Any, a: Any = None, b: Any = None) -> Pair:
         return Pair(first, second)
     dtype = namespace(first.points).result_type(first.points, second.points)
     return Pair(*(replace(side, points=side.points.to(dtype)) for side in (first, second)))
+
+
+def _by_name(first: Measure, second: Measure) -> Measure:
+    """Return the second measure with its columns in the order of the first one's, where both have names."""
+    if first.columns is None or second.columns is None or first.columns == second.columns:
+        return second
+    check_same(first.columns, second.columns, "x", "y")
+    ordered = in_order(second.points, second.columns, first.columns)
+    return replace(second, points=ordered, columns=first.columns)
 
 
 def _like(m: Measure, other: Measure) -> Measure:

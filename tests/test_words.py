@@ -414,6 +414,14 @@ DTYPE = wrong(
         "eight bits": torch.float8_e4m3fn,
     },
 )
+NOT_NAMES = {
+    "word": "ab",
+    "number": 3,
+    "numbers": [1, 2],
+    "bytes": [b"a", b"b"],
+    "object": object(),
+    "set": {"a", "b"},
+}
 LENGTHY = {"way": word(), "distance": word()}
 
 FUNCTIONS = {
@@ -483,7 +491,13 @@ FUNCTIONS = {
             "points": {k: v for k, v in SAMPLES.items() if k != "dimension"},
             "weights": WEIGHTS,
             "name": wrong({"number": 3, "None": None, "list": ["x"]}, {}),
+            "columns": wrong(NOT_NAMES, {"too many": ["a", "b", "c"]}),
         },
+    ),
+    "Measure.named": (
+        Measure.of(X).named,
+        lambda name, value: Measure.of(X).named(**{name: value}),
+        {"columns": wrong({"None": None, **NOT_NAMES}, {"none": [], "too few": ["a"]})},
     ),
     "Measure.take": (
         Measure.of(X).take,

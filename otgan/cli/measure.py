@@ -18,6 +18,7 @@ from otgan.mistakes import MistakeError
 
 if TYPE_CHECKING:
     from otgan.data import Dataset
+    from otgan.measure import Measure
     from otgan.report import Report
 
 __all__ = ["command"]
@@ -110,7 +111,7 @@ def _read(own: tuple[tuple[str, str, str], ...]) -> dict[str, dict[str, Any]]:
 @click.command(
     epilog="A and B are built-in names (digits, mnist, cifar10, 8gaussians, 25gaussians, swissroll, lines@0.5), with "
     "a class after a colon (mnist:3), or files: .npy .npz .csv .tsv .parquet .pt .safetensors, IDX, CIFAR-10 batches, "
-    "folders of images; `file.npz#name` takes an array or a column. Example: otgan measure mnist:3 mnist:8 --n 1000"
+    "folders of images; `file.npz#name` takes an array, `file.csv#height,mass` columns. Example: otgan measure mnist:3 mnist:8 --n 1000"
 )
 @click.argument("a")
 @click.argument("b")
@@ -252,10 +253,7 @@ def command(
             with common.silenced():
                 first, second = (each.read() for each in inputs)
             report = compare(
-                first.points,
-                second.points,
-                first.weights,
-                second.weights,
+                *_measures(first, second),
                 **options,
                 seed=seed,
                 names=(a, b) if a != b else (f"{a} seed {inputs[0].seed}", f"{b} seed {inputs[1].seed}"),
@@ -269,6 +267,16 @@ def command(
         failed = ", ".join(name for name, each in report.distances.items() if not each.converged)
         common.note(f"error: not converged: {failed}")
         ctx.exit(_NOT_CONVERGED)
+
+
+def _measures(first: Dataset, second: Dataset) -> tuple[Measure, Measure]:
+    """Return what is compared: by the names of columns, but where both sides name them, in the order of these."""
+    from otgan.measure import Measure
+
+    x, y = (Measure.of(each.points, each.weights, columns=each.columns or None) for each in (first, second))
+    if first.selected and second.selected and first.dim == second.dim:
+        y = y.named(first.columns)
+    return x, y
 
 
 def _show(report: Report, inputs: tuple[_Input, _Input], as_json: bool) -> None:

@@ -58,6 +58,8 @@ class Dataset:
         The modes of a synthetic mixture.
     columns : tuple of str
         The names of the coordinates, where they have any.
+    selected : bool
+        Whether the spec names them, so that they stand in the order it gives.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Dataset:
     classes: tuple[str, ...] = ()
     modes: Modes | None = None
     columns: tuple[str, ...] = ()
+    selected: bool = False
 
     def __len__(self) -> int:
         return len(self.points)

@@ -61,6 +61,8 @@ class Source:
         The names of its classes, where its rows have labels.
     splits : tuple of str
         The splits that it comes in.
+    read_with : callable or None
+        Of a table, reads it with a column beside those that were chosen.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Source:
     columns: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     splits: tuple[str, ...] = ("train",)
+    read_with: Callable[[str], Stored] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +89,8 @@ class Stored:
         As in :class:`~otgan.data.Dataset`.
     columns : tuple of str
         The names of the columns, where the file names them.
+    selected : bool
+        As in :class:`~otgan.data.Dataset`.
     """
 
     name: str
@@ -95,6 +100,7 @@ class Stored:
     labels: NDArray[np.int64] | None = None
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    selected: bool = False
 
     def column(self, name: str) -> Stored:
         """Return the column of that name alone."""
@@ -165,6 +171,7 @@ class Stored:
             shape=self.shape,
             classes=self.classes,
             columns=self.columns,
+            selected=self.selected,
         )
 
     def _convert(self, pool: Any, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:

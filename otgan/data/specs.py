@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -39,8 +40,8 @@ def open_spec(
           ``lines@0.5`` (the line at θ = 0.5); with a class, by its number or name, where there are classes:
           ``mnist:3``, ``cifar10:cat``, ``8gaussians:2`` (one mode);
         - a file, by its ending: .npy, .npz, .csv, .tsv, .parquet, .pt, .pth, .safetensors, an IDX file
-          (gzipped or not), a binary batch of CIFAR-10 (.bin); with the name of an array or a column where it
-          has several: ``file.npz#x``, ``table.csv#height``. Without one, the array called x, data, samples
+          (gzipped or not), a binary batch of CIFAR-10 (.bin); with the name of an array, or of columns, where it
+          has several: ``file.npz#x``, ``table.csv#height,mass``. Without one, the array called x, data, samples
           or points is taken, and all columns;
         - a folder of pictures of one size, or of subfolders of them, each a class (``folder:cat``), or one
           that holds MNIST's or CIFAR-10's files.
@@ -87,13 +88,16 @@ def open_spec(
         data = generate(source, n, seed, split, dtype)
         return data if weights is None else replace(data, weights=load_weights(weights, len(data)))
     in_column = weights is not None and is_column(weights, source)
-    stored, carried = reading(source.name, source.read), None
-    if weights is not None and in_column:
-        column = os.fspath(weights)
-        carried = _nonnegative(f"{source.name}#{column}", stored.column(column).draw(None, 0).points[:, 0])
-        stored = stored.without_column(column)
-    elif weights is not None:
-        carried = load_weights(weights, stored.values.shape[0])
+    carried = None
+    if weights is not None and in_column and source.read_with is not None:
+        stored = reading(source.name, partial(source.read_with, os.fspath(weights)))
+        column = stored.column(os.fspath(weights))
+        carried = _nonnegative(f"{source.name}#{os.fspath(weights)}", column.draw(None, 0).points[:, 0])
+        stored = stored.without_column(os.fspath(weights))
+    else:
+        stored = reading(source.name, source.read)
+        if weights is not None:
+            carried = load_weights(weights, stored.values.shape[0])
     return reading(source.name, lambda: stored.draw(n, seed, label=label, weights=carried, dtype=dtype))
 
 

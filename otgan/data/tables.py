@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from otgan.data.errors import DataError, SpecError, first_line, listed, require, short
-from otgan.data.sources import Source, Stored, check_fits
+from otgan.data.sources import Source, Stored, check_fits, select_member
 
 __all__ = ["open_parquet", "open_text"]
 
@@ -22,43 +24,48 @@ _LONGEST = 2**24
 # No number needs more characters in a table, the comma included: a table of so many bytes has more cells than size / 32.
 _WIDEST = 32
 
+_CHOOSE = "; name the columns that are coordinates, like table.csv#height,mass"
 
-def open_text(path: Path, column: str | None, delimiter: str) -> Source:
-    """Open a table in text, its first line a header or not; read it whole, or one column of it.
+
+def open_text(path: Path, key: str | None, delimiter: str) -> Source:
+    """Open a table in text, its first line a header or not; read it whole, or the columns that are named, with commas.
 
     The first line is a header if no cell of it is a number. Cells that count 0, 1, 2, ... are the names that
     pandas gives to columns without names: they too make a header, beside a cell that is no number or above a
     line with a number that is not whole.
     """
     columns, skip = _header(path, delimiter)
-    if column is not None:
-        _check_column(path, column, columns)
+    chosen = () if key is None else _chosen(path, key, columns)
 
-    def read() -> Stored:
+    def read(also: str | None = None) -> Stored:
         check_fits(8 * (path.stat().st_size // _WIDEST), f"{path}: its numbers")
         _check_lines(path)
+        wanted = _with(chosen, also)
+        at = [columns.index(name) for name in wanted]
         try:
-            values = np.loadtxt(
-                path,
-                delimiter=delimiter,
-                comments=None,
-                quotechar='"',
-                skiprows=skip,
-                ndmin=2,
-                encoding=_ENCODING,
-            )
-            if columns and values.shape[1] != len(columns):
+            if wanted:
+                values = _some(path, delimiter, len(columns), at, skip)
+            else:
+                values = np.loadtxt(
+                    path,
+                    delimiter=delimiter,
+                    comments=None,
+                    quotechar='"',
+                    skiprows=skip,
+                    ndmin=2,
+                    encoding=_ENCODING,
+                )
+            if columns and values.shape[1] != len(wanted or columns):
                 raise ValueError(f"{values.shape[1]} cells below {len(columns)} names")
         except ValueError as error:
-            raise DataError(f"{path}: {_first_fault(path, delimiter, columns, skip, error)}") from error
-        table = Stored(str(path), values, columns=columns)
-        return table if column is None else table.column(column)
+            raise DataError(f"{path}: {_first_fault(path, delimiter, columns, skip, at, error)}") from error
+        return Stored(str(path), values, columns=wanted or columns, selected=bool(chosen))
 
-    return Source(str(path), read, columns)
+    return Source(str(path), read, columns, read_with=read)
 
 
-def open_parquet(path: Path, column: str | None) -> Source:
-    """Open a Parquet file; read all its columns but the index that pandas stored, or one column."""
+def open_parquet(path: Path, key: str | None) -> Source:
+    """Open a Parquet file; read all its columns but the index that pandas stored, or those that are named, with commas."""
     parquet = require("pyarrow.parquet", f"{path}: reading Parquet")
     arrow = require("pyarrow", f"{path}: reading Parquet")
     # The last two: metadata that are not of the form pandas gives them.
@@ -72,31 +79,34 @@ def open_parquet(path: Path, column: str | None) -> Source:
         raise DataError(f"{path}: not a readable Parquet file: {first_line(error)}") from error
     if len(set(columns)) != len(columns):
         raise DataError(f"{path}: two columns have one name: {listed(columns)}")
-    if column is not None:
-        _check_column(path, column, columns)
-    chosen = columns if column is None else (column,)
-    for name in chosen:
-        kind = schema.field(name).type
-        if not any(
-            test(kind) for test in (arrow.types.is_integer, arrow.types.is_floating, arrow.types.is_boolean)
-        ):
-            raise DataError(f"{path}: column {name!r} holds {short(str(kind), 80)}: expected numbers")
-    if not chosen or not rows:
-        raise DataError(f"{path}: a table of {rows} rows and {len(chosen)} columns has no points")
-    check_fits(rows * len(chosen) * 8, f"{path}: {rows} rows of {len(chosen)} columns")
+    chosen = () if key is None else _chosen(path, key, columns)
 
-    def read() -> Stored:
-        values = np.empty((rows, len(chosen)))
+    def check_kind(name: str) -> None:
+        kind, tests = schema.field(name).type, arrow.types
+        if not (tests.is_integer(kind) or tests.is_floating(kind) or tests.is_boolean(kind)):
+            choose = "" if chosen else _CHOOSE
+            raise DataError(f"{path}: column {name!r} holds {short(str(kind), 80)}: expected numbers{choose}")
+
+    for name in chosen or columns:
+        check_kind(name)
+    if not columns or not rows:
+        raise DataError(f"{path}: a table of {rows} rows and {len(columns)} columns has no points")
+    check_fits(rows * len(chosen or columns) * 8, f"{path}: {rows} rows of {len(chosen or columns)} columns")
+
+    def read(also: str | None = None) -> Stored:
+        wanted = _with(chosen, also) or columns
+        check_kind(wanted[-1])
+        values = np.empty((rows, len(wanted)))
         try:
-            table = parquet.read_table(path, columns=list(chosen))
-            for k, name in enumerate(chosen):
+            table = parquet.read_table(path, columns=list(wanted))
+            for k, name in enumerate(wanted):
                 # A missing value becomes NaN here, which is reported where the rows are drawn.
                 values[:, k] = table.column(name).cast(arrow.float64(), safe=False).to_numpy()
         except broken as error:
             raise DataError(f"{path}: damaged: {first_line(error)}") from error
-        return Stored(str(path), values, columns=chosen)
+        return Stored(str(path), values, columns=wanted, selected=bool(chosen))
 
-    return Source(str(path), read, columns)
+    return Source(str(path), read, columns, read_with=read)
 
 
 def _header(path: Path, delimiter: str) -> tuple[tuple[str, ...], int]:
@@ -172,7 +182,20 @@ def _is_whole(cell: str) -> bool:
     return cell.lstrip("+-").isdecimal()
 
 
-def _first_fault(path: Path, delimiter: str, columns: tuple[str, ...], skip: int, error: ValueError) -> str:
+def _some(path: Path, delimiter: str, width: int, at: list[int], skip: int) -> NDArray[np.float64]:
+    """Return some columns as numbers, whatever the others hold, every line having all of them."""
+    numbers = array("d")
+    for line, cells in _lines(path, delimiter):
+        if line > skip:
+            if len(cells) != width:
+                raise ValueError(f"{len(cells)} cells")
+            numbers.extend(float(cells[k]) for k in at)
+    return np.array(numbers).reshape(-1, len(at))
+
+
+def _first_fault(
+    path: Path, delimiter: str, columns: tuple[str, ...], skip: int, at: list[int], error: ValueError
+) -> str:
     """Say where a table stops being one: the parser that found out counts neither lines nor columns as we do."""
     width = len(columns)
     try:
@@ -182,17 +205,31 @@ def _first_fault(path: Path, delimiter: str, columns: tuple[str, ...], skip: int
             width = width or len(cells)
             if len(cells) != width:
                 return f"line {line} has {len(cells)} cells: expected {width}"
-            for k, cell in enumerate(cells):
-                if not _is_number(cell):
+            for k in at or range(width):
+                if not _is_number(cells[k]):
                     name = repr(short(columns[k], 80)) if columns else f"{k} (counted from 0)"
-                    return f"line {line}, column {name}: expected a number, found {short(cell, 80)!r}"
+                    choose = _CHOOSE if columns and not at else ""
+                    return f"line {line}, column {name}: expected a number, found {short(cells[k], 80)!r}{choose}"
     except (UnicodeDecodeError, csv.Error) as fault:
         return f"not a table in UTF-8 text: {first_line(fault)}"
     return first_line(error)
 
 
-def _check_column(path: Path, column: str, columns: tuple[str, ...]) -> None:
-    if column not in columns:
-        raise SpecError(
-            f"{path} has no column {column!r}: it has {listed(columns) if columns else 'no header'}"
-        )
+def _chosen(path: Path, key: str, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the columns that a key names: one, by its whole name, or several with commas between them."""
+    if key in columns:
+        names: tuple[str, ...] = (key,)
+    else:
+        names = tuple(dict.fromkeys(name.strip() for name in key.split(",")))
+    for name in names:
+        if name not in columns:
+            raise SpecError(
+                f"{path} has no column {name!r}: it has {listed(columns) if columns else 'no header'}"
+            )
+        select_member(name, columns, str(path), "column")
+    return names
+
+
+def _with(chosen: tuple[str, ...], also: str | None) -> tuple[str, ...]:
+    """Return the chosen columns and another one; none where all are taken."""
+    return chosen if not chosen or also is None or also in chosen else (*chosen, also)

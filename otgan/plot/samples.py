@@ -30,7 +30,7 @@ _FEW_DIMENSIONS = 100
 """Dimensions up to which principal axes are computed by a full decomposition."""
 
 _LONGEST_NAME = 32
-"""Characters of a set's name in the legend, the end of a longer one."""
+"""Characters of a name of a set or a column, the end of a longer one."""
 
 
 def in_the_plane(ax: Axes, found: Report, plan: Arcs | None, points: int, seed: int) -> None:
@@ -69,7 +69,8 @@ def _projected(found: Report) -> tuple[NDArray[np.float64], NDArray[np.float64],
     """Both sets in the plane, and what its axes are."""
     x, y = (double(as_numpy(side.points[0])) for side in (found.x, found.y))
     if found.d == _PLANE:
-        return x, y, ("first coordinate", "second coordinate")
+        first, second = _axes(found, ("first coordinate", "second coordinate"))
+        return x, y, (first, second)
     from sklearn.decomposition import PCA
 
     both = np.concatenate([x, y])
@@ -121,8 +122,22 @@ def on_the_line(ax: Axes, found: Report, plan: Arcs | None, points: int, seed: i
     ticks = ticks[(ticks >= 0) & (ticks <= top)]
     places = np.concatenate([0.5 + scale * ticks, -0.5 - scale * ticks])
     ax.set_yticks(places, [f"{tick:.3g}" for tick in (*ticks, *ticks)])
-    ax.set(xlabel="value", ylabel="mass in a bin", ylim=(-1.6, 1.6))
+    (label,) = _axes(found, ("value",))
+    ax.set(xlabel=label, ylabel="mass in a bin", ylim=(-1.6, 1.6))
     _finish(ax, plan)
+
+
+def _axes(found: Report, otherwise: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what the coordinates are called, each on its axis."""
+    columns = found.x.columns
+    return otherwise if columns is None else tuple(_literal(name) for name in columns)
+
+
+def _literal(name: str) -> str:
+    """Return a name as matplotlib shows it, at most so long: dollars would be read as mathematics."""
+    name = plain(name)
+    short = name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
+    return short.replace("$", r"\$")
 
 
 def _finish(ax: Axes, plan: Arcs | None) -> None:
@@ -141,7 +156,5 @@ def _chosen(size: int, limit: int, ends: NDArray[np.int64], rng: np.random.Gener
 
 
 def _of(name: str, drawn: int, size: int) -> str:
-    """Words for a legend. A leading underscore would hide an entry, and dollars would be read as mathematics."""
-    name = plain(name)
-    short = name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
-    return f"{f'{drawn} of ' if drawn < size else ''}{size} samples of {short}".replace("$", r"\$")
+    """Words for a legend, where a leading underscore would hide an entry."""
+    return f"{f'{drawn} of ' if drawn < size else ''}{size} samples of {_literal(name)}"

@@ -134,8 +134,10 @@ def _columns(found: Findings, distances: Sequence[Distance]) -> Iterator[str]:
     spread = _variance(found.both.x) + _variance(found.both.y)
     total, top = float(spread.sum()), int(spread.argmax())
     if total > 0 and int((spread > 0).sum()) > 1 and float(spread[top]) > 0.98 * total:
+        names = found.both.x.columns
+        which = f"coordinate {top} (counted from 0)" if names is None else f"column {names[top]!r}"
         yield (
-            f"coordinate {top} (counted from 0) makes up {100 * float(spread[top]) / total:.3g} % of the spread, so "
+            f"{which} makes up {100 * float(spread[top]) / total:.3g} % of the spread, so "
             "distances see little else: scale the columns if their units differ"
         )
 

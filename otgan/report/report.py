@@ -143,6 +143,7 @@ class Report:
                 "n": self.n,
                 "m": self.m,
                 "d": self.d,
+                "columns": None if self.x.columns is None else list(self.x.columns),
                 "mass": list(self.mass),
                 "seed": self.seed,
                 "distances": {name: each.to_dict() for name, each in self.distances.items()},

@@ -415,3 +415,29 @@ def test_a_budget_that_is_none(otgan, files, monkeypatch, size):
     assert "expected a size of memory above zero, like 800M or 2GiB" in ended.err
     monkeypatch.setenv("OTGAN_MEMORY", size)
     assert otgan("measure", "a.npy", "b.npy").status == 2
+
+
+def test_tables_are_compared_by_the_names_of_their_columns(otgan, tmp_path):
+    rows = np.random.default_rng(0).normal(size=(20, 2))
+    for name, columns in (("a", (0, 1)), ("b", (1, 0))):
+        header = ",".join(("height", "mass")[k] for k in columns)
+        np.savetxt(tmp_path / f"{name}.csv", rows[:, columns], delimiter=",", header=header, comments="")
+    straight = report(otgan("measure", "a.csv", "b.csv", "--metrics", "emd", "--json"))
+    assert straight["distances"]["emd"]["value"] == pytest.approx(0, abs=1e-12)
+    assert straight["columns"] == ["height", "mass"]
+    ordered = report(otgan("measure", "a.csv#mass,height", "b.csv", "--metrics", "emd", "--json"))
+    assert ordered["distances"]["emd"]["value"] == pytest.approx(0, abs=1e-12)
+    # Whoever names the columns of both sides has said which goes with which.
+    crossed = report(otgan("measure", "a.csv#mass,height", "b.csv#height,mass", "--metrics", "emd", "--json"))
+    assert crossed["distances"]["emd"]["value"] == package.emd(rows[:, ::-1], rows)
+    one = report(otgan("measure", "a.csv#mass", "b.csv#height", "--metrics", "emd", "--json"))
+    assert one["distances"]["emd"]["value"] == package.emd(rows[:, 1], rows[:, 0])
+
+
+def test_columns_that_only_one_side_has_are_listed(otgan, files, tmp_path):
+    (tmp_path / "other.csv").write_text("u,v,age\n1,2,3\n")
+    ended = otgan("measure", "table.csv", "other.csv")
+    assert ended.status == 1
+    assert "only x has 'w'; only y has 'age'" in ended.err
+    again = report(otgan("measure", "table.csv#u,v", "other.csv#v,age", "--weights-a", "w", "--json"))
+    assert again["d"] == 2

@@ -138,6 +138,47 @@ def test_one_column_can_be_taken_alone(weighted):
         check(f"{path}#z")
 
 
+def test_several_columns_are_taken_in_the_order_of_their_names(weighted):
+    path, frame = weighted
+    data = open_spec(f"{path}#y, x")
+    assert np.array_equal(data.points, frame[["y", "x"]])
+    assert (data.columns, data.selected) == (("y", "x"), True)
+    assert not open_spec(path).selected
+    carried = open_spec(f"{path}#y,x", n=3, seed=1, weights="w")
+    assert np.array_equal(carried.weights, carried.points[:, 1] + 10)
+    assert carried.columns == ("y", "x")
+    assert open_spec(f"{path}#y,w", weights="w").columns == ("y",)
+    with pytest.raises(SpecError, match="no column 'z': it has x, w, y"):
+        check(f"{path}#x,z")
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_what_is_no_number_stands_beside_the_columns_that_are_taken(tmp_path, ending):
+    frame = pd.DataFrame({"name": ["oak", "ash, tall"], "x": [1.0, 2.0], "day": ["1/2", "3/4"], "y": [3, 4]})
+    path = tmp_path / f"a.{ending}"
+    frame.to_csv(path, index=False) if ending == "csv" else frame.to_parquet(path)
+    assert np.array_equal(load(f"{path}#x,y"), frame[["x", "y"]])
+    with pytest.raises(
+        DataError, match=r"name the columns that are coordinates, like table\.csv#height,mass"
+    ):
+        load(path)
+    with pytest.raises(DataError, match=r"'day'.*number|'day' holds .*string"):
+        load(f"{path}#x,day")
+    with pytest.raises(DataError, match=r"'day'.*number|'day' holds .*string"):
+        load(f"{path}#x,y", weights="day")
+
+
+def test_a_line_too_long_is_found_beside_the_columns_that_are_taken(tmp_path):
+    path = write(tmp_path / "a.csv", "x,y,z\n1,2,3\n1,5,2,3\n")
+    with pytest.raises(DataError, match="line 3 has 4 cells: expected 3"):
+        load(f"{path}#x,y")
+
+
+def test_a_name_with_a_comma_is_one_name(tmp_path):
+    path = write(tmp_path / "a.csv", '"x, in m",y\n1,2\n3,4\n')
+    assert np.array_equal(load(f"{path}#x, in m"), [[1], [3]])
+
+
 def test_a_column_that_is_missing_is_wrong_usage(weighted):
     path, _ = weighted
     for act in (check, load):
