@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not follow __getatt
     from otgan.distances.kullback_leibler import kl as kl
     from otgan.distances.sliced_transport import sliced as sliced
     from otgan.distances.total_variation import tv as tv
+    from otgan.inference.outcome import TwoSampleTest as TwoSampleTest
+    from otgan.inference.two_sample import two_sample_test as two_sample_test
     from otgan.loss import SinkhornLoss as SinkhornLoss
     from otgan.measure import Measure as Measure
     from otgan.report import Report as Report
@@ -44,8 +46,10 @@ _HOME = {
     "SinkhornLoss": "otgan.loss",
     "Status": "otgan.status",
     "Transport": "otgan.result",
+    "TwoSampleTest": "otgan.inference.outcome",
     "compare": "otgan.report",
     "transport": "otgan.solve",
+    "two_sample_test": "otgan.inference.two_sample",
 }
 _SUBPACKAGES = ("data", "gan", "memory", "plot", "teach")
 

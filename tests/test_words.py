@@ -290,6 +290,16 @@ METRICS = wrong(
     {"empty": [], "empty word": "", "other": "wasserstein", "blank": "emd,,js", "long": "x" * 9999}
     | {"an estimator for transport": "emd:knn", "no such estimator": "js:kde"},
 )
+TEST = wrong(
+    {"number": 3, "bytes": b"emd", "list": ["emd"], "object": object(), "flag": True},
+    {
+        "several": "emd,js",
+        "other": "wasserstein",
+        "empty word": "",
+        "long": "x" * 9999,
+        "no such estimator": "js:kde",
+    },
+)
 OWN = wrong(
     {
         "number": 3,
@@ -342,6 +352,7 @@ ESTIMATED = {"estimator": word(), "base": BASE, **BINNED, "k": K}
 SOLVED = otgan.transport(torch.tensor(X), torch.tensor(Y), epsilon=1.0)
 RAGGED = otgan.transport([X, X[:2]], [Y, Y], epsilon=1.0)
 REPORT = otgan.compare(X, Y)
+TESTED = otgan.two_sample_test(X, Y, permutations=3)
 TABLE = parallel_lines.table([0.0, 0.5], n=2)
 LOSS = otgan.SinkhornLoss(blur=1.0)
 
@@ -366,6 +377,15 @@ def options_of_estimators(name):
 def options_of_reports(name):
     named = {"metrics": "js"} if name in {*BINNED, "k", "estimator"} else {"metrics": "emd"}
     return {"metrics": "mmd"} if name == "options" else named | options_of_estimators(name)
+
+
+def options_of_tests(name):
+    if name in {*BINNED, "k"}:
+        return {"distance": "js"} | {
+            ("distance" if key == "estimator" else key): (f"js:{value}" if key == "estimator" else value)
+            for key, value in options_of_estimators(name).items()
+        }
+    return {"distance": "mmd"} if name == "options" else {} if name == "distance" else {"distance": "emd"}
 
 
 def with_epsilon(name):
@@ -469,14 +489,46 @@ FUNCTIONS = {
                 name: SOLVER[name]
                 for name in ("cost", "p", "epsilon", "blur", "tol", "max_iter", "time_limit")
             },
-            **{name: ESTIMATED[name] for name in ("estimator", "bins", "bin_width", "outside", "k")},
-            "metrics": METRICS,
+            **{name: ESTIMATED[name] for name in ("bins", "bin_width", "outside", "k")},
+            "estimator": word(required=False),
+            "metrics": {label: values for label, values in METRICS.items() if label != "None"},
             "options": OWN,
             "permutations": PERMUTATIONS,
             "seed": GENERATOR_SEED,
             "names": NAMES,
             "progress": FLAG,
+            "test": TEST,
         },
+    ),
+    "two_sample_test": (
+        otgan.two_sample_test,
+        with_sets(otgan.two_sample_test, options_of_tests),
+        {
+            **{name: values for name, values in SETS.items() if name != "y"},
+            "y": {label: values for label, values in SAMPLES.items() if label != "None"},
+            **{
+                name: SOLVER[name]
+                for name in ("cost", "p", "epsilon", "blur", "tol", "max_iter", "time_limit")
+            },
+            **{name: ESTIMATED[name] for name in ("bins", "bin_width", "outside", "k")},
+            "distance": TEST | wrong({"None": None}, {}),
+            "options": wrong({"word": "a", "number": 3, "list": [1]}, {"other": {"nonsense": 1}}),
+            "permutations": whole(),
+            "strata": wrong(
+                {"word": "ab", "number": 3, "object": object(), "three": ([1], [1], [1])},
+                {"too few": ([1], [1])},
+            ),
+            "paired": FLAG,
+            "sizes": wrong({}, {"of no matrix": (3, 4), "word": "ab"}),
+            "seed": GENERATOR_SEED,
+            "names": NAMES,
+            "progress": FLAG,
+        },
+    ),
+    "TwoSampleTest.rejects": (
+        TESTED.rejects,
+        lambda name, value: TESTED.rejects(**{name: value}),
+        {"level": one_positive()},
     ),
     "Report.plot": (
         REPORT.plot,
@@ -614,7 +666,7 @@ FUNCTIONS |= {
 GIVEN = {("Measure.of", "points"): "x", ("Measure.of", "weights"): "a", ("compare", "metrics"): "metrics?"}
 """What messages call an argument, where it is not its own name."""
 
-MADE = {"ConvergenceWarning", "Measure", "Report", "Status", "Transport", "__version__"}
+MADE = {"ConvergenceWarning", "Measure", "Report", "Status", "Transport", "TwoSampleTest", "__version__"}
 """Public names that are no functions: what is made by functions, not called."""
 
 
@@ -648,7 +700,7 @@ def test_every_parameter_of_every_public_function_is_given_wrong_values():
     public = [each for each in public if inspect.isfunction(each) or each is otgan.SinkhornLoss]
     public += [
         each
-        for made in (Measure, otgan.Report, otgan.Transport, parallel_lines.Table)
+        for made in (Measure, otgan.Report, otgan.Transport, otgan.TwoSampleTest, parallel_lines.Table)
         for each in methods(made)
     ]
     public.append(otgan.SinkhornLoss.forward)
@@ -724,7 +776,7 @@ def test_the_judge_condemns():
 def test_a_name_that_a_report_does_not_have():
     for name in ("wd", 3, None, ["emd"], Hostile()):
         with pytest.raises(
-            KeyError, match=r"no distance .* in this report: it has emd, js, kl, tv, sinkhorn"
+            KeyError, match=r"no distance .* in this report: it has emd, sinkhorn_divergence, energy"
         ):
             REPORT[name]
 
@@ -786,6 +838,7 @@ OPTIONS = {
         "weights_a": ("nowhere.npy", "column"),
         "weights_b": ("nowhere.npy", "column"),
         "permutations": NO_COUNT,
+        "test": ("x", "", "emd,js"),
         "data_dir": ("nowhere", "a.npy", ""),
         "plot": ("x", "x.gif", "nowhere/x.png", ""),
     },

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from otgan.cli import common
+from otgan.cli.kinds import RULES, Bins, Metric, Metrics, Own
 from otgan.costs import COSTS
 from otgan.distances import DEFAULT, METRICS, metric_of
-from otgan.distances.request import keys_of
-from otgan.mistakes import MistakeError
 
 if TYPE_CHECKING:
     from otgan.data import Dataset
@@ -24,54 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _NOT_CONVERGED = 3
-
-_RULES = ("scott", "fd", "sturges")
-
-
-class _Metrics(click.ParamType):
-    """Names of distances, separated by commas."""
-
-    name = "metrics"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            return keys_of(value)
-        except MistakeError as error:
-            raise click.BadParameter(str(error), ctx, param) from error
-
-
-class _Own(click.ParamType):
-    """An option that one metric has for itself."""
-
-    name = "option"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, tuple):
-            return value
-        place, equals, text = value.partition("=")
-        metric, dot, name = place.partition(".")
-        if not (equals and dot and name) or metric not in METRICS:
-            raise click.BadParameter(
-                f"{value[:60]!r} is no option of a metric, METRIC.NAME=VALUE with one of {', '.join(METRICS)}",
-                ctx,
-                param,
-            )
-        return metric, name, text
-
-
-class _Bins(click.ParamType):
-    """A number of bins, or a rule that finds one."""
-
-    name = "bins"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, int) or value in _RULES:
-            return value
-        if str(value).isdecimal() and int(value) > 0:
-            return int(value)
-        raise click.BadParameter(
-            f"{value!r} is neither a number of bins nor one of {', '.join(_RULES)}", ctx, param
-        )
 
 
 @dataclass(frozen=True)
@@ -117,15 +68,14 @@ def _read(own: tuple[tuple[str, str, str], ...]) -> dict[str, dict[str, Any]]:
 @click.argument("b")
 @click.option(
     "--metrics",
-    type=_Metrics(),
-    default=",".join(DEFAULT),
-    show_default=True,
+    type=Metrics(),
     metavar="NAMES",
-    help=f"Some of {', '.join(METRICS)}, separated by commas. A divergence may name its estimator, NAME:knn.",
+    help=f"Some of {', '.join(METRICS)}, separated by commas. A divergence may name its estimator, NAME:knn. By default "
+    f"{', '.join(DEFAULT)}, and the divergences that suit the samples.",
 )
 @click.option(
     "--option",
-    type=_Own(),
+    type=Own(),
     multiple=True,
     metavar="METRIC.NAME=VALUE",
     help="An option that one metric has for itself, a keyword of its function; may be given several times.",
@@ -182,19 +132,23 @@ def _read(own: tuple[tuple[str, str, str], ...]) -> dict[str, dict[str, Any]]:
 @click.option(
     "--estimator",
     type=click.Choice(["atoms", "histogram", "knn"]),
-    default="atoms",
-    show_default=True,
-    help="Of divergences that name none. histogram needs --bins or --bin-width.",
+    help="Of divergences that name none, atoms by default. histogram needs --bins or --bin-width.",
 )
-@click.option(
-    "--bins", type=_Bins(), metavar="N|RULE", help=f"Bins in each dimension, or {', '.join(_RULES)}."
-)
+@click.option("--bins", type=Bins(), metavar="N|RULE", help=f"Bins in each dimension, or {', '.join(RULES)}.")
 @click.option(
     "--bin-width", type=click.FloatRange(0, min_open=True), metavar="W", help="The side of the bins."
 )
 @click.option("--k", type=click.IntRange(1), metavar="K", help="Which neighbor knn uses; 3 by default.")
 @click.option("--weights-a", metavar="FILE|COLUMN", help="Weights of A: a file, or a column of its table.")
 @click.option("--weights-b", metavar="FILE|COLUMN", help="Weights of B.")
+@click.option(
+    "--test",
+    type=Metric(),
+    default="energy",
+    show_default=True,
+    metavar="NAME",
+    help="The distance of the permutation test that the verdict is by; none for no verdict.",
+)
 @click.option(
     "--permutations",
     type=click.IntRange(0),
@@ -248,7 +202,9 @@ def command(
             ctx.with_resource(limit(memory))
         with common.usage():
             options["options"] = _read(option)
-            MeasurementSpec.of(**options).check_weights(weights_a is not None or weights_b is not None)
+            MeasurementSpec.of(**{k: v for k, v in options.items() if k != "test"}).check_weights(
+                weights_a is not None or weights_b is not None
+            )
         with common.mistakes():
             with common.silenced():
                 first, second = (each.read() for each in inputs)

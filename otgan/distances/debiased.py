@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from otgan.costs import COSTS, Cost, resolve
 from otgan.coupling import Coupling
@@ -131,8 +134,8 @@ class _SinkhornDivergence(Regularized):
         del p
         return f"Sinkhorn {self.symbol}"
 
-    def statistic(self, terms: Terms) -> Callable[[Pair], float]:
-        return lambda both: float(_debiased(solve_divergence(*terms.entropic(both)), both, terms.cost)[0])
+    def values(self, both: Pair, terms: Terms) -> NDArray[np.float64]:
+        return as_numpy(_debiased(solve_divergence(*terms.entropic(both)), both, terms.cost))
 
     def measured(self, both: Pair, terms: Terms) -> Distance:
         start = time.perf_counter()

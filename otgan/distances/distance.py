@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from otgan.result import Transport
 from otgan.status import Status
 
@@ -28,7 +31,7 @@ class Support:
 
 @dataclass(frozen=True)
 class NoiseFloor:
-    """How far two random halves of one set are apart.
+    """How far apart random halves of one set are, in the mean over several halvings.
 
     Two draws of one population are never at distance 0. For W₁, with Eᵢ the mean distance between two draws of
     population i of the sizes measured, the distance of the populations is between E[W₁] − E_x − E_y and E[W₁],
@@ -37,16 +40,28 @@ class NoiseFloor:
     Attributes
     ----------
     x, y : float
-        The distance between the two halves of x, and of y.
+        The mean distance between two halves of x, and of y.
+    x_error, y_error : float
+        Standard errors of these means, over the halvings that were drawn.
+    draws : int
+        How many halvings of either set there are, at least.
     """
 
     x: float
     y: float
+    x_error: float
+    y_error: float
+    draws: int
 
     @property
     def larger(self) -> float:
-        """The larger of the two."""
+        """The larger of the two means."""
         return max(self.x, self.y)
+
+    @property
+    def larger_error(self) -> float:
+        """The standard error of the larger one."""
+        return self.x_error if self.x >= self.y else self.y_error
 
 
 @dataclass(frozen=True)
@@ -62,12 +77,29 @@ class Null:
     p_value : float
         (1 + how many were at least as far apart as x and y) / (1 + permutations). Where both sets are draws of
         one population it is below α with probability at most α, exactly, whatever the distance and the sizes.
+    values : ndarray, shape (permutations,)
+        The distances themselves.
     """
 
     permutations: int
     mean: float
     quantile_95: float
     p_value: float
+    values: NDArray[np.float64] = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, values: NDArray[np.float64], observed: float) -> Null:
+        """Hold what was observed against the distances between the parts of random splits."""
+        # Equal splits give equal distances only up to rounding; a tie counts against significance.
+        slack = 1e-12 * abs(observed) if np.isfinite(observed) else 0.0
+        beyond = int((values >= observed - slack).sum())
+        return cls(
+            len(values),
+            float(values.mean()),
+            float(np.quantile(values, 0.95, method="higher")),
+            (1 + beyond) / (1 + len(values)),
+            values,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +145,7 @@ class Distance:
     monte_carlo_error : float
         By how much another seed would move the value, one standard error, where chance is in the computation itself.
     noise_floor : NoiseFloor
-        How far random halves of one set are apart, where the samples have no weights.
+        How far random halves of one set are apart.
     null : Null
         The result of a permutation test, where one was asked for.
     support : Support
@@ -165,7 +197,11 @@ class Distance:
             if each.name in {"name", "transport"}:
                 continue
             if isinstance(value, (NoiseFloor, Null, Support)):
-                value = {inner.name: getattr(value, inner.name) for inner in fields(value)}
+                value = {
+                    inner.name: getattr(value, inner.name)
+                    for inner in fields(value)
+                    if inner.name != "values"
+                }
             out[each.name] = str(value) if isinstance(value, Status) else value
             if each.name == "bounded":
                 out["gap"] = self.gap

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from otgan.distances.distance import Distance, Support
 from otgan.distances.findings import Caveat, Findings, Stage
@@ -13,9 +16,10 @@ from otgan.distances.metric import Metric
 from otgan.distances.terms import Terms
 from otgan.distances.words import listed
 from otgan.divergences import UNWEIGHTED, Cells, estimate
+from otgan.divergences.neighbors import check_k
 from otgan.form import Form
 from otgan.mistakes import WrongValueError
-from otgan.namespace import Array
+from otgan.namespace import Array, as_numpy
 from otgan.options import WrongKindError, number, shown
 from otgan.pair import Pair
 
@@ -93,6 +97,10 @@ class Divergence(Metric):
         """Whether the estimator does."""
         return estimator not in UNWEIGHTED
 
+    def least_samples(self, terms: Terms) -> int:
+        """How many either set must have: of nearest neighbors one more than k."""
+        return 1 if terms.estimator != "knn" else 1 + check_k(terms.options.get("k"))
+
     def between(
         self, both: Pair, estimator: str, options: Mapping[str, Any], base: float | None = None
     ) -> Any:
@@ -108,11 +116,10 @@ class Divergence(Metric):
             unit = math.log(number(base, "base", "a number above 1 (None: e, for nats; 2: bits)", above=1))
         return Form.of(both).scalar(self._value(self._estimated(both, estimator, options)) / unit)
 
-    def statistic(self, terms: Terms) -> Callable[[Pair], float]:
-        """Return the value by the estimator as a function of two measures."""
+    def values(self, both: Pair, terms: Terms) -> NDArray[np.float64]:
+        """Return the values by the estimator."""
         assert terms.estimator is not None
-        estimator = terms.estimator
-        return lambda both: self._value(self._estimated(both, estimator, terms.options)).item()
+        return as_numpy(self._value(self._estimated(both, terms.estimator, terms.options)))
 
     def measured(self, both: Pair, terms: Terms) -> Distance:
         """Measure the divergence, and count where the mass is."""

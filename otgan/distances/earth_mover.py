@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from otgan.deadline import Deadline
 from otgan.distances.distance import Distance
@@ -15,6 +17,7 @@ from otgan.distances.terms import Terms
 from otgan.distances.words import number
 from otgan.exact.solver import solve_exact
 from otgan.mistakes import OutOfRangeError
+from otgan.namespace import as_numpy
 from otgan.options import check_time_limit
 from otgan.pair import Pair
 from otgan.problem import Problem
@@ -106,7 +109,6 @@ def emd(
 class _EarthMover(Length):
     symbol = "W_p"
     uses_p = uses_cost = True
-    noise_floor = True
     suffers_dimension = True
 
     def title(self, p: float | None) -> str:
@@ -115,8 +117,9 @@ class _EarthMover(Length):
     def label(self, p: float | None) -> str:
         return "EM (W_1)" if p == 1 else f"W_{p:g}"
 
-    def statistic(self, terms: Terms) -> Callable[[Pair], float]:
-        return lambda both: float(emd(both.x, both.y, cost=terms.cost, time_limit=terms.time_limit))
+    def values(self, both: Pair, terms: Terms) -> NDArray[np.float64]:
+        found = emd(both.x, both.y, cost=terms.cost, time_limit=terms.time_limit)
+        return np.atleast_1d(np.asarray(as_numpy(found), dtype=np.float64))
 
     def measured(self, both: Pair, terms: Terms) -> Distance:
         p = terms.p
@@ -157,8 +160,7 @@ class _EarthMover(Length):
 
     def certificate(self, distance: Distance) -> str:
         trouble = "" if distance.converged else f"{distance.status}, "
-        gap = f"gap {number(distance.gap, 1)}, "
-        return f"{distance.backend}: {trouble}{gap}marginals {number(distance.marginal_error, 1)}"
+        return f"{distance.backend}: {trouble}gap {number(distance.gap, 1)}"
 
     def comparable(self, distance: Distance) -> bool:
         return distance.converged

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from otgan.costs import Cost, resolve
 from otgan.distances.distance import Distance
 from otgan.distances.metric import Length
-from otgan.distances.pairs import mean_over_pairs
+from otgan.distances.pairs import mean_over_pairs, means_of_splits
 from otgan.distances.scaled import lengths, normalized
+from otgan.distances.splits import Pool, Sides
 from otgan.distances.terms import Terms
 from otgan.form import Form
+from otgan.namespace import as_numpy, beside
 from otgan.pair import Pair
 from otgan.quiet import quiet
 from otgan.spelling import answer_misspelt
@@ -127,7 +132,6 @@ class _Independent:
 class _Energy(Length):
     symbol = "E"
     uses_cost = True
-    noise_floor = True
 
     def title(self, p: float | None) -> str:
         del p
@@ -139,6 +143,19 @@ class _Energy(Length):
 
     def evaluate(self, both: Pair, terms: Terms) -> Tensor:
         return _energy(both, replace(terms.cost, p=1.0))
+
+    def of_splits(
+        self, pool: Pool, sides: Sides, terms: Terms, tick: Callable[[int], object]
+    ) -> NDArray[np.float64]:
+        distance = replace(terms.cost, p=1.0)
+        inside, form = normalized(pool.itself, distance)
+        points = inside.x.points
+        a, b = (beside(side.T, points) for side in pool.masses(sides))
+        within_a, within_b, across = means_of_splits(points, a, b, _itself, cost=form.cost)
+        tick(len(sides))
+        value = 2 * across - within_a - within_b
+        value = value.clamp_min(0) if distance.definite else value
+        return as_numpy(lengths(value * form.length, pool.itself.x.dtype))
 
     def how(self, terms: Terms) -> str:
         del terms

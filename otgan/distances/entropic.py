@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from otgan.distances.distance import Distance
 from otgan.distances.findings import Caveat, Findings, Stage
@@ -14,6 +17,7 @@ from otgan.distances.terms import Terms
 from otgan.distances.words import number
 from otgan.entropic.posed import EntropicProblem
 from otgan.entropic.terms import solve_cross
+from otgan.namespace import as_numpy
 from otgan.pair import Pair
 from otgan.quiet import quiet
 from otgan.solve import transport
@@ -118,7 +122,7 @@ class Regularized(Metric):
     def certificate(self, distance: Distance) -> str:
         """Return how far the marginals are from those asked for."""
         trouble = "" if distance.converged else f"{distance.status}, "
-        return f"{distance.backend}: {trouble}marginals {number(distance.marginal_error, 1)}"
+        return f"{trouble}marginals {number(distance.marginal_error, 1)}"
 
 
 class _Sinkhorn(Regularized):
@@ -133,8 +137,9 @@ class _Sinkhorn(Regularized):
     def label(self, p: float | None) -> str:
         return f"{self.title(p)} {self.symbol}"
 
-    def statistic(self, terms: Terms) -> Callable[[Pair], float]:
-        return lambda both: float(sinkhorn(both.x, both.y, on_failure="ignore", **terms.entropic_options()))
+    def values(self, both: Pair, terms: Terms) -> NDArray[np.float64]:
+        found = sinkhorn(both.x, both.y, on_failure="ignore", **terms.entropic_options())
+        return np.atleast_1d(np.asarray(as_numpy(found), dtype=np.float64))
 
     def measured(self, both: Pair, terms: Terms) -> Distance:
         p = terms.p

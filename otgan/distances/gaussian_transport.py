@@ -132,7 +132,6 @@ def _as_tall(r: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
 
 class _GaussianTransport(Length):
     symbol = "BW"
-    noise_floor = True
 
     def title(self, p: float | None) -> str:
         del p

@@ -9,17 +9,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from otgan.costs.tiles import tiles_of
 from otgan.distances.distance import Distance
+from otgan.distances.median import median_distance
 from otgan.distances.metric import Metric, Option
-from otgan.distances.pairs import mean_over_pairs
-from otgan.distances.scaled import DISTANCE, in_units
+from otgan.distances.pairs import mean_over_pairs, means_of_splits
+from otgan.distances.scaled import in_units
+from otgan.distances.splits import Pool, Sides
 from otgan.distances.terms import Terms
 from otgan.distances.words import number
 from otgan.form import Form
 from otgan.mistakes import WrongValueError
+from otgan.namespace import as_numpy, beside
 from otgan.pair import Pair, pair
 from otgan.quiet import quiet
 from otgan.spelling import answer_misspelt
@@ -113,13 +116,7 @@ def _mmd(both: Pair, *, kernel: str, bandwidth: float | None, biased: bool) -> T
     """The squared discrepancy of each problem, shape (B,)."""
     inside, unit = in_units(both)
     (x, a), (y, b) = ((side.points, side.weights) for side in (inside.x, inside.y))
-    length = _median(inside) if bandwidth is None else bandwidth / unit
-    smallest = torch.finfo(torch.float64).tiny
-    length = length.clamp_min(smallest)[:, None, None]
-
-    def function(distance: Tensor) -> Tensor:
-        return _KERNELS[kernel]((distance / length).clamp_max(_FARTHEST))
-
+    function = _kernel(kernel, _median(inside) if bandwidth is None else bandwidth / unit)
     cross = mean_over_pairs(x, y, a, b, function)
     if biased:
         within = mean_over_pairs(x, x, a, a, function) + mean_over_pairs(y, y, b, b, function)
@@ -127,6 +124,26 @@ def _mmd(both: Pair, *, kernel: str, bandwidth: float | None, biased: bool) -> T
     _check_pairs(inside)
     within = mean_over_pairs(x, x, a, a, function, distinct=True) / _of_two(a)
     return within + mean_over_pairs(y, y, b, b, function, distinct=True) / _of_two(b) - 2 * cross
+
+
+def _kernel(name: str, length: Tensor) -> Callable[[Tensor], Tensor]:
+    """Return the kernel of that name as a function of distances, (B, k, m), in units of a length, (B,)."""
+    length = length.clamp_min(torch.finfo(torch.float64).tiny)[:, None, None]
+
+    def function(distance: Tensor) -> Tensor:
+        return _KERNELS[name]((distance / length).clamp_max(_FARTHEST))
+
+    return function
+
+
+@torch.no_grad()
+def _median(inside: Pair) -> Tensor:
+    """Median distance of the pooled samples of each problem that do not coincide, shape (B,); 1 where all do."""
+    found = []
+    for k in range(inside.x.points.shape[0]):
+        pooled = torch.cat([side.points[k, side.weights[k] > 0] for side in (inside.x, inside.y)])
+        found.append(median_distance(pooled[None]))
+    return torch.stack(found)
 
 
 def _check_pairs(inside: Pair) -> None:
@@ -142,109 +159,6 @@ def _of_two(weights: Tensor) -> Tensor:
     rising = weights.sort(1).values
     before = torch.cat([rising.new_zeros(len(rising), 1), rising.cumsum(1)[:, :-1]], 1)
     return 2 * (rising * before).sum(1)
-
-
-# ---- the median of the pooled distances ---------------------------------------------------------------------------
-
-_ONCE = 2**23
-"""Distances that are held and sorted at once."""
-
-_TILE = 2**20
-"""Distances that are looked at together."""
-
-_GUESS = 2**22
-"""Coordinates of differences from which a first guess is made."""
-
-_BITS = 16
-"""Bits by which the rank of a distance is narrowed down in one visit of all pairs."""
-
-
-@torch.no_grad()
-def _median(inside: Pair) -> Tensor:
-    """Median distance of the pooled samples of each problem that do not coincide, shape (B,); 1 where all do."""
-    found = []
-    for k in range(inside.x.points.shape[0]):
-        pooled = torch.cat([side.points[k, side.weights[k] > 0] for side in (inside.x, inside.y)])
-        found.append(_median_of(pooled[None]))
-    return torch.stack(found)
-
-
-def _median_of(points: Tensor) -> Tensor:
-    n = points.shape[1]
-    if n * n <= _ONCE:
-        i, j = torch.triu_indices(n, n, 1, device=points.device)
-        apart = DISTANCE.block(points, points)[0, i, j]
-        apart = apart[apart > 0].sort().values
-        if not len(apart):
-            return points.new_ones(())
-        return 0.5 * (apart[(len(apart) - 1) // 2] + apart[len(apart) // 2])
-    return _between(points, *_bracket(points))
-
-
-def _bracket(points: Tensor) -> tuple[float, float]:
-    """Guess, from some of the pairs, two distances that the median is between."""
-    n, d = points.shape[1:]
-    some, other = np.random.default_rng(0).integers(0, n, (2, _GUESS // d + 1))
-    apart = torch.linalg.vector_norm(points[0, some] - points[0, other], dim=1)
-    apart = apart[apart > 0].sort().values
-    if not len(apart):
-        return 0.0, 0.0
-    margin = 3 * math.isqrt(len(apart))  # six standard deviations
-    middle = len(apart) // 2
-    return float(apart[max(0, middle - margin)]), float(apart[min(len(apart) - 1, middle + margin)])
-
-
-def _between(points: Tensor, low: float, high: float) -> Tensor:
-    """Median, if those distances that are between the two can be held and it is among them; else by ranks of bits."""
-    below, count, held, kept = 0, 0, 0, []
-    for part in _apart(points):
-        count += len(part)
-        below += int((part < low).sum())
-        inside = part[(part >= low) & (part <= high)]
-        held += len(inside)
-        if held <= _ONCE:
-            kept.append(inside)
-    if not count:
-        return points.new_ones(())
-    ranks = (count - 1) // 2, count // 2
-    if held <= _ONCE and below <= ranks[0] and ranks[1] < below + held:
-        found = torch.cat(kept).sort().values
-        return 0.5 * (found[ranks[0] - below] + found[ranks[1] - below])
-    lower = _ranked(points, ranks[0])
-    upto = sum(int((part <= lower).sum()) for part in _apart(points))
-    if ranks[1] < upto:
-        return lower
-    return 0.5 * (
-        lower
-        + torch.stack([part[part > lower].min() for part in _apart(points) if (part > lower).any()]).min()
-    )
-
-
-def _apart(points: Tensor) -> Any:
-    """Yield the distances between two of the points that do not coincide, each once, tile by tile."""
-    for rows in tiles_of(points.shape[1], points.shape[1], _TILE):
-        ahead = points[:, rows.start :]
-        apart = DISTANCE.block(points[:, rows], ahead)[0]
-        i = torch.arange(apart.shape[0], device=apart.device)
-        apart = apart[torch.arange(apart.shape[1], device=apart.device) > i[:, None]]
-        yield apart[apart > 0]
-
-
-def _ranked(points: Tensor, rank: int) -> Tensor:
-    """Distance of that rank, exactly: the bits of positive numbers are in their order, and are found from the top."""
-    prefix = 0
-    for shift in range(64 - _BITS, -1, -_BITS):
-        counts = torch.zeros(2**_BITS, dtype=torch.int64, device=points.device)
-        for part in _apart(points):
-            bits = part.view(torch.int64)
-            if shift < 64 - _BITS:
-                bits = bits[bits >> (shift + _BITS) == prefix]
-            counts += torch.bincount((bits >> shift) & (2**_BITS - 1), minlength=2**_BITS)
-        upto = counts.cumsum(0)
-        digit = int(torch.searchsorted(upto, rank, right=True))
-        rank -= int(upto[digit - 1]) if digit else 0
-        prefix = prefix << _BITS | digit
-    return torch.tensor(prefix, dtype=torch.int64, device=points.device).view(torch.float64)
 
 
 # ---- in reports -----------------------------------------------------------------------------------------------------
@@ -271,6 +185,28 @@ class _KernelDiscrepancy(Metric):
 
     def evaluate(self, both: Pair, terms: Terms) -> Tensor:
         return _mmd(both, **terms.options)
+
+    def of_splits(
+        self, pool: Pool, sides: Sides, terms: Terms, tick: Callable[[int], object]
+    ) -> NDArray[np.float64]:
+        # The pool, and so the median of its distances and the kernel of every pair, are the same for all splits.
+        own = terms.options
+        inside, unit = in_units(pool.itself)
+        points = inside.x.points
+        length = median_distance(points)[None] if own["bandwidth"] is None else own["bandwidth"] / unit
+        a, b = (beside(side.T, points) for side in pool.masses(sides))
+        within_a, within_b, across = means_of_splits(points, a, b, _kernel(own["kernel"], length))
+        tick(len(sides))
+        if own["biased"]:
+            return as_numpy((within_a + within_b - 2 * across).clamp_min(0))
+        # Of a sample with itself every kernel is 1.
+        within = sum(
+            (part - side.square().sum(0)) / _of_two(side.T) for part, side in ((within_a, a), (within_b, b))
+        )
+        return as_numpy(within - 2 * across)
+
+    def least_samples(self, terms: Terms) -> int:
+        return 1 if terms.options["biased"] else 2
 
     def how(self, terms: Terms) -> str:
         return "biased" if terms.options["biased"] else "unbiased"

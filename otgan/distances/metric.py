@@ -18,9 +18,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from otgan.distances.distance import Distance
 from otgan.distances.findings import Caveat
 from otgan.distances.sampling import standard_error
+from otgan.distances.splits import Pool, Sides
 from otgan.distances.terms import Terms
 from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
@@ -129,10 +133,8 @@ class Metric(ABC):
         Between which it is; estimates may leave that range.
     by_lengths : bool
         Whether it sees the samples by the distances between them, so that one coordinate may decide it.
-    noise_floor : bool
-        Whether reports measure it between halves of either set too: for what two draws of one population are not 0.
     suffers_dimension : bool
-        Whether that hardly falls with the number of samples where they are few for their dimension.
+        Whether its noise hardly falls with the number of samples where they are few for their dimension.
     estimators : tuple of str
         Those that it has, the plain one first; none where nothing has to be estimated.
     options : tuple of Option
@@ -150,7 +152,6 @@ class Metric(ABC):
     floor: float = 0.0
     ceiling: float = math.inf
     by_lengths: bool = True
-    noise_floor: bool = False
     suffers_dimension: bool = False
     estimators: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
@@ -185,16 +186,36 @@ class Metric(ABC):
 
     def evaluate(self, both: Pair, terms: Terms) -> Array:
         """Return the value alone, shape (B,), of tensors with gradients."""
-        raise NotImplementedError(f"{self!r} has neither evaluate, nor measured and statistic")
+        raise NotImplementedError(f"{self!r} has neither evaluate, nor measured and values")
+
+    def values(self, both: Pair, terms: Terms) -> NDArray[np.float64]:
+        """Return the values alone, of every problem of a batch, shape (B,)."""
+        held = Pair(both.x.detached(), both.y.detached())
+        return as_numpy(double(self.evaluate(held, terms)))
 
     def statistic(self, terms: Terms) -> Callable[[Pair], float]:
-        """Return the value alone as a function of two measures, for when it is needed many times."""
+        """Return the value alone as a function of two measures, for when it is needed several times."""
+        return lambda both: float(self.values(both, terms)[0])
 
-        def value(both: Pair) -> float:
-            held = Pair(both.x.detached(), both.y.detached())
-            return float(self.evaluate(held, terms).item())
+    def of_splits(
+        self, pool: Pool, sides: Sides, terms: Terms, tick: Callable[[int], object]
+    ) -> NDArray[np.float64]:
+        """Return the values between the two sets of every split, shape (K,).
 
-        return value
+        Parameters
+        ----------
+        pool : Pool
+        sides : ndarray of bool, shape (K, n + m)
+        terms : Terms
+        tick : callable
+            Told of how many more splits are done.
+        """
+        found = np.empty(len(sides))
+        # What time there is for a solve must not be shared by those of a batch.
+        for where, part in pool.batches(sides, single=terms.time_limit is not None):
+            found[where] = self.values(pool.split(part), terms)
+            tick(len(part))
+        return found
 
     def measured(self, both: Pair, terms: Terms) -> Distance:
         """Measure the distance between two measures, with what certifies it."""
@@ -234,6 +255,11 @@ class Metric(ABC):
         """Whether samples may have weights."""
         del estimator
         return True
+
+    def least_samples(self, terms: Terms) -> int:
+        """How many samples with mass either set must have."""
+        del terms
+        return 1
 
     def distance(
         self,

@@ -13,7 +13,7 @@ from otgan.costs import Cost
 from otgan.costs.tiles import tiles_of
 from otgan.distances.scaled import DISTANCE
 
-__all__ = ["mean_over_pairs"]
+__all__ = ["mean_over_pairs", "means_of_splits"]
 
 _TILE = 2**20
 """Entries that are formed in passing."""
@@ -51,6 +51,31 @@ def mean_over_pairs(
     """
     found: Tensor = _Mean.apply(x, y, a, b, function, cost, own, distinct)
     return found
+
+
+@torch.no_grad()
+def means_of_splits(
+    x: Tensor, a: Tensor, b: Tensor, function: Function, *, cost: Cost = DISTANCE
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Σᵢⱼ function(d(xᵢ, xⱼ)) aᵢaⱼ, bᵢbⱼ and aᵢbⱼ for K pairs of weights of the same points, each of shape (K,).
+
+    Parameters
+    ----------
+    x : Tensor, shape (1, n, d), float64
+    a, b : Tensor, shape (n, K)
+    function : callable
+        Of distances, (1, k, n).
+    cost : Cost
+        The distance d.
+    """
+    both = torch.cat([a, b], 1)
+    within_a, within_b, across = x.new_zeros(3, a.shape[1])
+    for rows in tiles_of(x.shape[1], x.shape[1], _TILE):
+        of_a, of_b = (function(cost.block(x[:, rows], x, exact=True))[0] @ both).chunk(2, dim=1)
+        within_a += (a[rows] * of_a).sum(0)
+        within_b += (b[rows] * of_b).sum(0)
+        across += (a[rows] * of_b).sum(0)
+    return within_a, within_b, across
 
 
 def _left_out(values: Tensor, rows: slice) -> Tensor:

@@ -225,7 +225,6 @@ def _power(apart: Tensor, slack: Tensor, p: float) -> Tensor:
 class _Sliced(Length):
     symbol = "SW_p"
     uses_p = True
-    noise_floor = True
     options = tuple(_OPTIONS.values())
 
     def title(self, p: float | None) -> str:

@@ -26,7 +26,7 @@ from otgan.options import (
 )
 from otgan.pair import Pair
 
-__all__ = ["MeasurementSpec"]
+__all__ = ["MeasurementSpec", "check_request", "divergences"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class MeasurementSpec:
     own : dict of dict
         The options of single metrics that were given, by the metric.
     permutations : int
+    by_data : bool
+        Whether divergences are to be added by an estimator that suits the samples.
     """
 
     requests: tuple[Request, ...]
@@ -58,11 +60,12 @@ class MeasurementSpec:
     estimated: dict[str, Any]
     own: dict[str, dict[str, Any]]
     permutations: int
+    by_data: bool = False
 
     @classmethod
     def of(
         cls,
-        metrics: str | Iterable[str] = DEFAULT,
+        metrics: str | Iterable[str] | None = None,
         *,
         cost: Any = "euclidean",
         p: float | None = None,
@@ -71,7 +74,7 @@ class MeasurementSpec:
         tol: float | None = None,
         max_iter: int | None = None,
         time_limit: float | None = None,
-        estimator: str = "atoms",
+        estimator: str | None = None,
         bins: Any = None,
         bin_width: Any = None,
         outside: str | None = None,
@@ -87,7 +90,10 @@ class MeasurementSpec:
             If a metric or an estimator is unknown, a number is out of its range, or an option goes with nothing
             that is measured.
         """
-        requests = parse(metrics, estimator)
+        by_data = metrics is None and estimator is None
+        if metrics is None:
+            metrics = DEFAULT if estimator is None else (*DEFAULT, *divergences(estimator))
+        requests = parse(metrics, "atoms" if estimator is None else estimator)
         rule = resolve(cost, p, 1)
         if not rule.embedded:
             raise WrongValueError(
@@ -106,9 +112,17 @@ class MeasurementSpec:
         permutations = whole_number(permutations, "permutations", "a whole number, 0 for no test", least=0)
         given = {"bins": bins, "bin_width": bin_width, "outside": outside, "k": k}
         estimated = {name: value for name, value in given.items() if value is not None}
-        _check_estimators(requests, estimated)
+        _check_estimators(requests, {} if by_data and estimated.keys() <= {"k"} else estimated)
+        check_k(k)
         own = _own_options(requests, options)
-        return cls(requests, rule, epsilon, blur, tol, max_iter, time_limit, estimated, own, permutations)
+        return cls(
+            requests, rule, epsilon, blur, tol, max_iter, time_limit, estimated, own, permutations, by_data
+        )
+
+    def chosen(self, estimator: str | None) -> MeasurementSpec:
+        """Return the same with the divergences of an estimator that suits the samples; None for none of them."""
+        more = divergences(estimator) if estimator is not None else ()
+        return replace(self, requests=(*self.requests, *parse(more, "atoms"))) if more else self
 
     def fit(self, both: Pair) -> MeasurementSpec:
         """Return the same with the cost as it is between these measures."""
@@ -116,11 +130,6 @@ class MeasurementSpec:
 
     def check_weights(self, weighted: bool) -> None:
         """Raise a ValueError where samples have weights and something is to be measured that takes none."""
-        if weighted and self.permutations:
-            raise WrongValueError(
-                "permutations split samples that are alike but for their places, and these have weights: "
-                "draw samples by their weights first, or leave permutations at 0"
-            )
         for request in self.requests:
             if weighted and not request.metric.takes_weights(request.estimator):
                 what = (
@@ -154,6 +163,14 @@ class MeasurementSpec:
         )
 
 
+def divergences(estimator: str) -> tuple[str, ...]:
+    """Return the divergences that have an estimator, as they are asked for: plain ones by their names alone."""
+    having = [name for name in METRICS if estimator in metric_of(name).estimators]
+    return tuple(
+        name if estimator == metric_of(name).estimators[0] else f"{name}:{estimator}" for name in having
+    )
+
+
 def _own_options(requests: tuple[Request, ...], options: Any) -> dict[str, dict[str, Any]]:
     """Check the options of single metrics."""
     if options is None:
@@ -177,19 +194,21 @@ def _own_options(requests: tuple[Request, ...], options: Any) -> dict[str, dict[
     return {name: dict(own) for name, own in options.items()}
 
 
+def check_request(request: Request) -> None:
+    """Raise a ValueError where a distance is asked for by an estimator that it does not have."""
+    known_ones = request.metric.estimators
+    if request.estimator is not None and request.estimator not in known_ones:
+        names = ", ".join(map(repr, known_ones))
+        raise WrongValueError(
+            f"{request.metric.name} has no estimator {request.estimator[:40]!r}: it has {names}; leave it out of "
+            f"metrics, or give it its own, '{request.metric.name}:{known_ones[0]}'"
+        )
+
+
 def _check_estimators(requests: tuple[Request, ...], options: dict[str, Any]) -> None:
-    used = set()
     for request in requests:
-        if request.estimator is None:
-            continue
-        known_ones = request.metric.estimators
-        if request.estimator not in known_ones:
-            names = ", ".join(map(repr, known_ones))
-            raise WrongValueError(
-                f"{request.metric.name} has no estimator {request.estimator[:40]!r}: it has {names}; leave it out of "
-                f"metrics, or give it its own, '{request.metric.name}:{known_ones[0]}'"
-            )
-        used.add(request.estimator)
+        check_request(request)
+    used = {request.estimator for request in requests} - {None}
     for name in options:
         owner = next(estimator for estimator, names in OPTIONS.items() if name in names)
         if owner not in used:

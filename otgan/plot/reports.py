@@ -60,13 +60,13 @@ def _bars(ax: Axes, distances: list[Distance]) -> None:
     """Draw distances of one family as bars: those that are lengths as such, the others against their ceilings."""
     transport = _power(distances[0]) != 0
     finite = [value for value in map(_length, distances) if math.isfinite(value)]
-    floors = [each.noise_floor.larger for each in distances if each.noise_floor is not None]
+    floors = [floor for floor in map(_noise, distances) if math.isfinite(floor)]
     ceilings = [value for value in map(_ceiling, distances) if math.isfinite(value)]
     right = 1.3 * max([*finite, *floors, *ceilings, 0.0 if transport else 1.0]) or 1.0
     for row, each in enumerate(distances):
         _bar(ax, row, each, right)
-        if each.noise_floor is not None:
-            _floor(ax, row, each.noise_floor.larger, right)
+        if math.isfinite(_noise(each)):
+            _floor(ax, row, _noise(each), right)
         if math.isfinite(_ceiling(each)):
             _mark(ax, row, _ceiling(each), "--")
     ax.set_yticks(range(len(distances)), [_bar_label(each) for each in distances])
@@ -159,11 +159,19 @@ def _power(each: Distance) -> float:
 
 
 def _length(each: Distance) -> float:
-    """A value as the length of its bar: powers of lengths by their roots."""
+    """A value as the length of its bar."""
+    return _as_length(each, each.value)
+
+
+def _noise(each: Distance) -> float:
+    """The noise floor on the scale of the bar; NaN where there is none."""
+    return math.nan if each.noise_floor is None else _as_length(each, each.noise_floor.larger)
+
+
+def _as_length(each: Distance, value: float) -> float:
+    """Powers of lengths by their roots."""
     power = _power(each)
-    if power in {0, 1}:
-        return each.value
-    return math.copysign(abs(each.value) ** (1 / power), each.value)
+    return value if power in {0, 1} else math.copysign(abs(value) ** (1 / power), value)
 
 
 def _whisker(each: Distance) -> float | None:

@@ -73,47 +73,46 @@ def _overlap(found: Findings, distances: Sequence[Distance]) -> Iterator[str]:
 
 
 def _noise(found: Findings, distances: Sequence[Distance]) -> Iterator[str]:
+    """Numbers that random halves of one set would give as well, and dimensions in which more samples help little."""
     if found.identical:
         return
-    x_name, y_name = found.names
-    n, m = found.sizes
-    sparse = min(n, m) < 2 ** min(found.dimension, 62)
-    few = f"; {min(n, m)} samples are few in {found.dimension} dimensions, and more of them lower it only slowly"
-    for each in distances:
-        slow = sparse and metric_of(each.metric).suffers_dimension
-        floor = each.noise_floor
-        if floor is None:
-            if slow and found.dimension > 1 and (n > 1 or m > 1):
-                yield (
-                    f"{min(n, m)} samples are few in {found.dimension} dimensions: {each.title} of two draws of "
-                    "one population would be far from 0 too"
-                )
-            continue
-        halves = (
-            f"two random halves of {x_name} are {number(floor.x, 4)} apart, of {y_name} {number(floor.y, 4)}"
+    held = [(each, each.noise_floor.larger) for each in distances if each.noise_floor is not None]
+    # Of what is at its ceiling, or below 0, halves say nothing.
+    held = [(each, floor) for each, floor in held if 0 < each.value < metric_of(each.metric).ceiling]
+    within = [each for each, floor in held if each.value <= floor]
+    mostly = [each for each, floor in held if floor < each.value <= 2 * floor]
+    if within:
+        are = "is" if len(within) == 1 else "are"
+        yield f"{_named(within)} {are} no larger than between random halves of one set, the noise floor"
+    if mostly:
+        yield f"much of {_named(mostly)} is noise: the noise floor is more than half as large"
+    n = min(found.sizes)
+    slow = [each for each in distances if metric_of(each.metric).suffers_dimension]
+    if slow and found.dimension > 1 and n < 2 ** min(found.dimension, 62) and max(found.sizes) > 1:
+        yield (
+            f"{n} samples are few in {found.dimension} dimensions: the noise in {_named(slow)} is large, and more samples "
+            "lower it only slowly"
         )
-        if each.value <= floor.larger:
-            if each.null is None:  # or else a p-value says it better
-                yield (
-                    f"{each.title} is within its noise: {halves}, so it does not tell the sets apart"
-                    f"{few if slow else ''}; permutations give a p-value"
-                )
-        elif each.value <= 2 * floor.larger:
-            yield f"much of {each.title} is noise: {halves}{few if slow else ''}"
+
+
+def _named(distances: Sequence[Distance]) -> str:
+    return listed(f"{each.title}{_how(each)}" for each in distances)
 
 
 def _insignificant(found: Findings, distances: Sequence[Distance]) -> Iterator[str]:
     for each in distances:
-        if each.null is not None and each.null.p_value > _SIGNIFICANT and not found.identical:
+        if found.identical or each.null is None or 1 / (1 + each.null.permutations) > _SIGNIFICANT:
+            continue
+        if each.null.p_value > _SIGNIFICANT:
             yield (
-                f"{each.title}{_how(each)} does not tell the sets "
+                f"{each.title}{_how(each)} by itself does not tell the sets "
                 f"apart: its p-value is {each.null.p_value:.2g} by {each.null.permutations} permutations"
             )
 
 
 def _how(each: Distance) -> str:
     """Name the estimator of a metric that has several."""
-    return f" by {each.estimator}" if metric_of(each.metric).estimators else ""
+    return f" ({each.estimator})" if metric_of(each.metric).estimators else ""
 
 
 def _resolution(found: Findings, distances: Sequence[Distance]) -> Iterator[str]:

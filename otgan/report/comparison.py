@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from otgan.distances import DEFAULT
 from otgan.distances.distance import Distance
 from otgan.distances.findings import Findings
 from otgan.distances.request import Request
 from otgan.distances.spec import MeasurementSpec
-from otgan.measure import Measure
-from otgan.mistakes import OutOfRangeError, WrongValueError
-from otgan.options import WrongKindError, flag, shown, whole_number
+from otgan.distances.splits import Pool
+from otgan.inference.noise import noise_floor
+from otgan.inference.relabelling import random_sides
+from otgan.inference.sets import fitted, generator_of, one_distance, pair_of_names
+from otgan.inference.two_sample import null_of
+from otgan.inference.verdict import Verdict, verdict_of
+from otgan.mistakes import OutOfRangeError
+from otgan.options import flag
 from otgan.pair import Pair, pair
 from otgan.plain import plain as safe
+from otgan.progress import bar
 from otgan.quiet import quiet
 from otgan.report.caveats import caveats
+from otgan.report.chosen import chosen
 from otgan.report.report import Report
-from otgan.report.uncertainty import noise_floor, permutation_null
 from otgan.spelling import answer_misspelt
 from otgan.status import ConvergenceError, Status
 
 __all__ = ["compare"]
-
-_SETS = 2
-"""How many sets are compared."""
 
 
 @quiet
@@ -43,7 +44,8 @@ def compare(
     a: Any = None,
     b: Any = None,
     *,
-    metrics: str | Iterable[str] = DEFAULT,
+    metrics: str | Iterable[str] | None = None,
+    test: str | None = "energy",
     cost: Any = "euclidean",
     p: float | None = None,
     epsilon: float | None = None,
@@ -51,7 +53,7 @@ def compare(
     tol: float | None = None,
     max_iter: int | None = None,
     time_limit: float | None = None,
-    estimator: str = "atoms",
+    estimator: str | None = None,
     bins: Any = None,
     bin_width: Any = None,
     outside: str | None = None,
@@ -70,9 +72,14 @@ def compare(
         Samples of shape (n, d) and (m, d), or (n,) and (m,) on the line.
     a, b : array-like, optional
         Weights, uniform if omitted; each side is normalized to total 1.
-    metrics : iterable of str, or names separated by commas
+    metrics : iterable of str, or names separated by commas, optional
         Functions of :mod:`otgan` between two sets, all of :data:`otgan.distances.METRICS`. A divergence may name its
-        own estimator, as in "js:knn", so that several stand side by side.
+        own estimator, as in "js:knn", so that several stand side by side. By default "emd", "sinkhorn_divergence" and
+        "energy", and divergences by what suits the samples: "js", "kl" and "tv" of atoms where points are shared, "js:knn"
+        and "kl:knn" where they are not; or all that `estimator` gives, where it is named.
+    test : str or None, default "energy"
+        The distance of the permutation test that the verdict is by, at level 5 %, of at most 5000 samples of either set;
+        None for no verdict. Samples carry their weights through the test.
     cost : str or callable, default "euclidean"
         The ground distance of the transport distances, as for :func:`otgan.transport`; not "precomputed".
     p : float, default 1
@@ -83,13 +90,13 @@ def compare(
         Seconds that each solve of a transport distance may take, as for :func:`otgan.transport`. Of EM there is no
         noise floor and no p-value where one of theirs does not end in time; a warning says so.
     estimator, bins, bin_width, outside, k
-        Of the divergences, as for :func:`otgan.kl`.
+        Of the divergences; "atoms" for those that are named without one. As for :func:`otgan.kl`.
     options : mapping of mappings, optional
         Options that a metric has for itself, by its name, as in ``{"mmd": {"kernel": "laplacian"}}``.
     permutations : int, default 0
         How many times to split the pooled samples at random and measure again, for a p-value and for what each
         distance would be between draws of one population. As many times the work; 99 are of use, 999 are ample.
-        Not for weighted samples.
+        The verdict's test has its own, 199.
     seed : int or numpy.random.Generator, default 0
         What the noise floor and the permutations follow from.
     names : tuple of str
@@ -137,36 +144,55 @@ def compare(
         options=options,
         permutations=permutations,
     )
-    rng = _generator(seed)
-    names = _pair_of_names(names)
-    progress = flag(progress, "progress")
-    spec, both = _fitted(spec, pair(x, y, a, b))
+    tested = None if test is None else one_distance(test, "test")
+    asked = _Asked(generator_of(seed), pair_of_names(names), tested, flag(progress, "progress"))
+    spec, both = fitted(spec, pair(x, y, a, b), "compare")
+    spec, left_out = chosen(spec, both)
     spec.check_weights(both.x.weighted or both.y.weighted)
-    distances, unfinished = _measure(spec, both, rng, progress)
-    return Report(
-        names=names,
-        warnings=(*_words(spec, both, names, distances), *unfinished),
+    found = _compared(spec, both, asked, left_out)
+    return replace(
+        found,
         seed=None if isinstance(seed, np.random.Generator) else int(seed),
         seconds=time.perf_counter() - start,
+    )
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a report is made with, beside what is measured."""
+
+    rng: np.random.Generator
+    names: tuple[str, str]
+    test: Request | None
+    progress: bool
+
+
+def _compared(spec: MeasurementSpec, both: Pair, asked: _Asked, left_out: tuple[str, ...]) -> Report:
+    """Measure what is asked for, judge, and say what is to be said of it."""
+    judging, measuring = asked.rng.spawn(2)
+    distances, unfinished = _measure(spec, both, measuring, asked.progress)
+    verdict, untested = (None, ()) if asked.test is None else _judged(spec, asked.test, both, judging)
+    return Report(
+        names=asked.names,
+        verdict=verdict,
+        warnings=(*_words(spec, both, asked.names, distances), *left_out, *unfinished, *untested),
+        seed=None,
+        seconds=0.0,
         _distances=distances,
         _both=both,
     )
 
 
-def _generator(seed: Any) -> np.random.Generator:
-    expected = "a whole number >= 0, or a numpy.random.Generator"
-    if isinstance(seed, np.random.Generator):
-        return seed
-    return np.random.default_rng(whole_number(seed, "seed", expected, least=0))
-
-
-def _pair_of_names(names: Any) -> tuple[str, str]:
-    expected = "two strings, what to call x and y"
-    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
-        raise WrongKindError(f"names must be {expected}, got {shown(names)}")
-    if len(names) != _SETS:
-        raise WrongValueError(f"names must be {expected}, got {len(names)}")
-    return names[0], names[1]
+def _judged(
+    spec: MeasurementSpec, request: Request, both: Pair, rng: np.random.Generator
+) -> tuple[Verdict | None, tuple[str, ...]]:
+    """Test whether the sets are draws of one population; or say in words why that cannot be told."""
+    try:
+        return verdict_of(both, request.metric, spec.terms(request), rng, lambda _: None), ()
+    except ConvergenceError:
+        return None, (f"there is no verdict for want of time: raise time_limit, here {spec.time_limit:g} s",)
+    except OutOfRangeError:
+        return None, ("there is no verdict, as float64 does not tell the samples from each other",)
 
 
 def _words(
@@ -176,37 +202,22 @@ def _words(
     return caveats(Findings(both, (safe(names[0]), safe(names[1])), found, spec.cost))
 
 
-def _fitted(spec: MeasurementSpec, both: Pair) -> tuple[MeasurementSpec, Pair]:
-    """Return what to measure, and the pair with results as floats and arrays, whatever library it came from."""
-    if both.batched:
-        raise WrongValueError(
-            f"compare reports on one pair of sets, got a batch of {both.x.points.shape[0]}: call it for each, or "
-            "otgan.emd, otgan.sinkhorn and their like for the numbers of a whole batch"
-        )
-
-    def plain(side: Measure) -> Measure:
-        return replace(side.detached(), numpy=True)
-
-    # A cost that is a function is asked with what the caller gave, not with what the pair becomes here.
-    return spec.fit(both), Pair(plain(both.x), plain(both.y))
-
-
 def _measure(
     spec: MeasurementSpec, both: Pair, rng: np.random.Generator, progress: bool
 ) -> tuple[tuple[Distance, ...], tuple[str, ...]]:
     """Measure every distance; and say in words what there was no time for."""
     halving, *splitting = rng.spawn(1 + len(spec.requests))
     found, unfinished = [], []
-    with _bar(len(spec.requests) * (1 + spec.permutations), progress) as bar:
+    with bar(len(spec.requests) * (2 + spec.permutations if spec.permutations else 1), progress) as told:
         for request, stream in zip(spec.requests, splitting, strict=True):
-            bar.set_description(request.key)
-            terms = replace(spec.terms(request), progress=_told(bar) if progress else None)
+            told.set_description(request.key)
+            terms = replace(spec.terms(request), progress=_told(told) if progress else None)
             each = request.metric.measured(both, terms)
-            bar.set_postfix_str("", refresh=False)
-            bar.update()
+            told.set_postfix_str("", refresh=False)
+            told.update()
             # Every metric sees the same halves: what is measured beside it does not change its noise floor.
             streams = copy.deepcopy(halving), stream
-            each, wanting = _with_uncertainty(request, each, spec, both, streams, bar.update)
+            each, wanting = _with_uncertainty(request, each, spec, both, streams, told.update)
             found.append(each)
             for reason, names in wanting.items():
                 unfinished.append(f"{each.title} has no {' and no '.join(names)}{reason}")
@@ -219,13 +230,11 @@ def _with_uncertainty(
     spec: MeasurementSpec,
     both: Pair,
     streams: tuple[np.random.Generator, np.random.Generator],
-    tick: Callable[[], object],
+    tick: Callable[[int], object],
 ) -> tuple[Distance, dict[str, list[str]]]:
     """Add the noise floor and what permutations say; and return what is wanting, by the reason for that, in words."""
-    metric, statistic = request.metric, request.metric.statistic(spec.terms(request))
-    wanted = [
-        name for name, due in (("noise floor", metric.noise_floor), ("p-value", spec.permutations > 0)) if due
-    ]
+    metric, terms = request.metric, spec.terms(request)
+    wanted = [name for name, due in (("noise floor", True), ("p-value", spec.permutations > 0)) if due]
     late = (
         "" if spec.time_limit is None else f" for want of time: raise time_limit, here {spec.time_limit:g} s"
     )
@@ -240,10 +249,11 @@ def _with_uncertainty(
     for name in wanted:
         try:
             if name == "noise floor":
-                each = replace(each, noise_floor=noise_floor(both, statistic, streams[0]))
+                each = replace(each, noise_floor=noise_floor(both, metric, terms, streams[0]))
             else:
-                null = permutation_null(both, statistic, each.value, spec.permutations, streams[1], tick)
-                each = replace(each, null=null)
+                pool = Pool.of(both)
+                sides = random_sides(pool.sizes, spec.permutations, streams[1])
+                each = replace(each, null=null_of(pool, sides, metric, terms, tick))
         except ConvergenceError:
             wanting.setdefault(late, []).append(name)
         except OutOfRangeError:
@@ -253,20 +263,12 @@ def _with_uncertainty(
     return each, wanting
 
 
-def _told(bar: Any) -> Callable[[float, float], object]:
+def _told(told: Any) -> Callable[[float, float], object]:
     """Return what writes beside a bar between which bounds a distance is."""
 
     def tell(lower: float, upper: float) -> None:
-        bar.set_postfix_str(
+        told.set_postfix_str(
             f"between {lower:.6g} and {upper:.6g}" if math.isfinite(upper) else f"at least {lower:.6g}"
         )
 
     return tell
-
-
-@contextlib.contextmanager
-def _bar(total: int, progress: bool) -> Iterator[Any]:
-    from tqdm import tqdm
-
-    with tqdm(total=total, disable=not progress, leave=False) as bar:
-        yield bar

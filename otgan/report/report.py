@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import otgan
 from otgan.distances.distance import Distance
 from otgan.distances.words import number
+from otgan.divergences import atoms
+from otgan.inference.verdict import Verdict
 from otgan.measure import Measure
 from otgan.mistakes import NoSuchNameError
 from otgan.options import shown, whole_number
@@ -40,6 +42,9 @@ class Report:
     ----------
     names : tuple of str
         What x and y are called.
+    verdict : Verdict or None
+        Whether the sets are draws of one population, by one permutation test at level 5 %; None where none was asked for.
+        The distances are described beside it, not tested.
     warnings : tuple of str
         Where a number misleads, in plain words.
     seed : int or None
@@ -49,6 +54,7 @@ class Report:
     """
 
     names: tuple[str, str]
+    verdict: Verdict | None
     warnings: tuple[str, ...]
     seed: int | None
     seconds: float
@@ -112,16 +118,19 @@ class Report:
         return len(self.distances)
 
     def table(self) -> str:
-        """Return the distances and their uncertainties as text of at most 100 columns, without the warnings."""
-        below = "\n".join(text.wrapped(line, "") for line in text.intervals(self._distances, self.names))
+        """Return the verdict, the distances and their uncertainties as text of at most 100 columns, without the warnings."""
+        below = "\n".join(text.wrapped(line, "") for line in text.footnotes(self._distances))
         parts = (
-            text.heading(self.names, (self.n, self.m), self.d, self._distances),
+            text.wrapped(text.heading(self.names, (self.n, self.m), self.d, self._distances), ""),
+            None if self.verdict is None else text.wrapped(self._judgement(self.verdict), ""),
             text.table(self._distances),
-            text.footnote(self._distances),
             below,
             text.null_table(self._distances),
         )
         return "\n\n".join(part for part in parts if part)
+
+    def _judgement(self, verdict: Verdict) -> str:
+        return text.verdict(self.names, verdict, identical=atoms(self._both).tv().item() == 0)
 
     def __str__(self) -> str:
         words = [text.wrapped(sentence, "! ") for sentence in self.warnings]
@@ -129,7 +138,12 @@ class Report:
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={number(each.value)}" for name, each in self.distances.items())
-        return f"Report({values}, {len(self.warnings)} warning{'' if len(self.warnings) == 1 else 's'})"
+        powers = "".join(
+            f", p = {p:g}" for p in dict.fromkeys(e.p for e in self._distances if e.p is not None)
+        )
+        return (
+            f"Report({values}{powers}, {len(self.warnings)} warning{'' if len(self.warnings) == 1 else 's'})"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain lists and numbers for strict JSON: numbers that are not finite become strings.
@@ -146,6 +160,7 @@ class Report:
                 "columns": None if self.x.columns is None else list(self.x.columns),
                 "mass": list(self.mass),
                 "seed": self.seed,
+                "verdict": None if self.verdict is None else self.verdict.to_dict(),
                 "distances": {name: each.to_dict() for name, each in self.distances.items()},
                 "warnings": list(self.warnings),
                 "seconds": self.seconds,

@@ -5,20 +5,24 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from otgan.distances import metric_of
 from otgan.distances.distance import Distance
 from otgan.distances.words import number
 from otgan.plain import plain
 
+if TYPE_CHECKING:
+    from otgan.inference.verdict import Verdict
+
 __all__ = [
     "UNCERTAINTY",
     "WIDTH",
-    "footnote",
+    "footnotes",
     "heading",
-    "intervals",
     "null_table",
     "table",
+    "verdict",
     "wrapped",
 ]
 
@@ -33,56 +37,92 @@ _NAME = 30
 
 
 def heading(
-    names: tuple[str, str], sizes: tuple[int, int], dimension: int, distances: Iterable[Distance] = ()
+    names: tuple[str, str], sizes: tuple[int, int], dimension: int, distances: Sequence[Distance] = ()
 ) -> str:
-    """Return the line that says what is compared, and by which cost where it is not the Euclidean one."""
-    short = [name if len(name) <= _NAME else f"…{name[1 - _NAME :]}" for name in map(plain, names)]
-    sides = [f"{name} ({n} sample{'' if n == 1 else 's'})" for name, n in zip(short, sizes, strict=True)]
-    costs = sorted({each.cost for each in distances if each.cost is not None} - {"euclidean"})
+    """Return the line that says what is compared, and by which cost and power of it."""
+    sides = [
+        f"{_short(name)} ({n} sample{'' if n == 1 else 's'})" for name, n in zip(names, sizes, strict=True)
+    ]
+    costs = dict.fromkeys(each.cost for each in distances if each.cost is not None)
+    powers = dict.fromkeys(each.p for each in distances if each.p is not None)
     by = f", cost {' and '.join(costs)}" if costs else ""
-    return f"{sides[0]} against {sides[1]}, d = {dimension}{by}"
+    power = "".join(f", p = {p:g}" for p in powers)
+    return f"{sides[0]} against {sides[1]}, d = {dimension}{by}{power}"
 
 
-def table(distances: Iterable[Distance]) -> str:
+def verdict(names: tuple[str, str], found: Verdict, *, identical: bool) -> str:
+    """Return in a sentence whether the sets are draws of one population, and what says so."""
+    x, y = map(_short, names)
+    if identical:
+        return f"{x} and {y} are the same set of points."
+    n, m = found.sizes
+    some = "" if found.all_tested else f" ({n} and {m} of them)"
+    weights = ", which carry their weights along" if found.weighted else ""
+    test = (
+        f"p = {found.p_value:.2g} by a permutation test: {found.title}, level {100 * found.level:g} %, "
+        f"{found.permutations} random splits of the pooled samples{some}{weights}"
+    )
+    if found.different:
+        return f"{x} and {y} are different: {test}."
+    if not found.resolvable:
+        return f"{n} and {m} samples are too few for any difference to be found: {test}."
+    return f"No difference between {x} and {y} was found: {test}. Smaller ones than so many samples show are not ruled out."
+
+
+def _short(name: str) -> str:
+    """Return a name as it is shown, the end of a long one."""
+    name = plain(name)
+    return name if len(name) <= _NAME else f"…{name[1 - _NAME :]}"
+
+
+def table(distances: Sequence[Distance]) -> str:
     """Return one line a distance, aligned, under a line of headings."""
-    rows = [("distance", "value", "", "estimator", "certificate", "seconds")]
+    floors = "noise floor" if any(each.noise_floor is not None for each in distances) else ""
+    rows = [("distance", "value", "", floors, "", "estimator", "certificate")]
     for each in distances:
-        error = "" if each.standard_error is None else f"± {number(each.standard_error, 2)}"
+        floor = each.noise_floor
         rows.append(
             (
                 _label(each),
                 number(each.value),
-                error,
+                _error(each.standard_error),
+                "" if floor is None else number(floor.larger, 3),
+                "" if floor is None else _error(floor.larger_error),
                 _estimator(each),
                 _certificate(each),
-                f"{each.seconds:.2f}",
             )
         )
-    return "\n".join(_aligned(rows, "<><<<>"))
+    lines = _aligned(rows, "<><><<<")
+    if max(map(len, lines)) > WIDTH:  # what a reader misses least, and JSON has
+        rows = [(*row[:4], "", *row[5:]) for row in rows]
+    return "\n".join(_aligned(rows, "<><><<<"))
 
 
-def footnote(distances: Iterable[Distance]) -> str | None:
-    """Return what the numbers after ± are; None where there are none."""
-    if all(each.standard_error is None for each in distances):
-        return None
-    return f"±: {UNCERTAINTY}"
+def _error(error: float | None) -> str:
+    return "" if error is None or not math.isfinite(error) else f"± {number(error, 2)}"
 
 
-def intervals(distances: Iterable[Distance], names: tuple[str, str]) -> list[str]:
-    """Return a line for every noise floor, and for every certified interval of what an entropic value blurs."""
+def footnotes(distances: Sequence[Distance]) -> list[str]:
+    """Return what the numbers of the table are, and the certified intervals of what an entropic value blurs."""
     lines = []
-    for each in distances:
-        if each.noise_floor is not None:
-            floor = each.noise_floor
-            lines.append(
-                f"{each.title} noise floor: two random halves of {plain(names[0])} are {number(floor.x, 4)} apart, "
-                f"of {plain(names[1])} {number(floor.y, 4)}"
-            )
-        if each.epsilon is not None and each.lower is not None and each.upper is not None:
-            lines.append(
-                f"{each.title} certifies that {each.bounded} is between {_rounded(each.lower, down=True)} "
-                f"and {_rounded(each.upper)}"
-            )
+    if any(each.standard_error is not None for each in distances):
+        lines.append(
+            "± after a value: by how much other samples of these sizes would move it, one standard error; not how far it is "
+            "from that of the populations on average, which few samples raise"
+        )
+    draws = [each.noise_floor.draws for each in distances if each.noise_floor is not None]
+    if draws:
+        lines.append(
+            f"noise floor: the mean distance between random halves of one set, of the two sets the larger, with its standard "
+            f"error over {min(draws)}{'' if min(draws) == max(draws) else f' to {max(draws)}'} halvings; two draws of one "
+            "population are never at distance 0"
+        )
+    lines.extend(
+        f"{each.title} certifies that {each.bounded} is between {_rounded(each.lower, down=True)} "
+        f"and {_rounded(each.upper)}"
+        for each in distances
+        if each.epsilon is not None and each.lower is not None and each.upper is not None
+    )
     return lines
 
 

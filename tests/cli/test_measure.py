@@ -53,6 +53,16 @@ def test_the_table_goes_to_stdout_and_the_words_to_stderr(otgan, files):
     assert ended.err == "".join(f"otgan: warning: {sentence}\n" for sentence in expected.warnings)
 
 
+def test_the_verdict_leads_and_can_be_left_out(otgan, files):
+    told = otgan("measure", "a.npy", "b.npy", "--metrics", "emd").out.splitlines()
+    assert told[2].startswith("a.npy and b.npy are different: p = ")
+    assert (
+        "permutation test" not in otgan("measure", "a.npy", "b.npy", "--metrics", "emd", "--test", "none").out
+    )
+    by_emd = report(otgan("measure", "a.npy", "b.npy", "--metrics", "tv", "--test", "emd", "--json"))
+    assert by_emd["verdict"]["metric"] == "emd"
+
+
 def test_json_is_that_of_the_report_and_what_was_read(otgan, files):
     plain = report(otgan("measure", "a.npy", "b.npy", "--metrics", "emd,kl", "--json"))
     expected = package.compare(
@@ -168,14 +178,18 @@ def test_weights_are_a_file_or_a_column(otgan, files):
         (("a.npy", "b.npy", "--metrics", "emd", "--p", "0.5"), "0.5"),
         (("a.npy", "b.npy", "--epsilon", "1", "--blur", "1"), "epsilon or blur, not both"),
         (("a.npy", "b.npy", "--estimator", "kde"), "kde"),
-        (("a.npy", "b.npy", "--estimator", "knn"), "tv has no estimator 'knn'"),
+        (("a.npy", "b.npy", "--metrics", "tv", "--estimator", "knn"), "tv has no estimator 'knn'"),
+        (("a.npy", "b.npy", "--test", "emd,js"), "the test is by one"),
         (("a.npy", "b.npy", "--estimator", "histogram"), "needs bins"),
         (("a.npy", "b.npy", "--bins", "many"), "neither a number of bins nor one of scott, fd, sturges"),
         (("a.npy", "b.npy", "--bins", "0"), "neither a number of bins"),
         (("a.npy", "b.npy", "--bins", "5"), "which no metric here uses"),
         (("a.npy", "b.npy", "--n", "0"), "0"),
         (("a.npy", "b.npy", "--weights-a", "nowhere.npy"), "nowhere.npy"),
-        (("a.npy", "b.npy", "--weights-a", "heavy.npy", "--permutations", "9"), "permutations split samples"),
+        (
+            ("a.npy", "b.npy", "--weights-a", "heavy.npy", "--metrics", "js:knn"),
+            "takes samples without weights",
+        ),
         (("a.npy", "b.npy", "--plot", "figure.xyz"), "expected a name that ends in .png, .svg, .pdf"),
         (("a.npy", "b.npy", "--plot", "nowhere/figure.png"), "there is no folder nowhere"),
         (("a.npy", "b.npy", "--data-dir", "nowhere"), "nowhere"),
@@ -268,7 +282,13 @@ def test_stdout_is_json_alone_whatever_libraries_print(otgan_process, files):
         "--json",
         PYTHONPATH=os.pathsep.join((str(noise), os.environ["PYTHONPATH"])),
     )
-    assert report(ended)["distances"].keys() == {"emd", "js", "kl", "tv", "sinkhorn"}
+    assert report(ended)["distances"].keys() == {
+        "emd",
+        "sinkhorn_divergence",
+        "energy",
+        "js:knn",
+        "kl:knn",
+    }
     assert "Traceback" not in ended.err
     assert "%|" not in ended.err  # no progress bar without a terminal
 
@@ -329,7 +349,7 @@ def test_names_do_not_steer_the_terminal(otgan, files, mark):
         ended = otgan("measure", *arguments)
         assert (ended.out + ended.err).replace("\n", "").isprintable(), ended
     assert shown in otgan("measure", name, "b.npy", "--metrics", "emd").out
-    assert shown in otgan("measure", name, "b.npy").err  # the warnings name the sets
+    assert shown in otgan("measure", name, name).err  # the warnings name the sets
     ended = otgan("measure", name, "b.npy", "--json")
     assert report(ended)["names"] == [name, "b.npy"]  # the true ones
     assert report(ended)["inputs"][0]["spec"] == name

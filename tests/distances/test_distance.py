@@ -116,7 +116,7 @@ def test_entries_have_the_same_keys_and_no_points():
     report = otgan.compare(X, Y, metrics="emd,tv,sinkhorn,sinkhorn_divergence,js:knn", permutations=2)
     entries = [each.to_dict() for each in report.distances.values()]
     assert len({tuple(entry) for entry in entries}) == 1
-    assert entries[0]["noise_floor"].keys() == {"x", "y"}
+    assert entries[0]["noise_floor"].keys() == {"x", "y", "x_error", "y_error", "draws"}
     assert entries[0]["null"].keys() == {"permutations", "mean", "quantile_95", "p_value"}
     assert entries[1]["support"] == {"x": 40, "y": 30, "shared": 0}
     assert "transport" not in entries[0]

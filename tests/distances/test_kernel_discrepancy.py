@@ -10,7 +10,7 @@ from sklearn.gaussian_process.kernels import Matern, RationalQuadratic
 from sklearn.metrics.pairwise import laplacian_kernel, rbf_kernel
 
 import otgan
-from otgan.distances import kernel_discrepancy
+from otgan.distances import median
 from tests.inputs import as_tensors, finite_differences, measures
 from tests.problems import cloud, simplex_weights
 
@@ -69,16 +69,16 @@ def test_the_biased_one_is_twice_geomlosss(name):
 
 def force(monkeypatch, way):
     """Have the median be found in this way, of sets that are small enough for all of them."""
-    module = "otgan.distances.kernel_discrepancy"
     called = []
-    ranked = kernel_discrepancy._ranked
-    monkeypatch.setattr(f"{module}._ranked", lambda *args: called.append(1) or ranked(*args))
+    ranked = median._ranked
+    monkeypatch.setattr(median, "_ranked", lambda *args: called.append(1) or ranked(*args))
     if way != "at once":
         monkeypatch.setattr("otgan.distances.pairs._TILE", 100)
         monkeypatch.setattr(
-            f"{module}._median_of", lambda points: kernel_discrepancy._between(points, *bracket(points))
+            "otgan.distances.kernel_discrepancy.median_distance",
+            lambda points: median._between(points, *bracket(points)),
         )
-        bracket = kernel_discrepancy._bracket if way == "between" else lambda points: (0.0, 0.0)
+        bracket = median._bracket if way == "between" else lambda points: (0.0, 0.0)
     return called
 
 

@@ -67,7 +67,7 @@ class Bare(Metric):
 
 def test_a_metric_that_measures_nothing_says_so():
     with pytest.raises(
-        NotImplementedError, match=r"<metric emd> has neither evaluate, nor measured and statistic"
+        NotImplementedError, match=r"<metric emd> has neither evaluate, nor measured and values"
     ):
         Bare(otgan.emd).evaluate(pair([0.0], [1.0]), None)
 

@@ -22,8 +22,11 @@ from otgan.report import MeasurementSpec
             {"metrics": "js", "estimator": "kde"},
             "js has no estimator 'kde': it has 'atoms', 'histogram', 'knn'",
         ),
-        ({"estimator": "knn"}, "tv has no estimator 'knn': it has 'atoms', 'histogram'; leave it out"),
-        ({"k": 5}, "k is an option of the estimator 'knn', which no metric here uses"),
+        (
+            {"metrics": "tv", "estimator": "knn"},
+            "tv has no estimator 'knn': it has 'atoms', 'histogram'; leave it out",
+        ),
+        ({"metrics": "js", "k": 5}, "k is an option of the estimator 'knn', which no metric here uses"),
         ({"bins": 5}, "bins is an option of the estimator 'histogram'"),
         ({"estimator": "histogram"}, "needs bins .* or bin_width .*, got neither"),
         ({"estimator": "histogram", "bins": 5, "bin_width": 0.1}, "got both"),
@@ -37,7 +40,6 @@ def test_what_cannot_be_measured_is_refused(options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"permutations": 9}, "permutations split samples that are alike"),
         ({"metrics": "js:knn"}, "the estimator 'knn' takes samples without weights"),
     ],
 )

@@ -22,7 +22,8 @@ def test_disjoint_supports():
         "the supports are disjoint: JS, KL and TV are at their ceilings and say nothing about how far apart "
         "the sets are"
     )
-    assert said(NEAR, FAR)[0] == expected
+    assert said(NEAR, FAR, metrics="js,kl,tv")[0] == expected
+    assert not has(said(NEAR, FAR), "disjoint")  # by default neighbors are asked where no points are shared
     assert said(NEAR, FAR, metrics="tv") == (
         "the supports are disjoint: TV is at its ceiling and says nothing about how far apart the sets are",
     )
@@ -68,20 +69,40 @@ def test_weights_of_unequal_totals():
 
 def test_noise(rng):
     same = rng.normal(size=(40, 2))
-    words = said(NEAR, same, metrics="emd")
-    assert has(words, "EM is within its noise")
-    assert has(words, "permutations give a p-value")
+    words = said(NEAR, same, metrics="emd,energy")
+    assert has(
+        words, "EM and Energy distance are no larger than between random halves of one set, the noise floor"
+    )
     assert not has(said(NEAR, FAR, metrics="emd"), "noise")
+    near = said(NEAR, same + 0.9, metrics="emd")
+    assert has(near, "much of EM is noise: the noise floor is more than half as large")
     tested = said(NEAR, same, metrics="emd", permutations=19)
-    assert has(tested, "EM does not tell the sets apart: its p-value is")
-    assert not has(tested, "permutations give")
+    assert has(tested, "EM by itself does not tell the sets apart: its p-value is")
+
+
+def test_numbers_at_an_end_of_their_range_are_not_held_against_halves(rng):
+    same = rng.normal(size=(40, 2))
+    assert not has(said(NEAR, same, metrics="js,tv,kl"), "halves")
+    other = next(one for one in rng.normal(size=(99, 40, 2)) if otgan.mmd(NEAR, one) < 0)
+    assert not has(said(NEAR, other, metrics="mmd"), "halves")
 
 
 def test_few_samples_in_many_dimensions(rng):
     x, y = rng.normal(size=(30, 50)), rng.normal(size=(30, 50)) + 1
-    assert has(said(x, y, metrics="emd"), "30 samples are few in 50 dimensions")
-    assert has(said(x, y, np.ones(30), metrics="emd"), "30 samples are few in 50 dimensions: EM of two draws")
+    for weights in (None, np.ones(30)):
+        words = said(x, y, weights, metrics="emd,energy")
+        assert has(
+            words,
+            "30 samples are few in 50 dimensions: the noise in EM is large, and more samples lower it only",
+        )
     assert not has(said(NEAR, FAR, np.ones(40), metrics="emd"), "few")
+    assert not has(said(x, y, metrics="energy"), "few")
+
+
+def test_divergences_that_nothing_estimates_are_said_to_be_left_out(rng):
+    assert has(said(NEAR, FAR, np.ones(40)), "JS, KL and TV are left out: of weighted samples")
+    assert not has(said(NEAR, FAR), "left out")
+    assert not has(said(NEAR, FAR, np.ones(40), metrics="emd"), "left out")
 
 
 def test_too_few_permutations():
@@ -103,7 +124,7 @@ def test_bins_that_are_too_fine_or_too_wide(rng):
     assert has(
         said(x, y, metrics="tv", estimator="histogram", bin_width=5.0), "all samples fall into one bin"
     )
-    assert said(x, y, metrics="tv", estimator="histogram", bin_width=0.25) == ()
+    assert not has(said(x, y, metrics="tv", estimator="histogram", bin_width=0.25), "bin")
 
 
 def test_nearest_neighbors_in_many_dimensions(rng):
@@ -119,7 +140,8 @@ def test_regularization(rng):
         said(NEAR, spread, metrics="sinkhorn", epsilon=0.5),
         "Sinkhorn is no estimate of W_1, which is at most",
     )
-    assert said(NEAR, spread, metrics="sinkhorn", epsilon=0.01) == ()
+    assert not has(said(NEAR, spread, metrics="sinkhorn", epsilon=0.01), "epsilon")
+    assert not has(said(NEAR, spread, metrics="sinkhorn", epsilon=0.01), "no estimate")
 
 
 def test_one_coordinate_that_outweighs_the_others():
@@ -148,10 +170,12 @@ def test_sentences_are_whole(name):
         assert not sentence.endswith(".")
 
 
-def test_every_metric_with_a_noise_floor_is_held_against_it(rng):
-    words = said(NEAR, rng.normal(size=(40, 2)), metrics="energy,mmd,sliced,bures")
-    for title in ("Energy distance", "Sliced W_1", "Bures W_2"):
-        assert has(words, f"{title} is within its noise")
+def test_every_metric_is_held_against_its_noise_floor(rng):
+    words = said(
+        NEAR, rng.normal(size=(40, 2)), metrics="energy,sliced,bures,sinkhorn,sinkhorn_divergence", seed=3
+    )
+    for title in ("Energy distance", "Sliced W_1", "Bures W_2", "Sinkhorn", "Sinkhorn divergence"):
+        assert sum(title in sentence and "noise floor" in sentence for sentence in words) == 1
     assert not has(words, "few in")
 
 

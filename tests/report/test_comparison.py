@@ -29,14 +29,127 @@ def without_times(report):
     return plain
 
 
+ALWAYS = ["emd", "sinkhorn_divergence", "energy"]
+
+
 def test_what_is_measured_by_default():
     report = otgan.compare(X, Y)
-    assert list(report) == list(report.distances) == ["emd", "js", "kl", "tv", "sinkhorn"]
+    assert list(report) == list(report.distances) == [*ALWAYS, "js:knn", "kl:knn"]
     assert len(report) == 5
     assert report["emd"] is report.distances["emd"]
     assert (report.n, report.m, report.d, report.mass, report.names) == (30, 25, 2, (1.0, 1.0), ("x", "y"))
     assert report.converged
     assert all(each.seconds >= 0 for each in report.distances.values())
+
+
+def test_the_default_suits_the_samples(rng):
+    grid = rng.integers(0, 4, (60, 2))
+    repeated = np.concatenate([X, X[:4]])
+    for x, y, options, expected in (
+        (grid, grid[:20], {}, ["js", "kl", "tv"]),
+        (grid, grid[:20], {"a": np.ones(60)}, ["js", "kl", "tv"]),
+        (X, repeated, {}, ["js", "kl", "tv"]),  # most of one is the other
+        (X, np.concatenate([Y, X[:1]]), {}, ["js:knn", "kl:knn"]),  # one point in common makes no atoms
+        (
+            X,
+            np.concatenate([Y, Y[:1], Y[:1], Y[:1]]),
+            {},
+            ["js", "kl", "tv"],
+        ),  # of four at one place none has a density
+        (X, Y, {"a": np.ones(30)}, []),
+        (X, Y[:3], {}, []),
+        (X, Y[:3], {"k": 2}, ["js:knn", "kl:knn"]),
+        (X, Y, {"estimator": "knn"}, ["js:knn", "kl:knn"]),
+        (X, Y, {"estimator": "histogram", "bins": 4}, ["js:histogram", "kl:histogram", "tv:histogram"]),
+        (X, Y, {"estimator": "atoms"}, ["js", "kl", "tv"]),
+    ):
+        assert list(otgan.compare(x, y, **options)) == [*ALWAYS, *expected]
+
+
+def test_the_verdict_is_one_named_test():
+    report = otgan.compare(X, Y + 1, metrics="tv", names=("before", "after"))
+    verdict = report.verdict
+    assert (verdict.different, verdict.metric, verdict.level, verdict.permutations) == (
+        True,
+        "energy",
+        0.05,
+        199,
+    )
+    assert (verdict.sizes, verdict.all_tested, verdict.weighted, verdict.resolvable) == (
+        (30, 25),
+        True,
+        False,
+        True,
+    )
+    assert verdict.p_value == 1 / 200
+    assert (
+        report.table()
+        .splitlines()[2]
+        .startswith("before and after are different: p = 0.005 by a permutation test:")
+    )
+    assert report.to_dict()["verdict"]["different"]
+    other = otgan.compare(X, Y + 1, metrics="tv", test="mmd").verdict
+    assert (other.metric, other.title) == ("mmd", "MMD²")
+    assert "MMD², level 5 %" in str(otgan.compare(X, Y + 1, metrics="tv", test="mmd"))
+    untold = otgan.compare(X, Y, metrics="tv", test=None)
+    assert untold.verdict is None
+    assert "permutation" not in str(untold)
+    assert untold.to_dict()["verdict"] is None
+
+
+def test_what_is_not_found_is_not_denied():
+    same = otgan.compare(X, np.random.default_rng(3).permuted(X, axis=0) + 1e-9, metrics="tv")
+    assert not same.verdict.different
+    assert "No difference between x and y was found: p = " in str(same)
+    assert "Smaller ones than so many samples show are not ruled out" in " ".join(str(same).split())
+    assert "x and y are the same set of points." in str(otgan.compare(X, X, metrics="tv"))
+    few = otgan.compare([0.0, 1.0, 2.0], [100.0, 101.0, 102.0], metrics="tv")
+    assert not few.verdict.different
+    assert not few.verdict.resolvable
+    assert "3 and 3 samples are too few for any difference to be found" in str(few)
+
+
+def test_many_samples_are_thinned_for_the_verdict(rng):
+    x, y = rng.normal(size=(5200, 1)), rng.normal(size=(20, 1))
+    report = otgan.compare(x, y, rng.random(5200), metrics="tv")
+    assert (report.verdict.sizes, report.verdict.all_tested, report.verdict.weighted) == (
+        (5000, 20),
+        False,
+        True,
+    )
+    words = " ".join(str(report).split())
+    assert (
+        "random splits of the pooled samples (5000 and 20 of them), which carry their weights along" in words
+    )
+
+
+@pytest.mark.parametrize(
+    ("test", "kind", "message"),
+    [
+        (3, TypeError, "test must be the name of one distance"),
+        ("emd,js", ValueError, "test must be the name of one distance, got 2"),
+        ("enrgy", ValueError, "did you mean 'energy'"),
+        ("tv:knn", ValueError, "tv has no estimator 'knn'"),
+    ],
+)
+def test_a_verdict_by_nothing_is_refused(test, kind, message):
+    with pytest.raises(kind, match=message):
+        otgan.compare(X, Y, test=test)
+
+
+def test_there_is_no_verdict_where_it_cannot_be_had(monkeypatch):
+    for raised, words in (
+        (ConvergenceError, "for want of time: raise time_limit"),
+        (OutOfRangeError, "as float64 does not"),
+    ):
+
+        def fails(*_, raised=raised):
+            raise raised("no")
+
+        monkeypatch.setattr("otgan.report.comparison.verdict_of", fails)
+        report = otgan.compare(X, Y, metrics="tv", time_limit=10)
+        assert report.verdict is None
+        assert report.warnings[-1].startswith(f"there is no verdict{',' if 'float' in words else ''} {words}")
 
 
 def test_json_is_strict_and_says_everything():
@@ -66,8 +179,8 @@ def test_json_is_strict_and_says_everything():
 
 @pytest.mark.parametrize("convert", [np.asarray, torch.tensor, pd.DataFrame, lambda x: x.tolist()])
 def test_samples_come_from_anywhere(convert):
-    expected = without_times(otgan.compare(X, Y))
-    assert without_times(otgan.compare(convert(X), convert(Y))) == expected
+    expected = without_times(otgan.compare(X, Y, metrics="emd,energy,sinkhorn,js"))
+    assert without_times(otgan.compare(convert(X), convert(Y), metrics="emd,energy,sinkhorn,js")) == expected
 
 
 def test_points_on_the_line():
@@ -78,14 +191,19 @@ def test_points_on_the_line():
 @pytest.mark.parametrize("batch", [(np.zeros((2, 3, 1)), np.ones((2, 4, 1))), ([X, X[:3]], [Y, Y])])
 def test_a_batch_is_refused(batch):
     with pytest.raises(
-        ValueError, match="compare reports on one pair of sets, got a batch of 2: call it for each"
+        ValueError, match="compare is of one pair of sets, got a batch of 2: call it for each"
     ):
         otgan.compare(*batch)
 
 
-def test_weights_and_permutations_do_not_go_together():
-    with pytest.raises(ValueError, match="permutations split samples that are alike"):
-        otgan.compare(X, Y, np.ones(30), metrics="emd", permutations=3)
+def test_weights_go_through_permutations():
+    a = np.random.default_rng(0).random(30)
+    found = otgan.compare(X, Y, a, metrics="emd", permutations=19)["emd"]
+    assert found.null.values.min() > 0
+    test = otgan.two_sample_test(X, Y, a, distance="emd", permutations=199)
+    assert np.isclose(found.null.mean, test.null.mean(), rtol=0.2)
+    with pytest.raises(ValueError, match="takes samples without weights"):
+        otgan.compare(X, Y, a, metrics="js:knn")
 
 
 def test_a_seed_decides_everything_that_is_random():
@@ -143,7 +261,7 @@ def test_progress_goes_to_stderr_when_asked(capsys):
     loud = capsys.readouterr()
     assert loud.out == ""
     assert "emd" in loud.err
-    assert "/3" in loud.err
+    assert "/4" in loud.err
     assert "between " in loud.err
     otgan.compare(X, Y, metrics="emd", permutations=2)
     assert capsys.readouterr() == ("", "")
@@ -194,7 +312,7 @@ def test_parts_that_float64_cannot_tell_apart_cost_the_noise_floor_alone(monkeyp
     )
 
 
-@pytest.mark.parametrize(("step", "what"), [("noise_floor", "noise floor"), ("permutation_null", "p-value")])
+@pytest.mark.parametrize(("step", "what"), [("noise_floor", "noise floor"), ("null_of", "p-value")])
 def test_time_that_runs_out_later_leaves_the_rest(monkeypatch, step, what):
     def late(*_):
         raise ConvergenceError("too late")
@@ -214,7 +332,7 @@ def test_time_that_runs_out_later_leaves_the_rest(monkeypatch, step, what):
 def test_a_report_says_which_cost_it_has(cost, unit):
     x, y = np.random.default_rng(0).uniform(1, 2, (2, 8, 3))
     report = otgan.compare(x, y, metrics="emd,sinkhorn,sinkhorn_divergence,tv", cost=cost)
-    assert f"d = 3, cost {cost}\n" in str(report)
+    assert f"d = 3, cost {cost}, p = 1\n" in str(report)
     assert report["emd"].value == pytest.approx(otgan.emd(x, y, cost=cost), rel=1e-12)
     assert report["sinkhorn"].value == pytest.approx(otgan.sinkhorn(x, y, cost=cost, p=1), rel=1e-6)
     assert report["emd"].unit == unit
@@ -222,4 +340,4 @@ def test_a_report_says_which_cost_it_has(cost, unit):
     assert any(unit in ax.get_xlabel() for ax in report.plot().axes)
     with pytest.raises(ValueError, match="'precomputed' leaves no samples"):
         otgan.compare(x, y, cost="precomputed")
-    assert "cost" not in str(otgan.compare(x, y, metrics="emd")).splitlines()[0]
+    assert "cost" not in str(otgan.compare(x, y, metrics="tv")).splitlines()[0]

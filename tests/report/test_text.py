@@ -24,32 +24,50 @@ def test_a_table_is_the_numbers_of_the_report():
         np.zeros((3, 2)), np.ones((4, 2)), metrics="emd,js,kl,tv,sinkhorn", names=("here", "there")
     )
     lines = report.table().splitlines()
-    assert lines[0] == "here (3 samples) against there (4 samples), d = 2"
-    rows = {line.split("  ")[0]: line.split() for line in lines[3:8]}
+    assert lines[0] == "here (3 samples) against there (4 samples), d = 2, cost euclidean, p = 1"
+    header = next(line for line in lines if line.startswith("distance"))
+    table = lines[lines.index(header) + 1 :][:5]
+    rows = {line.split("  ")[0]: line.split() for line in table}
     assert list(rows) == ["EM (W_1)", "JS (nats)", "KL (nats)", "TV", "Sinkhorn OT_ε"]
     assert "1.41421" in rows["EM (W_1)"]
     assert "0.693147" in rows["JS (nats)"]
     assert "∞" in rows["KL (nats)"]
     assert rows["TV"][1] == "1"
-    header = lines[2]
-    for line in lines[3:8]:
-        assert len(line) == len(header)
+    for line in table:
         assert line[header.index("certificate") - 1] == " "
 
 
 def test_an_uncertainty_says_what_it_is_once_and_where_there_is_one():
     x, y = [0.0, 1.0], [5.0, 7.0]
     told = otgan.compare(x, y, metrics="emd,sinkhorn,tv").table()
-    assert told.count("± ") == 2
-    assert told.count("\n\n±: one standard error, bias excluded\n\n") == 1
+    assert told.count("± ") == 3
+    assert (
+        told.count(
+            "\n\n± after a value: by how much other samples of these sizes would move it, one standard error;"
+        )
+        == 1
+    )
     assert "±" not in otgan.compare(x, y, metrics="tv,js").table()
     assert "±" not in otgan.compare(x, x, metrics="emd", p=2).table()
+
+
+def test_a_noise_floor_says_what_it_is(rng):
+    report = otgan.compare(rng.normal(size=30), rng.normal(size=30), metrics="emd,mmd")
+    lines = report.table().splitlines()
+    header, first = next((line, lines[k + 1]) for k, line in enumerate(lines) if line.startswith("distance"))
+    floor = report["emd"].noise_floor
+    assert "noise floor" in header
+    assert first[: header.index("noise floor") + len("noise floor")].split()[-1] == f"{floor.larger:.3g}"
+    assert f"± {floor.larger_error:.2g}" in first
+    assert report.table().count("noise floor: the mean distance between random halves of one set") == 1
+    assert "over 8 halvings" in " ".join(report.table().split())
 
 
 def test_the_words_follow_the_table():
     report = otgan.compare([0.0, 1.0], [5.0, 6.0], metrics="tv")
     assert str(report) == report.table() + "\n\n" + "\n".join(wrapped(w, "! ") for w in report.warnings)
     assert repr(report) == "Report(tv=1, 1 warning)"
+    assert repr(otgan.compare([0.0], [2.0], metrics="emd", p=2)) == "Report(emd=2, p = 2, 0 warnings)"
 
 
 def test_printed_bounds_are_bounds(rng):

@@ -1,0 +1,75 @@
+"""The border of what is said of two sets, beside their distance: how they are called, what chance follows from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from otgan.distances.request import Request, parse
+from otgan.distances.spec import MeasurementSpec, check_request
+from otgan.measure import Measure
+from otgan.mistakes import WrongValueError
+from otgan.options import WrongKindError, shown, whole_number
+from otgan.pair import Pair
+
+__all__ = ["fitted", "generator_of", "one_distance", "pair_of_names"]
+
+_SETS = 2
+"""How many sets are compared."""
+
+
+def generator_of(seed: Any) -> np.random.Generator:
+    """Return a generator as it is, or one that follows from a whole number."""
+    expected = "a whole number >= 0, or a numpy.random.Generator"
+    if isinstance(seed, np.random.Generator):
+        return seed
+    return np.random.default_rng(whole_number(seed, "seed", expected, least=0))
+
+
+def pair_of_names(names: Any) -> tuple[str, str]:
+    """Return what two sets are called."""
+    expected = "two strings, what to call x and y"
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise WrongKindError(f"names must be {expected}, got {shown(names)}")
+    if len(names) != _SETS:
+        raise WrongValueError(f"names must be {expected}, got {len(names)}")
+    return names[0], names[1]
+
+
+def one_distance(value: Any, name: str) -> Request:
+    """Return the one distance that a name asks for.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no name of one, or names an estimator that the distance does not have.
+    """
+    if not isinstance(value, str):
+        raise WrongKindError(
+            f"{name} must be the name of one distance, as in 'energy' or 'js:knn', got {shown(value)}"
+        )
+    try:
+        (request, *more) = parse(value)
+        check_request(request)
+    except WrongValueError as error:
+        raise WrongValueError(f"{name} must be the name of one distance: {error}") from None
+    if more:
+        raise WrongValueError(f"{name} must be the name of one distance, got {len(more) + 1}: {value[:60]!r}")
+    return request
+
+
+def fitted(spec: MeasurementSpec, both: Pair, caller: str) -> tuple[MeasurementSpec, Pair]:
+    """Return what to measure, and the pair with results as floats and arrays, whatever library it came from."""
+    if both.batched:
+        raise WrongValueError(
+            f"{caller} is of one pair of sets, got a batch of {both.x.points.shape[0]}: call it for each, or "
+            "otgan.emd, otgan.sinkhorn and their like for the numbers of a whole batch"
+        )
+
+    def plain(side: Measure) -> Measure:
+        return replace(side.detached(), numpy=True)
+
+    # A cost that is a function is asked with what the caller gave, not with what the pair becomes here.
+    return spec.fit(both), Pair(plain(both.x), plain(both.y))
