@@ -23,6 +23,9 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not follow __getatt
     from otgan.distances.kullback_leibler import kl as kl
     from otgan.distances.sliced_transport import sliced as sliced
     from otgan.distances.total_variation import tv as tv
+    from otgan.inference.all_pairs import pairwise as pairwise
+    from otgan.inference.groups import PairwiseTests as PairwiseTests
+    from otgan.inference.groups import pairwise_tests as pairwise_tests
     from otgan.inference.outcome import TwoSampleTest as TwoSampleTest
     from otgan.inference.two_sample import two_sample_test as two_sample_test
     from otgan.loss import SinkhornLoss as SinkhornLoss
@@ -42,12 +45,15 @@ __version__ = "0.1.0"
 _HOME = {
     "ConvergenceWarning": "otgan.status",
     "Measure": "otgan.measure",
+    "PairwiseTests": "otgan.inference.groups",
     "Report": "otgan.report",
     "SinkhornLoss": "otgan.loss",
     "Status": "otgan.status",
     "Transport": "otgan.result",
     "TwoSampleTest": "otgan.inference.outcome",
     "compare": "otgan.report",
+    "pairwise": "otgan.inference.all_pairs",
+    "pairwise_tests": "otgan.inference.groups",
     "transport": "otgan.solve",
     "two_sample_test": "otgan.inference.two_sample",
 }

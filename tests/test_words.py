@@ -290,6 +290,11 @@ METRICS = wrong(
     {"empty": [], "empty word": "", "other": "wasserstein", "blank": "emd,,js", "long": "x" * 9999}
     | {"an estimator for transport": "emd:knn", "no such estimator": "js:kde"},
 )
+OF_ONE = wrong({"word": "a", "number": 3, "list": [1]}, {"other": {"nonsense": 1}})
+SEVERAL_SETS = wrong(
+    {"number": 3, "word": "ab", "object": object(), "flag": True}, {"none": [], "batch": [np.ones((2, 3, 2))]}
+)
+WEIGHTS_OF_SETS = wrong({"number": 3, "word": "ab", "too few": [], "set": {1}}, {})
 TEST = wrong(
     {"number": 3, "bytes": b"emd", "list": ["emd"], "object": object(), "flag": True},
     {
@@ -353,6 +358,7 @@ SOLVED = otgan.transport(torch.tensor(X), torch.tensor(Y), epsilon=1.0)
 RAGGED = otgan.transport([X, X[:2]], [Y, Y], epsilon=1.0)
 REPORT = otgan.compare(X, Y)
 TESTED = otgan.two_sample_test(X, Y, permutations=3)
+SEVERAL_TESTED = otgan.pairwise_tests([X, Y], permutations=3)
 TABLE = parallel_lines.table([0.0, 0.5], n=2)
 LOSS = otgan.SinkhornLoss(blur=1.0)
 
@@ -512,7 +518,7 @@ FUNCTIONS = {
             },
             **{name: ESTIMATED[name] for name in ("bins", "bin_width", "outside", "k")},
             "distance": TEST | wrong({"None": None}, {}),
-            "options": wrong({"word": "a", "number": 3, "list": [1]}, {"other": {"nonsense": 1}}),
+            "options": OF_ONE,
             "permutations": whole(),
             "strata": wrong(
                 {"word": "ab", "number": 3, "object": object(), "three": ([1], [1], [1])},
@@ -523,6 +529,70 @@ FUNCTIONS = {
             "seed": GENERATOR_SEED,
             "names": NAMES,
             "progress": FLAG,
+        },
+    ),
+    "pairwise": (
+        otgan.pairwise,
+        lambda name, value: otgan.pairwise(
+            **{
+                "sets": [X, Y],
+                **({"other": [X]} if name == "other_weights" else {}),
+                **options_of_tests(name),
+                name: value,
+            }
+        ),
+        {
+            "sets": SEVERAL_SETS,
+            "other": SEVERAL_SETS,
+            "weights": WEIGHTS_OF_SETS,
+            "other_weights": WEIGHTS_OF_SETS,
+            **{
+                name: SOLVER[name]
+                for name in ("cost", "p", "epsilon", "blur", "tol", "max_iter", "time_limit")
+            },
+            **{name: ESTIMATED[name] for name in ("bins", "bin_width", "outside", "k")},
+            "distance": TEST | wrong({"None": None}, {}),
+            "options": OF_ONE,
+            "n_jobs": wrong({"zero": 0, "word": "a", "fraction": 1.5, "flag": True}, {}),
+            "store": wrong({"number": 3, "list": ["a"], "object": object(), "flag": True}, {}),
+            "progress": FLAG,
+        },
+    ),
+    "pairwise_tests": (
+        otgan.pairwise_tests,
+        lambda name, value: otgan.pairwise_tests(
+            **{"sets": [X, Y], "permutations": 3, **options_of_tests(name), name: value}
+        ),
+        {
+            "sets": SEVERAL_SETS,
+            "weights": WEIGHTS_OF_SETS,
+            **{name: SOLVER[name] for name in ("cost", "p")},
+            "distance": TEST | wrong({"None": None}, {}),
+            "options": OF_ONE,
+            "permutations": whole(),
+            "seed": GENERATOR_SEED,
+            "progress": FLAG,
+        },
+    ),
+    "PairwiseTests.different": (
+        SEVERAL_TESTED.different,
+        lambda name, value: SEVERAL_TESTED.different(**{name: value}),
+        {"level": one_positive()},
+    ),
+    "plot.pairwise": (
+        otgan.plot.pairwise,
+        lambda name, value: otgan.plot.pairwise(**{"matrix": np.ones((2, 2)), name: value}),
+        {
+            "matrix": wrong(
+                {"word": "a", "object": object(), "ragged": [[1.0], [1.0, 2.0]]},
+                {
+                    "not square": np.ones((2, 3)),
+                    "number": 3.0,
+                    "one": [[0.0]],
+                    "nan": np.full((2, 2), math.nan),
+                },
+            ),
+            "names": wrong({}, {"too few": ["a"]}),
         },
     ),
     "TwoSampleTest.rejects": (
@@ -666,7 +736,16 @@ FUNCTIONS |= {
 GIVEN = {("Measure.of", "points"): "x", ("Measure.of", "weights"): "a", ("compare", "metrics"): "metrics?"}
 """What messages call an argument, where it is not its own name."""
 
-MADE = {"ConvergenceWarning", "Measure", "Report", "Status", "Transport", "TwoSampleTest", "__version__"}
+MADE = {
+    "ConvergenceWarning",
+    "Measure",
+    "PairwiseTests",
+    "Report",
+    "Status",
+    "Transport",
+    "TwoSampleTest",
+    "__version__",
+}
 """Public names that are no functions: what is made by functions, not called."""
 
 
@@ -700,7 +779,14 @@ def test_every_parameter_of_every_public_function_is_given_wrong_values():
     public = [each for each in public if inspect.isfunction(each) or each is otgan.SinkhornLoss]
     public += [
         each
-        for made in (Measure, otgan.Report, otgan.Transport, otgan.TwoSampleTest, parallel_lines.Table)
+        for made in (
+            Measure,
+            otgan.Report,
+            otgan.Transport,
+            otgan.TwoSampleTest,
+            otgan.PairwiseTests,
+            parallel_lines.Table,
+        )
         for each in methods(made)
     ]
     public.append(otgan.SinkhornLoss.forward)

@@ -31,6 +31,8 @@ __all__ = ["COMMANDS", "main", "root"]
 
 COMMANDS = {
     "measure": ("otgan.cli.measure", "Measure how far apart two sets of samples are."),
+    "test": ("otgan.cli.two_sample", "Test whether two sets of samples are draws of one population."),
+    "pairwise": ("otgan.cli.all_pairs", "Measure the distances between all pairs of several sets."),
     "lines": ("otgan.cli.lines", "The parallel lines: Example 1 of the Wasserstein GAN paper."),
     "train": ("otgan.cli.train", "Train a generative model."),
     "sample": ("otgan.cli.sample", "Draw samples from a trained model."),

@@ -6,11 +6,15 @@ from typing import Any
 
 import click
 
+from otgan.costs import COSTS
 from otgan.distances import METRICS
 from otgan.distances.request import keys_of
 from otgan.mistakes import MistakeError
 
-__all__ = ["RULES", "Bins", "Metric", "Metrics", "Own"]
+__all__ = ["COSTS_OF_POINTS", "RULES", "Bins", "Key", "Metric", "Metrics", "Own"]
+
+COSTS_OF_POINTS = [name for name in COSTS if name != "precomputed"]
+"""The costs that there are between samples."""
 
 RULES = ("scott", "fd", "sturges")
 """How a number of bins is found."""
@@ -29,7 +33,20 @@ class Metrics(click.ParamType):
             raise click.BadParameter(str(error), ctx, param) from error
 
 
-class Metric(click.ParamType):
+class Key(click.ParamType):
+    """The name of one distance."""
+
+    name = "distance"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the name of the distance."""
+        (key, *more) = Metrics().convert(value, param, ctx)
+        if more:
+            raise click.BadParameter(f"{value[:60]!r} are several distances: expected one", ctx, param)
+        return key
+
+
+class Metric(Key):
     """The name of one distance, or none."""
 
     name = "metric"
@@ -38,10 +55,7 @@ class Metric(click.ParamType):
         """Return the name of the distance, None for none."""
         if value == "none":
             return None
-        (key, *more) = Metrics().convert(value, param, ctx)
-        if more:
-            raise click.BadParameter(f"{value[:60]!r} are several distances: the test is by one", ctx, param)
-        return key
+        return super().convert(value, param, ctx)
 
 
 class Own(click.ParamType):

@@ -4,51 +4,22 @@ from __future__ import annotations
 
 import functools
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from otgan.cli import common
-from otgan.cli.kinds import RULES, Bins, Metric, Metrics, Own
-from otgan.costs import COSTS
+from otgan.cli.inputs import Input, measures
+from otgan.cli.kinds import COSTS_OF_POINTS, RULES, Bins, Metric, Metrics, Own
 from otgan.distances import DEFAULT, METRICS, metric_of
 
 if TYPE_CHECKING:
-    from otgan.data import Dataset
-    from otgan.measure import Measure
     from otgan.report import Report
 
 __all__ = ["command"]
 
 _NOT_CONVERGED = 3
-
-
-@dataclass(frozen=True)
-class _Input:
-    """One side of a comparison, as the user wrote it."""
-
-    spec: str
-    n: int | None
-    seed: int
-    weights: str | None
-    data_dir: Path | None
-
-    def check(self) -> None:
-        """Raise what can be known to be wrong without reading the data."""
-        from otgan.data import check
-
-        check(self.spec, data_dir=self.data_dir, weights=self.weights)
-
-    def read(self) -> Dataset:
-        """Return the samples, those of ``otgan.data.load``."""
-        from otgan.data import open_spec
-
-        return open_spec(self.spec, self.n, self.seed, data_dir=self.data_dir, weights=self.weights)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"spec": self.spec, "n": self.n, "seed": self.seed, "weights": self.weights}
 
 
 def _read(own: tuple[tuple[str, str, str], ...]) -> dict[str, dict[str, Any]]:
@@ -92,7 +63,7 @@ def _read(own: tuple[tuple[str, str, str], ...]) -> dict[str, dict[str, Any]]:
 )
 @click.option(
     "--cost",
-    type=click.Choice([name for name in COSTS if name != "precomputed"]),
+    type=click.Choice(COSTS_OF_POINTS),
     default="euclidean",
     show_default=True,
     help="The distance between two samples; haversine: latitude, longitude in radians; circle: angles in radians.",
@@ -187,8 +158,8 @@ def command(
     Each comes with a certificate, and with words for where it misleads. The table goes to stdout.
     """
     inputs = (
-        _Input(a, n, seed, weights_a, data_dir),
-        _Input(b, n, seed if seed_b is None else seed_b, weights_b, data_dir),
+        Input(a, n, seed, weights_a, data_dir),
+        Input(b, n, seed if seed_b is None else seed_b, weights_b, data_dir),
     )
     # What is wrong with a file is found in milliseconds, before the seconds that importing torch takes.
     with common.mistakes():
@@ -209,7 +180,7 @@ def command(
             with common.silenced():
                 first, second = (each.read() for each in inputs)
             report = compare(
-                *_measures(first, second),
+                *measures(first, second),
                 **options,
                 seed=seed,
                 names=(a, b) if a != b else (f"{a} seed {inputs[0].seed}", f"{b} seed {inputs[1].seed}"),
@@ -225,17 +196,7 @@ def command(
         ctx.exit(_NOT_CONVERGED)
 
 
-def _measures(first: Dataset, second: Dataset) -> tuple[Measure, Measure]:
-    """Return what is compared: by the names of columns, but where both sides name them, in the order of these."""
-    from otgan.measure import Measure
-
-    x, y = (Measure.of(each.points, each.weights, columns=each.columns or None) for each in (first, second))
-    if first.selected and second.selected and first.dim == second.dim:
-        y = y.named(first.columns)
-    return x, y
-
-
-def _show(report: Report, inputs: tuple[_Input, _Input], as_json: bool) -> None:
+def _show(report: Report, inputs: tuple[Input, Input], as_json: bool) -> None:
     """Write a report on stdout, and on stderr what misleads in it."""
     if as_json:
         common.say_json({**report.to_dict(), "inputs": [each.to_dict() for each in inputs]})

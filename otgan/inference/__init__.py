@@ -1,6 +1,8 @@
 """What a distance between samples says about the populations they are draws of: tests, intervals, comparisons of many sets."""
 
+from otgan.inference.all_pairs import pairwise
+from otgan.inference.groups import PairwiseTests, pairwise_tests
 from otgan.inference.outcome import TwoSampleTest
 from otgan.inference.two_sample import two_sample_test
 
-__all__ = ["TwoSampleTest", "two_sample_test"]
+__all__ = ["PairwiseTests", "TwoSampleTest", "pairwise", "pairwise_tests", "two_sample_test"]

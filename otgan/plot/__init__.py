@@ -6,5 +6,6 @@ Every function draws what it is given on a new :class:`matplotlib.figure.Figure`
 
 from otgan.plot.border import report
 from otgan.plot.lines import parallel_lines
+from otgan.plot.matrices import pairwise
 
-__all__ = ["parallel_lines", "report"]
+__all__ = ["pairwise", "parallel_lines", "report"]

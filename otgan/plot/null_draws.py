@@ -35,5 +35,5 @@ def drawn(test: TwoSampleTest) -> Figure:
     ax.set(xlabel=f"{test.distance.title}{unit}", ylabel="splits")
     ax.set_title("What chance alone would give, and what was measured", loc="left", fontsize=10)
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(frameon=False, fontsize=9)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     return figure

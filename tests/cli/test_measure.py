@@ -179,7 +179,7 @@ def test_weights_are_a_file_or_a_column(otgan, files):
         (("a.npy", "b.npy", "--epsilon", "1", "--blur", "1"), "epsilon or blur, not both"),
         (("a.npy", "b.npy", "--estimator", "kde"), "kde"),
         (("a.npy", "b.npy", "--metrics", "tv", "--estimator", "knn"), "tv has no estimator 'knn'"),
-        (("a.npy", "b.npy", "--test", "emd,js"), "the test is by one"),
+        (("a.npy", "b.npy", "--test", "emd,js"), "several distances: expected one"),
         (("a.npy", "b.npy", "--estimator", "histogram"), "needs bins"),
         (("a.npy", "b.npy", "--bins", "many"), "neither a number of bins nor one of scott, fd, sturges"),
         (("a.npy", "b.npy", "--bins", "0"), "neither a number of bins"),

@@ -192,7 +192,7 @@ def test_the_result_shows_itself(tmp_path):
     assert kept["p_value"] == test.p_value == 0.05
     assert kept["null"] == test.null.tolist()
     figure = test.plot()
-    words = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
     assert words[0].startswith("19 random splits")
     figure.savefig(tmp_path / "test.png")
     assert test.distance.null.values is test.null
