@@ -150,8 +150,9 @@ class _Energy(Length):
         distance = replace(terms.cost, p=1.0)
         inside, form = normalized(pool.itself, distance)
         points = inside.x.points
-        a, b = (beside(side.T, points) for side in pool.masses(sides))
-        within_a, within_b, across = means_of_splits(points, a, b, _itself, cost=form.cost)
+        within_a, within_b, across = means_of_splits(
+            points, beside(pool.mass, points), beside(sides.T, points), _itself, cost=form.cost
+        )
         tick(len(sides))
         value = 2 * across - within_a - within_b
         value = value.clamp_min(0) if distance.definite else value

@@ -194,16 +194,17 @@ class _KernelDiscrepancy(Metric):
         inside, unit = in_units(pool.itself)
         points = inside.x.points
         length = median_distance(points)[None] if own["bandwidth"] is None else own["bandwidth"] / unit
-        a, b = (beside(side.T, points) for side in pool.masses(sides))
-        within_a, within_b, across = means_of_splits(points, a, b, _kernel(own["kernel"], length))
+        w, chosen = beside(pool.mass, points), beside(sides.T, points)
+        within_a, within_b, across = means_of_splits(points, w, chosen, _kernel(own["kernel"], length))
         tick(len(sides))
         if own["biased"]:
             return as_numpy((within_a + within_b - 2 * across).clamp_min(0))
-        # Of a sample with itself every kernel is 1.
-        within = sum(
-            (part - side.square().sum(0)) / _of_two(side.T) for part, side in ((within_a, a), (within_b, b))
-        )
-        return as_numpy(within - 2 * across)
+        # Of a sample with itself every kernel is 1; without these pairs the mean is over what they leave.
+        value = -2 * across
+        for within, side in ((within_a, chosen), (within_b, ~chosen)):
+            weights = side * w[:, None] / (side * w[:, None]).sum(0)
+            value = value + (within - weights.square().sum(0)) / _of_two(weights.T)
+        return as_numpy(value)
 
     def least_samples(self, terms: Terms) -> int:
         return 1 if terms.options["biased"] else 2

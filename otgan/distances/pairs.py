@@ -15,8 +15,13 @@ from otgan.distances.scaled import DISTANCE
 
 __all__ = ["mean_over_pairs", "means_of_splits"]
 
-_TILE = 2**20
-"""Entries that are formed in passing."""
+_TILE = 2**18
+"""Entries that are formed in passing: few enough that most stay in the processor's own memory from one step to the next."""
+
+_TILE_OF_SPLITS = 2**20
+"""The same where each entry goes into a product with many columns."""
+
+_TILE_OF_GPU = 2**22
 
 Function = Callable[[Tensor], Tensor]
 
@@ -55,27 +60,52 @@ def mean_over_pairs(
 
 @torch.no_grad()
 def means_of_splits(
-    x: Tensor, a: Tensor, b: Tensor, function: Function, *, cost: Cost = DISTANCE
+    x: Tensor, w: Tensor, chosen: Tensor, function: Function, *, cost: Cost = DISTANCE
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Σᵢⱼ function(d(xᵢ, xⱼ)) aᵢaⱼ, bᵢbⱼ and aᵢbⱼ for K pairs of weights of the same points, each of shape (K,).
+    """Mean of function(d(xᵢ, xⱼ)) within either side of K splits, and across them, each of shape (K,).
+
+    One product of the distances with the chosen weights m serves all three: of the others, w − m, sums follow from those of
+    all samples, which no split changes.
 
     Parameters
     ----------
     x : Tensor, shape (1, n, d), float64
-    a, b : Tensor, shape (n, K)
+    w : Tensor, shape (n,)
+        The weight of each sample, on whichever side it is.
+    chosen : Tensor of bool, shape (n, K)
+        Which samples are on the first side.
     function : callable
         Of distances, (1, k, n).
     cost : Cost
         The distance d.
     """
-    both = torch.cat([a, b], 1)
-    within_a, within_b, across = x.new_zeros(3, a.shape[1])
-    for rows in tiles_of(x.shape[1], x.shape[1], _TILE):
-        of_a, of_b = (function(cost.block(x[:, rows], x, exact=True))[0] @ both).chunk(2, dim=1)
-        within_a += (a[rows] * of_a).sum(0)
-        within_b += (b[rows] * of_b).sum(0)
-        across += (a[rows] * of_b).sum(0)
-    return within_a, within_b, across
+    m = chosen * w[:, None]
+    within = x.new_zeros(m.shape[1])
+    rows_of_all, columns_of_all = torch.zeros_like(w), torch.zeros_like(w)
+    for rows in tiles_of(x.shape[1], x.shape[1], max(_tile(x), _TILE_OF_SPLITS)):
+        # Of what is symmetric the part to the right of the diagonal is enough.
+        start = rows.start if cost.symmetric else 0
+        values = function(cost.block(x[:, rows], x[:, start:], exact=True))[0]
+        rows_of_all[rows] += values @ w[start:]
+        if cost.symmetric:
+            beyond = values[:, rows.stop - start :]
+            rows_of_all[rows.stop :] += w[rows] @ beyond
+            part = values[:, : rows.stop - start] @ m[rows]
+            part += 2 * (beyond @ m[rows.stop :])
+        else:
+            columns_of_all += w[rows] @ values
+            part = values @ m
+        within += (m[rows] * part).sum(0)
+    columns_of_all = rows_of_all if cost.symmetric else columns_of_all
+    to_all, from_all, total = rows_of_all @ m, columns_of_all @ m, w @ rows_of_all
+    mass = m.sum(0)
+    rest = w.sum() - mass
+    others = total - to_all - from_all + within
+    return within / mass**2, others / rest**2, (to_all - within) / (mass * rest)
+
+
+def _tile(x: Tensor) -> int:
+    return _TILE_OF_GPU if x.is_cuda else _TILE
 
 
 def _left_out(values: Tensor, rows: slice) -> Tensor:
@@ -101,7 +131,7 @@ class _Mean(torch.autograd.Function):
         distinct: bool,
     ) -> Tensor:
         f, g = torch.empty_like(a), torch.zeros_like(b)
-        for rows in tiles_of(x.shape[1], x.shape[0] * y.shape[1], _TILE):
+        for rows in tiles_of(x.shape[1], x.shape[0] * y.shape[1], _tile(x)):
             values = function(cost.block(x[:, rows], y, exact=True))
             values = _left_out(values, rows) if distinct else values
             f[:, rows] = (values @ b[..., None])[..., 0]
@@ -137,7 +167,7 @@ def _forces(
 ) -> list[Tensor | None]:
     """Gradients in the points, tile by tile."""
     in_x, in_y = torch.zeros_like(x), torch.zeros_like(y)
-    for rows in tiles_of(x.shape[1], x.shape[0] * y.shape[1], _TILE):
+    for rows in tiles_of(x.shape[1], x.shape[0] * y.shape[1], _tile(x)):
         apart = cost.block(x[:, rows], y, exact=True)
         with torch.enable_grad():
             values = function(apart.requires_grad_())

@@ -104,11 +104,10 @@ class Pool:
         """Return the two sets of every split, as a batch of problems."""
         return Pair(self._taken(sides), self._taken(~sides))
 
-    def masses(self, sides: Sides) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the weights of x and of y in every split, each of total 1, shapes (K, n + m)."""
-        weights = np.ones(len(self)) if self.weights is None else self.weights
-        x, y = sides * weights, ~sides * weights
-        return x / x.sum(1, keepdims=True), y / y.sum(1, keepdims=True)
+    @property
+    def mass(self) -> NDArray[np.float64]:
+        """The weight of every sample, shape (n + m,), 1 where all weigh the same."""
+        return np.ones(len(self)) if self.weights is None else self.weights
 
     def batches(self, sides: Sides, *, single: bool = False) -> Iterator[tuple[slice, Sides]]:
         """Yield splits, as many at once as fit in little memory or each for itself, with their places."""
