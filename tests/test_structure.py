@@ -286,7 +286,6 @@ TESTED_IN = {
     "plot/palette": "plot/test_reports.py",
     "plot/samples": "plot/test_reports.py",
     "problem": "costs/test_named.py",
-    "progress": "report/test_comparison.py",
     "report/chosen": "report/test_comparison.py",
     "report/report": "report/test_comparison.py",
     "restored": "test_normal_form.py",

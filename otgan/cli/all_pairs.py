@@ -92,20 +92,12 @@ def command(
             with common.silenced():
                 read = [each.read() for each in inputs]
             held = [Measure.of(each.points, columns=each.columns or None) for each in read]
-            progress = sys.stderr.isatty()
-            matrix = pairwise(held, distance=distance, n_jobs=jobs, store=store, progress=progress, **options)
-            tests = (
-                None
-                if permutations is None
-                else pairwise_tests(
-                    held,
-                    distance=distance,
-                    permutations=permutations,
-                    seed=seed,
-                    progress=progress,
-                    **options,
-                )
-            )
+            options |= {"distance": distance, "progress": sys.stderr.isatty()}
+            with common.heartbeat():
+                matrix = pairwise(held, n_jobs=jobs, store=store, **options)
+                tests = None
+                if permutations is not None:
+                    tests = pairwise_tests(held, permutations=permutations, seed=seed, **options)
         figure = None if plot is None else drawn(matrix, names)
     found = {"distance": matrix} | (
         {} if tests is None else {"p_value": tests.p_values, "adjusted": tests.adjusted}

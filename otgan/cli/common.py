@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ __all__ = [
     "DPI",
     "data_dir",
     "figure_file",
+    "heartbeat",
+    "hint_of_size",
     "json_flag",
     "memory_limit",
     "mistakes",
@@ -99,6 +102,57 @@ def silenced() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+_FIRST, _SLOWEST = 2.0, 64.0
+"""Seconds until something is said of what runs, and the longest silence then: from one time to the next it doubles."""
+
+
+@contextlib.contextmanager
+def heartbeat() -> Iterator[None]:
+    """Say now and then on stderr what is running, where there is no terminal for a bar."""
+    if sys.stderr.isatty():
+        yield
+        return
+    ended = threading.Event()
+
+    def beat() -> None:
+        from otgan.progress import current
+
+        silence = _FIRST
+        while not ended.wait(silence):
+            words = current()
+            if words is not None:
+                note(words)
+            silence = min(2 * silence, _SLOWEST)
+
+    thread = threading.Thread(target=beat, name="otgan-heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+_LARGE = 5e7
+"""Pairs of samples from which on a report takes so long that somebody may rather draw some of them."""
+
+_SECONDS, _MORE = 4e-7, 4e-9
+"""What a pair takes in a report of the default distances on two cores, about, and more of it a dimension."""
+
+_ENOUGH = 2000
+
+
+def hint_of_size(n: int, m: int, d: int) -> None:
+    """Say of large sets about how long a report takes, and what takes less."""
+    if n * m < _LARGE:
+        return
+    minutes, seconds = (size * (_SECONDS + _MORE * d) for size in (n * m / 60, _ENOUGH**2))
+    note(
+        f"{n} × {m} samples: by default a report takes about {max(1, round(minutes))} minute{'s' if minutes >= 1.5 else ''}; "  # noqa: PLR2004 - what rounds to two
+        f"one of --n {_ENOUGH} takes {max(2, round(seconds))} s"
+    )
 
 
 def note(message: str) -> None:

@@ -179,13 +179,15 @@ def command(
         with common.mistakes():
             with common.silenced():
                 first, second = (each.read() for each in inputs)
-            report = compare(
-                *measures(first, second),
-                **options,
-                seed=seed,
-                names=(a, b) if a != b else (f"{a} seed {inputs[0].seed}", f"{b} seed {inputs[1].seed}"),
-                progress=sys.stderr.isatty(),
-            )
+            common.hint_of_size(len(first), len(second), first.dim)
+            with common.heartbeat():
+                report = compare(
+                    *measures(first, second),
+                    **options,
+                    seed=seed,
+                    names=(a, b) if a != b else (f"{a} seed {inputs[0].seed}", f"{b} seed {inputs[1].seed}"),
+                    progress=sys.stderr.isatty(),
+                )
         figure = None if plot is None else report.plot()
     _show(report, inputs, as_json)
     if figure is not None and plot is not None:

@@ -86,13 +86,14 @@ def command(
         with common.mistakes():
             with common.silenced():
                 first, second = (each.read() for each in inputs)
-            test = two_sample_test(
-                *measures(first, second),
-                **options,
-                seed=seed,
-                names=(a, b) if a != b else (f"{a} seed {inputs[0].seed}", f"{b} seed {inputs[1].seed}"),
-                progress=sys.stderr.isatty(),
-            )
+            with common.heartbeat():
+                test = two_sample_test(
+                    *measures(first, second),
+                    **options,
+                    seed=seed,
+                    names=(a, b) if a != b else (f"{a} seed {inputs[0].seed}", f"{b} seed {inputs[1].seed}"),
+                    progress=sys.stderr.isatty(),
+                )
         figure = None if plot is None else test.plot()
     if as_json:
         common.say_json({**test.to_dict(), "inputs": [each.to_dict() for each in inputs]})

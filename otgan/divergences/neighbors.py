@@ -24,6 +24,9 @@ DEFAULT_K = 3
 _TREE = 12
 """Above this dimension a tree visits nearly all points, and comparing all pairs in blocks is faster."""
 
+_ROWS = 1000
+"""Points that a tree is asked for at once: it does not hear of an interruption meanwhile."""
+
 _BLOCK = 2**22
 """Distances that are held at once."""
 
@@ -189,12 +192,18 @@ class _Tree:
         self.tree = cKDTree(as_numpy(points))
 
     def kth(self, query: Array, k: int) -> tuple[Array, Array]:
-        distance, number = map(np.asarray, self.tree.query(as_numpy(query), [k]))
-        return beside(distance[:, 0], query), beside(number[:, 0].astype(np.int64), query)
+        points = as_numpy(query)
+        parts = [self.tree.query(points[rows], [k]) for rows in tiles_of(len(points), 1, _ROWS)]
+        distance, number = (np.concatenate(side)[:, 0] for side in zip(*parts, strict=True))
+        return beside(distance, query), beside(number.astype(np.int64), query)
 
     def within(self, query: Array, radius: Array) -> Array:
-        found = self.tree.query_ball_point(as_numpy(query), as_numpy(radius), return_length=True)
-        return beside(np.asarray(found, dtype=np.float64), query)
+        points, far = as_numpy(query), as_numpy(radius)
+        parts = [
+            self.tree.query_ball_point(points[rows], far[rows], return_length=True)
+            for rows in tiles_of(len(points), 1, _ROWS)
+        ]
+        return beside(np.concatenate(parts).astype(np.float64), query)
 
 
 class _Pairs:

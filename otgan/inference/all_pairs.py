@@ -219,6 +219,7 @@ class _Table:
             self.put(there, np.array([known[keys[pair]] for pair in there]))
             due = self.due()
             with bar(len(due), progress) as told:
+                told.begin(f"{len(due)} pairs by {self.spec.requests[0].key}")
                 for pairs, values in self.measured(list(self.chunks(due)), n_jobs):
                     self.put(pairs, values)
                     store.keep(
@@ -226,7 +227,7 @@ class _Table:
                         if keys
                         else {}
                     )
-                    told.update(len(pairs))
+                    told.tick(len(pairs))
 
     def chunks(self, due: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
         """Yield pairs that are solved as one batch."""

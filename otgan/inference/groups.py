@@ -123,6 +123,7 @@ def pairwise_tests(
     p_values, adjusted = np.ones((k, k)), np.ones((k, k))
     i, j = np.triu_indices(k, 1)
     with bar(len(i), progress) as told:
+        told.begin(f"{len(i)} tests by {distance}")
         for u, v, stream in zip(i, j, rng.spawn(len(i)), strict=True):
             test = two_sample_test(
                 held.measures[u],
@@ -137,6 +138,6 @@ def pairwise_tests(
             distances[u, v] = distances[v, u] = test.value
             effects[u, v] = effects[v, u] = test.effect
             p_values[u, v] = p_values[v, u] = test.p_value
-            told.update()
+            told.tick()
     adjusted[i, j] = adjusted[j, i] = holm(p_values[i, j])
     return PairwiseTests(distances, p_values, adjusted, effects, held.names, permutations)

@@ -166,9 +166,11 @@ def _test(
     sides, design = _design(pool, permutations, rng, *asked)
     (request,) = spec.requests
     terms = spec.terms(request)
-    measured = request.metric.measured(both, terms)
     with bar(1 + permutations, progress) as told:
-        null = null_of(pool, sides, request.metric, terms, told.update)
+        told.begin(f"{request.key} of {pool.sizes[0]} × {pool.sizes[1]} samples")
+        measured = request.metric.measured(both, terms)
+        told.begin(f"{permutations} splits by {request.key}")
+        null = null_of(pool, sides, request.metric, terms, told.tick)
     return TwoSampleTest(
         distance=replace(measured, null=null),
         null=null.values,

@@ -25,7 +25,7 @@ from otgan.mistakes import OutOfRangeError
 from otgan.options import flag
 from otgan.pair import Pair, pair
 from otgan.plain import plain as safe
-from otgan.progress import bar
+from otgan.progress import Progress, bar
 from otgan.quiet import quiet
 from otgan.report.caveats import caveats
 from otgan.report.chosen import chosen
@@ -170,8 +170,12 @@ class _Asked:
 def _compared(spec: MeasurementSpec, both: Pair, asked: _Asked, left_out: tuple[str, ...]) -> Report:
     """Measure what is asked for, judge, and say what is to be said of it."""
     judging, measuring = asked.rng.spawn(2)
-    distances, unfinished = _measure(spec, both, measuring, asked.progress)
-    verdict, untested = (None, ()) if asked.test is None else _judged(spec, asked.test, both, judging)
+    steps = len(spec.requests) * (2 if spec.permutations == 0 else 3 + spec.permutations)
+    with bar(steps + (asked.test is not None), asked.progress) as told:
+        verdict, untested = (
+            (None, ()) if asked.test is None else _judged(spec, asked.test, both, judging, told)
+        )
+        distances, unfinished = _measure(spec, both, measuring, told)
     return Report(
         names=asked.names,
         verdict=verdict,
@@ -184,15 +188,18 @@ def _compared(spec: MeasurementSpec, both: Pair, asked: _Asked, left_out: tuple[
 
 
 def _judged(
-    spec: MeasurementSpec, request: Request, both: Pair, rng: np.random.Generator
+    spec: MeasurementSpec, request: Request, both: Pair, rng: np.random.Generator, told: Progress
 ) -> tuple[Verdict | None, tuple[str, ...]]:
     """Test whether the sets are draws of one population; or say in words why that cannot be told."""
+    told.begin(f"verdict by {request.key}")
     try:
         return verdict_of(both, request.metric, spec.terms(request), rng, lambda _: None), ()
     except ConvergenceError:
         return None, (f"there is no verdict for want of time: raise time_limit, here {spec.time_limit:g} s",)
     except OutOfRangeError:
         return None, ("there is no verdict, as float64 does not tell the samples from each other",)
+    finally:
+        told.tick()
 
 
 def _words(
@@ -203,24 +210,26 @@ def _words(
 
 
 def _measure(
-    spec: MeasurementSpec, both: Pair, rng: np.random.Generator, progress: bool
+    spec: MeasurementSpec, both: Pair, rng: np.random.Generator, told: Progress
 ) -> tuple[tuple[Distance, ...], tuple[str, ...]]:
     """Measure every distance; and say in words what there was no time for."""
     halving, *splitting = rng.spawn(1 + len(spec.requests))
     found, unfinished = [], []
-    with bar(len(spec.requests) * (2 + spec.permutations if spec.permutations else 1), progress) as told:
-        for request, stream in zip(spec.requests, splitting, strict=True):
-            told.set_description(request.key)
-            terms = replace(spec.terms(request), progress=_told(told) if progress else None)
-            each = request.metric.measured(both, terms)
-            told.set_postfix_str("", refresh=False)
-            told.update()
-            # Every metric sees the same halves: what is measured beside it does not change its noise floor.
-            streams = copy.deepcopy(halving), stream
-            each, wanting = _with_uncertainty(request, each, spec, both, streams, told.update)
-            found.append(each)
-            for reason, names in wanting.items():
-                unfinished.append(f"{each.title} has no {' and no '.join(names)}{reason}")
+    size = " × ".join(str(side.points.shape[1]) for side in (both.x, both.y))
+    for request, stream in zip(spec.requests, splitting, strict=True):
+        told.begin(f"{request.key} of {size} samples")
+        terms = replace(spec.terms(request), progress=_between(told))
+        each = request.metric.measured(both, terms)
+        told.tell("")
+        told.tick()
+        # Every metric sees the same halves: what is measured beside it does not change its noise floor.
+        streams = copy.deepcopy(halving), stream
+        told.begin(f"noise of {request.key}")
+        each, wanting = _with_uncertainty(request, each, spec, both, streams, told.tick)
+        told.tick()
+        found.append(each)
+        for reason, names in wanting.items():
+            unfinished.append(f"{each.title} has no {' and no '.join(names)}{reason}")
     return tuple(found), tuple(unfinished)
 
 
@@ -263,12 +272,10 @@ def _with_uncertainty(
     return each, wanting
 
 
-def _told(told: Any) -> Callable[[float, float], object]:
-    """Return what writes beside a bar between which bounds a distance is."""
+def _between(told: Progress) -> Callable[[float, float], object]:
+    """Return what says beside a bar between which bounds a distance is."""
 
     def tell(lower: float, upper: float) -> None:
-        told.set_postfix_str(
-            f"between {lower:.6g} and {upper:.6g}" if math.isfinite(upper) else f"at least {lower:.6g}"
-        )
+        told.tell(f"between {lower:.6g} and {upper:.6g}" if math.isfinite(upper) else f"at least {lower:.6g}")
 
     return tell

@@ -461,3 +461,19 @@ def test_columns_that_only_one_side_has_are_listed(otgan, files, tmp_path):
     assert "only x has 'w'; only y has 'age'" in ended.err
     again = report(otgan("measure", "table.csv#u,v", "other.csv#v,age", "--weights-a", "w", "--json"))
     assert again["d"] == 2
+
+
+def test_what_takes_long_says_what_it_is_at(otgan, files, monkeypatch):
+    monkeypatch.setattr("otgan.cli.common._FIRST", 0.02)
+    monkeypatch.setattr("otgan.cli.common._LARGE", 400)
+    ended = otgan("measure", "a.npy", "b.npy", "--permutations", "200", "--metrics", "emd")
+    assert ended.status == 0
+    assert re.search(
+        r"otgan: .* of 20 × 25 samples, for \d+ s \(step \d+ of \d+\)|otgan: noise of emd, for", ended.err
+    )
+    assert (
+        "otgan: 20 × 25 samples: by default a report takes about 1 minute; one of --n 2000 takes 2 s"
+        in ended.err
+    )
+    monkeypatch.setattr("otgan.cli.common._FIRST", 60.0)
+    assert "step" not in otgan("measure", "a.npy", "b.npy", "--metrics", "emd").err

@@ -261,7 +261,7 @@ def test_progress_goes_to_stderr_when_asked(capsys):
     loud = capsys.readouterr()
     assert loud.out == ""
     assert "emd" in loud.err
-    assert "/4" in loud.err
+    assert "/6" in loud.err
     assert "between " in loud.err
     otgan.compare(X, Y, metrics="emd", permutations=2)
     assert capsys.readouterr() == ("", "")
