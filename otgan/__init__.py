@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not follow __getatt
     from otgan.inference.groups import PairwiseTests as PairwiseTests
     from otgan.inference.groups import pairwise_tests as pairwise_tests
     from otgan.inference.outcome import TwoSampleTest as TwoSampleTest
+    from otgan.inference.reference import Reference as Reference
     from otgan.inference.two_sample import two_sample_test as two_sample_test
     from otgan.loss import SinkhornLoss as SinkhornLoss
     from otgan.measure import Measure as Measure
@@ -46,6 +47,7 @@ _HOME = {
     "ConvergenceWarning": "otgan.status",
     "Measure": "otgan.measure",
     "PairwiseTests": "otgan.inference.groups",
+    "Reference": "otgan.inference.reference",
     "Report": "otgan.report",
     "SinkhornLoss": "otgan.loss",
     "Status": "otgan.status",

@@ -7,7 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from otgan.costs import resolve
-from otgan.distances import sinkhorn, sinkhorn_divergence
+from otgan.distances.debiased import sinkhorn_divergence
+from otgan.distances.entropic import sinkhorn
 from otgan.geometry import BACKENDS
 from otgan.mistakes import WrongKindError
 from otgan.namespace import DOUBLE

@@ -31,6 +31,7 @@ __all__ = [
     "flag",
     "number",
     "one_of",
+    "pair_of_names",
     "resolve_epsilon",
     "resolve_reach",
     "shown",
@@ -152,6 +153,16 @@ def flag(value: Any, name: str) -> bool:
 def check_seed(seed: Any, name: str = "seed") -> int:
     """Return a seed as an int, or raise where it is no whole number >= 0."""
     return whole_number(seed, name, "a whole number >= 0", least=0)
+
+
+def pair_of_names(names: Any) -> tuple[str, str]:
+    """Return what two sets are called."""
+    expected = "two strings, what to call x and y"
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise WrongKindError(f"names must be {expected}, got {shown(names)}")
+    if len(names) != 2:  # noqa: PLR2004 - x and y
+        raise WrongValueError(f"names must be {expected}, got {len(names)}")
+    return names[0], names[1]
 
 
 def check_power(p: Any) -> float:

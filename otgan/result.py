@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from otgan.coupling import Coupling
-from otgan.form import Form, device_of, to_plain, type_of
+from otgan.form import Form, device_of, type_of
 from otgan.mistakes import WrongValueError
-from otgan.namespace import Array, detached, is_tensor, namespace
-from otgan.options import WrongKindError, whole_number
+from otgan.namespace import Array, detached, is_tensor
+from otgan.options import WrongKindError, pair_of_names, whole_number
 from otgan.quiet import quiet
+from otgan.rooted import root
 from otgan.rounding import outward
 from otgan.sparse import as_arcs, as_assignment, as_matrix
 from otgan.status import ConvergenceWarning, Status
 
-__all__ = ["ConvergenceWarning", "Status", "Transport", "root"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["ConvergenceWarning", "Status", "Transport"]
 
 
 _VECTORS = 2
@@ -240,6 +244,27 @@ class Transport:
         """Totals of the weights a and b as given."""
         return self._form.scalar(self._mass[0]), self._form.scalar(self._mass[1])
 
+    def plot(
+        self, *, arcs: int = 150, points: int = 2000, seed: int = 0, names: tuple[str, str] = ("x", "y")
+    ) -> Figure:
+        """Draw the two sets and the heaviest arcs of the plan between them; not those of a batch, or of a matrix.
+
+        Parameters
+        ----------
+        arcs, points, seed : int
+            As for :meth:`otgan.Report.plot`.
+        names : tuple of str
+            What to call the two sets.
+        """
+        from otgan.shown import figure_of
+
+        return figure_of(self, pair_of_names(names), arcs, points, seed)
+
+    def _repr_html_(self) -> str:
+        from otgan.shown import html_of
+
+        return html_of(self)
+
     def to(self, device: Any = None, dtype: Any = None) -> Transport:
         """Hand results back on another device or in another floating-point type (torch input only)."""
         if self._form.numpy:
@@ -257,24 +282,9 @@ class Transport:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the points and the plan, as plain numbers and lists."""
-        names = [
-            "value",
-            "value_linear",
-            "distance",
-            "p",
-            "cost",
-            "epsilon",
-            "lower",
-            "upper",
-            "marginal_error",
-            "iterations",
-            "converged",
-            "f",
-            "g",
-        ]
-        plain = {name: to_plain(getattr(self, name)) for name in names}
-        status = [str(s) for s in self.status] if isinstance(self.status, tuple) else str(self.status)
-        return {**plain, "status": status, "backend": self.backend, "mass": to_plain(self.mass)}
+        from otgan.shown import dict_of
+
+        return dict_of(self)
 
     def __repr__(self) -> str:
         status = self.status if isinstance(self.status, Status) else f"{len(self.status)} problems"
@@ -282,14 +292,6 @@ class Transport:
         return (
             f"Transport(value={_short(self.value)}, p={self.p:g}, {kind}, {status}, backend={self.backend!r})"
         )
-
-
-def root(value: Array, p: float) -> Array:
-    """value^(1/p) with the gradient 0, not infinity or NaN, at 0."""
-    if p == 1:
-        return value
-    xp, positive = namespace(value), value > 0
-    return xp.where(positive, xp.where(positive, value, 1.0) ** (1 / p), 0.0)
 
 
 def _short(value: Any) -> str:

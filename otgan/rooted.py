@@ -6,9 +6,16 @@ from functools import cached_property
 
 from otgan.namespace import Array, beside, namespace
 from otgan.restored import Restored
-from otgan.result import root
 
-__all__ = ["Rooted"]
+__all__ = ["Rooted", "root"]
+
+
+def root(value: Array, p: float) -> Array:
+    """value^(1/p) with the gradient 0, not infinity or NaN, at 0."""
+    if p == 1:
+        return value
+    xp, positive = namespace(value), value > 0
+    return xp.where(positive, xp.where(positive, value, 1.0) ** (1 / p), 0.0)
 
 
 class Rooted(Restored):

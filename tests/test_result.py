@@ -13,7 +13,7 @@ import torch
 
 import otgan
 from otgan.deadline import Deadline
-from otgan.result import root
+from otgan.rooted import root
 from otgan.status import ConvergenceError, Status, report_failures, statuses
 from tests.problems import cloud, simplex_weights
 

@@ -358,6 +358,7 @@ SOLVED = otgan.transport(torch.tensor(X), torch.tensor(Y), epsilon=1.0)
 RAGGED = otgan.transport([X, X[:2]], [Y, Y], epsilon=1.0)
 REPORT = otgan.compare(X, Y)
 TESTED = otgan.two_sample_test(X, Y, permutations=3)
+REFERENCE = otgan.Reference(X, draws=3)
 SEVERAL_TESTED = otgan.pairwise_tests([X, Y], permutations=3)
 TABLE = parallel_lines.table([0.0, 0.5], n=2)
 LOSS = otgan.SinkhornLoss(blur=1.0)
@@ -579,6 +580,37 @@ FUNCTIONS = {
         lambda name, value: SEVERAL_TESTED.different(**{name: value}),
         {"level": one_positive()},
     ),
+    "Transport.plot": (
+        SOLVED.plot,
+        lambda name, value: SOLVED.plot(**{name: value}),
+        {"arcs": or_none(whole(least=0)), "points": COUNT, "seed": or_none(SEED), "names": NAMES},
+    ),
+    "Reference": (
+        otgan.Reference,
+        lambda name, value: otgan.Reference(**{"x": X, **options_of_tests(name), name: value}),
+        {
+            "x": {label: values for label, values in SAMPLES.items() if label != "dimension"},
+            "a": WEIGHTS,
+            **{
+                name: SOLVER[name]
+                for name in ("cost", "p", "epsilon", "blur", "tol", "max_iter", "time_limit")
+            },
+            "distance": TEST | wrong({"None": None}, {}),
+            "options": OF_ONE,
+            "draws": whole(),
+            "seed": GENERATOR_SEED,
+        },
+    ),
+    "Reference.measure": (
+        REFERENCE.measure,
+        lambda name, value: REFERENCE.measure(**{"y": Y[:1], name: value}),
+        {"y": SAMPLES, "b": WEIGHTS},
+    ),
+    "Reference.null": (
+        REFERENCE.null,
+        lambda name, value: REFERENCE.null(**{name: value}),
+        {"size": whole(most_wrong={"more than there are": 9})},
+    ),
     "plot.pairwise": (
         otgan.plot.pairwise,
         lambda name, value: otgan.plot.pairwise(**{"matrix": np.ones((2, 2)), name: value}),
@@ -776,7 +808,9 @@ def test_every_parameter_of_every_public_function_is_given_wrong_values():
     public += [
         each for module in (otgan.teach, parallel_lines) for each in map(vars(module).get, module.__all__)
     ]
-    public = [each for each in public if inspect.isfunction(each) or each is otgan.SinkhornLoss]
+    public = [
+        each for each in public if inspect.isfunction(each) or each in {otgan.SinkhornLoss, otgan.Reference}
+    ]
     public += [
         each
         for made in (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ from otgan.distances.metric import arrays_of
 from otgan.distances.sampling import standard_error
 from otgan.distances.terms import Terms
 from otgan.entropic.posed import EntropicProblem
-from otgan.entropic.terms import divergence_of, solve_divergence
+from otgan.entropic.terms import divergence_of, solve_cross, solve_divergence, solve_self
+from otgan.measure import Measure
 from otgan.namespace import Array, as_numpy
 from otgan.pair import Pair
 from otgan.problem import Problem
@@ -136,6 +138,21 @@ class _SinkhornDivergence(Regularized):
 
     def values(self, both: Pair, terms: Terms) -> NDArray[np.float64]:
         return as_numpy(_debiased(solve_divergence(*terms.entropic(both)), both, terms.cost))
+
+    def fixed(self, x: Measure, terms: Terms) -> Terms:
+        epsilon = float(terms.entropic(Pair(x, x))[1].epsilon[0])
+        return replace(terms, epsilon=epsilon, blur=None)
+
+    def against(self, x: Measure, terms: Terms) -> Callable[[Measure], float]:
+        terms = self.fixed(x, terms)
+        self_x = solve_self(*terms.entropic(Pair(x, x)))
+
+        def value(y: Measure) -> float:
+            both = Pair(x, y)
+            cross, self_y = solve_cross(*terms.entropic(both)), solve_self(*terms.entropic(Pair(y, y)))
+            return float(_debiased((cross, self_x, self_y), both, terms.cost)[0])
+
+        return value
 
     def measured(self, both: Pair, terms: Terms) -> Distance:
         start = time.perf_counter()

@@ -19,6 +19,7 @@ from otgan.distances.scaled import lengths, normalized
 from otgan.distances.splits import Pool, Sides
 from otgan.distances.terms import Terms
 from otgan.form import Form
+from otgan.measure import Measure
 from otgan.namespace import as_numpy, beside
 from otgan.pair import Pair
 from otgan.quiet import quiet
@@ -113,6 +114,13 @@ def _mean(both: Pair, cost: Cost, own: tuple[Tensor, ...]) -> Tensor:
     return mean_over_pairs(x.points, y.points, x.weights, y.weights, _itself, cost=cost, own=own)
 
 
+@torch.no_grad()
+def _mean_distance(both: Pair, distance: Cost) -> float:
+    """Mean distance between two measures that are no batch."""
+    inside, form = normalized(both, distance)
+    return float(_mean(inside, form.cost, ()) * form.length)
+
+
 def _itself(distance: Tensor) -> Tensor:
     return distance
 
@@ -143,6 +151,16 @@ class _Energy(Length):
 
     def evaluate(self, both: Pair, terms: Terms) -> Tensor:
         return _energy(both, replace(terms.cost, p=1.0))
+
+    def against(self, x: Measure, terms: Terms) -> Callable[[Measure], float]:
+        distance = replace(terms.cost, p=1.0)
+        within = _mean_distance(Pair(x, x), distance)
+
+        def value(y: Measure) -> float:
+            found = 2 * _mean_distance(Pair(x, y), distance) - within - _mean_distance(Pair(y, y), distance)
+            return max(found, 0.0) if distance.definite else found
+
+        return value
 
     def of_splits(
         self, pool: Pool, sides: Sides, terms: Terms, tick: Callable[[int], object]

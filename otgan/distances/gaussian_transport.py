@@ -15,7 +15,7 @@ from otgan.distances.terms import Terms
 from otgan.form import Form
 from otgan.pair import Pair, pair
 from otgan.quiet import quiet
-from otgan.result import root
+from otgan.rooted import root
 from otgan.spelling import answer_misspelt
 
 __all__ = ["METRIC", "bures"]

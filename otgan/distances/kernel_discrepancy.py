@@ -21,6 +21,7 @@ from otgan.distances.splits import Pool, Sides
 from otgan.distances.terms import Terms
 from otgan.distances.words import number
 from otgan.form import Form
+from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
 from otgan.namespace import as_numpy, beside
 from otgan.pair import Pair, pair
@@ -205,6 +206,13 @@ class _KernelDiscrepancy(Metric):
             weights = side * w[:, None] / (side * w[:, None]).sum(0)
             value = value + (within - weights.square().sum(0)) / _of_two(weights.T)
         return as_numpy(value)
+
+    def fixed(self, x: Measure, terms: Terms) -> Terms:
+        if terms.options["bandwidth"] is not None:
+            return terms
+        inside, unit = in_units(Pair(x, x))
+        length = float(median_distance(inside.x.points) * unit)
+        return replace(terms, options={**terms.options, "bandwidth": length})
 
     def least_samples(self, terms: Terms) -> int:
         return 1 if terms.options["biased"] else 2

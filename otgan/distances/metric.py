@@ -197,6 +197,15 @@ class Metric(ABC):
         """Return the value alone as a function of two measures, for when it is needed several times."""
         return lambda both: float(self.values(both, terms)[0])
 
+    def against(self, x: Measure, terms: Terms) -> Callable[[Measure], float]:
+        """Return the value between x and another measure as a function of that, what is of x alone found beforehand."""
+        return lambda y: self.statistic(terms)(Pair(x, y))
+
+    def fixed(self, x: Measure, terms: Terms) -> Terms:
+        """Return the terms with what is else chosen for every pair of measures chosen for x, so that values compare."""
+        del x
+        return terms
+
     def of_splits(
         self, pool: Pool, sides: Sides, terms: Terms, tick: Callable[[int], object]
     ) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ from otgan.form import Form
 from otgan.options import check_power
 from otgan.pair import Pair, pair
 from otgan.quiet import quiet
-from otgan.result import root
+from otgan.rooted import root
 from otgan.spelling import answer_misspelt
 
 __all__ = ["METRIC", "directions", "sliced"]

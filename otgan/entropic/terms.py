@@ -25,7 +25,7 @@ from otgan.pair import Pair
 from otgan.restored import Restored
 from otgan.rounding import UNIT
 
-__all__ = ["divergence_of", "solve_cross", "solve_divergence"]
+__all__ = ["divergence_of", "solve_cross", "solve_divergence", "solve_self"]
 
 _TOGETHER = 2**20
 """Entries of the costs between x and itself up to which the self terms go together: a call costs more than its work."""
@@ -58,6 +58,12 @@ def solve_divergence(form: NormalForm, settings: Settings) -> tuple[Coupling, Co
     pairs = ((form, cross), (own_x, self_x), (own_y, self_y))
     restored = [own.restore(term, settings.epsilon) for own, term in pairs]
     return restored[0], restored[1], restored[2]
+
+
+def solve_self(form: NormalForm, settings: Settings) -> Coupling:
+    """Solve x with itself, of a form between x and anything."""
+    own = form.against_itself()[0]
+    return own.restore(_self(own, settings.in_units(form.scale)), settings.epsilon)
 
 
 def divergence_of(terms: Sequence[Coupling], values: Sequence[Array], problem: Pair, cost: Cost) -> Array:

@@ -3,6 +3,15 @@
 from otgan.inference.all_pairs import pairwise
 from otgan.inference.groups import PairwiseTests, pairwise_tests
 from otgan.inference.outcome import TwoSampleTest
+from otgan.inference.reference import Reading, Reference
 from otgan.inference.two_sample import two_sample_test
 
-__all__ = ["PairwiseTests", "TwoSampleTest", "pairwise", "pairwise_tests", "two_sample_test"]
+__all__ = [
+    "PairwiseTests",
+    "Reading",
+    "Reference",
+    "TwoSampleTest",
+    "pairwise",
+    "pairwise_tests",
+    "two_sample_test",
+]

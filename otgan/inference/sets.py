@@ -14,10 +14,7 @@ from otgan.mistakes import WrongValueError
 from otgan.options import WrongKindError, shown, whole_number
 from otgan.pair import Pair
 
-__all__ = ["fitted", "generator_of", "one_distance", "pair_of_names"]
-
-_SETS = 2
-"""How many sets are compared."""
+__all__ = ["fitted", "generator_of", "one_distance"]
 
 
 def generator_of(seed: Any) -> np.random.Generator:
@@ -26,16 +23,6 @@ def generator_of(seed: Any) -> np.random.Generator:
     if isinstance(seed, np.random.Generator):
         return seed
     return np.random.default_rng(whole_number(seed, "seed", expected, least=0))
-
-
-def pair_of_names(names: Any) -> tuple[str, str]:
-    """Return what two sets are called."""
-    expected = "two strings, what to call x and y"
-    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
-        raise WrongKindError(f"names must be {expected}, got {shown(names)}")
-    if len(names) != _SETS:
-        raise WrongValueError(f"names must be {expected}, got {len(names)}")
-    return names[0], names[1]
 
 
 def one_distance(value: Any, name: str) -> Request:

@@ -18,11 +18,11 @@ from otgan.distances.terms import Terms
 from otgan.inference.outcome import TwoSampleTest
 from otgan.inference.pooled import posed
 from otgan.inference.relabelling import paired_sides, random_sides, strata_of
-from otgan.inference.sets import fitted, generator_of, one_distance, pair_of_names
+from otgan.inference.sets import fitted, generator_of, one_distance
 from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
 from otgan.namespace import beside
-from otgan.options import flag, whole_number
+from otgan.options import flag, pair_of_names, whole_number
 from otgan.pair import Pair, pair
 from otgan.progress import bar
 from otgan.quiet import quiet

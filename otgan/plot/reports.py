@@ -49,7 +49,8 @@ def drawn(found: Report, arcs: int, points: int, seed: int) -> Figure:
         len(shown), 2, width_ratios=(1.5, 1), height_ratios=[1.5 + len(family) for family in shown]
     )
     ax = figure.add_subplot(grid[:, 0])
-    plan = heaviest(found, arcs, np.random.default_rng([seed, 0]))
+    solved = next((each.transport for each in found.distances.values() if each.transport is not None), None)
+    plan = heaviest(solved, found.x, found.m, arcs, np.random.default_rng([seed, 0]))
     (on_the_line if found.d == 1 else in_the_plane)(ax, found, plan, points, seed)
     for row, family in enumerate(shown):
         _bars(figure.add_subplot(grid[row, 1]), family)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,9 +16,9 @@ from otgan.plot.arcs import Arcs
 from otgan.plot.palette import BLUE, ORANGE
 
 if TYPE_CHECKING:
-    from otgan.report import Report
+    from otgan.measure import Measure
 
-__all__ = ["in_the_plane", "on_the_line"]
+__all__ = ["Sets", "in_the_plane", "on_the_line"]
 
 _PLANE = 2
 """Dimensions of paper."""
@@ -33,7 +33,27 @@ _LONGEST_NAME = 32
 """Characters of a name of a set or a column, the end of a longer one."""
 
 
-def in_the_plane(ax: Axes, found: Report, plan: Arcs | None, points: int, seed: int) -> None:
+class Sets(Protocol):
+    """Two sets of samples with names: a report, or what is like one."""
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What they are called."""
+
+    @property
+    def x(self) -> Measure:
+        """The first one."""
+
+    @property
+    def y(self) -> Measure:
+        """The second one."""
+
+    @property
+    def d(self) -> int:
+        """The dimension of the samples."""
+
+
+def in_the_plane(ax: Axes, found: Sets, plan: Arcs | None, points: int, seed: int) -> None:
     """Draw the points of both sets, those of more than two dimensions by their principal axes, and the arcs."""
     rng = np.random.default_rng([seed, 1])
     x, y, axes = _projected(found)
@@ -65,7 +85,7 @@ def in_the_plane(ax: Axes, found: Report, plan: Arcs | None, points: int, seed: 
     _finish(ax, plan)
 
 
-def _projected(found: Report) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[str, str]]:
+def _projected(found: Sets) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[str, str]]:
     """Both sets in the plane, and what its axes are."""
     x, y = (double(as_numpy(side.points[0])) for side in (found.x, found.y))
     if found.d == _PLANE:
@@ -88,7 +108,7 @@ def _projected(found: Report) -> tuple[NDArray[np.float64], NDArray[np.float64],
     return plane[: len(x)], plane[len(x) :], (first, second)
 
 
-def on_the_line(ax: Axes, found: Report, plan: Arcs | None, points: int, seed: int) -> None:
+def on_the_line(ax: Axes, found: Sets, plan: Arcs | None, points: int, seed: int) -> None:
     """Draw the histogram of x upward and that of y downward, the arcs in the band between them."""
     rng = np.random.default_rng([seed, 1])
     sides = [
@@ -127,7 +147,7 @@ def on_the_line(ax: Axes, found: Report, plan: Arcs | None, points: int, seed: i
     _finish(ax, plan)
 
 
-def _axes(found: Report, otherwise: tuple[str, ...]) -> tuple[str, ...]:
+def _axes(found: Sets, otherwise: tuple[str, ...]) -> tuple[str, ...]:
     """Return what the coordinates are called, each on its axis."""
     columns = found.x.columns
     return otherwise if columns is None else tuple(_literal(name) for name in columns)

@@ -18,11 +18,11 @@ from otgan.distances.spec import MeasurementSpec
 from otgan.distances.splits import Pool
 from otgan.inference.noise import noise_floor
 from otgan.inference.relabelling import random_sides
-from otgan.inference.sets import fitted, generator_of, one_distance, pair_of_names
+from otgan.inference.sets import fitted, generator_of, one_distance
 from otgan.inference.two_sample import null_of
 from otgan.inference.verdict import Verdict, verdict_of
 from otgan.mistakes import OutOfRangeError
-from otgan.options import flag
+from otgan.options import flag, pair_of_names
 from otgan.pair import Pair, pair
 from otgan.plain import plain as safe
 from otgan.progress import Progress, bar

@@ -16,6 +16,9 @@ import otgan
 from otgan.distances.distance import Distance
 from otgan.distances.words import number
 from otgan.divergences import atoms
+from otgan.fragments import picture
+from otgan.fragments import table as table_of
+from otgan.fragments import text as escaped
 from otgan.inference.verdict import Verdict
 from otgan.measure import Measure
 from otgan.mistakes import NoSuchNameError
@@ -121,13 +124,16 @@ class Report:
         """Return the verdict, the distances and their uncertainties as text of at most 100 columns, without the warnings."""
         below = "\n".join(text.wrapped(line, "") for line in text.footnotes(self._distances))
         parts = (
-            text.wrapped(text.heading(self.names, (self.n, self.m), self.d, self._distances), ""),
+            text.wrapped(self._heading(), ""),
             None if self.verdict is None else text.wrapped(self._judgement(self.verdict), ""),
             text.table(self._distances),
             below,
             text.null_table(self._distances),
         )
         return "\n\n".join(part for part in parts if part)
+
+    def _heading(self) -> str:
+        return text.heading(self.names, (self.n, self.m), self.d, self._distances)
 
     def _judgement(self, verdict: Verdict) -> str:
         return text.verdict(self.names, verdict, identical=atoms(self._both).tv().item() == 0)
@@ -144,6 +150,21 @@ class Report:
         return (
             f"Report({values}{powers}, {len(self.warnings)} warning{'' if len(self.warnings) == 1 else 's'})"
         )
+
+    def _repr_html_(self) -> str:
+        """Return the report as notebooks show it."""
+        heads, *rows = text.cells(self._distances)
+        verdict = "" if self.verdict is None else f"<p><b>{escaped(self._judgement(self.verdict))}</b></p>"
+        notes = "".join(f"<li>{escaped(sentence)}</li>" for sentence in self.warnings)
+        parts = (
+            f"<p>{escaped(self._heading())}</p>",
+            verdict,
+            table_of(rows, heads),
+            "".join(f"<p><small>{escaped(line)}</small></p>" for line in text.footnotes(self._distances)),
+            f"<ul>{notes}</ul>" if notes else "",
+            picture(self.plot(), "the sets, the heaviest arcs of the plan between them, and the distances"),
+        )
+        return f"<div>{''.join(parts)}</div>"
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain lists and numbers for strict JSON: numbers that are not finite become strings.

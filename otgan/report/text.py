@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "UNCERTAINTY",
     "WIDTH",
+    "cells",
     "footnotes",
     "heading",
     "null_table",
@@ -77,8 +78,17 @@ def _short(name: str) -> str:
 
 def table(distances: Sequence[Distance]) -> str:
     """Return one line a distance, aligned, under a line of headings."""
+    heads, *rows = cells(distances)
+    lines = _aligned([heads, *rows], "<><><<<")
+    if max(map(len, lines)) > WIDTH:  # what a reader misses least, and JSON has
+        lines = _aligned([(*row[:4], "", *row[5:]) for row in (heads, *rows)], "<><><<<")
+    return "\n".join(lines)
+
+
+def cells(distances: Sequence[Distance]) -> list[tuple[str, ...]]:
+    """Return the headings, and a row of text for each distance."""
     floors = "noise floor" if any(each.noise_floor is not None for each in distances) else ""
-    rows = [("distance", "value", "", floors, "", "estimator", "certificate")]
+    rows: list[tuple[str, ...]] = [("distance", "value", "", floors, "", "estimator", "certificate")]
     for each in distances:
         floor = each.noise_floor
         rows.append(
@@ -92,10 +102,7 @@ def table(distances: Sequence[Distance]) -> str:
                 _certificate(each),
             )
         )
-    lines = _aligned(rows, "<><><<<")
-    if max(map(len, lines)) > WIDTH:  # what a reader misses least, and JSON has
-        rows = [(*row[:4], "", *row[5:]) for row in rows]
-    return "\n".join(_aligned(rows, "<><><<<"))
+    return rows
 
 
 def _error(error: float | None) -> str:

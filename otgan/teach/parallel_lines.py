@@ -21,7 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otgan.data.toy import Lines
-from otgan.distances import emd, js, kl, tv
+from otgan.distances.earth_mover import emd
+from otgan.distances.jensen_shannon import js
+from otgan.distances.kullback_leibler import kl
+from otgan.distances.total_variation import tv
 from otgan.options import WrongKindError, check_seed, number, one_of, shown, whole_number
 
 __all__ = ["DISTANCES", "THETAS", "WAYS", "Row", "Table", "closed_form", "draw", "gradient", "table"]
