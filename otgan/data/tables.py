@@ -57,7 +57,7 @@ def open_text(path: Path, key: str | None, delimiter: str) -> Source:
                 )
             if columns and values.shape[1] != len(wanted or columns):
                 raise ValueError(f"{values.shape[1]} cells below {len(columns)} names")
-        except ValueError as error:
+        except (ValueError, csv.Error) as error:
             raise DataError(f"{path}: {_first_fault(path, delimiter, columns, skip, at, error)}") from error
         return Stored(str(path), values, columns=wanted or columns, selected=bool(chosen))
 
@@ -194,7 +194,7 @@ def _some(path: Path, delimiter: str, width: int, at: list[int], skip: int) -> N
 
 
 def _first_fault(
-    path: Path, delimiter: str, columns: tuple[str, ...], skip: int, at: list[int], error: ValueError
+    path: Path, delimiter: str, columns: tuple[str, ...], skip: int, at: list[int], error: Exception
 ) -> str:
     """Say where a table stops being one: the parser that found out counts neither lines nor columns as we do."""
     width = len(columns)

@@ -174,6 +174,13 @@ def test_a_line_too_long_is_found_beside_the_columns_that_are_taken(tmp_path):
         load(f"{path}#x,y")
 
 
+@pytest.mark.parametrize(("key", "words"), [("", "is inf"), ("#x,z", "field larger than field limit")])
+def test_a_cell_that_nobody_writes_is_found_in_whatever_is_read(tmp_path, key, words):
+    path = write(tmp_path / "a.csv", 'x,y,z\n1,2,3\n4,"' + "5" * 200_000 + '",6\n')
+    with pytest.raises(DataError, match=words):
+        load(f"{path}{key}")
+
+
 def test_a_name_with_a_comma_is_one_name(tmp_path):
     path = write(tmp_path / "a.csv", '"x, in m",y\n1,2\n3,4\n')
     assert np.array_equal(load(f"{path}#x, in m"), [[1], [3]])
