@@ -234,12 +234,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_args(argv)
     parts = options.parts.split(",")
     runs = 20 if options.quick else options.runs
-    tables: Iterator[tuple[str, tuple[str, ...], list[tuple[Cell, ...]], list[str]]] = _tables(
-        options, parts, runs
-    )
-    for name, heads, rows, notes in tables:
-        if not options.quick:
-            record(name, heads, rows, notes=notes, packages=("hyppo",))
+    with ProcessPoolExecutor(options.workers, get_context("spawn"), initializer=_single) as pool:
+        for name, heads, rows, notes in _tables(options, parts, runs, pool):
+            if not options.quick:
+                record(name, heads, rows, notes=notes, packages=("hyppo",))
 
 
 def _tables(
