@@ -1,7 +1,7 @@
-"""Tests of two sets beside hyppo and SciPy: ``python -m benchmarks.tests [--quick] [--parts level,power,time] [--workers N]``.
+"""Tests of two sets beside hyppo and SciPy: ``python -m benchmarks.tests [--quick] [--parts level,power,coverage,time] [--workers N]``.
 
 Level: how often two draws of one population are called different. Power: how often draws of two are, by several distances and
-libraries, all at level 5 %. Time: one test of 1000 permutations.
+libraries, all at level 5 %. Coverage: how often intervals hold distances that are known. Time: one test of 1000 permutations.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 import otgan
 from benchmarks.record import Cell, record
@@ -30,7 +31,7 @@ from otgan.pair import pair
 Points = NDArray[np.float64]
 
 SIZES, DIMENSIONS = (50, 200, 500, 2000), (1, 8, 64)
-PARTS = ("level", "power", "time")
+PARTS = ("level", "power", "coverage", "time")
 PERMUTATIONS, TIMED = 199, 1000
 BOUND = 0.073
 """Share of 1000 runs that a test of level 5 % stays below with a probability of 0.999."""
@@ -151,6 +152,98 @@ def power(runs: int, pool: Executor) -> list[tuple[Cell, ...]]:
     return rows
 
 
+# ---- coverage --------------------------------------------------------------------------------------------------------
+
+_P, _Q = np.array([0.3, 0.3, 0.2, 0.1, 0.1]), np.array([0.1, 0.2, 0.3, 0.2, 0.2])
+
+
+@dataclass(frozen=True)
+class Known:
+    """Two populations whose distance is known, and how an interval for it is asked for."""
+
+    what: str
+    d: int
+    shift: float
+    truth: float
+    options: tuple[tuple[str, Any], ...]
+
+    def held(self, n: int, seed: int) -> bool:
+        """Whether the interval of one draw holds the distance."""
+        rng = np.random.default_rng([seed, n])
+        if self.d == 0:  # five points on the line
+            x, y = (
+                rng.choice(5, n, p=_P).astype(float)[:, None],
+                rng.choice(5, n, p=_Q).astype(float)[:, None],
+            )
+        else:
+            x, y = rng.normal(size=(n, self.d)), rng.normal(size=(n, self.d))
+            y[:, 0] += self.shift
+        found = otgan.confidence_interval(x, y, seed=seed, **dict(self.options))
+        return found.lower <= self.truth <= found.upper
+
+
+def known() -> list[Known]:
+    """Return the populations: Gaussians a shift apart, and laws of five points."""
+    apart = np.sqrt(2 / np.pi) * np.sqrt(2) * np.exp(-0.25) + (1 - 2 * norm.cdf(-np.sqrt(0.5)))  # E |N(1, 2)|
+    energy = float(2 * apart - 4 / np.sqrt(np.pi))
+    kernel = float(2 / np.sqrt(3) * (1 - np.exp(-1 / 6)))  # of bandwidth 1
+    bracket, drawn = ("method", "bracket"), ("method", "subsampling")
+    divergence = ("distance", "sinkhorn_divergence")
+    return [
+        Known("EM, bracket; a shift on the line", 1, 1.0, 1.0, (bracket,)),
+        Known("EM, bracket; a shift in 5 dimensions", 5, 1.0, 1.0, (bracket,)),
+        Known("EM, bracket; one population on the line", 1, 0.0, 0.0, (bracket,)),
+        Known("sliced, bracket; a shift on the line", 1, 1.0, 1.0, (("distance", "sliced"),)),
+        Known("EM, subsampling; a shift on the line", 1, 1.0, 1.0, (drawn, ("draws", 200))),
+        Known(
+            "EM, subsampling; five points",
+            0,
+            0.0,
+            float(np.abs(np.cumsum(_P - _Q)).sum()),
+            (drawn, ("draws", 200)),
+        ),
+        Known(
+            "Sinkhorn divergence, p = 2, ε = ½; a shift on the line",
+            1,
+            1.0,
+            1.0,
+            (divergence, ("p", 2), ("epsilon", 0.5)),
+        ),
+        Known(
+            "Sinkhorn divergence, p = 2, ε = 1; a shift in 5 dimensions",
+            5,
+            1.0,
+            1.0,
+            (divergence, ("p", 2), ("epsilon", 1.0)),
+        ),
+        Known(
+            "Sinkhorn divergence, p = 2, ε = 4; a shift in 5 dimensions",
+            5,
+            1.0,
+            1.0,
+            (divergence, ("p", 2), ("epsilon", 4.0)),
+        ),
+        Known("energy; a shift on the line", 1, 1.0, energy, (("distance", "energy"),)),
+        Known("energy; one population on the line", 1, 0.0, 0.0, (("distance", "energy"),)),
+        Known(
+            "MMD of bandwidth 1; a shift on the line",
+            1,
+            1.0,
+            kernel,
+            (("distance", "mmd"), ("options", {"bandwidth": 1.0})),
+        ),
+    ]
+
+
+def coverage(runs: int, pool: Executor) -> list[tuple[Cell, ...]]:
+    """Return how many of the intervals of nominally 95 % hold the distance."""
+    rows: list[tuple[Cell, ...]] = []
+    for case in known():
+        rows.append((case.what, 0.95, *(_share(partial(case.held, n), runs, pool) for n in (150, 600))))
+        print(*rows[-1], flush=True)
+    return rows
+
+
 # ---- time ------------------------------------------------------------------------------------------------------------
 
 
@@ -257,6 +350,12 @@ def _tables(
             "share called different, of which the standard error is at most 3.5 %. 'none': two draws of one population."
         ]
         yield "tests-power", ("difference", *CONTENDERS), power(max(2, runs // 5), pool), notes
+    if "coverage" in parts:
+        notes = [
+            f"{max(2, runs * 3 // 10)} draws of n and n samples, whose distance as populations is known in closed form."
+        ]
+        heads = ("interval", "nominal", "measured, n = 150", "measured, n = 600")
+        yield "tests-coverage", heads, coverage(max(2, runs * 3 // 10), pool), notes
     if "time" in parts:
         notes = [
             "Two dimensions; medians of three in turns, what takes more than ten seconds once. hyppo with one worker."

@@ -26,6 +26,8 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not follow __getatt
     from otgan.inference.all_pairs import pairwise as pairwise
     from otgan.inference.groups import PairwiseTests as PairwiseTests
     from otgan.inference.groups import pairwise_tests as pairwise_tests
+    from otgan.inference.intervals import Interval as Interval
+    from otgan.inference.intervals import confidence_interval as confidence_interval
     from otgan.inference.outcome import TwoSampleTest as TwoSampleTest
     from otgan.inference.reference import Reference as Reference
     from otgan.inference.two_sample import two_sample_test as two_sample_test
@@ -45,6 +47,7 @@ __version__ = "0.1.0"
 # function: importing `otgan.x` binds the attribute `x` of the package to the module, which would hide the function.
 _HOME = {
     "ConvergenceWarning": "otgan.status",
+    "Interval": "otgan.inference.intervals",
     "Measure": "otgan.measure",
     "PairwiseTests": "otgan.inference.groups",
     "Reference": "otgan.inference.reference",
@@ -54,6 +57,7 @@ _HOME = {
     "Transport": "otgan.result",
     "TwoSampleTest": "otgan.inference.outcome",
     "compare": "otgan.report",
+    "confidence_interval": "otgan.inference.intervals",
     "pairwise": "otgan.inference.all_pairs",
     "pairwise_tests": "otgan.inference.groups",
     "transport": "otgan.solve",

@@ -611,6 +611,26 @@ FUNCTIONS = {
         lambda name, value: REFERENCE.null(**{name: value}),
         {"size": whole(most_wrong={"more than there are": 9})},
     ),
+    "confidence_interval": (
+        otgan.confidence_interval,
+        lambda name, value: otgan.confidence_interval(
+            **{"x": np.arange(6.0), "y": np.arange(7.0), **options_of_tests(name), name: value}
+        ),
+        {
+            "x": {label: values for label, values in SAMPLES.items() if label != "dimension"},
+            "y": {label: values for label, values in SAMPLES.items() if label != "dimension"},
+            "a": WEIGHTS,
+            "b": WEIGHTS,
+            **{name: SOLVER[name] for name in ("cost", "epsilon", "blur", "tol", "max_iter")},
+            "p": SOLVER["p"],
+            "distance": TEST | wrong({"None": None}, {"without one": "tv"}),
+            "options": OF_ONE,
+            "level": one_positive(),
+            "method": word(required=False),
+            "draws": whole(),
+            "seed": GENERATOR_SEED,
+        },
+    ),
     "plot.pairwise": (
         otgan.plot.pairwise,
         lambda name, value: otgan.plot.pairwise(**{"matrix": np.ones((2, 2)), name: value}),
@@ -770,6 +790,7 @@ GIVEN = {("Measure.of", "points"): "x", ("Measure.of", "weights"): "a", ("compar
 
 MADE = {
     "ConvergenceWarning",
+    "Interval",
     "Measure",
     "PairwiseTests",
     "Report",

@@ -108,6 +108,7 @@ def emd(
 
 class _EarthMover(Length):
     symbol = "W_p"
+    intervals = ("bracket", "subsampling")
     uses_p = uses_cost = True
     suffers_dimension = True
 

@@ -139,6 +139,7 @@ class _Independent:
 
 class _Energy(Length):
     symbol = "E"
+    intervals = ("normal",)
     uses_cost = True
 
     def title(self, p: float | None) -> str:
@@ -161,6 +162,17 @@ class _Energy(Length):
             return max(found, 0.0) if distance.definite else found
 
         return value
+
+    def unbiased(
+        self, both: Pair, terms: Terms, value: float, rng: np.random.Generator
+    ) -> tuple[float, float]:
+        del rng
+        # Means over different samples: 1 − Σ aᵢ² of the weight is on pairs of two.
+        distance = replace(terms.cost, p=1.0)
+        for side in (both.x, both.y):
+            alone = float((side.weights**2).sum())
+            value -= _mean_distance(Pair(side, side), distance) * alone / max(1 - alone, 1e-9)
+        return value, 0.0
 
     def of_splits(
         self, pool: Pool, sides: Sides, terms: Terms, tick: Callable[[int], object]

@@ -167,6 +167,7 @@ def _of_two(weights: Tensor) -> Tensor:
 
 class _KernelDiscrepancy(Metric):
     symbol = "MMD²"
+    intervals = ("normal",)
     vanishes = False  # the unbiased estimate is 0 in the mean only
     floor = -math.inf
     ceiling = 2.0

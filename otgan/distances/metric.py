@@ -135,6 +135,8 @@ class Metric(ABC):
         Whether it sees the samples by the distances between them, so that one coordinate may decide it.
     suffers_dimension : bool
         Whether its noise hardly falls with the number of samples where they are few for their dimension.
+    intervals : tuple of str
+        The methods that give valid intervals of it, as of :func:`otgan.confidence_interval`.
     estimators : tuple of str
         Those that it has, the plain one first; none where nothing has to be estimated.
     options : tuple of Option
@@ -153,6 +155,7 @@ class Metric(ABC):
     ceiling: float = math.inf
     by_lengths: bool = True
     suffers_dimension: bool = False
+    intervals: tuple[str, ...] = ()
     estimators: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
     caveats: tuple[Caveat, ...] = ()
@@ -264,6 +267,13 @@ class Metric(ABC):
         """Whether samples may have weights."""
         del estimator
         return True
+
+    def unbiased(
+        self, both: Pair, terms: Terms, value: float, rng: np.random.Generator
+    ) -> tuple[float, float]:
+        """Return a value less what few samples add to it on average, and how much of that may be left."""
+        del both, terms, rng
+        return value, 0.0
 
     def least_samples(self, terms: Terms) -> int:
         """How many samples with mass either set must have."""

@@ -224,6 +224,7 @@ def _power(apart: Tensor, slack: Tensor, p: float) -> Tensor:
 
 class _Sliced(Length):
     symbol = "SW_p"
+    intervals = ("bracket",)
     uses_p = True
     options = tuple(_OPTIONS.values())
 
