@@ -354,8 +354,8 @@ def _tables(
         notes = [
             f"{max(2, runs * 3 // 10)} draws of n and n samples, whose distance as populations is known in closed form."
         ]
-        heads = ("interval", "nominal", "measured, n = 150", "measured, n = 600")
-        yield "tests-coverage", heads, coverage(max(2, runs * 3 // 10), pool), notes
+        columns = ("interval", "nominal", "measured, n = 150", "measured, n = 600")
+        yield "tests-coverage", columns, coverage(max(2, runs * 3 // 10), pool), notes
     if "time" in parts:
         notes = [
             "Two dimensions; medians of three in turns, what takes more than ten seconds once. hyppo with one worker."
