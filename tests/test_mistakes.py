@@ -12,6 +12,7 @@ from otgan.data.errors import DataError, MissingPackageError, SpecError
 from otgan.data.transfer import FetchError
 from otgan.exact.simplex import SimplexError
 from otgan.gan.errors import DivergedError, OptionError, RunError, WriteError
+from otgan.inference.store import StoreError
 from otgan.mistakes import MistakeError, OtganError
 from otgan.status import ConvergenceError
 
@@ -30,6 +31,7 @@ KINDS = {
     MissingPackageError: (MistakeError, ValueError, ImportError),
     FetchError: (MistakeError, ValueError),
     SimplexError: (RuntimeError,),
+    StoreError: (OSError,),
     ConvergenceError: (RuntimeError,),
     OptionError: (MistakeError, ValueError),
     RunError: (RuntimeError,),

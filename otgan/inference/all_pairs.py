@@ -17,7 +17,7 @@ from otgan.inference.collection import Collection, pairs_of
 from otgan.inference.sets import one_distance
 from otgan.inference.store import Store
 from otgan.measure import Measure
-from otgan.mistakes import WrongValueError
+from otgan.mistakes import NotInstalledError, WrongValueError
 from otgan.options import WrongKindError, flag, shown
 from otgan.progress import bar
 from otgan.quiet import quiet
@@ -141,7 +141,7 @@ def framed(values: NDArray[Any], rows: Sequence[str] | None, columns: Sequence[s
     try:
         import pandas as pd
     except ImportError as error:
-        raise ImportError(
+        raise NotInstalledError(
             "sets with names give a DataFrame, which needs pandas: pip install 'otgan[data]', or pass a list of sets"
         ) from error
     return pd.DataFrame(

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from otgan.distances.spec import MeasurementSpec
 from otgan.inference.sets import fitted, one_distance
-from otgan.mistakes import WrongKindError
+from otgan.mistakes import NotInstalledError, WrongKindError
 from otgan.options import shown
 from otgan.pair import pair
 
@@ -18,7 +18,7 @@ try:
     from torchmetrics import Metric
     from torchmetrics.utilities import dim_zero_cat
 except ImportError as error:
-    raise ImportError(
+    raise NotInstalledError(
         "otgan.integrations.torchmetrics needs torchmetrics: pip install 'otgan[torchmetrics]'"
     ) from error
 
