@@ -275,6 +275,7 @@ TESTED_IN = {
     "geometry/triton/tiles": "geometry/test_triton_geometry.py",
     "gradients": "costs/test_named.py",
     "inference/collection": "inference/test_all_pairs.py",
+    "data/missing": "cli/test_measure.py",
     "inference/holm": "inference/test_groups.py",
     "inference/outcome": "inference/test_two_sample.py",
     "inference/pooled": "inference/test_two_sample.py",

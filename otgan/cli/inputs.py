@@ -1,16 +1,31 @@
-"""Samples as the commands are given them."""
+"""Samples as the commands are given them: what options there are for a set, and for two."""
 
 from __future__ import annotations
 
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import click
+
+from otgan.cli import common
 
 if TYPE_CHECKING:
     from otgan.data import Dataset
     from otgan.measure import Measure
 
-__all__ = ["Input", "measures"]
+__all__ = ["Input", "TwoSets", "of_two_sets", "taken"]
+
+_SHOWN = 8
+"""Columns that a message lists."""
+
+_STANDARD_INPUT = ("-", "stdin")
+_KINDS = {b"\x93NUMPY": ".npy", b"PAR1": ".parquet", b"PK": ".npz"}
+"""Endings of files by what they begin with; everything else is text."""
 
 
 @dataclass(frozen=True)
@@ -22,29 +37,154 @@ class Input:
     seed: int
     weights: str | None
     data_dir: Path | None
+    drop_na: bool = False
+    path: str = ""
+    """Where it is, if that is not what the user wrote."""
 
     def check(self) -> None:
         """Raise what can be known to be wrong without reading the data."""
         from otgan.data import check
 
-        check(self.spec, data_dir=self.data_dir, weights=self.weights)
+        check(self.path or self.spec, data_dir=self.data_dir, weights=self.weights)
 
     def read(self) -> Dataset:
         """Return the samples, those of ``otgan.data.load``."""
         from otgan.data import open_spec
 
-        return open_spec(self.spec, self.n, self.seed, data_dir=self.data_dir, weights=self.weights)
+        return open_spec(
+            self.path or self.spec,
+            self.n,
+            self.seed,
+            data_dir=self.data_dir,
+            weights=self.weights,
+            drop_na=self.drop_na,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as it goes into JSON."""
         return {"spec": self.spec, "n": self.n, "seed": self.seed, "weights": self.weights}
 
 
-def measures(first: Dataset, second: Dataset) -> tuple[Measure, Measure]:
-    """Return what is compared: by the names of columns, but where both sides name them, in the order of these."""
-    from otgan.measure import Measure
+def of_two_sets(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of two sets of samples; :meth:`TwoSets.of` takes them back."""
+    options = (
+        click.option(
+            "--n",
+            type=click.IntRange(1),
+            metavar="N",
+            help="How many rows of each to draw; all by default (synthetic: 1000).",
+        ),
+        common.seed,
+        click.option(
+            "--seed-b", type=click.IntRange(0), metavar="S", help="The seed of B, where it is not that of A."
+        ),
+        click.option(
+            "--weights-a", metavar="FILE|COLUMN", help="Weights of A: a file, or a column of its table."
+        ),
+        click.option("--weights-b", metavar="FILE|COLUMN", help="Weights of B."),
+        click.option("--drop-na", is_flag=True, help="Leave out rows with a missing value."),
+        click.option(
+            "--standardize", is_flag=True, help="Divide each column by its standard deviation within A and B."
+        ),
+        common.data_dir,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
-    x, y = (Measure.of(each.points, each.weights, columns=each.columns or None) for each in (first, second))
-    if first.selected and second.selected and first.dim == second.dim:
-        y = y.named(first.columns)
-    return x, y
+
+@dataclass(frozen=True)
+class TwoSets:
+    """Two sets of samples, as the user wrote them."""
+
+    a: Input
+    b: Input
+    standardize: bool
+
+    @classmethod
+    def of(cls, ctx: click.Context, a: str, b: str, options: dict[str, Any]) -> TwoSets:
+        """Take the options that :func:`of_two_sets` adds out of all options."""
+        n, data_dir, drop_na = (options.pop(name) for name in ("n", "data_dir", "drop_na"))
+        seed_b = options.pop("seed_b")
+        seeds = options["seed"], options["seed"] if seed_b is None else seed_b
+        weights = options.pop("weights_a"), options.pop("weights_b")
+        first, second = (
+            Input(spec, n, seed, weight, data_dir, drop_na, taken(ctx, spec))
+            for spec, seed, weight in zip((a, b), seeds, weights, strict=True)
+        )
+        return cls(first, second, options.pop("standardize"))
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What the two are called."""
+        a, b = self.a.spec, self.b.spec
+        return (a, b) if a != b else (f"{a} seed {self.a.seed}", f"{b} seed {self.b.seed}")
+
+    @property
+    def weighted(self) -> bool:
+        """Whether one of them has weights."""
+        return self.a.weights is not None or self.b.weights is not None
+
+    def check(self) -> None:
+        """Raise what can be known to be wrong without reading the data."""
+        self.a.check()
+        self.b.check()
+
+    def read(self) -> tuple[Measure, Measure]:
+        """Return the samples: matched by the names of columns, but where both sides name them, in the order of these."""
+        from otgan.measure import Measure
+
+        with common.silenced():
+            first, second = self.a.read(), self.b.read()
+        x, y = (
+            Measure.of(each.points, each.weights, columns=each.columns or None) for each in (first, second)
+        )
+        if first.selected and second.selected and first.dim == second.dim:
+            y = y.named(first.columns)
+        return _standardized(x, y) if self.standardize else (x, y)
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """Return both as they go into JSON."""
+        return [each.to_dict() | {"standardized": self.standardize} for each in (self.a, self.b)]
+
+
+def taken(ctx: click.Context, spec: str) -> str:
+    """Return where the samples of a spec are: for ``-`` and ``stdin#columns`` a file of what standard input holds."""
+    head, mark, rest = spec.partition("#")
+    if head not in _STANDARD_INPUT or (spec == "stdin" and Path(spec).exists()):
+        return ""
+    if ctx.obj is not None:
+        raise click.UsageError("standard input can be read once: A and B cannot both be from it", ctx)
+    folder = Path(tempfile.mkdtemp(prefix="otgan-"))
+    ctx.call_on_close(lambda: shutil.rmtree(folder, ignore_errors=True))
+    held = sys.stdin.buffer.read() if hasattr(sys.stdin, "buffer") else sys.stdin.read().encode()
+    line = held.partition(b"\n")[0]
+    text = ".tsv" if b"\t" in line and b"," not in line else ".csv"
+    ending = next((kind for start, kind in _KINDS.items() if held.startswith(start)), text)
+    ctx.obj = folder / f"stdin{ending}"
+    ctx.obj.write_bytes(held)
+    return f"{ctx.obj}{mark}{rest}"
+
+
+def _standardized(x: Measure, y: Measure) -> tuple[Measure, Measure]:
+    """Return both sets with each column divided by its standard deviation within sets, which says by what on stderr."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from otgan.pair import pair
+
+    both = pair(x, y)
+    sides = both.x, both.y
+    variance = sum(
+        side.weights[0] @ (side.points[0] - side.weights[0] @ side.points[0]) ** 2 for side in sides
+    )
+    scale = np.sqrt(variance / 2)
+    scale = np.where(scale > 0, scale, 1.0)
+    names = x.columns or tuple(map(str, range(len(scale))))
+    by = [f"{name} by {value:.4g}" for name, value in zip(names, scale, strict=True)]
+    common.note(
+        f"columns are divided by their standard deviations: {', '.join(by[:_SHOWN])}{', …' * (len(by) > _SHOWN)}"
+    )
+    first, second = (replace(side, points=side.points / scale) for side in sides)
+    return first, second

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from otgan.cli import common
-from otgan.cli.inputs import Input, measures
+from otgan.cli.inputs import TwoSets, of_two_sets
 from otgan.cli.kinds import COSTS_OF_POINTS, RULES, Bins, Metric, Metrics, Own
 from otgan.distances import DEFAULT, METRICS, metric_of
 
@@ -33,7 +33,7 @@ def _read(own: tuple[tuple[str, str, str], ...]) -> dict[str, dict[str, Any]]:
 @click.command(
     epilog="A and B are built-in names (digits, mnist, cifar10, 8gaussians, 25gaussians, swissroll, lines@0.5), with "
     "a class after a colon (mnist:3), or files: .npy .npz .csv .tsv .parquet .pt .safetensors, IDX, CIFAR-10 batches, "
-    "folders of images; `file.npz#name` takes an array, `file.csv#height,mass` columns. Example: otgan measure mnist:3 mnist:8 --n 1000"
+    "folders of images, - or stdin#columns for standard input; `file.npz#name` takes an array, `file.csv#height,mass` columns. Example: otgan measure mnist:3 mnist:8 --n 1000"
 )
 @click.argument("a")
 @click.argument("b")
@@ -51,16 +51,7 @@ def _read(own: tuple[tuple[str, str, str], ...]) -> dict[str, dict[str, Any]]:
     metavar="METRIC.NAME=VALUE",
     help="An option that one metric has for itself, a keyword of its function; may be given several times.",
 )
-@click.option(
-    "--n",
-    type=click.IntRange(1),
-    metavar="N",
-    help="How many rows of each to draw; all by default (synthetic: 1000).",
-)
-@common.seed
-@click.option(
-    "--seed-b", type=click.IntRange(0), metavar="S", help="The seed of B, where it is not that of A."
-)
+@of_two_sets
 @click.option(
     "--cost",
     type=click.Choice(COSTS_OF_POINTS),
@@ -110,8 +101,6 @@ def _read(own: tuple[tuple[str, str, str], ...]) -> dict[str, dict[str, Any]]:
     "--bin-width", type=click.FloatRange(0, min_open=True), metavar="W", help="The side of the bins."
 )
 @click.option("--k", type=click.IntRange(1), metavar="K", help="Which neighbor knn uses; 3 by default.")
-@click.option("--weights-a", metavar="FILE|COLUMN", help="Weights of A: a file, or a column of its table.")
-@click.option("--weights-b", metavar="FILE|COLUMN", help="Weights of B.")
 @click.option(
     "--test",
     type=Metric(),
@@ -128,7 +117,6 @@ def _read(own: tuple[tuple[str, str, str], ...]) -> dict[str, dict[str, Any]]:
     show_default=True,
     help="Random splits of the pooled samples to measure too, for p-values.",
 )
-@common.data_dir
 @common.memory_limit
 @common.json_flag
 @common.figure_file
@@ -140,12 +128,6 @@ def command(
     ctx: click.Context,
     a: str,
     b: str,
-    n: int | None,
-    seed: int,
-    seed_b: int | None,
-    weights_a: str | None,
-    weights_b: str | None,
-    data_dir: Path | None,
     memory: int | None,
     as_json: bool,
     plot: Path | None,
@@ -157,14 +139,10 @@ def command(
 
     Each comes with a certificate, and with words for where it misleads. The table goes to stdout.
     """
-    inputs = (
-        Input(a, n, seed, weights_a, data_dir),
-        Input(b, n, seed if seed_b is None else seed_b, weights_b, data_dir),
-    )
+    inputs = TwoSets.of(ctx, a, b, options)
     # What is wrong with a file is found in milliseconds, before the seconds that importing torch takes.
     with common.mistakes():
-        for each in inputs:
-            each.check()
+        inputs.check()
     with common.quiet_stdout():
         from otgan.memory import limit
         from otgan.report import MeasurementSpec, compare
@@ -173,21 +151,13 @@ def command(
             ctx.with_resource(limit(memory))
         with common.usage():
             options["options"] = _read(option)
-            MeasurementSpec.of(**{k: v for k, v in options.items() if k != "test"}).check_weights(
-                weights_a is not None or weights_b is not None
-            )
+            of_spec = {name: value for name, value in options.items() if name not in {"test", "seed"}}
+            MeasurementSpec.of(**of_spec).check_weights(inputs.weighted)
         with common.mistakes():
-            with common.silenced():
-                first, second = (each.read() for each in inputs)
-            common.hint_of_size(len(first), len(second), first.dim)
+            x, y = inputs.read()
+            common.hint_of_size(x.points.shape[1], *y.points.shape[1:])
             with common.heartbeat():
-                report = compare(
-                    *measures(first, second),
-                    **options,
-                    seed=seed,
-                    names=(a, b) if a != b else (f"{a} seed {inputs[0].seed}", f"{b} seed {inputs[1].seed}"),
-                    progress=sys.stderr.isatty(),
-                )
+                report = compare(x, y, **options, names=inputs.names, progress=sys.stderr.isatty())
         figure = None if plot is None else report.plot()
     _show(report, inputs, as_json)
     if figure is not None and plot is not None:
@@ -198,15 +168,15 @@ def command(
         ctx.exit(_NOT_CONVERGED)
 
 
-def _show(report: Report, inputs: tuple[Input, Input], as_json: bool) -> None:
+def _show(report: Report, inputs: TwoSets, as_json: bool) -> None:
     """Write a report on stdout, and on stderr what misleads in it."""
     if as_json:
-        common.say_json({**report.to_dict(), "inputs": [each.to_dict() for each in inputs]})
+        common.say_json({**report.to_dict(), "inputs": inputs.to_list()})
     else:
         common.say(report.table())
         for sentence in report.warnings:
             common.note(f"warning: {sentence}")
-    if inputs[0] == inputs[1]:
+    if inputs.a == inputs.b:
         common.note(
             "warning: A and B are one draw; --seed-b draws B anew (with --n, where the data are stored)"
         )

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from otgan.cli import common
-from otgan.cli.inputs import Input, measures
+from otgan.cli.inputs import TwoSets, of_two_sets
 from otgan.cli.kinds import COSTS_OF_POINTS, Key
 
 __all__ = ["command"]
@@ -38,18 +38,11 @@ __all__ = ["command"]
     help="Random splits of the pooled samples.",
 )
 @click.option("--paired", is_flag=True, help="Row i of A and row i of B belong together.")
-@click.option("--n", type=click.IntRange(1), metavar="N", help="How many rows of each to draw.")
-@common.seed
-@click.option(
-    "--seed-b", type=click.IntRange(0), metavar="S", help="The seed of B, where it is not that of A."
-)
+@of_two_sets
 @click.option("--cost", type=click.Choice(COSTS_OF_POINTS), default="euclidean", show_default=True)
 @click.option(
     "--p", type=click.FloatRange(1), metavar="P", default=1, show_default=True, help="Power of the cost."
 )
-@click.option("--weights-a", metavar="FILE|COLUMN", help="Weights of A: a file, or a column of its table.")
-@click.option("--weights-b", metavar="FILE|COLUMN", help="Weights of B.")
-@common.data_dir
 @common.memory_limit
 @common.json_flag
 @common.figure_file
@@ -58,45 +51,28 @@ def command(
     ctx: click.Context,
     a: str,
     b: str,
-    n: int | None,
-    seed: int,
-    seed_b: int | None,
-    weights_a: str | None,
-    weights_b: str | None,
-    data_dir: Path | None,
     memory: int | None,
     as_json: bool,
     plot: Path | None,
     **options: Any,
 ) -> None:
     """Test whether the samples A and B are draws of one population, by random splits of all of them."""
-    inputs = (
-        Input(a, n, seed, weights_a, data_dir),
-        Input(b, n, seed if seed_b is None else seed_b, weights_b, data_dir),
-    )
+    inputs = TwoSets.of(ctx, a, b, options)
     with common.mistakes():
-        for each in inputs:
-            each.check()
+        inputs.check()
     with common.quiet_stdout():
         from otgan.inference import two_sample_test
         from otgan.memory import limit
 
         if memory is not None:
             ctx.with_resource(limit(memory))
-        with common.mistakes():
-            with common.silenced():
-                first, second = (each.read() for each in inputs)
-            with common.heartbeat():
-                test = two_sample_test(
-                    *measures(first, second),
-                    **options,
-                    seed=seed,
-                    names=(a, b) if a != b else (f"{a} seed {inputs[0].seed}", f"{b} seed {inputs[1].seed}"),
-                    progress=sys.stderr.isatty(),
-                )
+        with common.mistakes(), common.heartbeat():
+            test = two_sample_test(
+                *inputs.read(), **options, names=inputs.names, progress=sys.stderr.isatty()
+            )
         figure = None if plot is None else test.plot()
     if as_json:
-        common.say_json({**test.to_dict(), "inputs": [each.to_dict() for each in inputs]})
+        common.say_json({**test.to_dict(), "inputs": inputs.to_list()})
     else:
         common.say(test)
     if figure is not None and plot is not None:

@@ -62,7 +62,8 @@ class Source:
     splits : tuple of str
         The splits that it comes in.
     read_with : callable or None
-        Of a table, reads it with a column beside those that were chosen.
+        Of a table, reads it with a column beside those that were chosen, ``read_with(name)``, and cells without a value
+        as NaN, ``read_with(missing=True)``.
     """
 
     name: str
@@ -70,7 +71,7 @@ class Source:
     columns: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     splits: tuple[str, ...] = ("train",)
-    read_with: Callable[[str], Stored] | None = None
+    read_with: Callable[..., Stored] | None = None
 
 
 @dataclass(frozen=True, eq=False)

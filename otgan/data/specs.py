@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from otgan.data.dataset import Dataset, Modes
 from otgan.data.errors import DataError, SpecError, as_text, is_whole, shown
+from otgan.data.missing import without_missing
 from otgan.data.naming import NAMES, Spec, is_column, reading, resolve, toy_of
 from otgan.data.sources import Source
 from otgan.data.toy import generate
@@ -28,6 +29,7 @@ def open_spec(
     split: str = "train",
     weights: Spec | None = None,
     dtype: DTypeLike = np.float64,
+    drop_na: bool = False,
 ) -> Dataset:
     """Return the data set that a spec names, with everything known about it.
 
@@ -65,6 +67,8 @@ def open_spec(
         data set. They are carried along with the drawn rows.
     dtype
         Floating-point type of the points.
+    drop_na : bool
+        Whether to leave out rows with a missing value, NaN, before any are drawn; they are an error otherwise.
 
     Returns
     -------
@@ -90,14 +94,18 @@ def open_spec(
     in_column = weights is not None and is_column(weights, source)
     carried = None
     if weights is not None and in_column and source.read_with is not None:
-        stored = reading(source.name, partial(source.read_with, os.fspath(weights)))
+        stored = reading(source.name, partial(source.read_with, os.fspath(weights), missing=drop_na))
         column = stored.column(os.fspath(weights))
-        carried = _nonnegative(f"{source.name}#{os.fspath(weights)}", column.draw(None, 0).points[:, 0])
+        carried = np.array(column.values[:, 0], float) if drop_na else column.draw(None, 0).points[:, 0]
+        carried = _nonnegative(f"{source.name}#{os.fspath(weights)}", carried)
         stored = stored.without_column(os.fspath(weights))
     else:
-        stored = reading(source.name, source.read)
+        table = source.read_with if drop_na else None
+        stored = reading(source.name, source.read if table is None else partial(table, missing=True))
         if weights is not None:
             carried = load_weights(weights, stored.values.shape[0])
+    if drop_na:
+        stored, carried = reading(source.name, lambda: without_missing(stored, carried))
     return reading(source.name, lambda: stored.draw(n, seed, label=label, weights=carried, dtype=dtype))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,9 @@ _LONGEST = 2**24
 # No number needs more characters in a table, the comma included: a table of so many bytes has more cells than size / 32.
 _WIDEST = 32
 
+_MISSING = {"", "na", "n/a", "nan", "null", "none", "-"}
+"""What stands, in any case, in a cell without a value."""
+
 _CHOOSE = "; name the columns that are coordinates, like table.csv#height,mass"
 
 
@@ -37,14 +41,14 @@ def open_text(path: Path, key: str | None, delimiter: str) -> Source:
     columns, skip = _header(path, delimiter)
     chosen = () if key is None else _chosen(path, key, columns)
 
-    def read(also: str | None = None) -> Stored:
+    def read(also: str | None = None, *, missing: bool = False) -> Stored:
         check_fits(8 * (path.stat().st_size // _WIDEST), f"{path}: its numbers")
         _check_lines(path)
         wanted = _with(chosen, also)
         at = [columns.index(name) for name in wanted]
         try:
-            if wanted:
-                values = _some(path, delimiter, len(columns), at, skip)
+            if wanted or missing:
+                values = _some(path, delimiter, len(columns), at, skip, missing=missing)
             else:
                 values = np.loadtxt(
                     path,
@@ -93,7 +97,8 @@ def open_parquet(path: Path, key: str | None) -> Source:
         raise DataError(f"{path}: a table of {rows} rows and {len(columns)} columns has no points")
     check_fits(rows * len(chosen or columns) * 8, f"{path}: {rows} rows of {len(chosen or columns)} columns")
 
-    def read(also: str | None = None) -> Stored:
+    def read(also: str | None = None, *, missing: bool = False) -> Stored:
+        del missing  # what is missing is NaN in any case
         wanted = _with(chosen, also) or columns
         check_kind(wanted[-1])
         values = np.empty((rows, len(wanted)))
@@ -182,15 +187,20 @@ def _is_whole(cell: str) -> bool:
     return cell.lstrip("+-").isdecimal()
 
 
-def _some(path: Path, delimiter: str, width: int, at: list[int], skip: int) -> NDArray[np.float64]:
-    """Return some columns as numbers, whatever the others hold, every line having all of them."""
-    numbers = array("d")
+def _some(
+    path: Path, delimiter: str, width: int, at: list[int], skip: int, *, missing: bool
+) -> NDArray[np.float64]:
+    """Return some columns as numbers, whatever the others hold, every line having all of them; all where none are named."""
+    numbers, places = array("d"), at
     for line, cells in _lines(path, delimiter):
         if line > skip:
+            width, places = width or len(cells), places or list(range(len(cells)))
             if len(cells) != width:
                 raise ValueError(f"{len(cells)} cells")
-            numbers.extend(float(cells[k]) for k in at)
-    return np.array(numbers).reshape(-1, len(at))
+            numbers.extend(
+                math.nan if missing and cells[k].lower() in _MISSING else float(cells[k]) for k in places
+            )
+    return np.array(numbers).reshape(-1, len(places))
 
 
 def _first_fault(

@@ -72,10 +72,10 @@ def pairwise_tests(
     *,
     distance: str = "sinkhorn_divergence",
     permutations: int = 999,
-    weights: Any = None,
     cost: Any = "euclidean",
     p: float | None = None,
     options: Mapping[str, Any] | None = None,
+    weights: Any = None,
     seed: int | np.random.Generator = 0,
     progress: bool = False,
 ) -> PairwiseTests:

@@ -25,8 +25,8 @@ def otgan(monkeypatch, tmp_path):
     """Return a function that runs the command in this process, in an empty folder."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments):
-        result = CliRunner().invoke(root, [str(each) for each in arguments], prog_name="otgan")
+    def run(*arguments, input=None):
+        result = CliRunner().invoke(root, [str(each) for each in arguments], input=input, prog_name="otgan")
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return Ended(result.exit_code, result.stdout, result.stderr)

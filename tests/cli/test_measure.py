@@ -70,7 +70,8 @@ def test_json_is_that_of_the_report_and_what_was_read(otgan, files):
     ).to_dict()
     assert plain.keys() == expected.keys() | {"inputs"}
     assert plain["inputs"] == [
-        {"spec": name, "n": None, "seed": 0, "weights": None} for name in ("a.npy", "b.npy")
+        {"spec": name, "n": None, "seed": 0, "weights": None, "standardized": False}
+        for name in ("a.npy", "b.npy")
     ]
     assert list(plain["distances"]) == ["emd", "kl"]
     assert plain["distances"]["kl"]["value"] == "inf"
@@ -477,3 +478,66 @@ def test_what_takes_long_says_what_it_is_at(otgan, files, monkeypatch):
     )
     monkeypatch.setattr("otgan.cli.common._FIRST", 60.0)
     assert "step" not in otgan("measure", "a.npy", "b.npy", "--metrics", "emd").err
+
+
+def test_standard_input_is_a_set(otgan, files):
+    table = (files / "table.csv").read_text()
+    expected = report(otgan("measure", "table.csv#u,v", "b.npy", "--metrics", "emd", "--json"))
+    for name, text in (("stdin#u,v", table), ("-", table.replace(",", "\t"))):
+        other = "b.npy" if "#" in name else "table.csv"
+        ended = otgan("measure", name, other, "--metrics", "emd", "--json", input=text)
+        found = report(ended)
+        if "#" in name:
+            assert found["distances"]["emd"]["value"] == expected["distances"]["emd"]["value"]
+        assert found["inputs"][0]["spec"] == name
+    binary = report(
+        otgan("measure", "-", "b.npy", "--metrics", "emd", "--json", input=(files / "a.npy").read_bytes())
+    )
+    assert binary["n"] == 20
+    both = otgan("measure", "-", "-", input=table)
+    assert both.status == 2
+    assert "cannot both be from it" in both.err
+    damaged = otgan("measure", "-", "b.npy", input="x,y\n1\n")
+    assert damaged.status == 1
+    assert "stdin.csv: line 2 has 1 cells: expected 2" in damaged.err
+
+
+def test_rows_without_values_are_left_out_when_asked(otgan, files):
+    (files / "gaps.csv").write_text("u,v,w\n1,2,1\n,5,1\n3,NA,1\n4,nan,1\n5,6,2\n7,8,\n9,9,1\n")
+    refused = otgan("measure", "gaps.csv", "table.csv")
+    assert refused.status == 1
+    found = report(
+        otgan(
+            "measure",
+            "gaps.csv",
+            "table.csv#u,v",
+            "--weights-a",
+            "w",
+            "--drop-na",
+            "--metrics",
+            "emd",
+            "--json",
+        )
+    )
+    kept, table = np.array([[1, 2], [5, 6], [9, 9]]), load("table.csv#u,v")
+    assert found["n"] == 3
+    assert found["distances"]["emd"]["value"] == pytest.approx(package.emd(kept, table, [1, 2, 1]))
+    (files / "empty.csv").write_text("u,v,w\n,1,2\n")
+    ended = otgan("measure", "empty.csv", "table.csv", "--drop-na")
+    assert ended.status == 1
+    assert "every row has a missing value" in ended.err
+    np.save(files / "holes.npy", [[1.0, np.nan], [2.0, 3.0], [4.0, 5.0]])
+    assert report(otgan("measure", "holes.npy", "b.npy", "--drop-na", "--n", "2", "--json"))["n"] == 2
+
+
+def test_columns_may_be_brought_to_one_scale(otgan, files):
+    x, y = np.load(files / "a.npy"), np.load(files / "b.npy")
+    np.save(files / "large.npy", x * [1, 1000])
+    np.save(files / "larger.npy", y * [1, 1000])
+    ended = otgan("measure", "large.npy", "larger.npy", "--standardize", "--metrics", "emd", "--json")
+    scale = np.sqrt((x.var(0) + y.var(0)) / 2)
+    assert report(ended)["distances"]["emd"]["value"] == pytest.approx(
+        package.emd(x / scale, y / scale), rel=1e-9
+    )
+    assert f"otgan: columns are divided by their standard deviations: 0 by {scale[0]:.4g}, 1 by" in ended.err
+    assert report(ended)["inputs"][0]["standardized"]
