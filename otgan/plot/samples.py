@@ -29,6 +29,9 @@ _CROWDED = 500
 _FEW_DIMENSIONS = 100
 """Dimensions up to which principal axes are computed by a full decomposition."""
 
+_AREAS = 0.15, 12.0
+"""Between which areas of points are, of the mean."""
+
 _LONGEST_NAME = 32
 """Characters of a name of a set or a column, the end of a longer one."""
 
@@ -64,15 +67,15 @@ def in_the_plane(ax: Axes, found: Sets, plan: Arcs | None, points: int, seed: in
         ax.add_collection(
             LineCollection(list(segments), colors=plan.colors, linewidths=0.8, zorder=3 if crowded else 1)
         )
-    for name, where, ends, color, marker in (
-        (found.names[0], x, none if plan is None else plan.i, BLUE, "o"),
-        (found.names[1], y, none if plan is None else plan.j, ORANGE, "^"),
+    for name, side, where, ends, color, marker in (
+        (found.names[0], found.x, x, none if plan is None else plan.i, BLUE, "o"),
+        (found.names[1], found.y, y, none if plan is None else plan.j, ORANGE, "^"),
     ):
         rows = _chosen(len(where), points, ends, rng)
         ax.scatter(
             where[rows, 0],
             where[rows, 1],
-            s=9 if crowded else 16,
+            s=(9 if crowded else 16) * _sizes(side)[rows],
             color=color,
             marker=marker,
             alpha=0.6 if crowded else 0.75,
@@ -83,6 +86,12 @@ def in_the_plane(ax: Axes, found: Sets, plan: Arcs | None, points: int, seed: in
     ax.set_aspect("equal", adjustable="datalim")
     ax.set(xlabel=axes[0], ylabel=axes[1])
     _finish(ax, plan)
+
+
+def _sizes(side: Measure) -> NDArray[np.float64]:
+    """Areas of points in proportion to their weights, 1 on average, none too small to be seen or so large that it hides others."""
+    weights = double(as_numpy(side.weights[0]))
+    return np.clip(weights * len(weights), *_AREAS)
 
 
 def _projected(found: Sets) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[str, str]]:

@@ -194,3 +194,12 @@ def test_bars_say_in_what_they_are_measured_and_where_they_end(rng):
     ax = drawn(otgan.compare(x, y, metrics="emd,sliced,energy,sinkhorn_divergence", p=2).plot())["Transport"]
     assert list(bars(ax)) == ["$W_{2}$", "Sliced $W_{2}$", "Energy distance", "Sinkhorn divergence"]
     assert ax.get_xlabel().startswith("units of the samples (roots of order 2)")
+
+
+def test_heavy_points_are_large(rng):
+    x, weights = rng.normal(size=(20, 2)), np.r_[np.ones(18), 5.0, 0.0]
+    ax = drawn(otgan.compare(x, x + 1, weights, metrics="emd", test=None).plot())["The two sets"]
+    first, second = (scatter.get_sizes() for scatter in ax.collections[-2:])
+    assert first[18] == pytest.approx(5 * first[0])
+    assert 0 < first[19] < first[0]
+    assert len(set(np.broadcast_to(second, 20))) == 1
