@@ -32,6 +32,7 @@ __all__ = [
     "number",
     "one_of",
     "pair_of_names",
+    "probability",
     "resolve_epsilon",
     "resolve_reach",
     "shown",
@@ -153,6 +154,15 @@ def flag(value: Any, name: str) -> bool:
 def check_seed(seed: Any, name: str = "seed") -> int:
     """Return a seed as an int, or raise where it is no whole number >= 0."""
     return whole_number(seed, name, "a whole number >= 0", least=0)
+
+
+def probability(value: Any, name: str) -> float:
+    """Return a number above 0 and below 1."""
+    expected = "a probability above 0 and below 1"
+    found = number(value, name, expected, above=0)
+    if found >= 1:
+        raise WrongValueError(f"{name} must be {expected}, got {found:g}")
+    return found
 
 
 def pair_of_names(names: Any) -> tuple[str, str]:

@@ -8,9 +8,10 @@ string, ``\x1b``, and every other one, of whatever script, is kept.
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
-__all__ = ["plain", "plain_json", "plain_lines"]
+__all__ = ["plain", "plain_json", "plain_lines", "strict"]
 
 
 def plain(text: object) -> str:
@@ -47,3 +48,14 @@ def plain_json(value: Any, indent: int | None = 2) -> str:
     return "".join(
         letter if letter == "\n" or letter.isprintable() else json.dumps(letter)[1:-1] for letter in text
     )
+
+
+def strict(value: Any) -> Any:
+    """Replace the numbers that JSON does not have by strings, in dicts and lists as well."""
+    if isinstance(value, dict):
+        return {key: strict(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [strict(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value

@@ -15,6 +15,7 @@ import click
 from otgan.cli import common
 from otgan.cli.inputs import Input
 from otgan.cli.kinds import COSTS_OF_POINTS, Key
+from otgan.plain import strict
 
 __all__ = ["command"]
 
@@ -91,24 +92,29 @@ def command(
         with common.mistakes():
             with common.silenced():
                 read = [each.read() for each in inputs]
-            held = [Measure.of(each.points, columns=each.columns or None) for each in read]
+            # Whoever names the columns of every set has said which goes with which.
+            chosen = all(each.selected and each.dim == read[0].dim for each in read)
+            held = [
+                Measure.of(each.points, columns=(read[0] if chosen else each).columns or None)
+                for each in read
+            ]
             options |= {"distance": distance, "progress": sys.stderr.isatty()}
             with common.heartbeat():
                 matrix = pairwise(held, n_jobs=jobs, store=store, **options)
                 tests = None
                 if permutations is not None:
                     tests = pairwise_tests(held, permutations=permutations, seed=seed, **options)
-        figure = None if plot is None else drawn(matrix, names)
     found = {"distance": matrix} | (
         {} if tests is None else {"p_value": tests.p_values, "adjusted": tests.adjusted}
     )
     if as_json:
-        common.say_json(
-            {"names": names, "metric": distance, **{what: values.tolist() for what, values in found.items()}}
-        )
+        lists = {what: values.tolist() for what, values in found.items()}
+        common.say_json(strict({"names": names, "metric": distance, **lists}))
     else:
         common.say("\n".join(_table(what, names, values) for what, values in found.items()))
-    if figure is not None and plot is not None:
+    if plot is not None:
+        with common.quiet_stdout(), common.mistakes():
+            figure = drawn(matrix, names)
         common.write(plot, functools.partial(figure.savefig, dpi=common.DPI))
 
 

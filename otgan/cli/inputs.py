@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Input", "TwoSets", "of_two_sets", "taken"]
 
+_ROUNDING = 1e-12
+
 _SHOWN = 8
 """Columns that a message lists."""
 
 _STANDARD_INPUT = ("-", "stdin")
-_KINDS = {b"\x93NUMPY": ".npy", b"PAR1": ".parquet", b"PK": ".npz"}
+_KINDS = {b"\x93NUMPY": ".npy", b"PAR1": ".parquet", b"PK\x03\x04": ".npz"}
 """Endings of files by what they begin with; everything else is text."""
 
 
@@ -180,7 +182,8 @@ def _standardized(x: Measure, y: Measure) -> tuple[Measure, Measure]:
         side.weights[0] @ (side.points[0] - side.weights[0] @ side.points[0]) ** 2 for side in sides
     )
     scale = np.sqrt(variance / 2)
-    scale = np.where(scale > 0, scale, 1.0)
+    largest = np.maximum(*(abs(side.points[0]).max(0) for side in sides))
+    scale = np.where(scale > _ROUNDING * largest, scale, 1.0)  # what is constant has no spread but rounding
     names = x.columns or tuple(map(str, range(len(scale))))
     by = [f"{name} by {value:.4g}" for name, value in zip(names, scale, strict=True)]
     common.note(

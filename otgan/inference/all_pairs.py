@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from otgan.inference.store import Store
 from otgan.measure import Measure
 from otgan.mistakes import NotInstalledError, WrongValueError
 from otgan.options import WrongKindError, flag, shown
+from otgan.pair import Pair
 from otgan.progress import bar
 from otgan.quiet import quiet
 from otgan.spelling import answer_misspelt
@@ -162,7 +164,7 @@ class _Table:
             spec.check_weights(each.weighted)
         self.values = np.full((len(first), len(second)), np.nan)
         self.mirrored = first is second and self.metric.symmetric and spec.cost.symmetric
-        if first is second and self.metric.vanishes:
+        if first is second and self.metric.vanishes and (spec.cost.symmetric or not self.metric.uses_cost):
             np.fill_diagonal(self.values, 0.0)
 
     def due(self) -> list[tuple[int, int]]:
@@ -263,12 +265,17 @@ def _values(
     pairs: list[tuple[int, int]], x: Sequence[Measure], y: Sequence[Measure], spec: MeasurementSpec
 ) -> tuple[list[tuple[int, int]], NDArray[np.float64]]:
     """Measure the distances of a chunk."""
-    both = pairs_of(x, y)
-    fitted = spec.fit(both)
+    # A cost that is a function is asked with what the caller gave, not with what the pairs become here.
+    given = pairs_of(x, y)
+    fitted = spec.fit(given)
     (request,) = fitted.requests
     terms = fitted.terms(request)
+    both = Pair(replace(given.x, numpy=True), replace(given.y, numpy=True))
     if terms.time_limit is None:
         return pairs, request.metric.values(both, terms)
     # What time there is for a solve must not be shared by those of a batch.
-    single = [request.metric.statistic(terms)(pairs_of([u], [v])) for u, v in zip(x, y, strict=True)]
+    single = [
+        request.metric.statistic(terms)(Pair(*(side.take(np.array([k])) for side in (both.x, both.y))))
+        for k in range(len(pairs))
+    ]
     return pairs, np.array(single)

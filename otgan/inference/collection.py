@@ -15,7 +15,10 @@ from otgan.namespace import as_numpy
 from otgan.options import WrongKindError, shown
 from otgan.pair import Pair, pair
 
-__all__ = ["Collection", "batch_of"]
+__all__ = ["Collection", "batch_of", "pairs_of"]
+
+_BATCH = 3
+"""Dimensions of sets of one size in one array."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,13 +50,17 @@ class Collection:
         expected = "a list of sets of samples, or a mapping of names to such sets"
         if isinstance(sets, Mapping):
             names = tuple(map(str, sets))
+            if len(set(names)) < len(names):
+                raise WrongValueError(
+                    f"{name} must have names that differ, got some twice: {', '.join(names)[:60]}"
+                )
             if isinstance(weights, Mapping):
                 unknown = [key for key in weights if key not in sets]
                 if unknown:
                     raise WrongValueError(f"{theirs} name no set of {name}: {shown(unknown[0])}")
                 weights = [weights.get(key) for key in sets]
             sets = list(sets.values())
-        if isinstance(sets, (str, bytes)) or not hasattr(sets, "__len__") or not hasattr(sets, "__getitem__"):
+        if not isinstance(sets, (list, tuple)) and getattr(sets, "ndim", 0) != _BATCH:
             raise WrongKindError(f"{name} must be {expected}, got {shown(sets)}")
         if len(sets) == 0:
             raise WrongValueError(f"{name} must be {expected}, got none")
@@ -66,7 +73,7 @@ class Collection:
             one = Measure.of(sets[k], None if weights is None else weights[k], name=f"{name}[{k}]")
             if one.batched:
                 raise WrongValueError(f"{name}[{k}] must be one set of samples, got a batch of {one.count}")
-            measures.append(replace(one.detached(), numpy=True))
+            measures.append(one.detached())
         return cls(tuple(measures), names)
 
     def matched(self, other: Collection) -> Collection:
@@ -91,12 +98,8 @@ class Collection:
 def batch_of(measures: Sequence[Measure]) -> Measure:
     """Return several measures as a batch of problems."""
     weighted = any(each.weighted for each in measures)
-    return replace(
-        Measure.of(
-            [each.points[0] for each in measures],
-            [each.weights[0] for each in measures] if weighted else None,
-        ),
-        numpy=True,
+    return Measure.of(
+        [each.points[0] for each in measures], [each.weights[0] for each in measures] if weighted else None
     )
 
 

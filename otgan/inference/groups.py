@@ -15,8 +15,7 @@ from otgan.inference.holm import holm
 from otgan.inference.sets import generator_of
 from otgan.inference.two_sample import two_sample_test
 from otgan.mistakes import WrongValueError
-from otgan.options import flag
-from otgan.options import number as real
+from otgan.options import flag, probability
 from otgan.progress import bar
 from otgan.quiet import quiet
 from otgan.spelling import answer_misspelt
@@ -56,7 +55,7 @@ class PairwiseTests:
         level : float
             The probability, at most, of calling any two draws of one population different.
         """
-        level = real(level, "level", "a probability above 0 and below 1", above=0)
+        level = probability(level, "level")
         return framed(self.adjusted <= level, self.names, self.names)
 
     def __repr__(self) -> str:

@@ -20,8 +20,7 @@ from otgan.inference.noise import noise_floor
 from otgan.inference.sets import fitted, generator_of, one_distance
 from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
-from otgan.options import number as real
-from otgan.options import one_of, whole_number
+from otgan.options import one_of, probability, whole_number
 from otgan.pair import Pair, pair
 from otgan.quiet import quiet
 from otgan.spelling import answer_misspelt
@@ -148,9 +147,7 @@ def confidence_interval(
             "law about that of the populations; two_sample_test still tells whether they differ"
         )
     method = metric.intervals[0] if method is None else one_of(method, "method", metric.intervals)
-    level = real(level, "level", "a share above 0 and below 1", above=0)
-    if level >= 1:
-        raise WrongValueError(f"level must be a share above 0 and below 1, got {level:g}")
+    level = probability(level, "level")
     draws = whole_number(draws, "draws", "a whole number >= 1")
     spec = MeasurementSpec.of(
         distance,
@@ -166,6 +163,10 @@ def confidence_interval(
         raise WrongValueError(f"p must be 1 for method='bracket', got {spec.cost.p:g}")
     spec, both = fitted(spec, pair(x, y, a, b), "confidence_interval")
     terms = spec.terms(request)
+    if min(len(Pool.of_one(side)) for side in (both.x, both.y)) < 2 * max(2, metric.least_samples(terms)):
+        raise WrongValueError(
+            "x and y must have four samples with mass or more, which are halved or drawn from"
+        )
     measured = metric.measured(both, terms)
     ends = _METHODS[method](both, metric, terms, measured, (level, draws, generator_of(seed)))
     lower, upper = (max(end, metric.floor) for end in ends)
@@ -180,8 +181,7 @@ def _bracket(
 ) -> tuple[float, float]:
     level, _, rng = asked
     floor = noise_floor(both, metric, terms, rng)
-    if floor is None:
-        raise WrongValueError("x and y must have four samples with mass or more, which are halved")
+    assert floor is not None
     # Either end errs to one side alone.
     reach = float(norm.ppf(0.5 + level / 2)) * (measured.standard_error or 0.0)
     # What the floors err by is of the means of halvings of one draw, beside which that of the draw is in the value's.
@@ -199,7 +199,8 @@ def _subsampling(
         raise WrongValueError(
             "method='subsampling' is for samples on the line, or of finitely many points that many samples share: use 'bracket'"
         )
-    n, m = map(len, sides)
+    # Of samples that differ in weight as many count as would have the same variance at equal weights.
+    n, m = (float(side.mass.sum() ** 2 / (side.mass**2).sum()) for side in sides)
     sizes = [max(2, round(count**_DRAWN)) for count in (n, m)]
     values = np.array([_of_draws(sides, sizes, metric, terms, rng) for _ in range(draws)])
     # Distances vary as 1/√n: those of draws about the measured one, brought to the scale of all samples.
@@ -223,10 +224,6 @@ def _normal(
     both: Pair, metric: Metric, terms: Terms, measured: Distance, asked: _Asked
 ) -> tuple[float, float]:
     level, _, rng = asked
-    if min(map(len, (Pool.of_one(side) for side in (both.x, both.y)))) < 2 * max(
-        2, metric.least_samples(terms)
-    ):
-        raise WrongValueError("x and y must have four samples with mass or more")
     reach = float(norm.ppf(0.5 + level / 2)) * (measured.standard_error or 0.0)
     center, left = metric.unbiased(both, terms, measured.value, rng)
     return center - left - reach, center + reach

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from otgan.distances.distance import Distance, Null
 from otgan.distances.words import number
-from otgan.options import number as real
-from otgan.plain import plain
+from otgan.options import probability
+from otgan.plain import plain, strict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,7 +84,7 @@ class TwoSampleTest:
         level : float
             Between 0 and 1.
         """
-        level = real(level, "level", "a probability above 0 and below 1", above=0)
+        level = probability(level, "level")
         return self.p_value <= level
 
     def __str__(self) -> str:
@@ -107,7 +107,11 @@ class TwoSampleTest:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain numbers, the distances of the splits included."""
+        """Everything as plain numbers for strict JSON, the distances of the splits included; numbers that are not finite are strings."""
+        found: dict[str, Any] = strict(self._plain())
+        return found
+
+    def _plain(self) -> dict[str, Any]:
         return {
             "names": list(self.names),
             "sizes": list(self.sizes),

@@ -15,15 +15,19 @@ from otgan.distances.splits import Pool
 from otgan.distances.words import number
 from otgan.inference.relabelling import random_sides
 from otgan.inference.sets import generator_of, one_distance
+from otgan.inference.two_sample import null_of
 from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
-from otgan.options import number as real
-from otgan.options import whole_number
+from otgan.options import probability, whole_number
 from otgan.pair import Pair, pair
 from otgan.quiet import quiet
 from otgan.spelling import answer_misspelt
 
 __all__ = ["Reading", "Reference"]
+
+
+_FEW = 10
+"""How many times the samples of a batch a reference must have for draws from it to be like the batch."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -57,7 +61,7 @@ class Reading:
         level : float
             The probability, about, of an alarm without a drift, of every single batch.
         """
-        return self.p_value <= real(level, "level", "a probability above 0 and below 1", above=0)
+        return self.p_value <= probability(level, "level")
 
     def __repr__(self) -> str:
         return (
@@ -70,7 +74,8 @@ class Reference:
     """A set of samples against which many new batches are measured: whether a stream of them drifts away.
 
     What is of the reference alone is found once: its own term of a divergence, the ε or the bandwidth that suit it, and for
-    every size of a batch how far draws of as many of its own samples are from the rest.
+    every size of a batch how far draws of as many of its own samples are from the rest. A batch of more than a tenth of the
+    reference's samples, or one with weights, is tested by splits of its own, as by :func:`otgan.two_sample_test`.
 
     Parameters
     ----------
@@ -143,7 +148,7 @@ class Reference:
         self._given = held
         self.x = replace(held.detached(), numpy=True)
         spec.check_weights(self.x.weighted)
-        spec = spec.fit(Pair(self.x, self.x))
+        spec = spec.fit(Pair(held, held))
         self.distance, self._metric = request.key, request.metric
         self._terms = self._metric.fixed(self.x, spec.terms(request))
         self._value = self._metric.against(self.x, self._terms)
@@ -155,9 +160,9 @@ class Reference:
         Parameters
         ----------
         y : array-like
-            Samples of shape (m, d), fewer than those of the reference by so many as the distance needs.
+            Samples of shape (m, d).
         b : array-like, optional
-            Their weights, which count through the number of samples with mass alone where chance is concerned.
+            Their weights.
 
         Returns
         -------
@@ -166,7 +171,7 @@ class Reference:
         Raises
         ------
         TypeError, ValueError
-            If the samples are not what is expected, or too many to be drawn from the reference.
+            If the samples are not what is expected.
         """
         batch = pair(self._given, y, None, b).y
         if batch.batched:
@@ -174,8 +179,17 @@ class Reference:
         batch = replace(batch.detached(), numpy=True)
         size = Pool.of(Pair(self.x, batch)).sizes[1]
         value = self._value(batch)
-        null = Null.of(self.null(size), value)
+        null = self._null_beside(batch, size, value)
         return Reading(value, null.p_value, null.quantile_95, size, self.distance)
+
+    def _null_beside(self, batch: Measure, size: int, value: float) -> Null:
+        """Return what a value is held against: draws found once, where those are like the batch; else splits of the pool."""
+        alike = not self.x.weighted and not batch.weighted
+        if alike and size * _FEW <= self.x.points.shape[1]:
+            return Null.of(self.null(size), value)
+        pool = Pool.of(Pair(self.x, batch))
+        sides = random_sides(pool.sizes, self._draws, np.random.default_rng(self._rng.integers(2**63)))
+        return null_of(pool, sides, self._metric, self._terms, lambda _: None)
 
     def null(self, size: int) -> NDArray[np.float64]:
         """Return how far draws of so many samples from the reference are from the rest of it, shape (draws,).

@@ -43,6 +43,8 @@ class Store:
             with self._connection as held:
                 held.execute("CREATE TABLE IF NOT EXISTS numbers (key TEXT PRIMARY KEY, value REAL)")
         except sqlite3.Error as error:
+            if self._connection is not None:
+                self._connection.close()
             raise StoreError(f"{self.path}: not a store of distances: {error}") from error
 
     def __enter__(self) -> Store:
@@ -59,11 +61,14 @@ class Store:
         if self._connection is None:
             return {}
         found = {}
-        for key in keys:
-            row = self._connection.execute("SELECT value FROM numbers WHERE key = ?", (key,)).fetchone()
-            if row is not None:
-                # SQLite has no NaN and takes it for nothing.
-                found[key] = float("nan") if row[0] is None else float(row[0])
+        try:
+            for key in keys:
+                row = self._connection.execute("SELECT value FROM numbers WHERE key = ?", (key,)).fetchone()
+                if row is not None:
+                    # SQLite has no NaN and takes it for nothing.
+                    found[key] = float("nan") if row[0] is None else float(row[0])
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: not a store of distances: {error}") from error
         return found
 
     def keep(self, numbers: Mapping[str, float]) -> None:

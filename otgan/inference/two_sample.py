@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -76,7 +77,8 @@ def two_sample_test(
         Samples of shape (n, d) and (m, d), or (n,) and (m,) on the line.
     a, b : array-like, optional
         Weights. Each sample carries its own through the splits, relative to the mean weight of its set, so that the
-        hypothesis is of pairs of a sample and a weight. Samples of weight 0 are left out.
+        hypothesis is of pairs of a sample and a weight: weights on one side alone are a difference that may be found, even where
+        the weighted populations agree. Samples of weight 0 are left out.
     distance : str, default "sinkhorn_divergence"
         A function of :mod:`otgan` between two sets, as for :func:`otgan.compare`; a divergence may name its estimator, as
         in "js:knn".
@@ -125,7 +127,7 @@ def two_sample_test(
     """
     metric = one_distance(distance, "distance").metric
     permutations = whole_number(permutations, "permutations", "a whole number >= 1")
-    x, y, rule = posed(x, y, cost, p, sizes)
+    x, y, rule = posed(x, y, cost, p, sizes, metric)
     spec = MeasurementSpec.of(
         distance,
         cost=rule,
@@ -196,6 +198,10 @@ def _design(
 ) -> tuple[Sides, str]:
     """Return the splits, and which they are in words."""
     within = strata_of(strata, pool)
+    if within is not None and not set(within[: pool.sizes[0]]) & set(within[pool.sizes[0] :]):
+        raise WrongValueError(
+            "strata must have one, at least, with samples of both x and y: none can be exchanged within these"
+        )
     if not paired:
         where = "" if within is None else f" within {len(np.unique(within))} strata"
         return random_sides(pool.sizes, permutations, rng, within), f"random splits of the pool{where}"
@@ -215,7 +221,7 @@ def _design(
 
 def _effect(measured: Distance, null: Null, metric: Metric, pool: Pool, cost: Cost) -> float:
     """Return by how much a distance exceeds its mean over splits, in units that do not depend on those of the samples."""
-    excess = measured.value - null.mean
+    excess = measured.value - null.mean if math.isfinite(null.mean) else math.nan
     power = metric.power(measured.p)
     if power == 0:
         return excess

@@ -47,6 +47,8 @@ class Verdict:
         Whether these are all that have mass.
     weighted : bool
         Whether samples were permuted with their weights.
+    one_sided : bool
+        Whether only one of the sets has weights.
     resolvable : bool
         Whether there are so many splits that any difference could show at the level.
     """
@@ -60,6 +62,7 @@ class Verdict:
     sizes: tuple[int, int]
     all_tested: bool
     weighted: bool
+    one_sided: bool
     resolvable: bool
 
     def to_dict(self) -> dict[str, Any]:
@@ -84,6 +87,7 @@ def verdict_of(
         sizes=pool.sizes,
         all_tested=pool is whole,
         weighted=pool.weights is not None,
+        one_sided=both.x.weighted != both.y.weighted,
         resolvable=_resolvable(*pool.sizes),
     )
 

@@ -52,12 +52,15 @@ def groups(
     values = data.X if obsm is None else _item(data.obsm, obsm, "obsm")
     if layer is not None:
         values = _item(data.layers, layer, "layers")
+    if values is None:
+        raise WrongValueError("data.X is None: name an embedding with obsm, or a layer")
     if hasattr(values, "toarray"):
         values = values.toarray()
     points = np.asarray(values, dtype=np.float64)
-    known = [not (label is None or label != label) for label in labels]  # noqa: PLR0124 - NaN is no label
-    names = np.array([str(label) if there else "" for label, there in zip(labels, known, strict=True)])
-    held = np.array(known)
+    import pandas as pd  # which whoever has an AnnData has
+
+    held = ~np.asarray(pd.isna(labels), dtype=np.bool_)
+    names = np.array([str(label) if there else "" for label, there in zip(labels, held, strict=True)])
     found = {name: points[held & (names == name)] for name in dict.fromkeys(names[held].tolist())}
     return {name: rows for name, rows in sorted(found.items()) if len(rows) >= least}
 

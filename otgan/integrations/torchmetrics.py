@@ -110,6 +110,8 @@ class SampleDistance(Metric):
         for held, batch, name in ((self.samples, samples, "samples"), (self.others, others, "others")):
             if not isinstance(batch, Tensor) or batch.ndim == 0:
                 raise WrongKindError(f"{name} must be a tensor of samples, (n, ...), got {shown(batch)}")
+            if batch.numel() == 0:
+                continue
             held.append(batch[:, None] if batch.ndim == 1 else batch.flatten(1))
 
     def compute(self) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from otgan.measure import Measure
 from otgan.mistakes import NoSuchNameError
 from otgan.options import shown, whole_number
 from otgan.pair import Pair
+from otgan.plain import strict
 from otgan.report import text
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class Report:
 
         The schema is stable: keys may be added to it, and a change of one that there is raises its number.
         """
-        plain: dict[str, Any] = _strict(
+        plain: dict[str, Any] = strict(
             {
                 "schema": _SCHEMA,
                 "names": list(self.names),
@@ -221,17 +221,6 @@ class Report:
         from otgan.plot.reports import drawn
 
         return drawn(self, arcs, points, seed)
-
-
-def _strict(value: Any) -> Any:
-    """Replace the numbers that JSON does not have by strings."""
-    if isinstance(value, dict):
-        return {key: _strict(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_strict(inner) for inner in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value
 
 
 @cache

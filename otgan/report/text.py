@@ -59,6 +59,7 @@ def verdict(names: tuple[str, str], found: Verdict, *, identical: bool) -> str:
     n, m = found.sizes
     some = "" if found.all_tested else f" ({n} and {m} of them)"
     weights = ", which carry their weights along" if found.weighted else ""
+    weights += ", so that a difference of weights alone is one as well" if found.one_sided else ""
     test = (
         f"p = {found.p_value:.2g} by a permutation test: {found.title}, level {100 * found.level:g} %, "
         f"{found.permutations} random splits of the pooled samples{some}{weights}"

@@ -84,3 +84,15 @@ def test_wrong_usage(otgan, sets):
     ended = otgan("pairwise", "sets", "--store", "sets/store.db")
     assert ended.status == 1
     assert "not a store" in ended.err
+
+
+def test_infinite_distances_and_columns_by_name(otgan, sets):
+    (sets / "named.csv").write_text("a,b\n1,2\n3,5\n")
+    chosen = otgan("pairwise", "sets/named.csv#a", "sets/named.csv#b")
+    assert chosen.status == 0, chosen.err
+    found = otgan("pairwise", "sets/one.csv", "sets/two.csv", "--distance", "kl", "--json")
+    assert json.loads(found.out)["distance"][0][1] == "inf"
+    drawn = otgan("pairwise", "sets/one.csv", "sets/two.csv", "--distance", "kl", "--plot", "map.png")
+    assert drawn.status == 1
+    assert drawn.out.startswith("distance,one,two")
+    assert "matrix must be finite" in drawn.err

@@ -541,3 +541,14 @@ def test_columns_may_be_brought_to_one_scale(otgan, files):
     )
     assert f"otgan: columns are divided by their standard deviations: 0 by {scale[0]:.4g}, 1 by" in ended.err
     assert report(ended)["inputs"][0]["standardized"]
+
+
+def test_what_does_not_vary_is_left_as_it_is(otgan, tmp_path):
+    for name, constant in (("a", 0.1), ("b", 0.3)):
+        rows = np.c_[np.random.default_rng(0).normal(size=33), np.full(33, constant)]
+        np.savetxt(tmp_path / f"{name}.csv", rows, delimiter=",", header="u,v", comments="")
+    ended = otgan("measure", "a.csv", "b.csv", "--standardize", "--metrics", "emd", "--json")
+    assert ", v by 1" in ended.err
+    assert report(ended)["distances"]["emd"]["value"] == pytest.approx(0.2)
+    table = otgan("test", "-", "a.csv", "--distance", "energy", input="PK,v\n1,2\n3,4\n")
+    assert "only x has 'PK'" in table.err

@@ -217,3 +217,41 @@ def test_progress_is_shown_when_asked(capsys):
 def test_what_cannot_be_measured(given, kind, message):
     with pytest.raises(kind, match=message):
         otgan.pairwise(**{"sets": SETS, **given})
+
+
+def test_a_cost_of_tensors_is_given_tensors():
+    def far(x, y):
+        return torch.cdist(x, y)
+
+    sets = [torch.tensor(x) for x in SETS[:3]]
+    np.testing.assert_allclose(otgan.pairwise(sets, cost=far), otgan.pairwise(SETS[:3]), rtol=1e-6, atol=1e-6)
+    assert otgan.pairwise_tests(sets, cost=far, permutations=3).distances.shape == (3, 3)
+
+
+def test_a_cost_that_does_not_vanish_is_measured_between_equal_sets():
+    def lifted(x, y):
+        return np.abs(x - y.T) + 1
+
+    found = otgan.pairwise([[0.0, 1.0], [2.0, 3.0]], cost=lifted)
+    assert found[0, 0] == pytest.approx(otgan.emd([0.0, 1.0], [0.0, 1.0], cost=lifted)) == 1
+
+
+@pytest.mark.parametrize(
+    "sets",
+    [pd.DataFrame({"a": [1.0]}), pd.Series({"a": [1.0]}), pd.DataFrame({"g": [1], "v": [2]}).groupby("g")],
+)
+def test_tables_are_no_lists_of_sets(sets):
+    with pytest.raises(TypeError, match="sets must be a list of sets"):
+        otgan.pairwise(sets)
+
+
+def test_names_differ_and_stores_are_stores(tmp_path):
+    with pytest.raises(ValueError, match="names that differ"):
+        otgan.pairwise({1: [0.0], "1": [1.0]})
+    with contextlib.closing(sqlite3.connect(tmp_path / "other.db")) as other:
+        other.execute("CREATE TABLE numbers (key TEXT, number REAL)")
+    with pytest.raises(OSError, match="not a store of distances"):
+        otgan.pairwise(SETS, store=tmp_path / "other.db")
+    np.testing.assert_array_equal(
+        otgan.pairwise(np.stack([SETS[0], SETS[2]])), otgan.pairwise([SETS[0], SETS[2]])
+    )

@@ -120,3 +120,14 @@ def test_it_shows_itself_and_takes_tensors():
     assert f"emd={found.value:.6g}" in repr(found)
     same = otgan.confidence_interval(torch.tensor(x), torch.tensor(y), seed=3)
     assert (same.lower, same.upper) == pytest.approx((found.lower, found.upper), rel=1e-9)
+
+
+def test_weights_widen_what_is_subsampled():
+    rng, held = np.random.default_rng(1), 0
+    for k in range(40):
+        x, y, a = rng.normal(size=200), rng.normal(size=200) + 1, rng.exponential(size=200) ** 2
+        found = otgan.confidence_interval(x, y, a, method="subsampling", draws=60, seed=k)
+        held += found.lower <= 1 <= found.upper
+    assert held >= 31
+    with pytest.raises(ValueError, match="four samples"):
+        otgan.confidence_interval([0.0], [1.0], method="subsampling")

@@ -75,15 +75,34 @@ def test_weights_tensors_and_names():
 def test_what_cannot_be_held_against_it():
     reference = otgan.Reference(X, draws=9)
     for y, message in (
-        (np.zeros((80, 2)), "1 to 79 samples of its 80, got 80"),
         (np.zeros((3, 3)), "same dimension"),
         (np.zeros((2, 3, 2)), "two sets of samples or two equal batches"),
     ):
         with pytest.raises(ValueError, match=message):
             reference.measure(y)
+    with pytest.raises(ValueError, match="1 to 79 samples of its 80, got 80"):
+        reference.null(80)
     with pytest.raises(ValueError, match="got a batch of 2"):
         otgan.Reference(np.zeros((2, 3, 2)))
     with pytest.raises(ValueError, match="one distance, got 2"):
         otgan.Reference(X, distance="emd,js")
     with pytest.raises(ValueError, match="takes samples without weights"):
         otgan.Reference(X, np.ones(80), distance="js:knn")
+
+
+def test_large_and_weighted_batches_have_splits_of_their_own():
+    rng, found, alarms = np.random.default_rng(2), 0, 0
+    for _ in range(20):
+        reference = otgan.Reference(rng.normal(size=100), draws=99)
+        found += reference.measure(rng.normal(size=95) + 0.6).drifted()
+        alarms += reference.measure(rng.normal(size=40), rng.exponential(size=40)).drifted()
+    assert found >= 15
+    assert alarms <= 9  # weights on one side are a difference, too
+
+
+def test_a_cost_of_tensors_is_given_tensors():
+    def far(x, y):
+        return torch.cdist(x, y)
+
+    reference = otgan.Reference(torch.tensor(X), cost=far, distance="emd", draws=3)
+    assert reference.measure(torch.tensor(X[:5])).value == pytest.approx(otgan.emd(X, X[:5]), rel=1e-6)

@@ -231,3 +231,36 @@ def test_pairs_and_strata_exclude_each_other():
         by_energy(X, X, np.arange(14), paired=True)
     with pytest.raises(ValueError, match="two_sample_test is of one pair of sets, got a batch of 2"):
         by_energy(np.stack([X, X]), np.stack([X, X]))
+
+
+def test_a_matrix_is_for_distances_that_look_at_it():
+    given = {
+        "x": np.abs(np.subtract.outer(np.arange(14.0), np.arange(14.0))),
+        "cost": "precomputed",
+        "sizes": (7, 7),
+    }
+    for distance in ("mmd", "sliced", "js:knn", "tv"):
+        with pytest.raises(ValueError, match="looks at their coordinates: use 'energy'"):
+            otgan.two_sample_test(**given, distance=distance)
+    for x in (np.arange(196.0).reshape(14, 14), given["x"] + 1):
+        with pytest.raises(ValueError, match="symmetric, and 0 on the diagonal"):
+            otgan.two_sample_test(**{**given, "x": x})
+
+
+def test_strata_that_hold_one_set_alone_exchange_nothing():
+    with pytest.raises(ValueError, match="none can be exchanged"):
+        by_energy(X, Y, strata=(["a"] * 14, ["b"] * 11))
+
+
+def test_a_level_is_a_probability():
+    test = by_energy(X, Y, permutations=9)
+    for level in (0, 1, 5):
+        with pytest.raises(ValueError, match="above 0 and below 1"):
+            test.rejects(level)
+
+
+def test_infinite_distances_go_into_json():
+    test = otgan.two_sample_test([0.0, 1, 1], [0.0, 2, 2], distance="kl", permutations=9)
+    kept = json.loads(json.dumps(test.to_dict(), allow_nan=False))
+    assert kept["distance"]["value"] == "inf"
+    assert kept["effect"] == "nan"

@@ -62,3 +62,16 @@ def test_what_is_not_there_is_said(given, kind, message):
 def test_what_is_no_anndata():
     with pytest.raises(TypeError, match="data must be an AnnData"):
         groups(pd.DataFrame({"kind": [1]}), "kind")
+
+
+def test_labels_that_are_missing_in_whatever_way():
+    data = stand_in()
+    for labels in (
+        pd.array(["a", "b", None] * 10, dtype="string"),
+        pd.array([1, 2, None] * 10, dtype="Int64"),
+    ):
+        data.obs["kind"] = labels
+        assert [len(rows) for rows in groups(data, "kind").values()] == [10, 10]
+    data.X = None
+    with pytest.raises(ValueError, match=r"data\.X is None"):
+        groups(data, "kind")
