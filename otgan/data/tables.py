@@ -123,7 +123,8 @@ def _header(path: Path, delimiter: str) -> tuple[tuple[str, ...], int]:
         raise DataError(f"{path}: not a table in UTF-8 text: {first_line(error)}") from error
     if not first:
         raise DataError(f"{path}: no rows in it, only blank lines")
-    words = [cell for cell in first if not _is_number(cell)]
+    # A cell without a value is neither a name nor a number, as long as another cell tells.
+    words = [cell for cell in first if not _is_number(cell) and cell.lower() not in _MISSING]
     numbers = [cell for cell in first if _is_number(cell)]
     counts = numbers == [str(k) for k in range(len(numbers))]
     if not words and not (counts and len(first) > 1 and not all(map(_is_whole, second))):

@@ -301,3 +301,12 @@ def test_messages_stay_short(tmp_path):
         with pytest.raises(DataError) as caught:
             load(f"{tmp_path}/{spec}")
         assert len(str(caught.value)) < 1000
+
+
+def test_a_first_line_may_lack_a_value(tmp_path):
+    path = write(tmp_path / "a.csv", "1,,3\n4,5,6\nNA,8,9\n")
+    with pytest.raises(DataError, match=r"line 1, column 1 \(counted from 0\): expected a number, found ''"):
+        load(path)
+    assert np.array_equal(open_spec(path, drop_na=True).points, [[4, 5, 6]])
+    named = write(tmp_path / "b.csv", "x,na\n1,2\n")
+    assert open_spec(named).columns == ("x", "na")
