@@ -21,6 +21,7 @@ from otgan.distances.sampling import standard_error
 from otgan.distances.splits import Pool
 from otgan.distances.terms import Terms
 from otgan.entropic.posed import EntropicProblem
+from otgan.entropic.settings import Settings
 from otgan.entropic.terms import divergence_of, solve_cross, solve_divergence, solve_self
 from otgan.measure import Measure
 from otgan.namespace import Array, as_numpy
@@ -28,7 +29,7 @@ from otgan.pair import Pair
 from otgan.problem import Problem
 from otgan.quiet import quiet
 from otgan.spelling import answer_misspelt
-from otgan.status import statuses
+from otgan.status import report_failures, statuses
 
 __all__ = ["METRIC", "sinkhorn_divergence"]
 
@@ -143,7 +144,8 @@ class _SinkhornDivergence(Regularized):
         return f"Sinkhorn {self.symbol}"
 
     def values(self, both: Pair, terms: Terms) -> NDArray[np.float64]:
-        return as_numpy(_debiased(solve_divergence(*terms.entropic(both)), both, terms.cost))
+        form, settings = terms.entropic(both)
+        return as_numpy(_reported(solve_divergence(form, settings), both, settings, terms))
 
     def unbiased(
         self, both: Pair, terms: Terms, value: float, rng: np.random.Generator
@@ -168,8 +170,9 @@ class _SinkhornDivergence(Regularized):
 
         def value(y: Measure) -> float:
             both = Pair(x, y)
-            cross, self_y = solve_cross(*terms.entropic(both)), solve_self(*terms.entropic(Pair(y, y)))
-            return float(_debiased((cross, self_x, self_y), both, terms.cost)[0])
+            form, settings = terms.entropic(both)
+            solved = solve_cross(form, settings), self_x, solve_self(*terms.entropic(Pair(y, y)))
+            return float(_reported(solved, both, settings, terms)[0])
 
         return value
 
@@ -194,6 +197,13 @@ class _SinkhornDivergence(Regularized):
             backend=cross.backend,
             standard_error=standard_error(slopes[0] - slopes[1], slopes[2] - slopes[3], *slopes[4:]),
         )
+
+
+def _reported(solved: Sequence[Coupling], both: Pair, settings: Settings, terms: Terms) -> Array:
+    """Return the values, and say where a solve fell short as the terms have it."""
+    errors = np.max([as_numpy(term.error) for term in solved], axis=0)
+    report_failures(statuses(solved, settings.tol, settings.deadline), errors, settings.tol, terms.on_failure)
+    return _debiased(solved, both, terms.cost)
 
 
 def _debiased(terms: Sequence[Coupling], both: Pair, cost: Cost) -> Array:

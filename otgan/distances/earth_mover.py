@@ -25,7 +25,7 @@ from otgan.quiet import quiet
 from otgan.rooted import Rooted
 from otgan.solve import transport
 from otgan.spelling import answer_misspelt
-from otgan.status import ConvergenceError, Status
+from otgan.status import ConvergenceError, Status, report_failures
 
 __all__ = ["METRIC", "emd"]
 
@@ -86,8 +86,12 @@ def emd(
     >>> otgan.emd([0.0, 1.0], [1.0, 3.0])
     1.5
     """
+    return _distance(Problem.of(x, y, a, b, cost, p, power=1, rooted=True), time_limit, "warn")
+
+
+def _distance(problem: Problem, time_limit: float | None, on_failure: str) -> Any:
+    """Solve and take the root; bounds that do not prove the distance are reported as `on_failure` has it."""
     deadline = Deadline.after(check_time_limit(time_limit))
-    problem = Problem.of(x, y, a, b, cost, p, power=1, rooted=True)
     form, power = problem.form, problem.cost.p
     inner = solve_exact(form.pair, form.cost, deadline=deadline)
     if not all(arcs.optimal for arcs in inner.arcs):
@@ -103,6 +107,8 @@ def emd(
             "points that carry the distance are so near, beside others so far away, that their differences vanish in "
             "float64: leave out, or compare apart, the points that are far"
         )
+    proof = [Status.UNCERTIFIED if uncertain else Status.CONVERGED for uncertain in inner.unproved.tolist()]
+    report_failures(proof, inner.error, 0.0, on_failure)
     return problem.scalar(lengths(problem.value(Rooted(inner, form, None)), problem.pair.x.dtype))
 
 
@@ -119,7 +125,8 @@ class _EarthMover(Length):
         return "EM (W_1)" if p == 1 else f"W_{p:g}"
 
     def values(self, both: Pair, terms: Terms) -> NDArray[np.float64]:
-        found = emd(both.x, both.y, cost=terms.cost, time_limit=terms.time_limit)
+        problem = Problem.of(both.x, both.y, None, None, terms.cost, None, power=1, rooted=True)
+        found = _distance(problem, terms.time_limit, terms.on_failure)
         return np.atleast_1d(np.asarray(as_numpy(found), dtype=np.float64))
 
     def measured(self, both: Pair, terms: Terms) -> Distance:

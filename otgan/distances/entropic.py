@@ -138,7 +138,7 @@ class _Sinkhorn(Regularized):
         return f"{self.title(p)} {self.symbol}"
 
     def values(self, both: Pair, terms: Terms) -> NDArray[np.float64]:
-        found = sinkhorn(both.x, both.y, on_failure="ignore", **terms.entropic_options())
+        found = sinkhorn(both.x, both.y, on_failure=terms.on_failure, **terms.entropic_options())
         return np.atleast_1d(np.asarray(as_numpy(found), dtype=np.float64))
 
     def measured(self, both: Pair, terms: Terms) -> Distance:

@@ -32,6 +32,8 @@ class Terms:
         One of the metric's own; None where it has none.
     options : dict
         Those of the estimator that were given; or all of the metric's own, with their defaults.
+    on_failure : {"ignore", "warn", "raise"}
+        What happens where a value alone is asked for and its solve does not converge; a measured distance has its status.
     progress : callable or None
         Told, now and then while a solver runs, between which bounds the distance is.
     """
@@ -45,6 +47,7 @@ class Terms:
     time_limit: float | None
     estimator: str | None
     options: dict[str, Any]
+    on_failure: str = "ignore"
     progress: Callable[[float, float], object] | None = None
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ import otgan
 from otgan.costs import COSTS
 from otgan.distances.metric import Metric
 from otgan.distances.spec import MeasurementSpec
+from otgan.form import to_plain
 from otgan.inference.collection import Collection, pairs_of
 from otgan.inference.sets import one_distance
 from otgan.inference.store import Store
@@ -24,11 +26,15 @@ from otgan.pair import Pair
 from otgan.progress import bar
 from otgan.quiet import quiet
 from otgan.spelling import answer_misspelt
+from otgan.status import ConvergenceWarning
 
 __all__ = ["pairwise"]
 
 _ENTRIES = 2**24
 """Pairs of points in one batch of pairs of sets."""
+
+_Measured = tuple[list[tuple[int, int]], NDArray[np.float64], list[str]]
+"""Pairs of sets, their distances, and what fell short in solving them."""
 
 _MOST = 256
 """Pairs of sets in one batch, after which what is found is written down."""
@@ -96,6 +102,9 @@ def pairwise(
     ------
     TypeError, ValueError
         If sets, the distance or an option are not what is expected.
+    ConvergenceError
+        If an exact distance is not found in its time. Others that do not converge are returned with a
+        :class:`otgan.ConvergenceWarning`, and are not kept in a store.
     ImportError
         If sets have names and pandas is not there.
 
@@ -204,7 +213,8 @@ class _Table:
         (request,) = spec.requests
         terms = spec.terms(request)
         limits = terms.epsilon, terms.blur, terms.tol, terms.max_iter, terms.time_limit
-        own = sorted(terms.options.items(), key=str)
+        # Edges of bins as lists: an array shows itself shortened, where others would look like it.
+        own = sorted((name, to_plain(value)) for name, value in terms.options.items())
         return otgan.__version__, request.key, repr(spec.cost), *limits, own
 
     def fill(self, n_jobs: int | None, path: Any, progress: bool) -> None:
@@ -222,14 +232,20 @@ class _Table:
             due = self.due()
             with bar(len(due), progress) as told:
                 told.begin(f"{len(due)} pairs by {self.spec.requests[0].key}")
-                for pairs, values in self.measured(list(self.chunks(due)), n_jobs):
+                failed = []
+                for pairs, values, failures in self.measured(list(self.chunks(due)), n_jobs):
                     self.put(pairs, values)
-                    store.keep(
-                        {keys[pair]: float(value) for pair, value in zip(pairs, values, strict=True)}
-                        if keys
-                        else {}
-                    )
+                    failed += failures
+                    if keys and not failures:  # what fell short would be taken for a result by the next run
+                        store.keep(
+                            {keys[pair]: float(value) for pair, value in zip(pairs, values, strict=True)}
+                        )
                     told.tick(len(pairs))
+        if failed:
+            more = f"; and so in {len(failed) - 1} more batches of pairs" if len(failed) > 1 else ""
+            warnings.warn(
+                f"some distances did not converge: {failed[0]}{more}", ConvergenceWarning, stacklevel=5
+            )
 
     def chunks(self, due: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
         """Yield pairs that are solved as one batch."""
@@ -243,9 +259,7 @@ class _Table:
         if chunk:
             yield chunk
 
-    def measured(
-        self, chunks: Sequence[list[tuple[int, int]]], n_jobs: int | None
-    ) -> Iterator[tuple[list[tuple[int, int]], NDArray[np.float64]]]:
+    def measured(self, chunks: Sequence[list[tuple[int, int]]], n_jobs: int | None) -> Iterator[_Measured]:
         """Yield the values of chunks, in whatever order they are done."""
         from joblib import Parallel, delayed
 
@@ -263,19 +277,29 @@ class _Table:
 
 def _values(
     pairs: list[tuple[int, int]], x: Sequence[Measure], y: Sequence[Measure], spec: MeasurementSpec
-) -> tuple[list[tuple[int, int]], NDArray[np.float64]]:
-    """Measure the distances of a chunk."""
+) -> _Measured:
+    """Measure the distances of a chunk, and say which solves fell short: a process hears of no other's warnings."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ConvergenceWarning)
+        values = _of_batch(len(pairs), x, y, spec)
+    failures = [str(each.message) for each in told if issubclass(each.category, ConvergenceWarning)]
+    return pairs, values, failures
+
+
+def _of_batch(
+    count: int, x: Sequence[Measure], y: Sequence[Measure], spec: MeasurementSpec
+) -> NDArray[np.float64]:
     # A cost that is a function is asked with what the caller gave, not with what the pairs become here.
     given = pairs_of(x, y)
     fitted = spec.fit(given)
     (request,) = fitted.requests
-    terms = fitted.terms(request)
+    terms = replace(fitted.terms(request), on_failure="warn")
     both = Pair(replace(given.x, numpy=True), replace(given.y, numpy=True))
     if terms.time_limit is None:
-        return pairs, request.metric.values(both, terms)
+        return request.metric.values(both, terms)
     # What time there is for a solve must not be shared by those of a batch.
     single = [
         request.metric.statistic(terms)(Pair(*(side.take(np.array([k])) for side in (both.x, both.y))))
-        for k in range(len(pairs))
+        for k in range(count)
     ]
-    return pairs, np.array(single)
+    return np.array(single)

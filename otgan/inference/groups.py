@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +15,13 @@ from otgan.inference.collection import Collection
 from otgan.inference.holm import holm
 from otgan.inference.sets import generator_of
 from otgan.inference.two_sample import two_sample_test
+from otgan.inference.verdict import LEVEL
 from otgan.mistakes import WrongValueError
 from otgan.options import flag, probability
 from otgan.progress import bar
 from otgan.quiet import quiet
 from otgan.spelling import answer_misspelt
+from otgan.status import ConvergenceWarning
 
 __all__ = ["PairwiseTests", "pairwise_tests"]
 
@@ -60,8 +63,8 @@ class PairwiseTests:
 
     def __repr__(self) -> str:
         k = len(self.distances)
-        apart = int((self.adjusted <= 0.05).sum()) // 2  # noqa: PLR2004 - the usual level
-        return f"PairwiseTests({k} sets, {apart} of {k * (k - 1) // 2} pairs different at level 5 %)"
+        apart = int((self.adjusted <= LEVEL).sum()) // 2
+        return f"PairwiseTests({k} sets, {apart} of {k * (k - 1) // 2} pairs different at level {100 * LEVEL:g} %)"
 
 
 @quiet
@@ -120,7 +123,7 @@ def pairwise_tests(
     k = len(held)
     distances, effects = np.zeros((k, k)), np.zeros((k, k))
     p_values, adjusted = np.ones((k, k)), np.ones((k, k))
-    i, j = np.triu_indices(k, 1)
+    (i, j), failed = np.triu_indices(k, 1), 0
     with bar(len(i), progress) as told:
         told.begin(f"{len(i)} tests by {distance}")
         for u, v, stream in zip(i, j, rng.spawn(len(i)), strict=True):
@@ -137,6 +140,13 @@ def pairwise_tests(
             distances[u, v] = distances[v, u] = test.value
             effects[u, v] = effects[v, u] = test.effect
             p_values[u, v] = p_values[v, u] = test.p_value
+            failed += not test.distance.converged
             told.tick()
+    if failed:
+        warnings.warn(
+            f"{failed} of {len(i)} distances did not converge; their tests hold all the same, as of any numbers",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
     adjusted[i, j] = adjusted[j, i] = holm(p_values[i, j])
     return PairwiseTests(distances, p_values, adjusted, effects, held.names, permutations)

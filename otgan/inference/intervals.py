@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,12 @@ from otgan.inference.noise import noise_floor
 from otgan.inference.sets import fitted, generator_of, one_distance
 from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
+from otgan.namespace import as_numpy, beside
 from otgan.options import one_of, probability, whole_number
 from otgan.pair import Pair, pair
 from otgan.quiet import quiet
 from otgan.spelling import answer_misspelt
+from otgan.status import ConvergenceError
 
 __all__ = ["Interval", "confidence_interval"]
 
@@ -124,6 +126,8 @@ def confidence_interval(
     ------
     TypeError, ValueError
         If the samples or an option are not what is expected, or the distance has no valid interval.
+    ConvergenceError
+        If the distance between the samples does not converge.
 
     References
     ----------
@@ -168,6 +172,11 @@ def confidence_interval(
             "x and y must have four samples with mass or more, which are halved or drawn from"
         )
     measured = metric.measured(both, terms)
+    if not measured.converged:
+        assert measured.status is not None
+        raise ConvergenceError(
+            f"{measured.title} did not converge, so that no interval holds: {measured.status.remedy}"
+        )
     ends = _METHODS[method](both, metric, terms, measured, (level, draws, generator_of(seed)))
     lower, upper = (max(end, metric.floor) for end in ends)
     return Interval(lower, upper, level, method, measured.value, request.key)
@@ -194,7 +203,7 @@ def _subsampling(
 ) -> tuple[float, float]:
     level, draws, rng = asked
     sides = [Pool.of_one(side) for side in (both.x, both.y)]
-    shared = len(np.unique(np.concatenate([np.asarray(side.points) for side in sides]), axis=0))
+    shared = len(np.unique(np.concatenate([as_numpy(side.points) for side in sides]), axis=0))
     if sides[0].points.shape[1] > 1 and shared > 0.5 * sum(map(len, sides)):
         raise WrongValueError(
             "method='subsampling' is for samples on the line, or of finitely many points that many samples share: use 'bracket'"
@@ -214,8 +223,9 @@ def _of_draws(
 ) -> float:
     """Return the distance between draws, with replacement and by weights, from two sets."""
     drawn = [
-        Measure.of(np.asarray(side.points)[rng.choice(len(side), size, p=side.mass / side.mass.sum())])
+        replace(Measure.of(side.points[beside(chosen, side.points)]), numpy=True)
         for side, size in zip(sides, sizes, strict=True)
+        for chosen in [rng.choice(len(side), size, p=side.mass / side.mass.sum())]
     ]
     return metric.statistic(terms)(Pair(*drawn))
 

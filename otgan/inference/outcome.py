@@ -95,9 +95,11 @@ class TwoSampleTest:
             if self.rejects()
             else f"No difference found between {x} ({self.sizes[0]} samples) and {y} ({self.sizes[1]})"
         )
+        status = self.distance.status
+        short = "" if self.distance.converged or status is None else f"; {what} is {status}: {status.remedy}"
         return (
             f"{found}: {what}, p = {self.p_value:.2g} by {self.permutations} {self.design}, of which 95 % are at most "
-            f"{number(self.quantile_95, 4)}; effect size {number(self.effect, 3)}"
+            f"{number(self.quantile_95, 4)}; effect size {number(self.effect, 3)}{short}"
         )
 
     def __repr__(self) -> str:

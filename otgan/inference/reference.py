@@ -141,7 +141,7 @@ class Reference:
             options=own,
         )
         self._draws = whole_number(draws, "draws", "a whole number >= 1")
-        self._rng = generator_of(seed)
+        self._entropy = int(generator_of(seed).integers(2**63))
         held = Measure.of(x, a)
         if held.batched:
             raise WrongValueError(f"x must be one set of samples, got a batch of {held.count}")
@@ -151,7 +151,7 @@ class Reference:
         spec = spec.fit(Pair(held, held))
         self.distance, self._metric = request.key, request.metric
         self._terms = self._metric.fixed(self.x, spec.terms(request))
-        self._value = self._metric.against(self.x, self._terms)
+        self._value = self._metric.against(self.x, replace(self._terms, on_failure="warn"))
         self._nulls: dict[int, NDArray[np.float64]] = {}
 
     def measure(self, y: Any, b: Any = None) -> Reading:
@@ -188,7 +188,7 @@ class Reference:
         if alike and size * _FEW <= self.x.points.shape[1]:
             return Null.of(self.null(size), value)
         pool = Pool.of(Pair(self.x, batch))
-        sides = random_sides(pool.sizes, self._draws, np.random.default_rng(self._rng.integers(2**63)))
+        sides = random_sides(pool.sizes, self._draws, self._stream(size))
         return null_of(pool, sides, self._metric, self._terms, lambda _: None)
 
     def null(self, size: int) -> NDArray[np.float64]:
@@ -208,10 +208,14 @@ class Reference:
                     f"size must be of a batch that can be drawn from the reference, {least} to {len(pool) - least} samples of its "
                     f"{len(pool)}, got {size}"
                 )
-            sides = random_sides((len(pool) - size, size), self._draws, self._rng)
+            sides = random_sides((len(pool) - size, size), self._draws, self._stream(size))
             pool = replace(pool, sizes=(len(pool) - size, size))
             self._nulls[size] = self._metric.of_splits(pool, sides, self._terms, lambda _: None)
         return self._nulls[size]
+
+    def _stream(self, size: int) -> np.random.Generator:
+        """Return what draws for a size follow from, whatever was asked for before."""
+        return np.random.default_rng([self._entropy, size])
 
     def __repr__(self) -> str:
         return f"Reference({self.distance}, n={self.x.points.shape[1]}, d={self.x.points.shape[2]}, draws={self._draws})"

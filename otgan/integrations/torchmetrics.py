@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -119,7 +120,8 @@ class SampleDistance(Metric):
         x, y = dim_zero_cat(self.samples), dim_zero_cat(self.others)
         spec, both = fitted(self._spec, pair(x, y), "a metric")
         (request,) = spec.requests
-        value = request.metric.values(both, spec.terms(request))[0]
+        terms = replace(spec.terms(request), on_failure="warn")
+        value = request.metric.values(both, terms)[0]
         return torch.as_tensor(float(value), dtype=torch.float64, device=x.device)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
 
 from otgan.distances.spec import MeasurementSpec
+from otgan.divergences import atoms
 from otgan.divergences.neighbors import check_k
 from otgan.namespace import as_numpy
 from otgan.pair import Pair
@@ -34,11 +35,12 @@ def chosen(spec: MeasurementSpec, both: Pair) -> tuple[MeasurementSpec, tuple[st
 
 def _estimator(spec: MeasurementSpec, both: Pair) -> str | None:
     sides = both.x, both.y
-    pooled = np.concatenate([as_numpy(side.points[0]) for side in sides]) + 0.0  # -0 is 0
-    repeated = np.unique(pooled, axis=0, return_counts=True)[1]
+    n, m = (side.points.shape[1] for side in sides)
+    places = atoms(Pair(*(replace(side, weighted=False) for side in sides)))
+    repeated = as_numpy(places.p) * n + as_numpy(places.q) * m  # how many samples stand at each place
     k = check_k(spec.estimated.get("k"))
-    if "k" not in spec.estimated and (len(repeated) <= (1 - _SHARED) * len(pooled) or repeated.max() > k):
+    if "k" not in spec.estimated and (len(repeated) <= (1 - _SHARED) * (n + m) or repeated.max() > k + 0.5):
         return "atoms"
-    few = min(side.points.shape[1] for side in sides) <= k
+    few = min(n, m) <= k
     weighted = any(side.weighted for side in sides)
     return None if few or weighted else "knn"

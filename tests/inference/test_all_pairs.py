@@ -255,3 +255,27 @@ def test_names_differ_and_stores_are_stores(tmp_path):
     np.testing.assert_array_equal(
         otgan.pairwise(np.stack([SETS[0], SETS[2]])), otgan.pairwise([SETS[0], SETS[2]])
     )
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize("distance", ["sinkhorn", "sinkhorn_divergence"])
+def test_what_does_not_converge_is_said_and_not_kept(tmp_path, distance, n_jobs):
+    store = tmp_path / "store.db"
+    for _ in range(2):  # the second time it must not be taken for a result
+        with pytest.warns(otgan.ConvergenceWarning, match="some distances did not converge: .*max_iter"):
+            otgan.pairwise(SETS[:3], distance=distance, epsilon=1e-3, max_iter=1, n_jobs=n_jobs, store=store)
+    assert kept_in(store) == {}
+
+
+def test_a_store_tells_long_lists_of_edges_apart(tmp_path):
+    edges, counted = np.linspace(-9, 9, 2001), []
+    for shift in (0.0, 0.004):
+        options = {
+            "distance": "tv:histogram",
+            "bins": [np.r_[edges[:1000], edges[1000:] + shift]],
+            "store": tmp_path / "s.db",
+        }
+        line = [x[:, :1] for x in SETS[:2]]
+        otgan.pairwise(line, **options)
+        counted.append(len(kept_in(tmp_path / "s.db")))
+    assert counted == [1, 2]

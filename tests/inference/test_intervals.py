@@ -9,6 +9,7 @@ from scipy.stats import binom, norm
 
 import otgan
 from otgan.distances import METRICS, metric_of
+from otgan.status import ConvergenceError
 
 P, Q = np.array([0.3, 0.3, 0.2, 0.1, 0.1]), np.array([0.1, 0.2, 0.3, 0.2, 0.2])
 
@@ -131,3 +132,21 @@ def test_weights_widen_what_is_subsampled():
     assert held >= 31
     with pytest.raises(ValueError, match="four samples"):
         otgan.confidence_interval([0.0], [1.0], method="subsampling")
+
+
+def test_a_value_that_did_not_converge_has_no_interval():
+    x, y = shifted(2, 1)(np.random.default_rng(0), 20)
+    with pytest.raises(
+        ConvergenceError, match="Sinkhorn divergence did not converge, so that no interval holds"
+    ):
+        otgan.confidence_interval(x, y, distance="sinkhorn_divergence", epsilon=1e-3, max_iter=1)
+
+
+def test_a_cost_of_tensors_is_given_tensors():
+    x, y = shifted(1, 1)(np.random.default_rng(0), 30)
+    for method in ("bracket", "subsampling"):
+        found, plain = (
+            otgan.confidence_interval(*sets, cost=cost, method=method, draws=9)
+            for sets, cost in (((torch.tensor(x), torch.tensor(y)), torch.cdist), ((x, y), "euclidean"))
+        )
+        assert (found.lower, found.upper) == pytest.approx((plain.lower, plain.upper), rel=1e-5)

@@ -106,3 +106,16 @@ def test_a_cost_of_tensors_is_given_tensors():
 
     reference = otgan.Reference(torch.tensor(X), cost=far, distance="emd", draws=3)
     assert reference.measure(torch.tensor(X[:5])).value == pytest.approx(otgan.emd(X, X[:5]), rel=1e-6)
+
+
+def test_what_does_not_converge_is_said():
+    with pytest.warns(otgan.ConvergenceWarning, match="max_iter"):
+        otgan.Reference(X, distance="sinkhorn_divergence", epsilon=1e-3, max_iter=1, draws=3).measure(X[:5])
+
+
+def test_draws_do_not_depend_on_what_was_asked_before():
+    first, other = (otgan.Reference(X, draws=19) for _ in range(2))
+    first.measure(X[:30], np.ones(30))
+    first.null(5)
+    np.testing.assert_array_equal(first.null(7), other.null(7))
+    assert first.measure(X[:30]).p_value == other.measure(X[:30]).p_value

@@ -1,5 +1,6 @@
 """The permutation test of two sets: held to exact counts, to SciPy and to simulations."""
 
+import functools
 import json
 from math import comb
 
@@ -264,3 +265,13 @@ def test_infinite_distances_go_into_json():
     kept = json.loads(json.dumps(test.to_dict(), allow_nan=False))
     assert kept["distance"]["value"] == "inf"
     assert kept["effect"] == "nan"
+
+
+def test_a_distance_that_did_not_converge_is_said_to_be_so(monkeypatch):
+    test = otgan.two_sample_test(X, Y, epsilon=1e-3, max_iter=1, permutations=9)
+    assert "is MAX_ITER: stopped at max_iter" in str(test)
+    assert "MAX_ITER" not in str(by_energy(X, Y, permutations=9))
+    by_one_pass = functools.partial(otgan.two_sample_test, epsilon=1e-3, max_iter=1)
+    monkeypatch.setattr("otgan.inference.groups.two_sample_test", by_one_pass)
+    with pytest.warns(otgan.ConvergenceWarning, match="1 of 1 distances did not converge; their tests hold"):
+        otgan.pairwise_tests([X, Y], permutations=3)

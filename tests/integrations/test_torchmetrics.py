@@ -100,3 +100,10 @@ def test_processes_share_their_samples(tmp_path):
     expected = float(otgan.emd(X, Y))
     for rank in range(2):
         assert torch.load(tmp_path / f"value-{rank}.pt").item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_what_does_not_converge_is_said():
+    metric = integrated.SinkhornDivergence(epsilon=1e-3, max_iter=1)
+    metric.update(X, Y)
+    with pytest.warns(otgan.ConvergenceWarning, match="max_iter"):
+        metric.compute()
