@@ -14,7 +14,8 @@ from torch import Tensor
 
 from otgan.distances.distance import Distance
 from otgan.distances.median import median_distance
-from otgan.distances.metric import Metric, Option
+from otgan.distances.metric import Metric
+from otgan.distances.option import Option
 from otgan.distances.pairs import mean_over_pairs, means_of_splits
 from otgan.distances.scaled import in_units
 from otgan.distances.splits import Pool, Sides

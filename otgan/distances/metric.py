@@ -10,99 +10,33 @@ its result, in :meth:`Metric.measured`.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from otgan.distances.distance import Distance
 from otgan.distances.findings import Caveat
+from otgan.distances.option import Option
 from otgan.distances.sampling import standard_error
 from otgan.distances.splits import Pool, Sides
 from otgan.distances.terms import Terms
 from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
 from otgan.namespace import Array, as_numpy, double
-from otgan.options import WrongKindError, check_seed, flag, number, one_of, shown, whole_number
+from otgan.options import WrongKindError, shown
 from otgan.pair import Pair
 
-__all__ = ["Length", "Metric", "Option", "arrays_of"]
+__all__ = ["Length", "Metric", "arrays_of"]
 
 
 _LENGTH = "units of the samples"
 """What Euclidean distances are measured in; another distance has units of its own."""
-
-
-@dataclass(frozen=True)
-class Option:
-    """An option of one metric alone, which its function takes as a keyword.
-
-    Attributes
-    ----------
-    name : str
-    kind : {"word", "positive", "count", "seed", "flag"}
-        A word among `choices`, a number above 0, a whole number >= 1 or >= 0, True or False.
-    default : Any
-        None may be given again where it is the default.
-    choices : tuple of str
-    meaning : str
-        What the errors say that it is, beside its kind.
-    """
-
-    name: str
-    kind: Literal["word", "positive", "count", "seed", "flag"]
-    default: Any
-    choices: tuple[str, ...] = ()
-    meaning: str = ""
-
-    def check(self, value: Any, name: str | None = None) -> Any:
-        """Return the value as it is computed with.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If it is none of this kind.
-        """
-        name = self.name if name is None else name
-        if value is None and self.default is None:
-            return None
-        what = f" ({self.meaning})" if self.meaning else ""
-        what += ", or None" if self.default is None else ""
-        match self.kind:
-            case "word":
-                return one_of(value, name, self.choices)
-            case "positive":
-                return number(value, name, f"a positive number{what}", above=0)
-            case "count":
-                return whole_number(value, name, f"a whole number >= 1{what}")
-            case "seed":
-                return check_seed(value, name)
-            case "flag":
-                return flag(value, name)
-
-    def read(self, text: str, name: str | None = None) -> Any:
-        """Return the value that a text stands for, as the command is given it.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If it stands for none of this kind.
-        """
-        value: Any = text
-        if self.default is None and text.lower() == "none":
-            value = None
-        elif self.kind == "flag":
-            value = {"true": True, "false": False}.get(text.lower(), text)
-        elif self.kind != "word":
-            with contextlib.suppress(ValueError):  # it is refused for what it is
-                value = float(text) if self.kind == "positive" else int(text)
-        return self.check(value, name)
 
 
 class Metric(ABC):

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from otgan.autograd import once
 from otgan.distances.distance import Distance
-from otgan.distances.metric import Length, Option
+from otgan.distances.metric import Length
+from otgan.distances.option import Option
 from otgan.distances.sampling import rooted
 from otgan.distances.scaled import in_units, lengths
 from otgan.distances.terms import Terms

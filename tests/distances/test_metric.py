@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import otgan
-from otgan.distances.metric import Metric, Option
+from otgan.distances.metric import Metric
+from otgan.distances.option import Option
 from otgan.pair import pair
 
 WORD = Option("kernel", "word", "soft", ("soft", "none", "true"))

@@ -16,7 +16,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import otgan
 from otgan.distances import METRICS, metric_of
-from otgan.inference import all_pairs
+from otgan.inference import table
 
 RNG = np.random.default_rng(0)
 SETS = [RNG.normal(size=(n, 2)) + 0.2 * k for k, n in enumerate((12, 7, 12, 20, 9))]
@@ -58,7 +58,7 @@ def test_they_are_taken_to_other_sets():
 
 @pytest.mark.parametrize("entries", [1, 500, 2**24])
 def test_batches_change_nothing(monkeypatch, entries):
-    monkeypatch.setattr(all_pairs, "_ENTRIES", entries)
+    monkeypatch.setattr(table, "_ENTRIES", entries)
     np.testing.assert_allclose(otgan.pairwise(SETS), by_hand(SETS, SETS, "emd"), rtol=1e-9, atol=1e-12)
 
 
@@ -104,9 +104,9 @@ def test_a_cost_that_is_not_symmetric_is_measured_both_ways():
 
 def test_finished_distances_are_kept(tmp_path, monkeypatch):
     store, asked = tmp_path / "store.db", []
-    values = all_pairs._values
+    values = table._values
     monkeypatch.setattr(
-        all_pairs, "_values", lambda pairs, *rest: (asked.extend(pairs), values(pairs, *rest))[1]
+        table, "_values", lambda pairs, *rest: (asked.extend(pairs), values(pairs, *rest))[1]
     )
     first = otgan.pairwise(SETS[:4], store=store)
     assert len(asked) == 6
@@ -129,8 +129,8 @@ def test_infinities_are_kept(tmp_path):
 
 KILLED = """
 import sys, numpy as np, otgan
-from otgan.inference import all_pairs
-all_pairs._MOST = 1
+from otgan.inference import table
+table._MOST = 1
 sets = list(np.random.default_rng(0).normal(size=(40, 300, 2)))
 print("on", flush=True)
 otgan.pairwise(sets, store=sys.argv[1])
