@@ -33,6 +33,9 @@ Points = NDArray[np.float64]
 SIZES, DIMENSIONS = (50, 200, 500, 2000), (1, 8, 64)
 PARTS = ("level", "power", "coverage", "time")
 PERMUTATIONS, TIMED = 199, 1000
+_BRIEF = 10.0
+"""Seconds of a contender below which it runs three times."""
+
 BOUND = 0.073
 """Share of 1000 runs that a test of level 5 % stays below with a probability of 0.999."""
 
@@ -269,7 +272,7 @@ def times(repetitions: int) -> list[tuple[Cell, ...]]:
             runs[name]()  # loops are compiled
         for turn in range(repetitions):
             for name, run in runs.items():
-                if turn == 0 or statistics.median(seconds[name]) < 10:  # noqa: PLR2004 - slow ones once
+                if turn == 0 or statistics.median(seconds[name]) < _BRIEF:
                     seconds[name].append(timed(run)[0])
         rows.extend((name, n, TIMED, statistics.median(several)) for name, several in seconds.items())
         for row in rows[-len(runs) :]:

@@ -1,4 +1,4 @@
-"""Pieces of HTML for notebooks: text as it is, tables, and pictures within the page."""
+"""Pieces of HTML for notebooks and pages: text as it is, tables, and pictures within the page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from otgan.plain import plain
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["picture", "table", "text"]
+__all__ = ["embedded", "picture", "table", "text"]
 
 _DPI = 80
 """Pixels an inch of a picture."""
@@ -34,15 +34,18 @@ def table(rows: Iterable[Sequence[str]], heads: Sequence[str] = ()) -> str:
     return f"<table>{head}<tbody>{''.join(lines)}</tbody></table>"
 
 
-def picture(figure: Figure, words: str) -> str:
+def picture(figure: Figure, words: str, dpi: int = _DPI) -> str:
     """Return a figure as a picture within the page."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     file = io.BytesIO()
-    FigureCanvasAgg(figure).print_figure(file, format="png", dpi=_DPI)
-    return (
-        f'<img alt="{text(words)}" src="data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}">'
-    )
+    FigureCanvasAgg(figure).print_figure(file, format="png", dpi=dpi)
+    return embedded(file.getvalue(), words)
+
+
+def embedded(png: bytes, words: str) -> str:
+    """Return the bytes of a picture as one within the page."""
+    return f'<img alt="{text(words)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
 
 
 def _side(cell: str) -> str:

@@ -41,6 +41,9 @@ __all__ = [
 
 Floats: TypeAlias = NDArray[np.float64]
 
+_SETS = 2
+"""x and y."""
+
 _LONGEST = 60
 """Characters of a value that an error message shows."""
 
@@ -170,7 +173,7 @@ def pair_of_names(names: Any) -> tuple[str, str]:
     expected = "two strings, what to call x and y"
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
         raise WrongKindError(f"names must be {expected}, got {shown(names)}")
-    if len(names) != 2:  # noqa: PLR2004 - x and y
+    if len(names) != _SETS:
         raise WrongValueError(f"names must be {expected}, got {len(names)}")
     return names[0], names[1]
 

@@ -19,7 +19,8 @@ from otgan.plain import strict
 
 __all__ = ["command"]
 
-_DIGITS = 6
+_DIGITS, _PAIR = 6, 2
+"""Digits of a distance, and the fewest sets."""
 
 
 @click.command(
@@ -129,7 +130,7 @@ def _expanded(sets: Sequence[str]) -> list[str]:
         inside = sorted(Path(spec).iterdir()) if Path(spec).is_dir() else []
         files = [str(path) for path in inside if path.is_file() and path.name.lower().endswith(endings)]
         found.extend(files or [spec])
-    if len(found) < 2:  # noqa: PLR2004 - a pair
+    if len(found) < _PAIR:
         raise SpecError(
             f"expected two sets or more, or a folder of their files, got {len(found)}: {', '.join(found)}"
         )

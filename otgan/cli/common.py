@@ -138,7 +138,7 @@ def heartbeat() -> Iterator[None]:
 _LARGE = 5e7
 """Pairs of samples from which on a report takes so long that somebody may rather draw some of them."""
 
-_SECONDS, _MORE = 4e-7, 4e-9
+_SECONDS, _MORE = 2.5e-7, 2e-9
 """What a pair takes in a report of the default distances on two cores, about, and more of it a dimension."""
 
 _ENOUGH = 2000
@@ -148,10 +148,10 @@ def hint_of_size(n: int, m: int, d: int) -> None:
     """Say of large sets about how long a report takes, and what takes less."""
     if n * m < _LARGE:
         return
-    minutes, seconds = (size * (_SECONDS + _MORE * d) for size in (n * m / 60, _ENOUGH**2))
+    minutes, seconds = (round(size * (_SECONDS + _MORE * d)) for size in (n * m / 60, _ENOUGH**2))
     note(
-        f"{n} × {m} samples: by default a report takes about {max(1, round(minutes))} minute{'s' if minutes >= 1.5 else ''}; "  # noqa: PLR2004 - what rounds to two
-        f"one of --n {_ENOUGH} takes {max(2, round(seconds))} s"
+        f"{n} × {m} samples: by default a report takes about {max(1, minutes)} minute{'s' if minutes > 1 else ''}; "
+        f"one of --n {_ENOUGH} takes {max(2, seconds)} s"
     )
 
 

@@ -7,9 +7,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from otgan.distances.spec import MeasurementSpec
 from otgan.inference.collection import Collection
-from otgan.inference.sets import one_distance
+from otgan.inference.sets import asked_for
 from otgan.inference.table import Table
 from otgan.mistakes import NotInstalledError, WrongValueError
 from otgan.options import flag
@@ -95,9 +94,9 @@ def pairwise(
            [1.5, 0. , 3. ],
            [4.5, 3. , 0. ]])
     """
-    request = one_distance(distance, "distance")
-    spec = MeasurementSpec.of(
+    _, spec = asked_for(
         distance,
+        options,
         cost=cost,
         p=p,
         epsilon=epsilon,
@@ -109,7 +108,6 @@ def pairwise(
         bin_width=bin_width,
         outside=outside,
         k=k,
-        options=None if options is None else {request.metric.name: options},
     )
     progress = flag(progress, "progress")
     first = Collection.of(sets, weights, "sets")

@@ -12,12 +12,11 @@ from scipy.stats import norm
 
 from otgan.distances.distance import Distance
 from otgan.distances.metric import Metric
-from otgan.distances.spec import MeasurementSpec
 from otgan.distances.splits import Pool
 from otgan.distances.terms import Terms
 from otgan.distances.words import number
 from otgan.inference.noise import noise_floor
-from otgan.inference.sets import fitted, generator_of, one_distance
+from otgan.inference.sets import asked_for, fitted, generator_of
 from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
 from otgan.namespace import as_numpy, beside
@@ -143,7 +142,9 @@ def confidence_interval(
     >>> found.lower < 1 < found.upper
     True
     """
-    request = one_distance(distance, "distance")
+    request, spec = asked_for(
+        distance, options, cost=cost, p=p, epsilon=epsilon, blur=blur, tol=tol, max_iter=max_iter
+    )
     metric = request.metric
     if not metric.intervals:
         raise WrongValueError(
@@ -153,16 +154,6 @@ def confidence_interval(
     method = metric.intervals[0] if method is None else one_of(method, "method", metric.intervals)
     level = probability(level, "level")
     draws = whole_number(draws, "draws", "a whole number >= 1")
-    spec = MeasurementSpec.of(
-        distance,
-        cost=cost,
-        p=p,
-        epsilon=epsilon,
-        blur=blur,
-        tol=tol,
-        max_iter=max_iter,
-        options=None if options is None else {metric.name: options},
-    )
     if method == "bracket" and spec.cost.p != 1:
         raise WrongValueError(f"p must be 1 for method='bracket', got {spec.cost.p:g}")
     spec, both = fitted(spec, pair(x, y, a, b), "confidence_interval")

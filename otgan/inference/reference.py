@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otgan.distances.distance import Null
-from otgan.distances.spec import MeasurementSpec
 from otgan.distances.splits import Pool
 from otgan.distances.words import number
 from otgan.inference.relabelling import random_sides
-from otgan.inference.sets import generator_of, one_distance
+from otgan.inference.sets import asked_for, generator_of
 from otgan.inference.two_sample import null_of
 from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
@@ -127,10 +126,9 @@ class Reference:
         options: Mapping[str, Any] | None = None,
         seed: int | np.random.Generator = 0,
     ) -> None:
-        request = one_distance(distance, "distance")
-        own = None if options is None else {request.metric.name: options}
-        spec = MeasurementSpec.of(
+        request, spec = asked_for(
             distance,
+            options,
             cost=cost,
             p=p,
             epsilon=epsilon,
@@ -138,7 +136,6 @@ class Reference:
             tol=tol,
             max_iter=max_iter,
             time_limit=time_limit,
-            options=own,
         )
         self._draws = whole_number(draws, "draws", "a whole number >= 1")
         self._entropy = int(generator_of(seed).integers(2**63))

@@ -13,6 +13,9 @@ from otgan.options import WrongKindError, shown
 
 __all__ = ["paired_sides", "random_sides", "strata_of"]
 
+_SETS = 2
+"""x and y."""
+
 
 def random_sides(
     sizes: tuple[int, int],
@@ -46,7 +49,7 @@ def random_sides(
 
 def paired_sides(n: int, permutations: int, rng: np.random.Generator) -> Sides:
     """Return splits that exchange the two samples of some pairs: of each with probability ½."""
-    kept = rng.random((permutations, n)) < 0.5  # noqa: PLR2004 - a fair coin
+    kept = rng.integers(0, 2, (permutations, n), dtype=np.bool_)
     return np.concatenate([kept, ~kept], axis=1)
 
 
@@ -62,7 +65,7 @@ def strata_of(strata: Any, pool: Pool) -> NDArray[np.int64] | None:
         return None
     n, m = (len(rows) for rows in pool.heavy)
     expected = f"two lists of labels, {n} of the samples of x and {m} of those of y"
-    if not isinstance(strata, (list, tuple)) or len(strata) != 2:  # noqa: PLR2004 - of x and of y
+    if not isinstance(strata, (list, tuple)) or len(strata) != _SETS:
         raise WrongKindError(f"strata must be {expected}, got {shown(strata)}")
     labels = [np.asarray(side) for side in strata]
     if [side.shape for side in labels] != [(n,), (m,)]:

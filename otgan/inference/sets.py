@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from otgan.mistakes import WrongValueError
 from otgan.options import WrongKindError, shown, whole_number
 from otgan.pair import Pair
 
-__all__ = ["fitted", "generator_of", "one_distance"]
+__all__ = ["asked_for", "fitted", "generator_of", "one_distance"]
 
 
 def generator_of(seed: Any) -> np.random.Generator:
@@ -45,6 +46,21 @@ def one_distance(value: Any, name: str) -> Request:
     if more:
         raise WrongValueError(f"{name} must be the name of one distance, got {len(more) + 1}: {value[:60]!r}")
     return request
+
+
+def asked_for(
+    distance: Any, options: Mapping[str, Any] | None, **settings: Any
+) -> tuple[Request, MeasurementSpec]:
+    """Return the one distance that is asked for, and what it is measured by: its own options and the shared settings.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such distance, or an option or a setting is none.
+    """
+    request = one_distance(distance, "distance")
+    own = None if options is None else {request.metric.name: options}
+    return request, MeasurementSpec.of(distance, options=own, **settings)
 
 
 def fitted(spec: MeasurementSpec, both: Pair, caller: str) -> tuple[MeasurementSpec, Pair]:

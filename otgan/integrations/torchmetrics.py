@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from otgan.distances.spec import MeasurementSpec
-from otgan.inference.sets import fitted, one_distance
+from otgan.inference.sets import asked_for, fitted
 from otgan.mistakes import NotInstalledError, WrongKindError
 from otgan.options import shown
 from otgan.pair import pair
@@ -84,9 +83,9 @@ class SampleDistance(Metric):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        request = one_distance(distance, "distance")
-        self._spec = MeasurementSpec.of(
+        request, self._spec = asked_for(
             distance,
+            options,
             cost=cost,
             p=p,
             epsilon=epsilon,
@@ -94,7 +93,6 @@ class SampleDistance(Metric):
             tol=tol,
             max_iter=max_iter,
             time_limit=time_limit,
-            options=None if options is None else {request.metric.name: options},
         )
         self.distance = request.key
         self.add_state("samples", default=[], dist_reduce_fx="cat")

@@ -105,9 +105,7 @@ def test_a_cost_that_is_not_symmetric_is_measured_both_ways():
 def test_finished_distances_are_kept(tmp_path, monkeypatch):
     store, asked = tmp_path / "store.db", []
     values = table._values
-    monkeypatch.setattr(
-        table, "_values", lambda pairs, *rest: (asked.extend(pairs), values(pairs, *rest))[1]
-    )
+    monkeypatch.setattr(table, "_values", lambda pairs, *rest: (asked.extend(pairs), values(pairs, *rest))[1])
     first = otgan.pairwise(SETS[:4], store=store)
     assert len(asked) == 6
     np.testing.assert_array_equal(otgan.pairwise(SETS[:4], store=store), first)

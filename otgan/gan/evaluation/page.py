@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-
+from otgan.fragments import embedded, picture, text
 from otgan.gan.evaluation.figures import curves_figure
 from otgan.gan.evaluation.measures import MEASURES
 from otgan.gan.files import write_whole
-from otgan.plain import plain
 
 __all__ = ["verdict", "write_page"]
+
+_DPI = 100
+"""Pixels an inch of the curves."""
 
 _SHOWN = 6
 """Pictures of samples over time."""
@@ -54,24 +52,22 @@ def write_page(
         The term whose median the rows have.
     """
     judged = [row for row in history if "evaluation" in row]
-    canvas = FigureCanvasAgg(curves_figure(list(history), estimate))
-    curves = io.BytesIO()
-    canvas.print_png(curves)
+    curves = "evaluations and terms over the generator's updates"
     chosen = [pictures[round(k)] for k in _evenly(len(pictures))]
     parts = [
-        f"<h1>{_text(title)}</h1>",
-        f"<p><strong>{_text(verdict(history))}</strong></p>",
+        f"<h1>{text(title)}</h1>",
+        f"<p><strong>{text(verdict(history))}</strong></p>",
         "<h2>Samples over time</h2>",
-        *(_figure(picture.read_bytes(), f"samples, {picture.stem}") for picture in reversed(chosen)),
+        *(_samples(path) for path in reversed(chosen)),
         "<h2>Beside real data</h2>",
         _measures(judged[-1]["evaluation"]) if judged else "<p>Nothing was evaluated yet.</p>",
         "<h2>Course</h2>",
-        _figure(curves.getvalue(), "evaluations and terms over the generator's updates"),
+        _figure(picture(curves_figure(list(history), estimate), curves, dpi=_DPI), curves),
         "<h2>Settings</h2>",
-        _table([(name, plain(str(value))) for name, value in settings.items()]),
+        _settings(settings),
     ]
     page = (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{_text(title)}</title>\n'
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{text(title)}</title>\n'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>\n<body>\n'
         + "\n".join(parts)
         + "\n</body></html>\n"
@@ -119,28 +115,28 @@ def _measures(found: Mapping[str, Any]) -> str:
         if each.name in found
     ]
     lines = [
-        f'<tr><td>{_text(words)}</td><td class="number">{_number(value)}</td><td class="number">{_number(beside)}</td></tr>'
+        f'<tr><td>{text(words)}</td><td class="number">{_number(value)}</td><td class="number">{_number(beside)}</td></tr>'
         for words, value, beside in rows
     ]
     head = "<tr><th></th><th>samples</th><th>real data</th></tr>"
     return f"<table>{head}{''.join(lines)}</table>"
 
 
-def _table(rows: Sequence[tuple[str, str]]) -> str:
-    lines = [f"<tr><td>{_text(name)}</td><td>{_text(value)}</td></tr>" for name, value in rows]
+def _settings(settings: Mapping[str, Any]) -> str:
+    lines = [f"<tr><td>{text(name)}</td><td>{text(str(value))}</td></tr>" for name, value in settings.items()]
     return f"<table>{''.join(lines)}</table>"
 
 
-def _figure(png: bytes, words: str) -> str:
-    data = base64.b64encode(png).decode()
-    return f'<figure><img alt="{_text(words)}" src="data:image/png;base64,{data}"><figcaption>{_text(words)}</figcaption></figure>'
+def _samples(path: Path) -> str:
+    words = f"samples, {path.stem}"
+    return _figure(embedded(path.read_bytes(), words), words)
+
+
+def _figure(image: str, words: str) -> str:
+    return f"<figure>{image}<figcaption>{text(words)}</figcaption></figure>"
 
 
 def _number(value: Any) -> str:
     if value is None:
         return "–"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _text(words: str) -> str:
-    return escape(plain(words))
