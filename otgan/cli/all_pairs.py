@@ -112,7 +112,7 @@ def command(
         lists = {what: values.tolist() for what, values in found.items()}
         common.say_json(strict({"names": names, "metric": distance, **lists}))
     else:
-        common.say("\n".join(_table(what, names, values) for what, values in found.items()))
+        common.say("\n".join(_table(what, names, values) for what, values in found.items()).rstrip("\n"))
     if plot is not None:
         with common.quiet_stdout(), common.mistakes():
             figure = drawn(matrix, names)

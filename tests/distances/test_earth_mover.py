@@ -222,3 +222,14 @@ def test_gradients_of_near_points_in_large_units_are_those_in_small_ones(cost):
         slopes.append(*torch.autograd.grad(otgan.emd(points, torch.tensor(unit * y), cost=cost, p=5), points))
     assert slopes[0].abs().sum() > 0.1
     torch.testing.assert_close(*slopes, rtol=1e-12, atol=0)
+
+
+def test_a_distance_that_bounds_do_not_prove_is_said_to_be_so(monkeypatch):
+    rng = np.random.default_rng(0)
+    x, y, a = rng.normal(size=(6, 2)), rng.normal(size=(7, 2)), rng.random(6)
+    proven = otgan.emd(x, y, a)
+    monkeypatch.setattr("otgan.exact.plan._OF_VALUE", -1.0)
+    monkeypatch.setattr("otgan.exact.plan._OF_MEAN", -1.0)
+    assert str(otgan.transport(x, y, a, p=1, on_failure="ignore").status) == "UNCERTIFIED"
+    with pytest.warns(otgan.ConvergenceWarning, match="rounding hides how near the solution is"):
+        assert otgan.emd(x, y, a) == proven
