@@ -465,9 +465,9 @@ def test_columns_that_only_one_side_has_are_listed(otgan, files, tmp_path):
 
 
 def test_what_takes_long_says_what_it_is_at(otgan, files, monkeypatch):
-    monkeypatch.setattr("otgan.cli.common._FIRST", 0.02)
+    monkeypatch.setattr("otgan.cli.common._FIRST", 0.001)
     monkeypatch.setattr("otgan.cli.common._LARGE", 400)
-    ended = otgan("measure", "a.npy", "b.npy", "--permutations", "200", "--metrics", "emd")
+    ended = otgan("measure", "a.npy", "b.npy", "--permutations", "3000", "--metrics", "emd")
     assert ended.status == 0
     assert re.search(
         r"otgan: .* of 20 × 25 samples, for \d+ s \(step \d+ of \d+\)|otgan: noise of emd, for", ended.err
