@@ -280,7 +280,7 @@ TESTED_IN = {
     "inference/holm": "inference/test_groups.py",
     "inference/outcome": "inference/test_two_sample.py",
     "inference/pooled": "inference/test_two_sample.py",
-    "inference/sets": "report/test_comparison.py",
+    "inference/border": "report/test_comparison.py",
     "inference/store": "inference/test_all_pairs.py",
     "inference/table": "inference/test_all_pairs.py",
     "parts": "test_jit.py",

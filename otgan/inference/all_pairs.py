@@ -7,8 +7,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from otgan.inference.border import asked_for
 from otgan.inference.collection import Collection
-from otgan.inference.sets import asked_for
 from otgan.inference.table import Table
 from otgan.mistakes import NotInstalledError, WrongValueError
 from otgan.options import flag

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otgan.inference.all_pairs import framed
+from otgan.inference.border import generator_of
 from otgan.inference.collection import Collection
 from otgan.inference.holm import holm
-from otgan.inference.sets import generator_of
 from otgan.inference.two_sample import two_sample_test
 from otgan.inference.verdict import LEVEL
 from otgan.mistakes import WrongValueError

@@ -15,8 +15,8 @@ from otgan.distances.metric import Metric
 from otgan.distances.splits import Pool
 from otgan.distances.terms import Terms
 from otgan.distances.words import number
+from otgan.inference.border import asked_for, fitted, generator_of
 from otgan.inference.noise import noise_floor
-from otgan.inference.sets import asked_for, fitted, generator_of
 from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
 from otgan.namespace import as_numpy, beside

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from otgan.distances.distance import Null
 from otgan.distances.splits import Pool
 from otgan.distances.words import number
+from otgan.inference.border import asked_for, generator_of
 from otgan.inference.relabelling import random_sides
-from otgan.inference.sets import asked_for, generator_of
 from otgan.inference.two_sample import null_of
 from otgan.measure import Measure
 from otgan.mistakes import WrongValueError

@@ -16,10 +16,10 @@ from otgan.distances.scaled import DISTANCE
 from otgan.distances.spec import MeasurementSpec
 from otgan.distances.splits import Pool, Sides
 from otgan.distances.terms import Terms
+from otgan.inference.border import fitted, generator_of, one_distance
 from otgan.inference.outcome import TwoSampleTest
 from otgan.inference.pooled import posed
 from otgan.inference.relabelling import paired_sides, random_sides, strata_of
-from otgan.inference.sets import fitted, generator_of, one_distance
 from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
 from otgan.namespace import beside

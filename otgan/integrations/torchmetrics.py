@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from otgan.inference.sets import asked_for, fitted
+from otgan.inference.border import asked_for, fitted
 from otgan.mistakes import NotInstalledError, WrongKindError
 from otgan.options import shown
 from otgan.pair import pair

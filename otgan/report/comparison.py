@@ -16,9 +16,9 @@ from otgan.distances.findings import Findings
 from otgan.distances.request import Request
 from otgan.distances.spec import MeasurementSpec
 from otgan.distances.splits import Pool
+from otgan.inference.border import fitted, generator_of, one_distance
 from otgan.inference.noise import noise_floor
 from otgan.inference.relabelling import random_sides
-from otgan.inference.sets import fitted, generator_of, one_distance
 from otgan.inference.two_sample import null_of
 from otgan.inference.verdict import Verdict, verdict_of
 from otgan.mistakes import OutOfRangeError

@@ -1,4 +1,4 @@
-"""The border of what is said of two sets, beside their distance: how they are called, what chance follows from."""
+"""The border of inference: which distance is asked for and by what it is measured, what chance follows from, which pair it is."""
 
 from __future__ import annotations
 
