@@ -13,7 +13,19 @@ from typing import Any, ClassVar, Protocol, Self
 from otgan.costs.exponents import BlockExponents, Exponents
 from otgan.costs.places import Places
 from otgan.costs.tiles import tiles_of
-from otgan.namespace import Array, as_numpy, as_tensor, double, full, is_tensor, namespace, ones, zeros
+from otgan.namespace import (
+    DOUBLE,
+    Array,
+    as_numpy,
+    as_tensor,
+    double,
+    epsilon_of,
+    full,
+    is_tensor,
+    namespace,
+    ones,
+    zeros,
+)
 from otgan.pair import Pair, pair
 from otgan.rounding import CostError
 
@@ -112,6 +124,11 @@ class Cost(ABC):
     def symmetric(self) -> bool:
         """Whether C(x, y) = C(y, x) and C(x, x) = 0 are known to hold."""
         return True
+
+    @property
+    def resolution(self) -> float:
+        """Machine epsilon of the numbers that costs are computed in."""
+        return epsilon_of(DOUBLE)
 
     @property
     def has_moments(self) -> bool:

@@ -82,6 +82,11 @@ class Custom(Cost):
         """Not known of a function."""
         return False
 
+    @property
+    def resolution(self) -> float:
+        """That of what the caller gave."""
+        return epsilon_of(self.dtype)
+
     def fit(self, both: Pair) -> Self:
         """Take down what the function is to be given; what is known already stays."""
         if self.fitted:
@@ -140,7 +145,7 @@ class Custom(Cost):
         # A streamed batch asks once a problem and pass: the checks must cost less than the function.
         least, largest = float(values.min()), float(values.max())
         if not (math.isfinite(least) and math.isfinite(largest)) or (
-            least < 0 and least < -_ROUNDED * epsilon_of(self.dtype) * largest
+            least < 0 and least < -_ROUNDED * self.resolution * largest
         ):
             raise WrongValueError(_expected(len(x), len(y), f"{least:.6g} to {largest:.6g} among them"))
         return values if least >= 0 else namespace(values).clip(values, 0.0, None)
@@ -174,7 +179,7 @@ class Custom(Cost):
     ) -> CostError:
         """So many units in the last place of a problem's largest value, to the power p."""
         del exact, direct, origin
-        share = 0.5 * self.p * 2**self.p * _ACCURATE * epsilon_of(self.dtype)
+        share = 0.5 * self.p * 2**self.p * _ACCURATE * self.resolution
         size = share * (self._largest(x, y) / self.unit)[:, None] ** self.p
         broadcast = namespace(size).broadcast_to
         of_x, of_y = (broadcast(size, tuple(side.shape[:2])) for side in (x, y))

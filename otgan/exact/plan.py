@@ -30,6 +30,9 @@ _TILE = 2**20
 _OF_VALUE, _OF_MEAN = 1e-9, 1e-12
 """Width of a certified interval, relative to the value or to the mean cost, up to which a plan is optimal but for rounding."""
 
+_ULPS = 2048
+"""That width, in machine epsilons of the numbers costs are computed in: a function's may be of single precision."""
+
 
 class ExactPlan(Solved):
     """Optimal plans held as arcs, in NumPy: the solvers work on the CPU in float64."""
@@ -98,7 +101,7 @@ class ExactPlan(Solved):
                 if upper - lower > max(_OF_VALUE * upper, least):
                     problem = self._problem(k)
                     mean = mean_cost(problem.x, problem.y, problem.a, problem.b, self.cost)
-                    found[k] = upper - lower > _OF_MEAN * mean
+                    found[k] = upper - lower > max(_OF_MEAN, _ULPS * self.cost.resolution) * mean
         return found
 
     def _is_to_itself(self, k: int) -> bool:

@@ -59,6 +59,18 @@ def test_functions_get_the_callers_kind_of_array_and_may_change_it():
     assert set(seen) == {(np.ndarray, np.dtype("float64"), 3), (torch.Tensor, torch.float32, 3)}
 
 
+def test_an_optimum_of_costs_in_single_precision_is_one_and_far_points_hide_it_as_ever():
+    x, y, a, b = map(torch.from_numpy, (X, Y, A.copy(), B.copy()))
+    near = otgan.transport(x.float(), y.float(), a, b, cost=torch.cdist)
+    assert near.status is otgan.Status.CONVERGED
+    assert near.lower <= otgan.transport(X, Y, A, B, p=1).value <= near.upper
+    a[0] = b[0] = 1e-6
+    x, y = (torch.cat((torch.full_like(side[:1], 1e6), side[1:])).float() for side in (x, y))
+    with pytest.warns(otgan.ConvergenceWarning, match="leave out the points that are far"):
+        far = otgan.transport(x, y, a, b, cost=torch.cdist)
+    assert far.status is otgan.Status.UNCERTIFIED
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [
