@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from otgan.home import come_in
 from otgan.mistakes import WrongValueError
 from otgan.namespace import Array, is_tensor
 from otgan.options import WrongKindError, shown
@@ -70,7 +71,7 @@ def array_of(value: Any, name: str) -> Array:
     TypeError, ValueError
         If they are no real numbers, or not rectangular.
     """
-    array = float_array(value, name)
+    array = float_array(come_in(value, name)[0], name)
     check_held(array, name)
     return array
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from otgan.arrays import array_of
+from otgan.home import Home
 from otgan.mistakes import OutOfRangeError, WrongValueError
 from otgan.namespace import (
     Array,
@@ -40,6 +41,8 @@ class Form:
     device : str or torch.device
     sizes_x, sizes_y : tuple of int or None
         Sizes of ragged problems, whose potentials and plans are handed back as lists.
+    home : Home or None
+        The library of arrays, where it is neither; numbers are floats then.
     """
 
     numpy: bool
@@ -48,17 +51,19 @@ class Form:
     device: Any
     sizes_x: tuple[int, ...] | None
     sizes_y: tuple[int, ...] | None
+    home: Home | None = None
 
     @classmethod
     def of(cls, pair: Pair) -> Form:
         """Return the form of the input that a pair was made from."""
         x, y = pair.x, pair.y
-        return cls(pair.numpy, pair.batched, x.dtype, x.device, x.sizes, y.sizes)
+        dtype = pair.home.dtype if pair.home is not None and pair.numpy else x.dtype
+        return cls(pair.numpy, pair.batched, dtype, x.device, x.sizes, y.sizes, pair.home)
 
     def scalar(self, values: Array) -> Any:
         """One number a problem, (B,): a float or 0-d tensor without a batch, an array or tensor with one."""
         if not self.batched:
-            return values[0].item() if self.numpy else self._tensor(values)[0]
+            return values[0].item() if self.numpy or self.home else self._tensor(values)[0]
         return self.array(values)
 
     def points(self, values: Array, side: str) -> Any:
@@ -117,7 +122,9 @@ class Form:
     def array(self, values: Array) -> Any:
         """Numbers of any shape: a read-only array, or a tensor; whole ones stay whole."""
         if not self.numpy:
-            return self._tensor(values)
+            return self._tensor(values) if self.home is None else self.home.take(self._tensor(values))
+        if self.home is not None:
+            return self.home.take(as_numpy(values))
         array = as_numpy(values)
         array = array.view() if array.flags.owndata else array.copy()
         array.flags.writeable = False  # of the view: what it is a view of stays as it is

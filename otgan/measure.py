@@ -1,19 +1,19 @@
 """The border: whatever holds samples and weights comes in here and leaves as a :class:`Measure`.
 
-Samples are validated in this module, weights in :mod:`otgan.weights`; nothing behind them checks either again.
+Samples are validated in :mod:`otgan.samples`, weights in :mod:`otgan.weights`; nothing behind them checks either again.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from otgan.arrays import check_held, float_array, holds_arrays, holds_tensors, is_list_of_matrices
-from otgan.columns import Names, check_names, common_names, in_order, names_of
+from otgan.arrays import holds_arrays, holds_tensors
+from otgan.columns import Names, check_names
+from otgan.home import Home, come_in
 from otgan.mistakes import WrongValueError
 from otgan.namespace import (
     Array,
@@ -26,16 +26,13 @@ from otgan.namespace import (
     full,
     is_tensor,
     namespace,
-    of_type,
     ones,
 )
 from otgan.options import WrongKindError, shown
+from otgan.samples import samples_of
 from otgan.weights import total_of, weights_of
 
 __all__ = ["Measure", "mapped"]
-
-_MATRIX, _BATCH = 2, 3
-"""Dimensions of one set of samples, and of a batch of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +62,8 @@ class Measure:
         The weights as they were given, detached, 0 past a ragged problem's size; None where there were none.
     columns : tuple of str or None
         What the coordinates are called, where the samples are a table with names; None otherwise.
+    home : Home or None
+        The library that results go back to where it is neither NumPy nor torch.
     """
 
     points: Array
@@ -76,6 +75,7 @@ class Measure:
     numpy: bool
     given: Array | None = None
     columns: Names | None = None
+    home: Home | None = None
 
     @classmethod
     def of(
@@ -86,7 +86,7 @@ class Measure:
         Parameters
         ----------
         points : array-like of shape (n,), (n, d) or (B, n, d), or a list of 2-D arrays
-            NumPy, torch, lists or DataFrames. (n,) is n points on the line. A list whose items are arrays of
+            NumPy, torch, lists, DataFrames, or arrays of the array API standard, as JAX's and CuPy's. (n,) is n points on the line. A list whose items are arrays of
             two dimensions is a batch of problems that may differ in n.
         weights : array-like of shape (n,) or (B, n), or a list of 1-D arrays, optional
             Nonnegative, not all zero; (n,) serves every problem of a batch. Uniform if omitted.
@@ -112,16 +112,14 @@ class Measure:
                 )
             return points if columns is None else points.named(columns)
         weights_name = {"x": "a", "y": "b"}.get(name, f"the weights of {name}")
+        points, home = come_in(points, name)
+        weights, _ = come_in(weights, weights_name)
         numpy = not holds_tensors(points)
         if not numpy and holds_arrays(points):
             raise WrongKindError(
                 f"{name} is a list of NumPy arrays and torch tensors: use one library for all of them"
             )
-        padded, sizes, batched, names = _padded(points, name)
-        if columns is not None:
-            names = check_names(columns, padded.shape[2])
-        check_held(padded, name)
-        _check_points(padded, sizes, name)
+        padded, sizes, batched, names = samples_of(points, name, columns)
         xp = namespace(padded)
         ragged = len(set(sizes)) > 1
         inside = (
@@ -145,7 +143,8 @@ class Measure:
             normalized = scaled / total
             given = detached(raw)
         different = sizes if ragged else None
-        return cls(padded, normalized, mass, different, batched, weights is not None, numpy, given, names)
+        weighted = weights is not None
+        return cls(padded, normalized, mass, different, batched, weighted, numpy, given, names, home)
 
     @property
     def dtype(self) -> Any:
@@ -208,6 +207,10 @@ class Measure:
         """Return the measure without a graph."""
         return mapped(self, detached) if is_tensor(self.points) else self
 
+    def for_numbers(self) -> Measure:
+        """Return the measure without a graph, for results that are floats and arrays of NumPy."""
+        return replace(self.detached(), numpy=True, home=None)
+
     def __repr__(self) -> str:
         b, n, d = self.points.shape
         shape = f"B={b}, n={n}, d={d}" if self.batched else f"n={n}, d={d}"
@@ -224,67 +227,3 @@ def mapped(measure: Measure, change: Callable[[Array], Array]) -> Measure:
         mass=change(measure.mass),
         given=given,
     )
-
-
-def _padded(points: Any, name: str) -> tuple[Array, tuple[int, ...], bool, Names | None]:
-    """Return samples as (B, n, d), the size of every problem, whether they are a batch, and the names of coordinates."""
-    if is_list_of_matrices(points):
-        names = common_names(points, name)
-        items = [
-            in_order(float_array(item, f"{name}[{k}]"), names_of(item), names)
-            for k, item in enumerate(points)
-        ]
-        return *_pad(items, name), True, names
-    padded = float_array(points, name)
-    if padded.ndim == 1:
-        padded = padded[:, None]
-    if padded.ndim not in {_MATRIX, _BATCH}:
-        raise WrongValueError(
-            f"{name} must have shape (n,), (n, d) or (B, n, d), got {tuple(padded.shape)}: "
-            "flatten each sample to a row"
-        )
-    batched = padded.ndim == _BATCH
-    padded = padded if batched else padded[None]
-    return padded, (padded.shape[1],) * padded.shape[0], batched, names_of(points)
-
-
-def _pad(items: list[Array], name: str) -> tuple[Array, tuple[int, ...]]:
-    dims = {item.shape[1] for item in items}
-    if len(dims) > 1:
-        raise WrongValueError(f"the problems of {name} must have one dimension d, got d = {sorted(dims)}")
-    devices = {str(device(item)) for item in items}
-    if len(devices) > 1:
-        raise WrongValueError(f"the problems of {name} must be on one device, got {sorted(devices)}")
-    xp = namespace(items[0])
-    dtype = xp.result_type(*items)
-    points = xp.concat([of_type(item, dtype) for item in items])
-    sizes = tuple(item.shape[0] for item in items)
-    counts = np.array(sizes)[:, None]
-    rows = np.arange(max(sizes))
-    # Copies of the first point: zeros might lie far from all points, and cost the others digits.
-    index = counts.cumsum(0) - counts + np.where(rows < counts, rows, 0)
-    # Of a problem without points, which is refused later, there is no first one.
-    return points[beside(np.minimum(index, max(0, len(points) - 1)), points)], sizes
-
-
-def _check_points(points: Array, sizes: tuple[int, ...], name: str) -> None:
-    shape = tuple(points.shape)
-    if shape[0] == 0:
-        raise WrongValueError(f"{name} is an empty batch (shape {shape}): give at least one problem")
-    if min(sizes) == 0:
-        which = f"problem {sizes.index(0)} of {name}" if shape[1] else f"{name}"
-        raise WrongValueError(f"{which} has no samples (shape {(0, *shape[2:])}): give at least one")
-    if shape[2] == 0:
-        raise WrongValueError(
-            f"{name} has samples of dimension 0 (shape {shape[1:]}): give at least one coordinate"
-        )
-    held, xp = detached(points), namespace(points)
-    # Both extremes are NaN where there is one. Looking at them first takes no memory, unlike a mask.
-    if not (math.isfinite(float(xp.max(held))) and math.isfinite(float(xp.min(held)))):
-        wrong = as_numpy(~xp.isfinite(held))
-        count, where = int(wrong.sum()), np.argwhere(wrong)[0].tolist()
-        raise WrongValueError(
-            f"{name} must be finite, got {count} NaN or infinite value{'s' if count > 1 else ''}, the first at "
-            f"sample {where[1]}, coordinate {where[2]}{f' of problem {where[0]}' if shape[0] > 1 else ''}: "
-            "drop or impute those rows"
-        )

@@ -7,6 +7,7 @@ from typing import Any
 
 from otgan.arrays import is_plain
 from otgan.columns import check_same, in_order
+from otgan.home import Home
 from otgan.measure import Measure, mapped
 from otgan.mistakes import WrongValueError
 from otgan.namespace import Array, as_tensor, namespace
@@ -26,6 +27,11 @@ class Pair:
     def numpy(self) -> bool:
         """Whether results go back as floats and NumPy arrays."""
         return self.x.numpy
+
+    @property
+    def home(self) -> Home | None:
+        """The library that results go back to where it is neither NumPy nor torch."""
+        return self.x.home or self.y.home
 
     @property
     def batched(self) -> bool:
@@ -57,10 +63,9 @@ def pair(x: Any, y: Any, a: Any = None, b: Any = None) -> Pair:
     first = Measure.of(x, a, name="x")
     second = Measure.of(y, b, name="y")
     if first.numpy != second.numpy and not (is_plain(x) or is_plain(y)):
-        kinds = ("NumPy", "torch") if first.numpy else ("torch", "NumPy")
         raise WrongKindError(
-            f"x is {kinds[0]} and y is {kinds[1]}: pass both as NumPy arrays or both as torch tensors "
-            "(torch.from_numpy(...) or tensor.numpy(force=True))"
+            f"x is {_library(first)} and y is {_library(second)}: pass both as NumPy arrays or both as torch tensors "
+            "(torch.from_numpy(...) or tensor.numpy(force=True)), or as those of one other library"
         )
     if first.batched != second.batched or first.points.shape[0] != second.points.shape[0]:
         raise WrongValueError(
@@ -105,6 +110,12 @@ def _like(m: Measure, other: Measure) -> Measure:
 
     moved = mapped(m, move)
     return replace(moved, points=moved.points.to(other.dtype), numpy=False)
+
+
+def _library(m: Measure) -> str:
+    if m.home is not None:
+        return str(m.home.library.__name__).removeprefix("array_api_compat.")
+    return "NumPy" if m.numpy else "torch"
 
 
 def _shape(m: Measure) -> tuple[int, ...]:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ConvergenceWarning", "Status", "Transport"]
 
-
 _VECTORS = 2
 """Dimensions of one vector a problem; columns of several have one more."""
 
@@ -34,9 +33,9 @@ _VECTORS = 2
 class Transport:
     """The solution of a transport problem or of a batch of them. Made by :func:`otgan.transport`.
 
-    Every attribute is a float or array for NumPy input and a tensor for torch input; with a batch it has a leading
-    dimension B, and for ragged batches potentials and plans are lists. What costs a pass over the costs is computed
-    when it is first asked for.
+    Every attribute is a float or array for NumPy input, a tensor for torch input, and a float or an array of its library,
+    without gradients, for input of another one; with a batch it has a leading dimension B, and for ragged batches
+    potentials and plans are lists. What costs a pass over the costs is computed when it is first asked for.
 
     Attributes
     ----------
@@ -267,8 +266,8 @@ class Transport:
 
     def to(self, device: Any = None, dtype: Any = None) -> Transport:
         """Hand results back on another device or in another floating-point type (torch input only)."""
-        if self._form.numpy:
-            raise WrongKindError("to() moves torch results; this one came from NumPy input")
+        if self._form.numpy or self._form.home is not None:
+            raise WrongKindError("to() moves torch results; this one came from input of NumPy or another library")
         form = replace(
             self._form,
             device=self._form.device if device is None else device_of(device),

@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from otgan.namespace import Array, as_tensor, double, is_double, namespace, norms
+import numpy as np
+
+from otgan.namespace import Array, as_numpy, as_tensor, double, is_double, namespace, norms, of_type
 
 __all__ = ["UNIT", "CostError", "outward", "sum_error", "weight_error"]
 
@@ -89,11 +91,9 @@ def outward(value: Array, dtype: Any, down: bool) -> Array:
     """Round float64 numbers to the type of the samples, never toward the inside of the interval whose end they are."""
     if is_double(dtype):
         return value
-    value = as_tensor(value)
-    rounded = value.to(dtype)
-    if not dtype.is_floating_point:
-        return rounded
-    inside = rounded.double() > value if down else rounded.double() < value
+    value = as_numpy(value) if isinstance(dtype, np.dtype) else as_tensor(value)
     xp = namespace(value)
+    rounded = of_type(value, dtype)
+    inside = double(rounded) > value if down else double(rounded) < value
     edge = xp.full_like(rounded, -math.inf if down else math.inf)
     return xp.where(inside, xp.nextafter(rounded, edge), rounded)

@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from otgan.arrays import array_of, holds_tensors, is_list_of_matrices
+from otgan.arrays import array_of, is_list_of_matrices
 from otgan.costs.base import Cost, Normal, Planned
 from otgan.costs.tiles import power_of_two
+from otgan.home import Home, come_in
 from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
 from otgan.namespace import (
@@ -61,11 +62,12 @@ class _Matrices:
     costs: Array
     sizes: list[tuple[int, int]]
     batched: bool
-    numpy: bool
+    home: Home | None
 
     @classmethod
     def read(cls, value: Any, name: str) -> _Matrices:
         """Check a matrix, a batch of them, or a list of matrices of several sizes."""
+        value, home = come_in(value, name)
         if is_list_of_matrices(value):
             parts = [array_of(each, f"{name}[{k}]") for k, each in enumerate(value)]
             first = next(filter(is_tensor, parts), parts[0])
@@ -86,7 +88,7 @@ class _Matrices:
                 f"{name} must hold at least one cost for each problem, got shape {tuple(costs.shape)}"
             )
         check_costs(costs, name)
-        return cls(costs, sizes, batched, not holds_tensors(value))
+        return cls(costs, sizes, batched, home)
 
 
 def check_costs(costs: Array, what: str) -> None:
@@ -161,7 +163,7 @@ class Precomputed(Cost):
         cross, *own = (_Matrices.read(part, name) for part, name in zip(x, _TERMS, strict=True))
         wanted = [[(size[axis], size[axis]) for size in cross.sizes] for axis in (0, 1)]
         if [each.sizes for each in own] != wanted or any(
-            (each.numpy, each.batched) != (cross.numpy, cross.batched) for each in own
+            (is_tensor(each.costs), each.batched) != (is_tensor(cross.costs), cross.batched) for each in own
         ):
             shapes = [tuple(each.costs.shape[0 if each.batched else 1 :]) for each in (cross, *own)]
             raise WrongValueError(f"x must be {expected}, all of one library, got shapes {shapes!s:.80}")
@@ -280,6 +282,6 @@ def _numbered(matrices: _Matrices, a: Any, b: Any) -> Pair:
         if len(set(lengths)) > 1:
             points = [part[:length] for part, length in zip(numbers, lengths, strict=True)]
         side = Measure.of(points, weights, name=name)
-        kept = {each.name: getattr(side, each.name) for each in fields(side)}
+        kept = {each.name: getattr(side, each.name) for each in fields(side)} | {"home": matrices.home}
         sides.append(_Numbers(**kept, kind=matrices.costs.dtype))
     return Pair(sides[0], sides[1])

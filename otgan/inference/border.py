@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from otgan.distances.request import Request, parse
 from otgan.distances.spec import MeasurementSpec, check_request
-from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
 from otgan.options import WrongKindError, shown, whole_number
 from otgan.pair import Pair
@@ -71,8 +69,5 @@ def fitted(spec: MeasurementSpec, both: Pair, caller: str) -> tuple[MeasurementS
             "otgan.emd, otgan.sinkhorn and their like for the numbers of a whole batch"
         )
 
-    def plain(side: Measure) -> Measure:
-        return replace(side.detached(), numpy=True)
-
     # A cost that is a function is asked with what the caller gave, not with what the pair becomes here.
-    return spec.fit(both), Pair(plain(both.x), plain(both.y))
+    return spec.fit(both), Pair(both.x.for_numbers(), both.y.for_numbers())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -214,7 +214,7 @@ def _of_draws(
 ) -> float:
     """Return the distance between draws, with replacement and by weights, from two sets."""
     drawn = [
-        replace(Measure.of(side.points[beside(chosen, side.points)]), numpy=True)
+        Measure.of(side.points[beside(chosen, side.points)]).for_numbers()
         for side, size in zip(sides, sizes, strict=True)
         for chosen in [rng.choice(len(side), size, p=side.mass / side.mass.sum())]
     ]

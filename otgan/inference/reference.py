@@ -143,7 +143,7 @@ class Reference:
         if held.batched:
             raise WrongValueError(f"x must be one set of samples, got a batch of {held.count}")
         self._given = held
-        self.x = replace(held.detached(), numpy=True)
+        self.x = held.for_numbers()
         spec.check_weights(self.x.weighted)
         spec = spec.fit(Pair(held, held))
         self.distance, self._metric = request.key, request.metric
@@ -173,7 +173,7 @@ class Reference:
         batch = pair(self._given, y, None, b).y
         if batch.batched:
             raise WrongValueError(f"y must be one set of samples, got a batch of {batch.count}")
-        batch = replace(batch.detached(), numpy=True)
+        batch = batch.for_numbers()
         size = Pool.of(Pair(self.x, batch)).sizes[1]
         value = self._value(batch)
         null = self._null_beside(batch, size, value)

@@ -169,7 +169,7 @@ def _of_batch(
     fitted = spec.fit(given)
     (request,) = fitted.requests
     terms = replace(fitted.terms(request), on_failure="warn")
-    both = Pair(replace(given.x, numpy=True), replace(given.y, numpy=True))
+    both = Pair(given.x.for_numbers(), given.y.for_numbers())
     if terms.time_limit is None:
         return request.metric.values(both, terms)
     # What time there is for a solve must not be shared by those of a batch.
