@@ -267,7 +267,9 @@ class Transport:
     def to(self, device: Any = None, dtype: Any = None) -> Transport:
         """Hand results back on another device or in another floating-point type (torch input only)."""
         if self._form.numpy or self._form.home is not None:
-            raise WrongKindError("to() moves torch results; this one came from input of NumPy or another library")
+            raise WrongKindError(
+                "to() moves torch results; this one came from input of NumPy or another library"
+            )
         form = replace(
             self._form,
             device=self._form.device if device is None else device_of(device),

@@ -132,8 +132,11 @@ class TwoSets:
         self.a.check()
         self.b.check()
 
-    def read(self) -> tuple[Measure, Measure]:
-        """Return the samples: matched by the names of columns, but where both sides name them, in the order of these."""
+    def read(self) -> tuple[Measure, Measure, tuple[int, int, int] | None]:
+        """Return the samples, and of what shape they are where both are images.
+
+        Columns are matched by name, but where both sides name them, in the order of these.
+        """
         from otgan.measure import Measure
 
         with common.silenced():
@@ -143,7 +146,9 @@ class TwoSets:
         )
         if first.selected and second.selected and first.dim == second.dim:
             y = y.named(first.columns)
-        return _standardized(x, y) if self.standardize else (x, y)
+        images = first.shape if first.shape == second.shape else None
+        x, y = _standardized(x, y) if self.standardize else (x, y)
+        return x, y, images
 
     def to_list(self) -> list[dict[str, Any]]:
         """Return both as they go into JSON."""

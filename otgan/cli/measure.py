@@ -154,11 +154,11 @@ def command(
             of_spec = {name: value for name, value in options.items() if name not in {"test", "seed"}}
             MeasurementSpec.of(**of_spec).check_weights(inputs.weighted)
         with common.mistakes():
-            x, y = inputs.read()
+            x, y, images = inputs.read()
             common.hint_of_size(x.points.shape[1], *y.points.shape[1:])
             with common.heartbeat():
                 report = compare(x, y, **options, names=inputs.names, progress=sys.stderr.isatty())
-        figure = None if plot is None else report.plot()
+        figure = None if plot is None else report.plot(images=images)
     _show(report, inputs, as_json)
     if figure is not None and plot is not None:
         common.write(plot, functools.partial(figure.savefig, dpi=common.DPI))

@@ -67,9 +67,8 @@ def command(
         if memory is not None:
             ctx.with_resource(limit(memory))
         with common.mistakes(), common.heartbeat():
-            test = two_sample_test(
-                *inputs.read(), **options, names=inputs.names, progress=sys.stderr.isatty()
-            )
+            x, y, _ = inputs.read()
+            test = two_sample_test(x, y, **options, names=inputs.names, progress=sys.stderr.isatty())
         figure = None if plot is None else test.plot()
     if as_json:
         common.say_json({**test.to_dict(), "inputs": inputs.to_list()})

@@ -15,7 +15,14 @@ from otgan.report import Report
 __all__ = ["report"]
 
 
-def report(found: Report, *, arcs: int = 150, points: int = 2000, seed: int = 0) -> Figure:
+def report(
+    found: Report,
+    *,
+    arcs: int = 150,
+    points: int = 2000,
+    seed: int = 0,
+    images: tuple[int, int, int] | None = None,
+) -> Figure:
     """Draw two sets of samples, the heaviest arcs of the plan between them, and their distances as bars.
 
     Sets on the line are drawn as histograms that face each other, sets in more than two dimensions by the first two
@@ -30,6 +37,8 @@ def report(found: Report, *, arcs: int = 150, points: int = 2000, seed: int = 0)
         How many points of each set to draw at most.
     seed : int
         Which of more points, and of arcs of equal mass, are drawn.
+    images : tuple of int, optional
+        The shape (C, H, W) of samples that are images: some are drawn as thumbnails where they lie.
 
     Returns
     -------
@@ -42,4 +51,4 @@ def report(found: Report, *, arcs: int = 150, points: int = 2000, seed: int = 0)
     """
     if not isinstance(found, Report):
         raise WrongKindError(f"found must be a report made by otgan.compare, got {shown(found)}")
-    return drawn(found, arcs, points, seed)
+    return drawn(found, arcs, points, seed, images)

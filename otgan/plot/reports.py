@@ -17,6 +17,7 @@ from otgan.options import check_seed, whole_number
 from otgan.plot.arcs import heaviest
 from otgan.plot.palette import GREEN, INK, SKY
 from otgan.plot.samples import in_the_plane, on_the_line
+from otgan.plot.thumbnails import Shape, check_images
 from otgan.report.text import UNCERTAINTY
 
 if TYPE_CHECKING:
@@ -30,31 +31,46 @@ _LABEL = 12
 _NEAR = 0.15
 """Share of the axis below which what is centered would stick out of it."""
 
+_FLAT = 4
+"""How many times as long as the highest ceiling of others a bar may be beside them."""
+
 _SQUARED = 2
 """The power p whose root has a sign of its own."""
 
 
-def drawn(found: Report, arcs: int, points: int, seed: int) -> Figure:
+def drawn(found: Report, arcs: int, points: int, seed: int, images: Shape | None = None) -> Figure:
     """Return the figure of a report: the sets, at most so many of their points and arcs, and the distances."""
     arcs = whole_number(arcs, "arcs", "a whole number >= 0", least=0)
     points = whole_number(points, "points", "a whole number >= 1")
     seed = check_seed(seed)
+    images = check_images(images, found.d)
     figure = Figure(figsize=(11, 5.4), layout="constrained")
-    families = [
-        [each for each in found.distances.values() if (_power(each) == 0) == divergent]
-        for divergent in (False, True)
-    ]
-    shown = [family for family in families if family]
+    shown = _families(list(found.distances.values()))
     grid = figure.add_gridspec(
         len(shown), 2, width_ratios=(1.5, 1), height_ratios=[1.5 + len(family) for family in shown]
     )
     ax = figure.add_subplot(grid[:, 0])
     solved = next((each.transport for each in found.distances.values() if each.transport is not None), None)
     plan = heaviest(solved, found.x, found.m, arcs, np.random.default_rng([seed, 0]))
-    (on_the_line if found.d == 1 else in_the_plane)(ax, found, plan, points, seed)
+    if found.d == 1:
+        on_the_line(ax, found, plan, points, seed)
+    else:
+        in_the_plane(ax, found, plan, points, seed, images)
     for row, family in enumerate(shown):
         _bars(figure.add_subplot(grid[row, 1]), family)
     return figure
+
+
+def _families(distances: list[Distance]) -> list[list[Distance]]:
+    """Return distances that have one axis together: lengths, divergences, and those that would press the others flat."""
+    lengths = [each for each in distances if _power(each) != 0]
+    divergences = [each for each in distances if _power(each) == 0]
+    most = _FLAT * max(
+        [_ceiling(each) for each in divergences if math.isfinite(_ceiling(each))], default=math.inf
+    )
+    beyond = [each for each in divergences if most < _length(each) < math.inf]
+    within = [each for each in divergences if each not in beyond]
+    return [family for family in (lengths, within, beyond) if family]
 
 
 def _bars(ax: Axes, distances: list[Distance]) -> None:
@@ -73,13 +89,15 @@ def _bars(ax: Axes, distances: list[Distance]) -> None:
     ax.set_yticks(range(len(distances)), [_bar_label(each) for each in distances])
     ax.set(xlim=(min([*finite, 0.0]), right), ylim=(len(distances) - 0.4, -0.7))
     ax.set_xlabel(_axis(distances))
-    ax.set_title(
-        "Transport: how far apart they are" if transport else "Divergence: how little they overlap",
-        loc="left",
-        fontsize=10,
-    )
+    ax.set_title(_heading(transport, bool(ceilings)), loc="left", fontsize=10)
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(axis="y", length=0)
+
+
+def _heading(transport: bool, bounded: bool) -> str:
+    if transport:
+        return "Transport: how far apart they are"
+    return "Divergence: how little they overlap" + ("" if bounded else ", without a ceiling")
 
 
 def _bar(ax: Axes, row: int, each: Distance, right: float) -> None:

@@ -14,6 +14,7 @@ from otgan.namespace import as_numpy, double
 from otgan.plain import plain
 from otgan.plot.arcs import Arcs
 from otgan.plot.palette import BLUE, ORANGE
+from otgan.plot.thumbnails import Shape, thumbnails
 
 if TYPE_CHECKING:
     from otgan.measure import Measure
@@ -56,8 +57,13 @@ class Sets(Protocol):
         """The dimension of the samples."""
 
 
-def in_the_plane(ax: Axes, found: Sets, plan: Arcs | None, points: int, seed: int) -> None:
-    """Draw the points of both sets, those of more than two dimensions by their principal axes, and the arcs."""
+def in_the_plane(
+    ax: Axes, found: Sets, plan: Arcs | None, points: int, seed: int, images: Shape | None = None
+) -> None:
+    """Draw the points of both sets, those of more than two dimensions by their principal axes, and the arcs.
+
+    Some of those that are images of a shape are drawn as thumbnails.
+    """
     rng = np.random.default_rng([seed, 1])
     x, y, axes = _projected(found)
     none = np.empty(0, dtype=np.int64)
@@ -83,6 +89,9 @@ def in_the_plane(ax: Axes, found: Sets, plan: Arcs | None, points: int, seed: in
             zorder=2,
             label=_of(name, len(rows), len(where)),
         )
+    if images is not None:
+        pixels = [double(as_numpy(side.points[0])) for side in (found.x, found.y)]
+        thumbnails(ax, [x, y], pixels, images, [BLUE, ORANGE])
     ax.set_aspect("equal", adjustable="datalim")
     ax.set(xlabel=axes[0], ylabel=axes[1])
     _finish(ax, plan)

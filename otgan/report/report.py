@@ -202,7 +202,14 @@ class Report:
             indent = whole_number(indent, "indent", "a whole number of spaces, or None", least=0)
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False, ensure_ascii=False)
 
-    def plot(self, *, arcs: int = 150, points: int = 2000, seed: int = 0) -> Figure:
+    def plot(
+        self,
+        *,
+        arcs: int = 150,
+        points: int = 2000,
+        seed: int = 0,
+        images: tuple[int, int, int] | None = None,
+    ) -> Figure:
         """Draw the two sets, the heaviest arcs of the plan between them, and the distances as bars.
 
         Parameters
@@ -213,6 +220,8 @@ class Report:
             How many points of each set to draw at most.
         seed : int
             Which of more points, and of arcs of equal mass, are drawn.
+        images : tuple of int, optional
+            The shape (C, H, W) of samples that are images: some are drawn as thumbnails where they lie.
 
         Returns
         -------
@@ -220,7 +229,7 @@ class Report:
         """
         from otgan.plot.reports import drawn
 
-        return drawn(self, arcs, points, seed)
+        return drawn(self, arcs, points, seed, images)
 
 
 @cache

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import ot
 import pytest
+from matplotlib.figure import Figure
 
 import otgan as package
 from otgan.cli.measure import command
@@ -254,6 +255,22 @@ def test_figures(otgan, files, suffix, start):
     assert (files / f"figure{suffix}").read_bytes().startswith(start)
     assert f"otgan: wrote figure{suffix}" in ended.err
     assert "wrote" not in ended.out
+
+
+def test_folders_of_pictures_are_drawn_as_pictures(otgan, files, monkeypatch, rng):
+    image = pytest.importorskip("PIL.Image")
+    for folder, dark in (("night", 0), ("day", 100)):
+        (files / folder).mkdir()
+        for k in range(6):
+            pixels = rng.integers(dark, dark + 100, size=(5, 4, 3), dtype=np.uint8)
+            image.fromarray(pixels).save(files / folder / f"{k}.png")
+    seen = []
+    monkeypatch.setattr(
+        "otgan.report.report.Report.plot", lambda self, **given: seen.append(given) or Figure()
+    )
+    assert otgan("measure", "night", "day", "--metrics", "emd", "--plot", "figure.png").status == 0
+    assert otgan("measure", "a.npy", "b.npy", "--metrics", "emd", "--plot", "figure.png").status == 0
+    assert seen == [{"images": (3, 5, 4)}, {"images": None}]
 
 
 def test_a_figure_that_cannot_be_written_leaves_nothing(otgan, files, monkeypatch):

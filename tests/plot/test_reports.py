@@ -144,6 +144,18 @@ def test_bars_are_the_distances_and_infinity_is_shown_as_such():
     assert [text.get_text() for text in ax.texts] == ["0.6931", "∞", "1"]
 
 
+def test_a_divergence_far_beyond_the_ceilings_of_others_has_an_axis_of_its_own(rng):
+    x, y = rng.normal(size=(200, 8)), rng.normal(size=(200, 8)) + 4
+    far = otgan.compare(x, y, metrics="js:knn,kl:knn", test=None)
+    titles = [ax.get_title(loc="left") for ax in far.plot().axes[1:]]
+    assert titles == [
+        "Divergence: how little they overlap",
+        "Divergence: how little they overlap, without a ceiling",
+    ]
+    near = otgan.compare(x, x + 0.1, metrics="js:knn,kl:knn", test=None)
+    assert len(near.plot().axes) == 2
+
+
 def test_bars_of_costs_are_their_roots():
     report = otgan.compare([0.0, 1.0], [4.0, 6.0], metrics="emd,sinkhorn,sinkhorn_divergence", p=2)
     ax = drawn(report.plot())["Transport"]
