@@ -1,12 +1,14 @@
-"""Tests of two sets beside hyppo and SciPy: ``python -m benchmarks.tests [--quick] [--parts level,power,coverage,time] [--workers N]``.
+"""Tests of two sets beside hyppo, alibi-detect and SciPy: ``python -m benchmarks.tests [--quick] [--parts level,power,coverage,time] [--workers N]``.
 
 Level: how often two draws of one population are called different. Power: how often draws of two are, by several distances and
 libraries, all at level 5 %. Coverage: how often intervals hold distances that are known. Time: one test of 1000 permutations.
+alibi-detect takes part where the environment's OTGAN_ALIBI is an interpreter that has it, in an environment of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 import otgan
+from benchmarks.peers import alibi
 from benchmarks.record import Cell, record
 from benchmarks.timing import timed
 from otgan.distances.spec import MeasurementSpec
@@ -129,6 +132,10 @@ def _hyppo(name: str, x: Points, y: Points, seed: int) -> float:
         return float(test.test(x, y, reps=PERMUTATIONS, workers=1, auto=False, random_state=seed)[1])
 
 
+def _alibi(test: str, x: Points, y: Points, seed: int, permutations: int = PERMUTATIONS) -> float:
+    return alibi.ask(test, x, y, permutations, seed)
+
+
 CONTENDERS: dict[str, Callable[[Points, Points, int], float]] = {
     "otgan, energy": partial(_ours, "energy"),
     "otgan, MMD": partial(_ours, "mmd"),
@@ -136,7 +143,14 @@ CONTENDERS: dict[str, Callable[[Points, Points, int], float]] = {
     "otgan, Sinkhorn divergence": partial(_ours, "sinkhorn_divergence"),
     "hyppo, Energy": partial(_hyppo, "Energy"),
     "hyppo, MMD": partial(_hyppo, "MMD"),
+    "alibi-detect, MMD": partial(_alibi, "MMDDrift"),
+    "alibi-detect, LSDD": partial(_alibi, "LSDDDrift"),
 }
+
+
+def contenders() -> list[str]:
+    """Return who is there: alibi-detect where the environment says of an interpreter that has it."""
+    return [name for name in CONTENDERS if alibi.INTERPRETER in os.environ or not name.startswith("alibi")]
 
 
 def rejected(name: str, alternative: str, seed: int) -> bool:
@@ -149,7 +163,7 @@ def power(runs: int, pool: Executor) -> list[tuple[Cell, ...]]:
     """Return for every alternative the share of draws that each contender calls different."""
     rows: list[tuple[Cell, ...]] = []
     for alternative in alternatives():
-        shares = [_share(partial(rejected, name, alternative), runs, pool) for name in CONTENDERS]
+        shares = [_share(partial(rejected, name, alternative), runs, pool) for name in contenders()]
         rows.append((alternative, *shares))
         print(*rows[-1], flush=True)
     return rows
@@ -267,9 +281,14 @@ def times(repetitions: int) -> list[tuple[Cell, ...]]:
             "hyppo, MMD": partial(_hyppo_of, "MMD", x, y),
             "SciPy's permutation_test of POT's emd2": partial(_by_hand, x, y),
         }
+        if alibi.INTERPRETER in os.environ:
+            for test in ("MMD", "LSDD"):
+                runs[f"alibi-detect, {test}"] = partial(_alibi, f"{test}Drift", x, y, 0, TIMED)
         seconds: dict[str, list[float]] = {name: [] for name in runs}
         for name in ("otgan, energy", "otgan, mmd", "otgan, emd", "otgan, sinkhorn_divergence"):
             runs[name]()  # loops are compiled
+        if alibi.INTERPRETER in os.environ:
+            alibi.version()  # its server has started
         for turn in range(repetitions):
             for name, run in runs.items():
                 if turn == 0 or statistics.median(seconds[name]) < _BRIEF:
@@ -334,7 +353,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     with ProcessPoolExecutor(options.workers, get_context("spawn"), initializer=_single) as pool:
         for name, heads, rows, notes in _tables(options, parts, runs, pool):
             if not options.quick:
-                record(name, heads, rows, notes=notes, packages=("hyppo",))
+                own = (
+                    [f"alibi-detect {alibi.version()}, in an environment of its own."]
+                    if alibi.INTERPRETER in os.environ
+                    else []
+                )
+                record(name, heads, rows, notes=[*notes, *own], packages=("hyppo",))
 
 
 def _tables(
@@ -352,7 +376,7 @@ def _tables(
             f"{_N} and {_N} samples in {_D} dimensions, one set of N(0, I); {runs // 5} draws, {PERMUTATIONS} permutations, level 5 %: the "
             "share called different, of which the standard error is at most 3.5 %. 'none': two draws of one population."
         ]
-        yield "tests-power", ("difference", *CONTENDERS), power(max(2, runs // 5), pool), notes
+        yield "tests-power", ("difference", *contenders()), power(max(2, runs // 5), pool), notes
     if "coverage" in parts:
         notes = [
             f"{max(2, runs * 3 // 10)} draws of n and n samples, whose distance as populations is known in closed form."
@@ -361,7 +385,7 @@ def _tables(
         yield "tests-coverage", columns, coverage(max(2, runs * 3 // 10), pool), notes
     if "time" in parts:
         notes = [
-            "Two dimensions; medians of three in turns, what takes more than ten seconds once. hyppo with one worker."
+            "Two dimensions; medians of three in turns, what takes more than ten seconds once. hyppo with one worker, alibi-detect with one thread."
         ]
         yield (
             "tests-time",

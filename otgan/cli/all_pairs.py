@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from otgan.cli import common
-from otgan.cli.inputs import Input
+from otgan.cli.inputs import Input, taken
 from otgan.cli.kinds import COSTS_OF_POINTS, Key
 from otgan.plain import strict
 
@@ -78,7 +78,7 @@ def command(
 ) -> None:
     """Measure the distances between all pairs of sets, and write them as comma-separated values on stdout."""
     with common.mistakes():
-        inputs = [Input(spec, n, seed, None, data_dir) for spec in _expanded(sets)]
+        inputs = [Input(spec, n, seed, None, data_dir, path=taken(ctx, spec)) for spec in _expanded(sets)]
         for each in inputs:
             each.check()
     names = _names([each.spec for each in inputs])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,20 +48,35 @@ class Input:
         """Raise what can be known to be wrong without reading the data."""
         from otgan.data import check
 
-        check(self.path or self.spec, data_dir=self.data_dir, weights=self.weights)
+        with self._named():
+            check(self.path or self.spec, data_dir=self.data_dir, weights=self.weights)
 
     def read(self) -> Dataset:
         """Return the samples, those of ``otgan.data.load``."""
         from otgan.data import open_spec
 
-        return open_spec(
-            self.path or self.spec,
-            self.n,
-            self.seed,
-            data_dir=self.data_dir,
-            weights=self.weights,
-            drop_na=self.drop_na,
-        )
+        with self._named():
+            return open_spec(
+                self.path or self.spec,
+                self.n,
+                self.seed,
+                data_dir=self.data_dir,
+                weights=self.weights,
+                drop_na=self.drop_na,
+            )
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        """Call standard input so in messages, not by the file that holds what it held."""
+        from otgan.data import DataError
+
+        try:
+            yield
+        except DataError as error:
+            if not self.path:
+                raise
+            held = Path(self.path.partition("#")[0])
+            raise type(error)(str(error).replace(str(held), "stdin")) from error
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as it goes into JSON."""
@@ -161,7 +177,7 @@ def taken(ctx: click.Context, spec: str) -> str:
     if head not in _STANDARD_INPUT or (spec == "stdin" and Path(spec).exists()):
         return ""
     if ctx.obj is not None:
-        raise click.UsageError("standard input can be read once: A and B cannot both be from it", ctx)
+        raise click.UsageError("standard input can be read once: only one set can be from it", ctx)
     folder = Path(tempfile.mkdtemp(prefix="otgan-"))
     ctx.call_on_close(lambda: shutil.rmtree(folder, ignore_errors=True))
     held = sys.stdin.buffer.read() if hasattr(sys.stdin, "buffer") else sys.stdin.read().encode()

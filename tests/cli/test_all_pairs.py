@@ -34,6 +34,18 @@ def test_a_folder_of_files_is_as_many_sets(otgan, sets):
     np.testing.assert_allclose(np.array([row[1:] for row in rows], float), matrix_of(sets), rtol=1e-5)
 
 
+def test_one_of_the_sets_may_be_standard_input(otgan, sets):
+    first, second = sets / "one.csv", sets / "two.csv"
+    expected = otgan("pairwise", str(first), str(second))
+    found = otgan("pairwise", "-", str(second), input=first.read_bytes())
+    assert found.status == expected.status == 0
+    assert found.out.splitlines()[1].split(",")[1:] == expected.out.splitlines()[1].split(",")[1:]
+    assert found.out.startswith("distance,-,")
+    twice = otgan("pairwise", "-", str(second), "-", input=first.read_bytes())
+    assert twice.status == 2
+    assert "only one set can be from it" in twice.err
+
+
 def test_json_plot_test_and_store(otgan, sets, tmp_path):
     arguments = (
         "sets",

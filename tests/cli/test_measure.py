@@ -513,10 +513,14 @@ def test_standard_input_is_a_set(otgan, files):
     assert binary["n"] == 20
     both = otgan("measure", "-", "-", input=table)
     assert both.status == 2
-    assert "cannot both be from it" in both.err
+    assert "only one set can be from it" in both.err
     damaged = otgan("measure", "-", "b.npy", input="x,y\n1\n")
     assert damaged.status == 1
-    assert "stdin.csv: line 2 has 1 cells: expected 2" in damaged.err
+    assert "error: stdin: line 2 has 1 cells: expected 2" in damaged.err
+    wrong = otgan("measure", "stdin#u,z", "b.npy", input=table)
+    assert wrong.status == 2
+    assert "error: stdin has no column 'z': it has u, v, w" in wrong.err
+    assert "otgan-" not in wrong.err
 
 
 def test_rows_without_values_are_left_out_when_asked(otgan, files):
