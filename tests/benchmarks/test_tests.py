@@ -38,4 +38,4 @@ def test_alibi_detect_is_asked_in_its_own_process(tmp_path, monkeypatch):
 def test_without_an_interpreter_it_stays_away(monkeypatch):
     monkeypatch.delenv(alibi.INTERPRETER, raising=False)
     assert tests.contenders() == [name for name in tests.CONTENDERS if "alibi" not in name]
-    assert len(tests.contenders()) == 6
+    assert len(tests.contenders()) == 7
