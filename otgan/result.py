@@ -33,9 +33,8 @@ _VECTORS = 2
 class Transport:
     """The solution of a transport problem or of a batch of them. Made by :func:`otgan.transport`.
 
-    Every attribute is a float or array for NumPy input, a tensor for torch input, and a float or an array of its library,
-    without gradients, for input of another one; with a batch it has a leading dimension B, and for ragged batches
-    potentials and plans are lists. What costs a pass over the costs is computed when it is first asked for.
+    Attributes are floats and arrays for NumPy input, tensors for torch input, and floats and arrays of its library, without
+    gradients, for that of another one; with a batch they have a leading B, ragged ones are lists. Most are computed when asked for.
 
     Attributes
     ----------

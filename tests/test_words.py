@@ -425,6 +425,16 @@ THETAS = wrong(
     {"nan": [math.nan], "inf": (0.0, math.inf), "array": np.array([math.nan])},
 )
 COUNT, LENGTH = or_none(whole()), or_none(one_positive())
+IMAGES = wrong(
+    {"number": 5, "word": "rgb", "words": ("a", "b", "c"), "object": object(), "dict": {1: 2}, "array": X},
+    {
+        "other size": (1, 100, 1),
+        "two": (1, 2),
+        "two channels": (2, 1, 1),
+        "negative": (1, -1, -2),
+        "none": (),
+    },
+)
 PATHS = wrong(
     {"None": None, "number": 5, "list": ["a"], "bytes": b"x.html", "object": object(), "flag": True}, {}
 )
@@ -655,7 +665,7 @@ FUNCTIONS = {
     "Report.plot": (
         REPORT.plot,
         lambda name, value: REPORT.plot(**{name: value}),
-        {"arcs": or_none(whole(least=0)), "points": COUNT, "seed": or_none(SEED)},
+        {"arcs": or_none(whole(least=0)), "points": COUNT, "seed": or_none(SEED), "images": IMAGES},
     ),
     "Report.to_json": (REPORT.to_json, lambda _, value: REPORT.to_json(value), {"indent": whole(least=0)}),
     "Measure.of": (
@@ -749,6 +759,7 @@ FUNCTIONS = {
             "arcs": or_none(whole(least=0)),
             "points": COUNT,
             "seed": or_none(SEED),
+            "images": IMAGES,
         },
     ),
     "plot.parallel_lines": (

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from numpy.typing import NDArray
 
-from otgan.mistakes import WrongValueError
-from otgan.options import shown
+from otgan.mistakes import WrongKindError, WrongValueError
+from otgan.options import shown, whole_number
 
 __all__ = ["Shape", "check_images", "thumbnails"]
 
@@ -23,19 +25,21 @@ _SIDE = 21.0
 _COLORS = 3
 """Channels of a colored image."""
 
+_SIZES = 3
+"""Of an image: channels, height, width."""
+
 
 def check_images(images: Shape | None, d: int) -> Shape | None:
     """Return the shape of images of d values, or raise."""
     if images is None:
         return None
     expected = f"the shape (C, H, W) of an image of 1 or 3 channels and {d} values"
-    try:
-        channels, height, width = map(int, images)
-    except (TypeError, ValueError):
-        raise WrongValueError(f"images must be {expected}, got {shown(images)}") from None
-    if channels not in {1, _COLORS} or channels * height * width != d:
-        raise WrongValueError(f"images must be {expected}, got {(channels, height, width)}")
-    return channels, height, width
+    if not isinstance(images, (tuple, list)):
+        raise WrongKindError(f"images must be {expected}, got {shown(images)}")
+    found = [whole_number(size, "images", expected) for size in images]
+    if len(found) != _SIZES or found[0] not in {1, _COLORS} or math.prod(found) != d:
+        raise WrongValueError(f"images must be {expected}, got {shown(images)}")
+    return found[0], found[1], found[2]
 
 
 def thumbnails(
