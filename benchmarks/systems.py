@@ -24,6 +24,9 @@ from otgan.plot.palette import BLUE, GREEN, INK, ORANGE, SKY
 
 SHOWN = ("gan", "wgan", "wgan-gp", "smoothed-ot", "smoothed-ot:duals=nets", "sinkhorn")
 QUICK_STEPS = 20
+STEPS, ENDLESS = 1000, 10**7
+"""Steps of a system that names no number, and more than there is time for."""
+KINDS = {"mnist": "images", "cifar10": "images", "digits": "small"}
 TILES, DOTS = 64, 1000
 MINUTES = (1, 2, 3, 5, 8, 12, 15, 20, 30)
 COLORS = (BLUE, ORANGE, GREEN, SKY, INK)
@@ -99,6 +102,16 @@ def train(system: str, choices: dict[str, str], data: str, seed: int, options: a
         command += ["--threads", str(options.threads), "--out", str(folder)]
         command += [f"--set={name}={value}" for name, value in choices.items()]
         command += ["--steps", str(QUICK_STEPS)] if options.quick else []
+        if options.minutes is not None:
+            every = max(1, SYSTEMS[system].steps.get(KINDS.get(data, "points"), STEPS) // 25)
+            command += [
+                "--minutes",
+                str(options.minutes),
+                "--steps",
+                str(ENDLESS),
+                "--evaluate-every",
+                str(every),
+            ]
         before = _processor_seconds()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         clock.write_text(f"{_processor_seconds() - before:.1f}\n", encoding="utf-8")
@@ -208,6 +221,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--out", type=Path, help="keep the runs here; what is finished there is read, and not run again"
     )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        help="of training for each, evaluations not counted, in place of the systems' own steps",
+    )
     parser.add_argument("--quick", action="store_true", help="few steps, one seed, nothing recorded")
     options = parser.parse_args(argv)
     command = _command(sys.argv[1:] if argv is None else argv)
@@ -234,10 +252,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         if options.quick:
             return
         name = "systems-" + re.sub(r"\W+", "-", options.data)
+        name += "" if options.minutes is None else f"-{options.minutes:g}-minutes"
         head, key = next(iter(columns.items()))
         middle = [median_run(rows, key) for rows in groups]
         picture(name, middle)
         course_picture(f"{name}-course", middle, key, head)
+    limit = "" if options.minutes is None else f" --minutes {options.minutes:g}"
     record(
         f"{name}-course",
         ["system", *(f"{minutes} min" for minutes in MINUTES)],
@@ -253,7 +273,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         ["system", "seed", "median", *columns, "steps", "training (s)", "processor time (s)"],
         [row for rows in groups for row in cells(rows, columns)],
         notes=[
-            f"`otgan train SYSTEM --data {options.data} --seed SEED`, with no other option than the table names. "
+            f"`otgan train SYSTEM --data {options.data} --seed SEED{limit}`, with no other option than the table names. "
             "Samples are those of the generator's moving average.",
             f"Every number is one between {rows[0].evaluation['n']} samples and as many held-out ones; its floor is "
             "what as many training samples reach.",

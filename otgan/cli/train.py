@@ -79,6 +79,12 @@ class _Train(click.Command):
 @click.option(
     "--steps", type=click.IntRange(min=1), help="Generator updates in all.  [default: the system's own]"
 )
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    metavar="M",
+    help="Minutes of training after which to stop, evaluations not counted, if --steps do not come first.",
+)
 @common.seed
 @click.option(
     "--seeds",
@@ -119,6 +125,7 @@ def command(
     system: str,
     data: str,
     steps: int | None,
+    minutes: float | None,
     seed: int,
     seeds: list[int] | None,
     out: Path | None,
@@ -140,6 +147,7 @@ def command(
 
         given = dict(_assignment(text) for text in options)
         check(data, data_dir=data_dir)  # before torch is loaded
+        from otgan.gan.callbacks import TimeLimit
         from otgan.gan.trainer import train
 
         if threads is not None:
@@ -161,6 +169,7 @@ def command(
                 data_dir=data_dir,
                 progress=not quiet,
                 tensorboard=tensorboard,
+                callbacks=None if minutes is None else TimeLimit(minutes),
             )
             common.note(f"the run is in {folder}")
         result = next(row["evaluation"] for row in reversed(run.history) if "evaluation" in row)

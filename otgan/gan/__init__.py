@@ -22,6 +22,7 @@ _HOME = {
     "Run": "otgan.gan.run",
     "RunError": "otgan.gan.errors",
     "System": "otgan.gan.systems",
+    "TimeLimit": "otgan.gan.callbacks",
     "train": "otgan.gan.trainer",
 }
 
@@ -34,6 +35,7 @@ __all__ = [
     "Run",
     "RunError",
     "System",
+    "TimeLimit",
     "train",
 ]
 

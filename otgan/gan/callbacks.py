@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import Tensor
 from otgan.gan import arguments
 from otgan.gan.errors import OptionError
 
-__all__ = ["Callback", "Callbacks", "EarlyStopping"]
+__all__ = ["Callback", "Callbacks", "EarlyStopping", "TimeLimit"]
 
 
 class Callback:
@@ -74,6 +75,41 @@ class EarlyStopping(Callback):
             better = value < best * (1 - self.least)
             best, since = (value, 0) if better else (best, since + 1)
         return since >= self.patience
+
+
+class TimeLimit(Callback):
+    """End a training after so many minutes of it by the clock: evaluations do not count, what came before a resumption does.
+
+    Parameters
+    ----------
+    minutes : float
+    """
+
+    def __init__(self, minutes: float) -> None:
+        found = arguments.real("minutes", minutes)
+        if found <= 0:
+            raise OptionError(f"minutes must be above 0, got {arguments.shown(minutes)}")
+        self.seconds = 60 * found
+        self._spent: float | None = None
+        self._last = 0.0
+
+    def on_step(self, run: Any, terms: Mapping[str, Tensor]) -> bool:
+        """Count the time since the last step, or evaluation."""
+        del terms
+        now = time.monotonic()
+        if self._spent is None:
+            rows = [row for row in run.history if "seconds" in row]
+            before = rows[-1]["seconds"] if rows else 0.0
+            self._spent = float(before - sum(row.get("took", 0.0) for row in rows))
+        else:
+            self._spent += now - self._last
+        self._last = now
+        return self._spent >= self.seconds
+
+    def on_evaluation(self, run: Any, result: Mapping[str, Any]) -> None:
+        """Count anew from here."""
+        del run, result
+        self._last = time.monotonic()
 
 
 class Callbacks:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from otgan.gan import Callback, EarlyStopping, OptionError, Run, train
+from otgan.gan import Callback, EarlyStopping, OptionError, Run, TimeLimit, train
 from otgan.gan.callbacks import Callbacks
 
 POINTS = np.random.default_rng(0).normal(size=(80, 2))
@@ -108,6 +108,32 @@ def test_early_stopping_compares_what_is_of_as_many_samples():
     assert EarlyStopping(patience=1).on_evaluation(run, {"em": 2.4, "n": 512}) is False
     with pytest.raises(OptionError, match="least must be a number"):
         EarlyStopping(least="little")
+
+
+def test_a_time_limit_counts_training_and_not_evaluations(monkeypatch):
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr("otgan.gan.callbacks.time.monotonic", lambda: clock.now)
+    # Before a resumption there were 100 s, 40 of them for evaluations.
+    run = SimpleNamespace(history=[{"seconds": 30.0, "took": 40.0}, {"seconds": 100.0}, {"step": 7}])
+    limit = TimeLimit(1.5)
+    heard = []
+    for step in range(6):
+        clock.now += 10
+        heard.append(limit.on_step(run, {}))
+        if step == 2:
+            clock.now += 1000
+            limit.on_evaluation(run, {})
+    assert heard == [False, False, False, True, True, True]
+
+
+def test_a_time_limit_ends_a_run_that_a_resumption_does_not_prolong(tmp_path):
+    run = trained(TimeLimit(1e-9), out=tmp_path)
+    assert run.step <= 2
+    again = trained(TimeLimit(1e-9), out=tmp_path, resume=True)
+    assert again.step == run.step + 1
+    for minutes in (0, -1, "ten", float("nan")):
+        with pytest.raises(OptionError, match="minutes must be"):
+            TimeLimit(minutes)
 
 
 def test_what_cannot_be_compared_is_named():

@@ -94,7 +94,16 @@ class SmoothedOT(Transports):
     estimate: ClassVar[str | None] = "smoothed"
     steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 5000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "points": {"latent": 2, "width": 256, "batch": 256, "power": 1.0, "lr": 2e-3},
+        "points": {
+            "latent": 2,
+            "width": 256,
+            "batch": 256,
+            "power": 1.0,
+            "strength": 0.02,
+            "self_terms": True,
+            "lr": 2e-3,
+            "decay": 1000,
+        },
         "small": {"latent": 32, "width": 256, "batch": 256, "strength": 0.5},
         "images": {
             "batch": 500,
@@ -124,7 +133,14 @@ class SmoothedOT(Transports):
 
     by_nets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         # They must keep up with the generator.
-        "points": {"width": 128, "strength": 0.2, "lr": 3e-4, "lr_dual": 2e-3},
+        "points": {
+            "width": 128,
+            "strength": 0.2,
+            "self_terms": False,
+            "lr": 3e-4,
+            "decay": 0,
+            "lr_dual": 2e-3,
+        },
         "images": {"features": "adversarial:64"},
     }
     """What else is different where networks hold the potentials."""

@@ -44,6 +44,16 @@ def test_real_samples_reach_the_floor():
     assert found["modes"] == 8
 
 
+def test_the_floor_between_points_is_the_mean_of_several_draws():
+    train, held_out = open_splits("8gaussians", 3000, 200)
+    judge = Judge(train, held_out)
+    drawn = [
+        otgan.emd(open_spec("8gaussians", 200, seed=seed).points, held_out.points) for seed in range(5, 45)
+    ]
+    found = judge(train.points[:200])["em_floor"]
+    assert abs(found - np.mean(drawn)) < 0.7 * np.std(drawn, ddof=1)
+
+
 def test_images_are_judged_in_features_beside_floors(caplog):
     train, held_out = open_splits("digits", dtype=np.float32)
     judge = Judge(train, held_out)
