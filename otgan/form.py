@@ -120,11 +120,11 @@ class Form:
         return [self.array(values[k, :n, :m]) for k, (n, m) in enumerate(zip(rows, columns, strict=True))]
 
     def array(self, values: Array) -> Any:
-        """Numbers of any shape: a read-only array, or a tensor; whole ones stay whole."""
-        if not self.numpy:
-            return self._tensor(values) if self.home is None else self.home.take(self._tensor(values))
+        """Numbers of any shape: a read-only array, a tensor, or an array of the caller's library; whole ones stay whole."""
         if self.home is not None:
-            return self.home.take(as_numpy(values))
+            return self.home.take(as_numpy(values) if self.numpy else self._tensor(values))
+        if not self.numpy:
+            return self._tensor(values)
         array = as_numpy(values)
         array = array.view() if array.flags.owndata else array.copy()
         array.flags.writeable = False  # of the view: what it is a view of stays as it is

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, is_cupy_array, is_jax_array
+from array_api_compat import array_namespace, device, is_cupy_array, is_jax_array
 
 from otgan.mistakes import WrongKindError
 from otgan.namespace import Array, is_tensor, of_type
@@ -44,7 +44,7 @@ class Home:
         """Return the home of an array of another library."""
         library = array_namespace(array)
         largest = library.asarray(np.zeros(1)).dtype
-        return cls(library, array.device, np.dtype(np.float64 if "64" in str(largest) else np.float32))
+        return cls(library, device(array), np.dtype(np.float64 if "64" in str(largest) else np.float32))
 
     def take(self, values: Array) -> Any:
         """Return numbers as an array of the library; fractions in its type, whole ones as they are."""

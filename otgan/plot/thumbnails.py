@@ -86,9 +86,8 @@ def _chosen(places: list[NDArray[np.float64]]) -> list[tuple[int, int]]:
     for which, each in enumerate(places):
         cells = np.floor(each)
         far = abs(each - cells - 0.5).max(1)
-        for row in np.argsort(far, kind="stable")[
-            ::-1
-        ].tolist():  # the last to come is the nearest to the middle
+        # The last to come is the nearest to the middle.
+        for row in reversed(np.argsort(far, kind="stable").tolist()):
             i, j = map(int, cells[row])
             nearest.setdefault((i, j), {})[which] = far[row], row
     wanted = []
