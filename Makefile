@@ -46,7 +46,7 @@ docs: $(VENV)/.docs ## build the pages into docs/_build/html; a warning is an er
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
 clean: ## remove what the other targets wrote, the environment excepted
-	rm -rf $(OUT) build dist docs/_build docs/gallery docs/api/generated docs/sg_execution_times.rst
+	rm -rf $(OUT) build dist docs/_build docs/_extra docs/gallery docs/api/generated docs/sg_execution_times.rst
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find otgan tests benchmarks examples docs -name __pycache__ -type d -prune -exec rm -rf {} +
 

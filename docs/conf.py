@@ -11,6 +11,7 @@ from sphinx_gallery.sorting import FileNameSortKey
 import otgan
 from otgan.cli import root
 from otgan.distances import METRICS, metric_of
+from otgan.teach import page
 
 project = "otgan"
 author = "The otgan developers"
@@ -21,18 +22,38 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",  # MathJax beside the pages: they need no network
+    "sphinx_copybutton",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "gallery/*.ipynb"]
 templates_path = ["_templates"]
 suppress_warnings = ["config.cache"]  # sphinx-gallery keeps objects in its configuration
 
-html_theme = "furo"
+html_theme = "pydata_sphinx_theme"
 html_title = f"otgan {release}"
+html_theme_options = {
+    "navbar_align": "left",
+    "navbar_end": ["theme-switcher"],
+    "secondary_sidebar_items": ["page-toc"],
+    "show_prev_next": False,
+    "show_toc_level": 2,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+html_static_path = ["_static"]
+html_css_files = ["own.css"]
+html_extra_path = ["_extra"]
+html_sidebars = {"index": []}
 html_show_copyright = False
 html_show_sourcelink = False
 
 myst_heading_anchors = 3
+myst_enable_extensions = ["dollarmath", "amsmath"]
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
 
 autosummary_generate = True
 autodoc_typehints = "none"  # the types stand in the docstrings, in words
@@ -110,6 +131,13 @@ def metrics():
     )
 
 
+def write_page(app, config):
+    """Write the page of the parallel lines, which is no page of these."""
+    path = Path(app.srcdir) / "_extra" / "lines.html"
+    path.parent.mkdir(exist_ok=True)
+    page(path)
+
+
 def write_metrics(app, config):
     """Write the page of the metrics before the pages are looked for."""
     path = Path(app.srcdir) / "api" / "generated" / "metrics.rst"
@@ -120,4 +148,5 @@ def write_metrics(app, config):
 def setup(app):
     """Connect the above to the build."""
     app.connect("config-inited", write_metrics)
+    app.connect("config-inited", write_page)
     app.connect("builder-inited", write_helps)
