@@ -100,13 +100,14 @@ def train(system: str, choices: dict[str, str], data: str, seed: int, options: a
     if not clock.exists():
         command = [sys.executable, "-m", "otgan", "train", system, "--data", data, "--seed", str(seed)]
         command += ["--threads", str(options.threads), "--out", str(folder)]
-        command += [f"--set={name}={value}" for name, value in choices.items()]
+        minutes = choices.get("minutes", options.minutes)
+        command += [f"--set={name}={value}" for name, value in choices.items() if name != "minutes"]
         command += ["--steps", str(QUICK_STEPS)] if options.quick else []
-        if options.minutes is not None:
+        if minutes is not None:
             every = max(1, SYSTEMS[system].steps.get(KINDS.get(data, "points"), STEPS) // 25)
             command += [
                 "--minutes",
-                str(options.minutes),
+                str(minutes),
                 "--steps",
                 str(ENDLESS),
                 "--evaluate-every",
@@ -215,7 +216,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         nargs="+",
         metavar="NAME[:OPTION=VALUE,...]",
         default=[parse(text) for text in SHOWN],
-        help="with options where they are not the defaults, such as smoothed-ot:duals=nets",
+        help="with options where they are not the defaults, such as smoothed-ot:duals=nets; minutes=30 trains for so long",
     )
     parser.add_argument("--threads", type=int, default=1, help="of the processor (default: 1)")
     parser.add_argument(
