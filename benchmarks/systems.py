@@ -27,7 +27,7 @@ QUICK_STEPS = 20
 STEPS, ENDLESS = 1000, 10**7
 """Steps of a system that names no number, and more than there is time for."""
 KINDS = {"mnist": "images", "cifar10": "images", "digits": "small"}
-TILES, DOTS = 64, 1000
+TILES, DOTS, ACROSS = 64, 1000, 5
 MINUTES = (1, 2, 3, 5, 8, 12, 15, 20, 30)
 COLORS = (BLUE, ORANGE, GREEN, SKY, INK)
 
@@ -150,8 +150,12 @@ def cells(rows: Sequence[Row], columns: dict[str, str]) -> list[tuple[Cell, ...]
 
 def picture(name: str, rows: Sequence[Row]) -> Path:
     """Draw samples of each run side by side, points over those of the data, into ``docs/pictures/NAME.png``."""
-    figure, axes = figures.row(len(rows), height=10 / len(rows) + 0.2)
-    for ax, row in zip(axes, rows, strict=True):
+    across = min(len(rows), ACROSS)
+    down = -(-len(rows) // across)
+    figure, axes = figures.row(across, height=(10 / across + 0.2) * down, rows=down)
+    for ax in axes[len(rows) :]:
+        ax.set_axis_off()
+    for ax, row in zip(axes, rows, strict=False):
         ax.set_title(row.label)
         ax.set_axis_off()
         if row.run.space.kind != "points":
