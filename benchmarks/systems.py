@@ -27,7 +27,7 @@ QUICK_STEPS = 20
 STEPS, ENDLESS = 1000, 10**7
 """Steps of a system that names no number, and more than there is time for."""
 KINDS = {"mnist": "images", "cifar10": "images", "digits": "small"}
-TILES, DOTS, ACROSS = 64, 1000, 5
+TILES, DOTS, ACROSS = 64, 1000, 6
 MINUTES = (1, 2, 3, 5, 8, 12, 15, 20, 30)
 COLORS = (BLUE, ORANGE, GREEN, SKY, INK)
 
@@ -150,8 +150,8 @@ def cells(rows: Sequence[Row], columns: dict[str, str]) -> list[tuple[Cell, ...]
 
 def picture(name: str, rows: Sequence[Row]) -> Path:
     """Draw samples of each run side by side, points over those of the data, into ``docs/pictures/NAME.png``."""
-    across = min(len(rows), ACROSS)
-    down = -(-len(rows) // across)
+    down = -(-len(rows) // ACROSS)
+    across = -(-len(rows) // down)
     figure, axes = figures.row(across, height=(10 / across + 0.2) * down, rows=down)
     for ax in axes[len(rows) :]:
         ax.set_axis_off()
