@@ -46,7 +46,7 @@ html_theme_options = {
 html_static_path = ["_static"]
 html_css_files = ["own.css"]
 html_extra_path = ["_extra"]
-html_sidebars = {"index": []}
+html_sidebars = {"index": [], "install": [], "results": []}
 html_show_copyright = False
 html_show_sourcelink = False
 
