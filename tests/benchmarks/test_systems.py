@@ -56,7 +56,7 @@ def test_the_command_is_run_once_and_then_read(tmp_path, monkeypatch):
     commands = []
     monkeypatch.setattr(systems.subprocess, "run", lambda command, **_: commands.append(command))
     monkeypatch.setattr(systems.Run, "load", lambda folder: (folder, len(commands)))
-    options = argparse.Namespace(out=tmp_path, threads=1, quick=False)
+    options = argparse.Namespace(out=tmp_path, threads=1, quick=False, minutes=None)
     for _ in range(2):
         made = systems.train("smoothed-ot", {"duals": "nets"}, "digits:3", 4, options)
         assert made.label == "smoothed-ot duals=nets"

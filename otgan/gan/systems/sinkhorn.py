@@ -16,7 +16,7 @@ from otgan.gan.datasets.batches import Batches
 from otgan.gan.networks import Activation, Prior
 from otgan.gan.systems.base import Networks, Optimizers, Terms, adam, descend
 from otgan.gan.systems.fields import Count, Positive, Rate, Share
-from otgan.gan.systems.transports import Transports
+from otgan.gan.systems.transports import IN_CODES, ON_POINTS, Transports
 
 __all__ = ["Form", "Sinkhorn"]
 
@@ -58,34 +58,21 @@ class Sinkhorn(Transports):
     steps: ClassVar[Mapping[str, int]] = {"points": 5000, "small": 3000, "images": 5000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {
-            "latent": 2,
+            **ON_POINTS,
             "prior": "normal",
             "activation": "relu",
-            "width": 256,
             "depth": 3,
-            "batch": 256,
             # Finer than the modes are apart from what lies between them.
             "epsilon": 0.02,
-            "power": 1.0,
-            "lr": 2e-3,
-            "decay": 1000,
         },
         "small": {"latent": 32, "prior": "normal", "activation": "relu", "batch": 256, "epsilon": 0.5},
         "images": {
-            "batch": 500,
-            "latent": 64,
+            **IN_CODES,
             "prior": "normal",
             "activation": "relu",
-            "width": 16,
-            "features": "autoencoder:32",
-            "n_features": 600,
             "epsilon": 0.03,
             # In many dimensions the others are least at a law that is narrower than the data.
             "form": "two-batch",
-            "lr": 3e-3,
-            "decay": 1000,
-            "ema": 0.998,
-            "tol": 1e-2,
         },
         "images without codes": {
             "batch": 100,

@@ -27,7 +27,7 @@ from otgan.gan.losses.semidiscrete import SemiDual
 from otgan.gan.networks import Space
 from otgan.gan.systems.base import Networks, Optimizers, Terms, adam, descend, fake, generate
 from otgan.gan.systems.fields import Choice, Count, Positive, Rate, Share
-from otgan.gan.systems.transports import Transports
+from otgan.gan.systems.transports import IN_CODES, ON_POINTS, Transports
 
 __all__ = ["Duals", "SmoothedOT"]
 
@@ -94,30 +94,9 @@ class SmoothedOT(Transports):
     estimate: ClassVar[str | None] = "smoothed"
     steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 5000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "points": {
-            "latent": 2,
-            "width": 256,
-            "batch": 256,
-            "power": 1.0,
-            "strength": 0.02,
-            "self_terms": True,
-            "lr": 2e-3,
-            "decay": 1000,
-        },
+        "points": {**ON_POINTS, "strength": 0.02, "self_terms": True},
         "small": {"latent": 32, "width": 256, "batch": 256, "strength": 0.5},
-        "images": {
-            "batch": 500,
-            "latent": 64,
-            "width": 16,
-            "features": "autoencoder:32",
-            "n_features": 600,
-            "strength": 0.03,
-            "self_terms": True,
-            "lr": 3e-3,
-            "decay": 1000,
-            "ema": 0.998,
-            "tol": 1e-2,
-        },
+        "images": {**IN_CODES, "strength": 0.03, "self_terms": True},
         "images without codes": {
             "batch": 100,
             "latent": 64,

@@ -25,9 +25,32 @@ from otgan.gan.networks import Kind, Space
 from otgan.gan.systems.base import Networks, Optimizers, System, Terms, generate
 from otgan.gan.systems.fields import Count, Rate, Updates
 
-__all__ = ["Transports"]
+__all__ = ["IN_CODES", "ON_POINTS", "Transports"]
 
 SAMPLES = FeatureNames("samples")
+
+ON_POINTS: Mapping[str, Any] = {
+    "latent": 2,
+    "width": 256,
+    "batch": 256,
+    "power": 1.0,
+    "lr": 2e-3,
+    "decay": 1000,
+}
+"""What all of them take for points."""
+
+IN_CODES: Mapping[str, Any] = {
+    "batch": 500,
+    "latent": 64,
+    "width": 16,
+    "features": "autoencoder:32",
+    "n_features": 600,
+    "lr": 3e-3,
+    "decay": 1000,
+    "ema": 0.998,
+    "tol": 1e-2,
+}
+"""What is best for images in fifteen minutes of one core, whatever the form of the divergence between their codes."""
 
 
 @dataclass(frozen=True, kw_only=True)
