@@ -13,21 +13,9 @@ from typing import Any, ClassVar, Protocol, Self
 from otgan.costs.exponents import BlockExponents, Exponents
 from otgan.costs.places import Places
 from otgan.costs.tiles import tiles_of
-from otgan.namespace import (
-    DOUBLE,
-    Array,
-    as_numpy,
-    as_tensor,
-    double,
-    epsilon_of,
-    full,
-    is_tensor,
-    namespace,
-    ones,
-    zeros,
-)
+from otgan.namespace import Array, as_numpy, as_tensor, double, full, is_tensor, namespace, ones, zeros
 from otgan.pair import Pair, pair
-from otgan.rounding import CostError
+from otgan.rounding import UNIT, CostError
 
 __all__ = ["Cost", "Normal", "Planned"]
 
@@ -128,7 +116,7 @@ class Cost(ABC):
     @property
     def resolution(self) -> float:
         """Machine epsilon of the numbers that costs are computed in."""
-        return epsilon_of(DOUBLE)
+        return 2 * UNIT
 
     @property
     def has_moments(self) -> bool:
