@@ -19,6 +19,8 @@ from otgan.namespace import (
     double,
     is_double,
     is_tensor,
+    namespace,
+    of_type,
     stacked,
 )
 from otgan.options import WrongKindError, shown
@@ -122,13 +124,17 @@ class Form:
     def array(self, values: Array) -> Any:
         """Numbers of any shape: a read-only array, a tensor, or an array of the caller's library; whole ones stay whole."""
         if self.home is not None:
-            return self.home.take(as_numpy(values) if self.numpy else self._tensor(values))
+            return self.home.take(self._array(values) if self.numpy else self._tensor(values))
         if not self.numpy:
             return self._tensor(values)
         array = as_numpy(values)
         array = array.view() if array.flags.owndata else array.copy()
         array.flags.writeable = False  # of the view: what it is a view of stays as it is
         return array
+
+    def _array(self, values: Array) -> Any:
+        array = as_numpy(values)
+        return in_type(array, self.dtype) if array.dtype.kind == "f" else array
 
     def _tensor(self, values: Array) -> Any:
         tensor = as_tensor(values)
@@ -146,15 +152,17 @@ def in_type(values: Array, dtype: Any) -> Array:
     """
     if is_double(dtype) and is_double(values.dtype):
         return values
-    values = as_tensor(values)
-    found = values.to(dtype)
-    if dtype != values.dtype and dtype.is_floating_point:
+    values = values if isinstance(dtype, np.dtype) else as_tensor(values)
+    xp = namespace(values)
+    with np.errstate(over="ignore"):  # what is beyond its range is told here
+        found = of_type(values, dtype)
+    if dtype != values.dtype:
         held, kept = detached(values), detached(found)
-        beyond = held.isfinite() & ~kept.isfinite()
+        beyond = xp.isfinite(held) & ~xp.isfinite(kept)
         if bool(beyond.any()):
             raise OutOfRangeError(
                 f"a result of {float(held[beyond][0]):.1e} is beyond the range of "
-                f"{str(dtype).removeprefix('torch.')}, the type of the samples: pass them in float64 (x.double())"
+                f"{str(dtype).removeprefix('torch.')}, the type of the samples: pass them in float64 (x.double(); in JAX, jax_enable_x64)"
             )
     return found
 

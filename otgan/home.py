@@ -13,7 +13,7 @@ import numpy as np
 from array_api_compat import array_namespace, device, is_cupy_array, is_jax_array
 
 from otgan.mistakes import WrongKindError
-from otgan.namespace import Array, is_tensor, of_type
+from otgan.namespace import Array, is_tensor
 from otgan.options import shown
 
 __all__ = ["Home", "come_in"]
@@ -47,11 +47,10 @@ class Home:
         return cls(library, device(array), np.dtype(np.float64 if "64" in str(largest) else np.float32))
 
     def take(self, values: Array) -> Any:
-        """Return numbers as an array of the library; fractions in its type, whole ones as they are."""
+        """Return numbers, of a type that it holds, as an array of the library."""
         if is_tensor(values):
             return self.library.from_dlpack(values.detach())
-        array = of_type(values, self.dtype) if values.dtype.kind == "f" else values
-        return self.library.asarray(array, device=self.device)
+        return self.library.asarray(values, device=self.device)
 
 
 def come_in(value: Any, name: str) -> tuple[Any, Home | None]:

@@ -96,6 +96,14 @@ def test_what_a_library_holds_in_single_precision_stays_certified(single):
     assert all(np.asarray(solved.upper, dtype=np.float64) >= sharp)
 
 
+def test_what_single_precision_cannot_hold_is_refused(single):
+    x, y = single.asarray([[0.0], [1e20]]), single.asarray([[1e15], [3e20]])
+    both = single.stack([x, x]), single.stack([y, y])
+    np.testing.assert_allclose(otgan.emd(*both), 1e20, rtol=1e-4)
+    with pytest.raises(OverflowError, match="beyond the range of float32, the type of the samples"):
+        assert otgan.transport(*both).value
+
+
 def test_numbers_that_are_not_there_are_refused(single):
     jax = pytest.importorskip("jax")
     with pytest.raises(
