@@ -90,14 +90,15 @@ class TimeLimit(Callback):
         if found <= 0:
             raise OptionError(f"minutes must be above 0, got {arguments.shown(minutes)}")
         self.seconds = 60 * found
-        self._spent: float | None = None
-        self._last = 0.0
+        self._run: Any = None
+        self._spent = self._last = 0.0
 
     def on_step(self, run: Any, terms: Mapping[str, Tensor]) -> bool:
         """Count the time since the last step, or evaluation."""
         del terms
         now = time.monotonic()
-        if self._spent is None:
+        if run is not self._run:  # each training has all of the time
+            self._run = run
             rows = [row for row in run.history if "seconds" in row]
             before = rows[-1]["seconds"] if rows else 0.0
             self._spent = float(before - sum(row.get("took", 0.0) for row in rows))

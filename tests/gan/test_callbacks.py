@@ -124,6 +124,7 @@ def test_a_time_limit_counts_training_and_not_evaluations(monkeypatch):
             clock.now += 1000
             limit.on_evaluation(run, {})
     assert heard == [False, False, False, True, True, True]
+    assert limit.on_step(SimpleNamespace(history=[]), {}) is False  # another run has its own time
 
 
 def test_a_time_limit_ends_a_run_that_a_resumption_does_not_prolong(tmp_path):
