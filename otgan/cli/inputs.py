@@ -23,6 +23,9 @@ __all__ = ["Input", "TwoSets", "of_two_sets", "taken"]
 
 _ROUNDING = 1e-12
 
+_CHANNELS = (1, 3)
+"""Of images that can be drawn."""
+
 _SHOWN = 8
 """Columns that a message lists."""
 
@@ -149,7 +152,7 @@ class TwoSets:
         self.b.check()
 
     def read(self) -> tuple[Measure, Measure, tuple[int, int, int] | None]:
-        """Return the samples, and of what shape they are where both are images.
+        """Return the samples, and of what shape they are where both are images, gray or colored.
 
         Columns are matched by name, but where both sides name them, in the order of these.
         """
@@ -162,7 +165,8 @@ class TwoSets:
         )
         if first.selected and second.selected and first.dim == second.dim:
             y = y.named(first.columns)
-        images = first.shape if first.shape == second.shape else None
+        drawable = first.shape == second.shape and first.shape is not None and first.shape[0] in _CHANNELS
+        images = first.shape if drawable else None
         x, y = _standardized(x, y) if self.standardize else (x, y)
         return x, y, images
 

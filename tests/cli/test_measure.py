@@ -270,7 +270,11 @@ def test_folders_of_pictures_are_drawn_as_pictures(otgan, files, monkeypatch, rn
     )
     assert otgan("measure", "night", "day", "--metrics", "emd", "--plot", "figure.png").status == 0
     assert otgan("measure", "a.npy", "b.npy", "--metrics", "emd", "--plot", "figure.png").status == 0
-    assert seen == [{"images": (3, 5, 4)}, {"images": None}]
+    np.save(files / "layers.npy", rng.random((6, 4, 5, 5)))  # of four channels, which cannot be drawn
+    assert (
+        otgan("measure", "layers.npy", "layers.npy", "--metrics", "emd", "--plot", "figure.png").status == 0
+    )
+    assert seen == [{"images": (3, 5, 4)}, {"images": None}, {"images": None}]
 
 
 def test_a_figure_that_cannot_be_written_leaves_nothing(otgan, files, monkeypatch):
