@@ -1,13 +1,14 @@
-"""The page of the parallel lines stands alone and holds what the table says."""
+"""The page of the parallel lines stands alone and begins with the draws of the lesson."""
 
 import json
 import re
 from html.parser import HTMLParser
+from importlib import resources
 
 import pytest
 
-from otgan.teach import page
-from otgan.teach.parallel_lines import DISTANCES, WAYS, table
+from otgan.teach import page, pages
+from otgan.teach.parallel_lines import draw
 
 
 class Page(HTMLParser):
@@ -39,30 +40,39 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "lines.html"
-    assert page(path, n=16, bin_width=0.25) == path
+    assert page(path, n=16, seed=3, bin_width=0.25) == path
     return path.read_text(encoding="utf-8")
 
 
 def test_it_needs_nothing_else(text):
     parsed = Page(text)
     assert parsed.open == []
-    assert parsed.links == []
+    assert parsed.links == ["data:,", "#main"]
     addresses = set(re.findall(r"https?://[^\s\"'<)]+|url\(|@import|fetch\(", text))
     assert addresses == {"http://www.w3.org/2000/svg"}  # a namespace, not a request
-
-
-def test_its_data_are_the_table(text):
-    data = json.loads(Page(text).data)
-    thetas = data["thetas"]
-    assert (thetas[0], thetas[40], thetas[-1], len(thetas)) == (-1, 0, 1, 81)
-    assert data["rows"] == table(thetas, n=16, bin_width=0.25).to_dict()["rows"]
-    assert list(data["ways"]) == list(WAYS)
-    assert data["distances"] == DISTANCES
-    assert [len(heights) for heights in data["heights"]] == [16, 16]
     assert "{{" not in text
 
 
+def test_its_data_are_the_draws_of_the_lesson(text):
+    assert json.loads(Page(text).data) == {
+        "seed": 3,
+        "bin_width": 0.25,
+        "heights": [draw(0, 16, 3, stream)[:, 1].tolist() for stream in (0, 1)],
+    }
+
+
 def test_its_script_finds_every_element_it_asks_for(text):
-    asked = set(re.findall(r"getElementById\(\"(\w+)\"\)", text))
+    asked = set(re.findall(r"(?:getElementById|\bby)\(\"([\w-]+)\"\)", text))
+    made = set(re.findall(r"\bid: \"([\w-]+)\"", text))
     assert asked
-    assert asked <= set(Page(text).ids)
+    assert asked <= set(Page(text).ids) | made
+
+
+def test_every_part_of_the_script_is_in_it():
+    folder = resources.files("otgan.teach").joinpath("lines")
+    parts = {part.name for part in folder.iterdir()}
+    assert parts == {f"{name}.js" for name in pages.SCRIPTS} | {"page.html", "page.css"}
+
+
+def test_it_is_small(tmp_path):
+    assert page(tmp_path / "lines.html").stat().st_size < 300_000
