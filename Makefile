@@ -12,7 +12,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 REQUIREMENTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: demo test test-machines lint format bench campaign docs clean distclean help
+.PHONY: demo test browser test-machines lint format bench campaign docs clean distclean help
 
 demo: $(VENV)/.dev ## measure handwritten threes against eights: a table, and a figure in out/
 	@mkdir -p $(OUT)
@@ -21,6 +21,17 @@ demo: $(VENV)/.dev ## measure handwritten threes against eights: a table, and a 
 # One thread a worker: the problems of the tests are small, and threads that spin for them slow each other down.
 test: $(VENV)/.dev ## run the tests, the doctests and the examples of the documents (ARGS="-k emd" to choose)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 $(ARGS)
+
+# The browsers that Playwright would download are not needed: Debian's own is driven.
+browser: ## install the browser that the tests of pages drive, where none is (Debian, as root)
+	@for name in $${OTGAN_CHROMIUM:-chromium chromium-browser google-chrome}; do \
+	  if command -v $$name; then exit 0; fi; \
+	done; \
+	if [ -z "$$OTGAN_CHROMIUM" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-liberation; \
+	else \
+	  echo "make: no chromium on the PATH; as root on Debian this target installs it, or name one: OTGAN_CHROMIUM=path" >&2; exit 1; \
+	fi
 
 test-machines: $(VENV)/.dev ## run the tests as other processors, thread counts, orders and Pythons would (ARGS=--each tells them apart)
 	$(BIN)/python -m tests.machines $(ARGS)

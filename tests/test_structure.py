@@ -333,7 +333,7 @@ def test_the_tests_mirror_the_package():
     tests = ROOT / "tests"
     files = {path.relative_to(tests) for path in tests.rglob("test_*.py")}
     names = {(path.parent / path.stem.removeprefix("test_")).as_posix() for path in files}
-    names = {name for name in names if name.partition("/")[0] not in {"adversarial", "benchmarks"}}
+    names = {name for name in names if name.partition("/")[0] not in {"adversarial", "benchmarks", "browser"}}
     assert modules - names == TESTED_IN.keys()
     assert names - modules == ACROSS.keys()
     assert {name for name in TESTED_IN.values() if not (tests / name).is_file()} == set()
