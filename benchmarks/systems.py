@@ -5,28 +5,20 @@ from __future__ import annotations
 import argparse
 import itertools
 import re
-import resource
 import shlex
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks.papers import figures
 from benchmarks.record import Cell, record
-from otgan.gan import SYSTEMS, Run
+from benchmarks.runs import Row, parse, train
 from otgan.gan.evaluation.figures import image_grid
 from otgan.plot.palette import BLUE, GREEN, INK, ORANGE, SKY
 
 SHOWN = ("gan", "wgan", "wgan-gp", "smoothed-ot", "smoothed-ot:duals=nets", "sinkhorn")
-QUICK_STEPS = 20
-STEPS, ENDLESS = 1000, 10**7
-"""Steps of a system that names no number, and more than there is time for."""
-KINDS = {"mnist": "images", "cifar10": "images", "digits": "small"}
 TILES, DOTS, ACROSS = 64, 1000, 6
 MINUTES = (1, 2, 3, 5, 8, 12, 15, 20, 30)
 COLORS = (BLUE, ORANGE, GREEN, SKY, INK)
@@ -54,75 +46,6 @@ CODES = {
     "its 95 % band": "latent_mmd_band",
 }
 """What the table has besides where a system has an encoder."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One run: the system as the table names it, the run, and what it took."""
-
-    label: str
-    run: Run
-    seconds: float
-
-    @property
-    def evaluation(self) -> dict[str, Any]:
-        """What the last evaluation says."""
-        found: dict[str, Any] = next(
-            row["evaluation"] for row in reversed(self.run.history) if "evaluation" in row
-        )
-        return found
-
-    def course(self, key: str) -> list[tuple[float, float]]:
-        """Return a number of the evaluations on the way, which are of equally many samples, against the seconds of training until then."""
-        judging, found, size = 0.0, [], self.run.history[0]["evaluation"]["n"]
-        for row in self.run.history:
-            judging += row.get("took", 0.0)
-            evaluation = row.get("evaluation", {})
-            if evaluation.get("n") == size:
-                found.append((row["seconds"] - judging, evaluation[key]))
-        return found
-
-    @property
-    def judging(self) -> float:
-        """The seconds of the run that its evaluations took."""
-        return sum(row.get("took", 0.0) for row in self.run.history)
-
-    @property
-    def training(self) -> float:
-        """The seconds of the run, by the clock, without them."""
-        return float(self.run.history[-1]["seconds"]) - self.judging
-
-
-def train(system: str, choices: dict[str, str], data: str, seed: int, options: argparse.Namespace) -> Row:
-    """Run the command as a user would, or read the run that it left in the folder before."""
-    name = "-".join([system, *choices.values(), re.sub(r"\W+", "-", data), str(seed)])
-    folder, clock = options.out / name, options.out / f"{name}.seconds"
-    if not clock.exists():
-        command = [sys.executable, "-m", "otgan", "train", system, "--data", data, "--seed", str(seed)]
-        command += ["--threads", str(options.threads), "--out", str(folder)]
-        minutes = choices.get("minutes", options.minutes)
-        command += [f"--set={name}={value}" for name, value in choices.items() if name != "minutes"]
-        command += ["--steps", str(QUICK_STEPS)] if options.quick else []
-        if minutes is not None:
-            every = max(1, SYSTEMS[system].steps.get(KINDS.get(data, "points"), STEPS) // 25)
-            command += [
-                "--minutes",
-                str(minutes),
-                "--steps",
-                str(ENDLESS),
-                "--evaluate-every",
-                str(every),
-            ]
-        before = _processor_seconds()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        clock.write_text(f"{_processor_seconds() - before:.1f}\n", encoding="utf-8")
-    label = " ".join([system, *(f"{name}={value}" for name, value in choices.items())])
-    return Row(label, Run.load(folder), float(clock.read_text(encoding="utf-8")))
-
-
-def _processor_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 def median_run(rows: Sequence[Row], key: str) -> Row:
@@ -198,13 +121,21 @@ def at_equal_times(rows: Sequence[Row], key: str) -> list[tuple[Cell, ...]]:
     ]
 
 
-def parse(argument: str) -> tuple[str, dict[str, str]]:
-    """Read a system and its options: ``smoothed-ot`` or ``smoothed-ot:duals=nets``."""
-    system, _, rest = argument.partition(":")
-    options = dict(pair.split("=", 1) for pair in rest.split(",") if pair)
-    if system not in SYSTEMS:
-        raise argparse.ArgumentTypeError(f"no system {system!r}; there are {', '.join(SYSTEMS)}")
-    return system, options
+def course(name: str, rows: Sequence[Row], key: str, head: str, command: str) -> None:
+    """Draw and record a number of each run over the minutes, unless all had ended before there was much to compare."""
+    if all(row.training < 60 * MINUTES[2] for row in rows):
+        return
+    course_picture(name, rows, key, head)
+    record(
+        name,
+        ["system", *(f"{minutes} min" for minutes in MINUTES)],
+        at_equal_times(rows, key),
+        notes=[
+            f"{head} of the median run's last evaluation before so many minutes of training, by the clock and without evaluations, "
+            f"of {rows[0].run.history[0]['evaluation']['n']} samples. No number: the run had ended."
+        ],
+        command=command,
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -261,18 +192,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         head, key = next(iter(columns.items()))
         middle = [median_run(rows, key) for rows in groups]
         picture(name, middle)
-        course_picture(f"{name}-course", middle, key, head)
+        course(f"{name}-course", middle, key, head, command)
     limit = "" if options.minutes is None else f" --minutes {options.minutes:g}"
-    record(
-        f"{name}-course",
-        ["system", *(f"{minutes} min" for minutes in MINUTES)],
-        at_equal_times(middle, key),
-        notes=[
-            f"{head} of the median run's last evaluation before so many minutes of training, by the clock and without evaluations, "
-            f"of {middle[0].run.history[0]['evaluation']['n']} samples. No number: the run had ended."
-        ],
-        command=command,
-    )
     record(
         name,
         ["system", "seed", "median", *columns, "steps", "training (s)", "processor time (s)"],

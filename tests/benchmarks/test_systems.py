@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import systems
+from benchmarks import runs, systems
 
 
 def row(em, seed, label="gan", seconds=9.0):
@@ -15,7 +15,7 @@ def row(em, seed, label="gan", seconds=9.0):
         {"step": 20, "loss": 0.5, "seconds": 170.0},
         {"step": 20, "evaluation": {"n": 50, "em": em, "em_floor": 0.1}, "took": 1.0, "seconds": 171.0},
     ]
-    return systems.Row(label, SimpleNamespace(history=history, seed=seed, step=20), seconds)
+    return runs.Row(label, SimpleNamespace(history=history, seed=seed, step=20), seconds)
 
 
 def test_a_row_shows_the_last_evaluation_and_what_evaluations_took():
@@ -43,22 +43,22 @@ def test_two_seeds_have_no_middle_and_the_better_is_marked():
 
 
 def test_systems_are_named_with_their_options():
-    assert systems.parse("gan") == ("gan", {})
-    assert systems.parse("smoothed-ot:duals=nets,width=64") == (
+    assert runs.parse("gan") == ("gan", {})
+    assert runs.parse("smoothed-ot:duals=nets,width=64") == (
         "smoothed-ot",
         {"duals": "nets", "width": "64"},
     )
     with pytest.raises(argparse.ArgumentTypeError, match="no system 'gam'; there are gan, "):
-        systems.parse("gam")
+        runs.parse("gam")
 
 
 def test_the_command_is_run_once_and_then_read(tmp_path, monkeypatch):
     commands = []
-    monkeypatch.setattr(systems.subprocess, "run", lambda command, **_: commands.append(command))
-    monkeypatch.setattr(systems.Run, "load", lambda folder: (folder, len(commands)))
+    monkeypatch.setattr(runs.subprocess, "run", lambda command, **_: commands.append(command))
+    monkeypatch.setattr(runs.Run, "load", lambda folder: (folder, len(commands)))
     options = argparse.Namespace(out=tmp_path, threads=1, quick=False, minutes=None)
     for _ in range(2):
-        made = systems.train("smoothed-ot", {"duals": "nets"}, "digits:3", 4, options)
+        made = runs.train("smoothed-ot", {"duals": "nets"}, "digits:3", 4, options)
         assert made.label == "smoothed-ot duals=nets"
         assert made.run == (tmp_path / "smoothed-ot-nets-digits-3-4", 1)
     assert commands[0][1:] == [
