@@ -393,4 +393,4 @@ def test_blur_shows_the_plan_and_both_values(lines):
     facts = seen.page.locator("#soft").inner_text()
     assert f"{otgan.sinkhorn(x, y, p=1, epsilon=0.3, tol=1e-10):.4f}" in facts
     assert "0.0000" in facts  # S_ε and EM between equal samples
-    assert "nine tenths" in seen.page.locator("#plan").get_attribute("aria-label")
+    assert "is shared among" in seen.page.locator("#plan").get_attribute("aria-label")

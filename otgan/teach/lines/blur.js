@@ -1,5 +1,7 @@
 // Entropic plans sharpen as ε falls: the plan as a matrix, and both entropic values over ε beside EM.
-const EPSILONS = Array.from({length: 13}, (_, k) => 10 ** (-2.1 + 0.2 * k));
+const EPSILONS = Array.from({length: 13}, (_, k) => 10 ** (0.3 - 0.2 * k));
+
+const overEpsilon = sweeper(EPSILONS, (epsilon, y) => ({epsilon, moved: y}));
 
 function blur(host) {
   const pair = element("div", {class: "panels two"}, host);
@@ -12,24 +14,6 @@ function blur(host) {
   });
   element("p", {class: "legend", html: key("emd", "EM") + key("sinkhorn", "OT<sub>ε</sub>") + key("entropic", "S<sub>ε</sub>, debiased")}, host);
   const facts = element("dl", {class: "facts", id: "soft"}, host);
-  const sweep = {key: null, done: [], run: null};
-
-  // One ε after another, a few milliseconds in each frame.
-  function advance({x, y}) {
-    const key = `${x.join(";")} ${y.join(";")}`, n = x.length, began = performance.now();
-    if (sweep.key !== key) Object.assign(sweep, {key, done: [], run: null});
-    while (sweep.done.length < EPSILONS.length) {
-      const epsilon = EPSILONS[EPSILONS.length - 1 - sweep.done.length];
-      sweep.run ??= sinkhorn(costs(x, y), n, n, epsilon);
-      if (!sweep.run.work(1e-6, () => performance.now() - began > BUDGET)) break;
-      const value = sweep.run.value();
-      sweep.done.push([epsilon, value, value - (selfTransport(costs(x, x), n, epsilon, 1e-7) + selfTransport(costs(y, y), n, epsilon, 1e-7)) / 2]);
-      sweep.run = null;
-      if (performance.now() - began > BUDGET) break;
-    }
-    if (sweep.done.length < EPSILONS.length) ask();
-  }
-
   function paint({x, y, entropic: {plan}}) {
     const n = x.length, across = byHeight(y), down = byHeight(x);
     canvas.width = canvas.height = n;
@@ -40,28 +24,23 @@ function blur(host) {
       image.data.set([r, g, b, 255 * Math.sqrt(plan[i * n + j] / most)], at);
     }));
     context.putImageData(image, 0, 0);
-    const mass = [...plan].sort((p, q) => q - p);
-    let held = 0, cells = 0;
-    while (held < 0.9 && cells < mass.length) held += mass[cells++];
-    return cells / n;
   }
 
   return found => {
     if (state.chapter !== 5 || found.entropic === null) return;
-    const wide = paint(found);
-    if (found.entropic.settled) advance(found);
+    paint(found);
+    const curves = found.entropic.settled ? overEpsilon(`${found.x.join(";")} ${found.y.join(";")}`, found.x, found.y) : [];
     const X = epsilon => box.X(Math.log10(epsilon)), Y = value => box.Y(Math.max(-0.1, Math.min(1.2, value)));
-    const curves = [...sweep.done].reverse();
     box.draw(() => line(box.left, Y(found.emd), box.width - 8, Y(found.emd), "emd curve")
       + path(curves.map(([epsilon, value]) => [X(epsilon), Y(value)]), "sinkhorn curve")
       + path(curves.map(([epsilon, , value]) => [X(epsilon), Y(value)]), "entropic curve")
       + line(X(state.epsilon), box.top, X(state.epsilon), box.low, "needle")
       + dot(X(state.epsilon), Y(found.entropic.value), 4, "sinkhorn mark") + dot(X(state.epsilon), Y(found.entropic.divergence), 4, "entropic mark"));
     box.describe(`Values over epsilon: EM ${round(found.emd)}, OT ${round(found.entropic.value)}, debiased ${round(found.entropic.divergence)} at ${round(state.epsilon)}`);
-    canvas.setAttribute("aria-label", `The plan at epsilon ${round(state.epsilon)}: nine tenths of a point's mass go to ${round(wide, 1)} points`);
+    canvas.setAttribute("aria-label", `The plan at epsilon ${round(state.epsilon)}: each point's mass is shared among ${round(found.entropic.shared, 1)}`);
     facts.innerHTML = [
       ["EM", round(found.emd, 4)], ["OT<sub>ε</sub>", round(found.entropic.value, 4)], ["S<sub>ε</sub>", round(found.entropic.divergence, 4)],
-      ["points that share 90 % of one's mass", round(wide, 1)],
+      ["points among which one's mass is shared", round(found.entropic.shared, 1)],
       ["error of the marginals", found.entropic.settled ? "below 10⁻⁸" : "falling …"],
     ].map(([name, value]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`).join("");
   };

@@ -19,6 +19,9 @@ function emdOverTheta(x, y) {
   return curve.places;
 }
 
+// The entropic values over θ.
+const overTheta = sweeper(GRID.filter((_, k) => k % 4 === 0), (theta, y) => ({epsilon: state.epsilon, moved: y.map(at => [at[0] - state.theta + theta, at[1]])}));
+
 // What bins say changes only where the line, or a point off it, crosses the edge of a bin.
 const steps = {key: null, places: []};
 function binsOverTheta(x, y) {
@@ -52,16 +55,17 @@ function estimatorPanels(host) {
     // An infinite KL has the top of its box for a place, a finite one its share of 2.
     const height = (name, value) => (name === "kl" ? (value === Infinity ? 1 : Math.min(value / 2, 0.9)) : value);
     const over = sampled ? emdOverTheta(found.x, found.y) : [], bars = sampled ? binsOverTheta(found.x, found.y) : [];
+    const soft = found.entropic !== null && found.entropic.settled ? overTheta(`${state.epsilon} ${found.x.join(";")} ${found.y.map(at => [(at[0] - state.theta).toFixed(9), at[1]])}`, found.x, found.y) : [];
     CURVES.forEach((name, k) => {
       const box = boxes[k];
       box.draw(() => {
         const place = ([t, value]) => [box.X(t), box.Y(height(name, value))];
-        let body = "";
-        if (name === "emd") body += path([[-1, 1], [0, 0], [1, 1]].map(place), "closed");
+        let body = "", lines = "";
+        if (name === "emd") lines += path([[-1, 1], [0, 0], [1, 1]].map(place), "closed");
         else {
           const top = closedForm(1)[name];
-          body += path([[-1, top], [-0.004, top]].map(place), "closed") + path([[0.004, top], [1, top]].map(place), "closed");
-          body += dot(box.X(0), box.Y(0), 3.5, "closed filled");
+          lines += path([[-1, top], [-0.004, top]].map(place), "closed") + path([[0.004, top], [1, top]].map(place), "closed");
+          lines += dot(box.X(0), box.Y(0), 3.5, "closed filled");
         }
         const shown = {closed: found.closed[name]};
         if (sampled) {
@@ -69,9 +73,12 @@ function estimatorPanels(host) {
           else body += path(stairs(bars.map(([t, values]) => [t, values[name]]).map(place)), "bins curve");
           shown.draws = name === "emd" ? found.emd : found.atoms[name];
           if (name !== "emd") shown.bins = found.bins[name];
-          if (name === "emd" && found.entropic !== null && state.cost !== "emd") shown.entropic = found.entropic[state.cost === "sinkhorn" ? "value" : "divergence"];
+          if (name === "emd" && found.entropic !== null) {
+            shown.entropic = found.entropic[state.cost === "sinkhorn" ? "value" : "divergence"];
+            body += path(soft.map(([t, value, debiased]) => place([t, Math.max(0, state.cost === "sinkhorn" ? value : debiased)])), "entropic curve");
+          }
         }
-        body += line(box.X(within(-1, 1)(theta)), box.top - 6, box.X(within(-1, 1)(theta)), box.low, "needle");
+        body += lines + line(box.X(within(-1, 1)(theta)), box.top - 6, box.X(within(-1, 1)(theta)), box.low, "needle");
         for (const [way, value] of Object.entries(shown)) {
           if (Math.abs(theta) <= 1) body += dot(box.X(theta), box.Y(Math.max(height(name, value), box.y[0])), way === "closed" ? 5 : 4, `${way} mark`);
         }

@@ -31,7 +31,7 @@ function controls() {
     for (const part of document.querySelectorAll("[data-chapters]")) part.hidden = !part.dataset.chapters.split(" ").includes(String(state.chapter));
     by("epsilon-control").hidden = !(state.chapter === 5 || state.chapter === 3 || (state.chapter === 2 && state.cost !== "emd"));
     by("restore").disabled = state.at === 0 && displaced.every(side => side.size === 0);
-    by("arcs-note").textContent = state.n > ARCS && state.cost === "emd" ? `${Math.ceil(state.n / Math.ceil(state.n / ARCS))} of ${state.n} arcs are drawn.` : "";
+    by("arcs-note").textContent = state.n > ARCS && !entropicWanted() ? `${Math.ceil(state.n / Math.ceil(state.n / ARCS))} of ${state.n} arcs are drawn.` : "";
   };
 }
 

@@ -52,7 +52,7 @@ const PATH = [
     reveal: () => { change({same: true}); glide(0); },
     because: "A blurred plan moves mass although nothing has to move, and pays for it. S_ε subtracts half of what each side pays against itself: it is 0 between equal samples.",
     say: ({entropic: soft, emd}) => soft === null ? "" : `At ε = ${round(state.epsilon)} OT_ε is ${round(soft.value)} and S_ε is ${round(soft.divergence)}, beside an EM of ${round(emd)}. `
-      + (state.epsilon < 0.03 ? "The plan is nearly the sharp one." : state.epsilon > 0.5 ? "The plan sends every point nearly everywhere: S_ε sees little more than the means." : "Each point is shared among a few."),
+      + (soft.shared < 1.5 ? "The plan is nearly the sharp one." : soft.shared > 0.8 * state.n ? "The plan sends every point nearly everywhere: S_ε sees little more than the means." : `Each point is shared among some ${round(soft.shared, 0)}.`),
   },
   {
     title: "Beyond the toy",
@@ -108,6 +108,7 @@ function journey(host, nav) {
       shown = state.chapter;
       ask_(shown);
       document.body.dataset.chapter = shown;
+      list.scrollLeft = stops[shown - 1].offsetLeft - list.clientWidth / 3;
       stops.forEach((stop, k) => (k + 1 === shown ? stop.setAttribute("aria-current", "step") : stop.removeAttribute("aria-current")));
     }
     const now = PATH[shown - 1].say(found).replace(/_ε/g, "<sub>ε</sub>");

@@ -2,6 +2,8 @@
 const RUNNERS = ["emd", "divergence", "js", "tv", "kl"];
 const RATE = 0.01, TURNS = 160;
 
+const warm = {n: 0, potentials: undefined};
+
 // The slope of each distance in θ on the draws. Divergences of draws without a common point are constant.
 function raceSlope(name, theta) {
   const [x, y] = points(), origin = state.at + state.theta;
@@ -16,9 +18,11 @@ function raceSlope(name, theta) {
     return slope;
   }
   if (name === "divergence") {
-    const n = x.length, run = sinkhorn(costs(x, moved), n, n, Math.max(state.epsilon, 0.02));
-    run.work(1e-5, () => run.passes > 400);
-    const plan = run.plan();
+    // From turn to turn the potentials hardly change: the next solve goes on from the last.
+    const n = x.length, C = costs(x, moved), solver = sinkhorn(C, n, n, Math.max(state.epsilon, 0.02), warm.n === n ? warm.potentials : undefined);
+    solver.work(1e-5, () => solver.passes > 300);
+    Object.assign(warm, {n, potentials: solver.potentials()});
+    const plan = solver.plan();
     let slope = 0;
     for (let i = 0, k = 0; i < n; i++) for (let j = 0; j < n; j++, k++) {
       const across = moved[j][0] - x[i][0], length = Math.hypot(across, moved[j][1] - x[i][1]);
@@ -43,6 +47,7 @@ function race(host) {
   function begin() {
     run.active = false;
     run.turn = 0;
+    warm.n = 0;
     run.start = state.theta;
     run.at = Object.fromEntries(RUNNERS.map(name => [name, state.theta]));
     run.arrived = {};
@@ -92,6 +97,5 @@ function race(host) {
     svg.innerHTML = body;
     svg.setAttribute("aria-label", `The race after ${run.turn} turns: ` + RUNNERS.map(name => `${NAMES[name]} at ${round(run.at[name], 2)}`).join(", "));
     if (run.active) ask();
-    race.run = run;
   };
 }

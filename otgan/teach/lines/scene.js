@@ -126,16 +126,19 @@ function scene(host) {
     }
     return d;
   }
-  // An entropic plan has an arc for every pair: those with the most mass, as wide as their mass.
+  // An entropic plan joins every pair: of those with much mass some, as dark as their mass.
   function diffuse({x, y, entropic: {plan}}) {
-    const n = x.length, most = 1 / n, shown = [];
-    for (let k = 0; k < plan.length; k++) if (plan[k] > 0.04 * most) shown.push(k);
-    shown.sort((k, l) => plan[l] - plan[k]);
-    return shown.slice(0, 400).map(k => {
+    const n = x.length, shown = [];
+    let most = 0;
+    for (let k = 0; k < plan.length; k++) most = Math.max(most, plan[k]);
+    for (let k = 0; k < plan.length; k++) if (plan[k] > 0.1 * most) shown.push(k);
+    const step = Math.ceil(shown.length / 400);
+    // Those that are drawn are chosen without regard to rows and columns.
+    return shown.filter(k => (Math.imul(k, 0x9e3779b1) >>> 16) % step === 0).map(k => {
       const from = x[Math.floor(k / n)], to = y[k % n];
       return tag("line", {
         x1: X(from[0]), y1: Y(from[1]), x2: X(to[0]), y2: Y(to[1]), class: "arc",
-        "stroke-opacity": Math.min(1, 0.08 + 0.9 * plan[k] / most),
+        "stroke-opacity": (0.08 + 0.72 * plan[k] / most) * Math.min(1, 150 / shown.length + 0.25),
       });
     }).join("");
   }
@@ -163,6 +166,7 @@ function scene(host) {
     width = Math.max(300, host.clientWidth);
     svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     svg.setAttribute("height", HEIGHT);
+    svg.style.touchAction = state.grab === "points" ? "none" : "pan-y";
     let floor = line(12, LOW + 8, width - 12, LOW + 8, "rule");
     for (const tick of [-1, -0.5, 0, 0.5, 1]) floor += line(X(tick), LOW + 5, X(tick), LOW + 11, "rule") + words(X(tick), LOW + 25, signed(tick), "tick");
     ground.innerHTML = floor;

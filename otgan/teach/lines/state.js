@@ -82,13 +82,13 @@ function exactly(x, y) {
 }
 
 // Entropic transport goes on from frame to frame; the self-terms wait for other points or another ε.
-const entropic = {key: null, solver: null, self: new Map(), settled: false, value: NaN, divergence: NaN, slope: NaN, plan: null};
+const entropic = {key: null, solver: null, self: new Map(), settled: false, value: NaN, divergence: NaN, slope: NaN, shared: NaN, plan: null};
 const TOL = 1e-8;
 
 function selfTerm(side, cloud, epsilon) {
   const origin = cloud[0], key = `${side} ${epsilon} ${cloud.map(p => [(p[0] - origin[0]).toFixed(9), p[1]])}`;
   if (!entropic.self.has(key)) {
-    if (entropic.self.size > 8) entropic.self.clear();
+    if (entropic.self.size > 40) entropic.self.clear();
     entropic.self.set(key, selfTransport(costs(cloud, cloud), cloud.length, epsilon));
   }
   return entropic.self.get(key);
@@ -109,6 +109,8 @@ function entropically(x, y, until) {
     entropic.divergence = entropic.value - (selfTerm(0, x, state.epsilon) + selfTerm(1, y, state.epsilon)) / 2;
     entropic.plan = entropic.solver.run.plan();
     entropic.slope = 0;
+    // Among how many points one's mass is shared: 1 for a permutation, n where all are alike.
+    entropic.shared = 1 / (n * entropic.plan.reduce((sum, mass) => sum + mass * mass, 0));
     for (let i = 0, k = 0; i < n; i++) {
       for (let j = 0; j < n; j++, k++) {
         const across = y[j][0] - x[i][0], length = Math.hypot(across, y[j][1] - x[i][1]);
@@ -129,6 +131,25 @@ function measured(until) {
   found.bins = binned(x, y, state.width);
   found.entropic = entropicWanted() ? entropically(x, y, until) : null;
   return found;
+}
+
+// Entropic values over a grid, one after another, a few milliseconds in each frame: [place, OT_ε, S_ε] of those that are known.
+function sweeper(grid, pose) {
+  const own = {key: null, done: [], run: null};
+  return (key, x, y) => {
+    const began = performance.now(), n = x.length, late = () => performance.now() - began > BUDGET;
+    if (own.key !== key) Object.assign(own, {key, done: [], run: null});
+    while (own.done.length < grid.length && !late()) {
+      const place = grid[own.done.length], {moved, epsilon} = pose(place, y);
+      own.run ??= sinkhorn(costs(x, moved), n, n, epsilon);
+      if (!own.run.work(1e-6, late)) break;
+      const value = own.run.value();
+      own.done.push([place, value, value - (selfTerm(0, x, epsilon) + selfTerm(1, y, epsilon)) / 2]);
+      own.run = null;
+    }
+    if (own.done.length < grid.length) ask();
+    return own.done;
+  };
 }
 
 const views = [];
