@@ -12,7 +12,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 REQUIREMENTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: demo test browser test-machines lint format bench campaign docs clean distclean help
+.PHONY: demo test browser test-machines lint format bench campaign docs docs-test clean distclean help
 
 demo: $(VENV)/.dev ## measure handwritten threes against eights: a table, and a figure in out/
 	@mkdir -p $(OUT)
@@ -36,11 +36,12 @@ browser: ## install the browser that the tests of pages drive, where none is (De
 test-machines: $(VENV)/.dev ## run the tests as other processors, thread counts, orders and Pythons would (ARGS=--each tells them apart)
 	$(BIN)/python -m tests.machines $(ARGS)
 
-lint: $(VENV)/.dev ## check style, formatting, types, docstrings, and that the quoted tables are those that were measured
+lint: $(VENV)/.dev ## check style, formatting, types, docstrings, spelling, and that the quoted tables are those that were measured
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PYTHONUTF8=1 $(BIN)/numpydoc lint $$(find otgan -name '*.py')
+	$(BIN)/codespell *.md docs otgan benchmarks examples
 	$(BIN)/python -m benchmarks.render --check
 
 format: $(VENV)/.dev ## let ruff mend what it can
@@ -53,11 +54,18 @@ bench: $(VENV)/.bench ## measure every figure that the documents quote, and rend
 campaign: $(VENV)/.dev ## search for wrong numbers, hangs and raw errors: an hour of two cores, resumable (ARGS=--failures to see them)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.adversarial.campaign $(ARGS)
 
-docs: $(VENV)/.docs ## build the pages into docs/_build/html; a warning is an error
+docs: $(VENV)/.docs ## build the pages into docs/_build/html; a warning or a broken link is an error
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+	$(BIN)/python -m tests.browser.links docs/_build/html
+
+# The gallery is not run for it, which takes minutes: its pages have the code and a placeholder for every figure.
+docs-test: $(VENV)/.docs $(VENV)/.dev ## build the pages without running the gallery, and read them in a browser
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -D plot_gallery=0 docs docs/_build/quick
+	OTGAN_PAGES=docs/_build/quick OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 \
+	  tests/browser/test_links.py tests/browser/test_documentation.py $(ARGS)
 
 clean: ## remove what the other targets wrote, the environment excepted
-	rm -rf $(OUT) build dist docs/_build docs/_extra docs/gallery docs/api/generated docs/sg_execution_times.rst
+	rm -rf $(OUT) build dist docs/_build docs/_extra docs/gallery docs/api/generated
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find otgan tests benchmarks examples docs -name __pycache__ -type d -prune -exec rm -rf {} +
 

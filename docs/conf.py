@@ -1,5 +1,6 @@
 """The configuration of the documentation; `make docs` builds it, and a warning is an error."""
 
+import tomllib
 from pathlib import Path
 from weakref import WeakSet
 
@@ -37,14 +38,26 @@ html_title = f"otgan {release}"
 html_theme_options = {
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": ["page-toc", "edit-this-page"],
     "show_prev_next": False,
     "show_toc_level": 2,
     "footer_start": ["copyright"],
     "footer_end": [],
 }
+
+# Pages can be edited where they lie, once pyproject.toml says where that is: [project.urls] Source, on GitHub.
+described = Path(__file__).parent.parent / "pyproject.toml"
+project_urls = tomllib.loads(described.read_text(encoding="utf-8"))["project"].get("urls", {})
+if "Source" in project_urls:
+    html_theme_options["use_edit_page_button"] = True
+    html_context = {
+        "edit_page_provider_name": "GitHub",
+        "edit_page_url_template": f"{project_urls['Source']}/edit/main/docs/{{{{ file_name }}}}",
+    }
+
 html_static_path = ["_static"]
 html_css_files = ["own.css"]
+html_js_files = ["own.js"]
 html_extra_path = ["_extra"]
 html_sidebars = {"index": [], "install": [], "results": []}
 html_show_copyright = False
@@ -81,6 +94,7 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "download_all_examples": False,
     "show_memory": False,
+    "write_computation_times": False,
     "image_scrapers": ("matplotlib", scrape_figures),
 }
 
@@ -145,8 +159,15 @@ def write_metrics(app, config):
     path.write_text(metrics(), encoding="utf-8")
 
 
+def hide_edit_link(app, pagename, templatename, context, doctree):
+    """Show no link to edit a page that is written by the build."""
+    if pagename.startswith(("gallery/", "api/generated/")):
+        context["theme_use_edit_page_button"] = False
+
+
 def setup(app):
     """Connect the above to the build."""
     app.connect("config-inited", write_metrics)
     app.connect("config-inited", write_page)
     app.connect("builder-inited", write_helps)
+    app.connect("html-page-context", hide_edit_link)

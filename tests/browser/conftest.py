@@ -1,10 +1,18 @@
 """A browser for the tests of pages: Debian's chromium, driven by Playwright, without a network."""
 
 import importlib.util
+import os
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from tests.browser.visits import FLAGS, VARIABLE, Visit, address_of, chromium, is_near, violations
+
+PATIENCE = 120_000
+"""Milliseconds that a page may take on a slow machine."""
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +45,7 @@ def visit(browser, tmp_path):
             viewport={"width": width, "height": height}, color_scheme=scheme, **options
         )
         opened.append(context)
+        context.set_default_timeout(PATIENCE)
         context.route("**/*", lambda way, asked: way.continue_() if is_near(asked.url) else way.abort())
         visited = Visit(context.new_page())
         visited.listen()
@@ -46,6 +55,39 @@ def visit(browser, tmp_path):
     yield open_page
     for context in opened:
         context.close()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serve files without a line for each."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *words):
+        """Say nothing: what fails, the browser tells."""
+
+
+@pytest.fixture(scope="session")
+def built():
+    """Return the folder of the built pages; skip where they are not built."""
+    folder = os.environ.get("OTGAN_PAGES")
+    if not folder:
+        pytest.skip("needs built pages: make docs-test")
+    path = Path(folder).resolve()
+    assert (path / "index.html").is_file(), f"OTGAN_PAGES={folder} has no index.html"
+    return path
+
+
+@pytest.fixture(scope="session")
+def site(built):
+    """Serve the built pages, as where they are published, and return their address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=built))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
 
 
 @pytest.fixture

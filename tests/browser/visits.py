@@ -21,8 +21,12 @@ FLAGS = ["--no-sandbox", "--disable-gpu"]
 RULES = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"],
     "resultTypes": ["violations"],
+    "preload": False,
 }
-"""What axe-core looks for: the rules of WCAG 2.1 to level AA, contrast among them, and good practice."""
+"""What axe-core looks for: the rules of WCAG 2.1 to level AA, contrast among them, and good practice.
+
+It would load style sheets a second time, which files may not, for the sake of a rule on the orientation of screens.
+"""
 
 
 def chromium() -> str | None:
