@@ -50,13 +50,21 @@ class Site:
         return found
 
     def broken(self) -> list[str]:
-        """Return the links that lead nowhere, one line each."""
+        """Return the links that lead nowhere, one line each.
+
+        What follows a # is a place, unless it has a "=": then it is what the page is to show.
+        """
         lines = []
         for page in self.pages:
             for link, target, place in self.within(page):
                 if not target.is_file():
                     reason = "no such file"
-                elif place and target in self.pages and place not in self.pages[target].places:
+                elif (
+                    place
+                    and "=" not in place
+                    and target in self.pages
+                    and place not in self.pages[target].places
+                ):
                     reason = "no such place"
                 else:
                     continue

@@ -21,6 +21,7 @@ def small(tmp_path):
         ("<a href='b.html'>b</a><a href='b.html#here'>here</a><a href='#me' id='me'>me</a>", ""),
         ("<a href='https://example.org/x'>far</a><a href='mailto:x@example.org'>x</a>", ""),
         ("<a href='b.html?q=1#h%65re'>here</a>", ""),
+        ("<a href='b.html#x=1&y=2'>settings</a>", ""),
         ("<a href='c.html'>c</a>", "index.html: c.html: no such file"),
         ("<a href='b.html#gone'>b</a>", "index.html: b.html#gone: no such place"),
         ("<a href='#gone'>b</a>", "index.html: #gone: no such place"),
