@@ -12,7 +12,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 REQUIREMENTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: demo test browser test-machines lint format bench campaign docs docs-test clean distclean help
+.PHONY: demo test browser test-machines lint format bench campaign docs docs-test dist clean distclean help
 
 demo: $(VENV)/.dev ## measure handwritten threes against eights: a table, and a figure in out/
 	@mkdir -p $(OUT)
@@ -64,6 +64,9 @@ docs-test: $(VENV)/.docs $(VENV)/.dev ## build the pages without running the gal
 	OTGAN_PAGES=docs/_build/quick OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 \
 	  tests/browser/test_links.py tests/browser/test_documentation.py $(ARGS)
 
+dist: $(VENV)/.dist ## build what is released into dist/, check it, and try the wheel in an environment of its own
+	$(BIN)/python -m tests.dist
+
 clean: ## remove what the other targets wrote, the environment excepted
 	rm -rf $(OUT) build dist docs/_build docs/_extra docs/gallery docs/api/generated
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
@@ -75,7 +78,7 @@ distclean: clean ## remove the environment as well
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-$(VENV)/.dev $(VENV)/.docs $(VENV)/.bench: $(VENV)/.%: $(BIN)/python $(REQUIREMENTS)
+$(VENV)/.dev $(VENV)/.docs $(VENV)/.bench $(VENV)/.dist: $(VENV)/.%: $(BIN)/python $(REQUIREMENTS)
 	$(INSTALL) ".[$*]"
 	@touch $@
 

@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from hatchling.builders.sdist import SdistBuilder
 from hatchling.builders.wheel import WheelBuilder
 from packaging.requirements import Requirement
@@ -22,6 +23,7 @@ from otgan.distances import METRICS
 
 ROOT = Path(otgan.__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+KINDS = ("Added", "Changed", "Deprecated", "Removed", "Fixed", "Security")
 HEAVY = {
     "torch",
     "ot",
@@ -158,8 +160,43 @@ def test_every_python_that_is_promised_is_named():
     assert PROJECT["requires-python"] == ">=3.11"
 
 
-def test_the_citation_names_this_version():
-    assert f"version: {otgan.__version__}" in (ROOT / "CITATION.cff").read_text(encoding="utf-8").splitlines()
+def test_the_citation_is_of_this_version_and_in_the_format():
+    # Of version 1.2.0 of the Citation File Format: the keys that it asks for, and those of its others that are used here.
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation.keys() >= {"cff-version", "message", "title", "authors"}
+    assert citation.keys() <= {
+        *(
+            "cff-version",
+            "message",
+            "title",
+            "authors",
+            "type",
+            "version",
+            "date-released",
+            "license",
+            "keywords",
+        ),
+        *("abstract", "doi", "identifiers", "repository-code", "url", "preferred-citation", "references"),
+    }
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["type"] == "software"
+    assert str(citation["version"]) == otgan.__version__
+    assert citation["license"] == PROJECT["license"]
+    assert citation["authors"] == PROJECT["authors"]
+    assert len(citation["keywords"]) == len(set(citation["keywords"])) > 0
+    assert all(isinstance(citation[name], str) and citation[name] for name in ("message", "title"))
+
+
+def test_the_changelog_has_each_kind_of_change_once_in_order():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    releases = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
+    names = [
+        re.match(r"\[(.+?)\](?: - \d{4}-\d\d-\d\d)?$", release.splitlines()[0])[1] for release in releases
+    ]
+    assert names[0] == "Unreleased"
+    for release in releases:
+        kinds = re.findall(r"^### (\w+)$", release, re.MULTILINE)
+        assert kinds == [kind for kind in KINDS if kind in kinds]
 
 
 def test_the_first_two_targets_of_make_open_the_readme():

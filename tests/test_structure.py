@@ -316,6 +316,7 @@ ACROSS = {
     "geometry/triton_resident": "geometry/triton",
     "geometry/triton_stream": "geometry/triton",
     "conventions": "what other libraries mean by the same number",
+    "dist": "tests/dist.py",
     "docstrings": "all docstrings",
     "documents": "the documents",
     "machines": "tests/machines.py",
