@@ -1,18 +1,22 @@
 """The configuration of the documentation; `make docs` builds it, and a warning is an error."""
 
+import sys
 import tomllib
 from pathlib import Path
 from weakref import WeakSet
 
 import click
+import numpydoc.xref
 from matplotlib.figure import Figure
 from sphinx_gallery.scrapers import figure_rst
-from sphinx_gallery.sorting import FileNameSortKey
+from sphinx_gallery.sorting import ExplicitOrder, FileNameSortKey
 
 import otgan
 from otgan.cli import root
 from otgan.distances import METRICS, metric_of
 from otgan.teach import page
+
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
 project = "otgan"
 author = "The otgan developers"
@@ -28,8 +32,10 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "linked_names",
 ]
-exclude_patterns = ["_build", "gallery/*.ipynb"]
+exclude_patterns = ["_build", "gallery/**/*.ipynb"]
+default_role = "py:obj"  # names in docstrings are links where there is such an object
 templates_path = ["_templates"]
 suppress_warnings = ["config.cache"]  # sphinx-gallery keeps objects in its configuration
 
@@ -71,6 +77,25 @@ copybutton_prompt_is_regexp = True
 autosummary_generate = True
 autodoc_typehints = "none"  # the types stand in the docstrings, in words
 numpydoc_show_class_members = False  # the class template lists them
+numpydoc.xref.DEFAULT_LINKS.clear()  # they lead to pages of others, which are not fetched
+numpydoc_xref_param_type = True
+numpydoc_xref_ignore = "all"  # but for these
+numpydoc_xref_aliases = {
+    name: f"otgan.{name}"
+    for name in (
+        "Measure",
+        "Report",
+        "Transport",
+        "Status",
+        "TwoSampleTest",
+        "Interval",
+        "PairwiseTests",
+        "Reference",
+    )
+}
+linked_plain_names = sorted(
+    {*otgan.__all__} - {*METRICS}
+)  # what those alone are, their place in the text decides
 
 seen: WeakSet[Figure] = WeakSet()
 
@@ -90,6 +115,10 @@ def scrape_figures(block, block_vars, gallery_conf):
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
+    "subsection_order": ExplicitOrder([f"../examples/{part}" for part in ("measure", "train", "teach")]),
+    "doc_module": ("otgan",),
+    "backreferences_dir": "gallery/backreferences",  # which examples use a name: shown on its page
+    "reference_url": {"otgan": None},  # names in examples are links to these pages
     "within_subsection_order": FileNameSortKey,
     "abort_on_example_error": True,
     "download_all_examples": False,

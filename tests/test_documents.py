@@ -99,13 +99,49 @@ def test_a_wrong_example_is_found():
     assert doctest.DocTestRunner(verbose=False).run(test, out=lambda text: None).failed == 1
 
 
+def taken_from(path, name, **names):
+    """Return a function of the configuration of the pages, which is read without Sphinx, and given the names that it uses."""
+    tree = ast.parse((ROOT / "docs" / path).read_text(encoding="utf-8"))
+    wanted = [
+        node
+        for node in tree.body
+        if getattr(node, "name", None) == name
+        or (isinstance(node, ast.Assign) and node.targets[0].id in {"NAME", "PACKAGES"})
+        or (isinstance(node, ast.ImportFrom) and node.module == "__future__")
+    ]
+    exec(compile(ast.Module(wanted, []), path, "exec"), names)
+    return names[name]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("otgan.emd(x, y, p=2)", ["otgan.emd"]),
+        ("otgan.gan.train", ["otgan.gan.train"]),
+        ("compare", ["otgan.compare", "otgan.gan.compare", "otgan.data.compare"]),
+        ("Report.plot", ["otgan.Report.plot", "otgan.gan.Report.plot", "otgan.data.Report.plot"]),
+        ("emd", []),
+        ("a b", []),
+        ("--plot", []),
+        ("otgan measure", []),
+    ],
+)
+def test_names_in_prose_stand_for_those_of_the_library(text, names):
+    candidates = taken_from("_extensions/linked_names.py", "candidates", re=re)
+    assert candidates(text, frozenset({"compare"})) == names
+
+
+def test_every_example_is_in_a_part_of_the_gallery_that_says_what_it_has():
+    found = sorted((ROOT / "examples").rglob("*.py"))
+    assert len(found) >= 15
+    for path in found:
+        assert (path.parent / "GALLERY_HEADER.rst").exists()
+        assert path.parent.parent == ROOT / "examples"
+        assert f'"{path.parent.name}"' in (ROOT / "docs" / "conf.py").read_text(encoding="utf-8")
+
+
 def test_the_page_of_the_metrics_is_written_from_the_registry():
-    """The configuration of the pages is read without Sphinx: of it only the functions are needed here."""
-    tree = ast.parse((ROOT / "docs" / "conf.py").read_text(encoding="utf-8"))
-    (function,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "metrics")
-    names = {"METRICS": METRICS, "metric_of": metric_of}
-    exec(compile(ast.Module([function], []), "conf.py", "exec"), names)
-    page = names["metrics"]()
+    page = taken_from("conf.py", "metrics", METRICS=METRICS, metric_of=metric_of)()
     for name in METRICS:
         assert f":func:`otgan.{name}`" in page
         assert f"\n   {name}\n" in page
