@@ -288,7 +288,6 @@ TESTED_IN = {
     "plot/arcs": "plot/test_reports.py",
     "plot/border": "plot/test_reports.py",
     "plot/null_draws": "inference/test_two_sample.py",
-    "plot/palette": "plot/test_reports.py",
     "plot/samples": "plot/test_reports.py",
     "plot/transports": "test_shown.py",
     "problem": "costs/test_named.py",

@@ -76,7 +76,7 @@ class Judged(Protocol):
 
 def gan_against_wgan(grid: NDArray[Any], judges: Mapping[str, Judged], wgan: Course, gan: Course) -> Figure:
     """Draw the judges on a line, their gradients, and what two losses say of the quality."""
-    figure, (line, slopes, followed, alone) = row(2, rows=2, height=6.4)
+    figure, (line, slopes, followed, alone) = row(2, rows=2, height=7.4)
     line.plot(grid, judges["saturating"].values, color=ORANGE, label="discriminator D")
     for name, color in (("clipped critic", BLUE), ("penalized critic", GREEN)):
         values = judges[name].values
@@ -87,7 +87,7 @@ def gan_against_wgan(grid: NDArray[Any], judges: Mapping[str, Judged], wgan: Cou
     line.text(-2, 1.04, "real", ha="center")
     line.text(2, 1.04, "generated", ha="center")
     line.set(xlabel="x", xlim=(-4, 7), ylim=(-0.05, 1.12), title="Trained to tell two Gaussians apart")
-    line.legend(frameon=False, loc="center right", fontsize=8)
+    _legend(line)
 
     styles = {
         "saturating": (ORANGE, "-", "D, saturating loss"),
@@ -104,32 +104,36 @@ def gan_against_wgan(grid: NDArray[Any], judges: Mapping[str, Judged], wgan: Cou
         ylabel="mean |gradient| at generated points",
         title="What the generator would be told",
     )
-    slopes.legend(frameon=False, fontsize=8)
+    _legend(slopes)
 
-    for ax, course, what in (
-        (followed, wgan, "wgan: the critic's estimate (a multiple of W₁)"),
-        (alone, gan, "gan: the discriminator's estimate of JS (nats)"),
+    for ax, course, what, unit in (
+        (followed, wgan, "wgan: the critic's estimate", "estimate (a multiple of W₁)"),
+        (alone, gan, "gan: the discriminator's estimate of JS", "estimate (nats)"),
     ):
-        _course(ax, course, what)
+        _course(ax, course, what, unit)
     return figure
 
 
-def _course(ax: Axes, course: Course, what: str) -> None:
+def _legend(ax: Axes, **shown: Any) -> None:
+    """Put a legend below the axes, where it covers no curve."""
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, frameon=False, fontsize=8, **shown)
+
+
+def _course(ax: Axes, course: Course, what: str, unit: str) -> None:
     """Draw an estimate and the exact distance over the steps, each on a scale of its own."""
     (exact,) = ax.plot(course.steps, course.exact, color=INK, label="exact W₁ to held-out points")
     floor = ax.axhline(course.floor, color=INK, linewidth=0.8, linestyle=":", label="its floor, real to real")
     other = ax.twinx()
     other.spines["top"].set_visible(False)
     (estimate,) = other.plot(course.steps, course.estimate, color=ORANGE, label=what)
-    other.tick_params(axis="y", colors=ORANGE)
-    other.set_ylim(min(0, *course.estimate), 1.5 * max(course.estimate))  # room for the legend
+    other.set(ylim=(min(0, *course.estimate), None), ylabel=unit)
     ax.set(
         xlabel="generator updates",
-        ylabel="W₁",
+        ylabel="W₁ (units of the data)",
+        ylim=(0, None),
         title=f"8 Gaussians, seed 0: Spearman correlation {course.correlation:.2f}",
     )
-    ax.set_ylim(0, 1.5 * max(course.exact))
-    ax.legend(handles=[exact, floor, estimate], frameon=False, fontsize=8, loc="upper right")
+    _legend(ax, handles=[exact, floor, estimate])
 
 
 def parallel_lines(

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from otgan.options import WrongKindError, shown
 from otgan.plot.palette import BLUE, GREEN, INK, ORANGE
+from otgan.plot.style import on_paper
 
 if TYPE_CHECKING:
     from otgan.teach.parallel_lines import Table
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["parallel_lines"]
 
 
+@on_paper
 def parallel_lines(table: Table) -> Figure:
     """Draw the distances between the parallel lines over θ, a panel each for EM, JS, KL and TV.
 
@@ -37,11 +39,16 @@ def parallel_lines(table: Table) -> Figure:
             f"table must be one made by otgan.teach.parallel_lines.table, with a θ, got {shown(table)}"
         )
     figure = Figure(figsize=(11, 3.2), layout="constrained")
-    panels = {"emd": "EM", "js": "JS (nats)", "kl": r"KL($P_0 \| P_\theta$) (nats)", "tv": "TV"}
+    panels = {
+        "emd": ("EM", "units of the lines"),
+        "js": ("JS", "nats"),
+        "kl": (r"KL($P_0 \| P_\theta$)", "nats"),
+        "tv": ("TV", "share of the mass"),
+    }
     axes = dict(zip(panels, figure.subplots(1, len(panels)), strict=True))
-    for name, title in panels.items():
+    for name, (title, unit) in panels.items():
         _over_theta(axes[name], table, name)
-        axes[name].set(title=title, xlabel="θ")
+        axes[name].set(title=title, xlabel="θ (units of the lines)", ylabel=unit)
         axes[name].spines[["top", "right"]].set_visible(False)
     handles, labels = axes["js"].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import dendrogram, leaves_list, linkage
@@ -14,7 +15,8 @@ from scipy.spatial.distance import squareform
 from otgan.mistakes import WrongValueError
 from otgan.options import WrongKindError, shown
 from otgan.plain import plain
-from otgan.plot.palette import BLUE, INK
+from otgan.plot.palette import BLUE, INK, readable_on
+from otgan.plot.style import on_paper
 
 __all__ = ["pairwise"]
 
@@ -25,6 +27,7 @@ _FEWEST = 2
 """Sets of which there is a picture."""
 
 
+@on_paper
 def pairwise(matrix: Any, names: Sequence[str] | None = None) -> Figure:
     """Draw the distances between all pairs of sets: as a heat map in the order of a tree, and the sets in the plane.
 
@@ -94,7 +97,6 @@ def _heat(ax: Any, values: NDArray[np.float64], labels: list[str]) -> Any:
     ax.set_yticks(ticks, [labels[k] for k in ticks])
     if len(labels) <= _CELLS:
         for (row, column), value in np.ndenumerate(values):
-            dark = value > 0.6 * values.max()
             ax.text(
                 column,
                 row,
@@ -102,7 +104,7 @@ def _heat(ax: Any, values: NDArray[np.float64], labels: list[str]) -> Any:
                 ha="center",
                 va="center",
                 fontsize=7,
-                color="white" if dark else INK,
+                color=readable_on(to_hex(image.cmap(image.norm(value)))),
             )
     return image
 
@@ -118,11 +120,12 @@ def _places(ax: Any, values: NDArray[np.float64], labels: list[str]) -> None:
     ax.scatter(where[:, 0], where[:, 1], s=18, color=BLUE)
     for name, point in zip(labels, where, strict=True):
         ax.annotate(name, point, xytext=(4, 3), textcoords="offset points", fontsize=9)
+    ax.margins(x=0.15)  # names stand to the right of their points
     ax.set_aspect("equal", adjustable="datalim")
     ax.set_title(
         f"The sets in the plane (classical scaling, {100 * share:.0f} % of the squares)",
         loc="left",
         fontsize=10,
     )
-    ax.set(xlabel="first axis, in units of the distance", ylabel="second axis")
+    ax.set(xlabel="first axis, in units of the distance", ylabel="second axis, in units of the distance")
     ax.spines[["top", "right"]].set_visible(False)

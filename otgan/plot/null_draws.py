@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from otgan.distances.words import number
-from otgan.plot.palette import INK, ORANGE, SKY
+from otgan.plot.palette import BLUE, INK, ORANGE, SKY
+from otgan.plot.style import on_paper
 
 if TYPE_CHECKING:
     from otgan.inference.outcome import TwoSampleTest
@@ -18,6 +19,7 @@ __all__ = ["drawn"]
 _BINS = 40
 
 
+@on_paper
 def drawn(test: TwoSampleTest) -> Figure:
     """Return the figure of a test."""
     figure = Figure(figsize=(7, 3.6), layout="constrained")
@@ -25,7 +27,14 @@ def drawn(test: TwoSampleTest) -> Figure:
     values = test.null[np.isfinite(test.null)]
     if len(values):
         edges = np.histogram_bin_edges(values, bins=min(_BINS, max(10, int(np.sqrt(len(values))))))
-        ax.hist(values, edges.tolist(), color=SKY, label=f"{test.permutations} {test.design}")
+        ax.hist(
+            values,
+            edges.tolist(),
+            color=SKY,
+            edgecolor=BLUE,
+            linewidth=0.5,
+            label=f"{test.permutations} {test.design}",
+        )
     if np.isfinite(test.quantile_95):
         ax.axvline(test.quantile_95, color=INK, linestyle=":", linewidth=1, label="95 % of them are below")
     if np.isfinite(test.value):

@@ -15,8 +15,9 @@ from otgan.distances import metric_of
 from otgan.distances.words import listed
 from otgan.options import check_seed, whole_number
 from otgan.plot.arcs import heaviest
-from otgan.plot.palette import GREEN, INK, SKY
+from otgan.plot.palette import BLUE, GREEN, INK, SKY
 from otgan.plot.samples import in_the_plane, on_the_line
+from otgan.plot.style import on_paper
 from otgan.plot.thumbnails import Shape, check_images
 from otgan.report.text import UNCERTAINTY
 
@@ -38,6 +39,7 @@ _SQUARED = 2
 """The power p whose root has a sign of its own."""
 
 
+@on_paper
 def drawn(found: Report, arcs: int, points: int, seed: int, images: Shape | None = None) -> Figure:
     """Return the figure of a report: the sets, at most so many of their points and arcs, and the distances."""
     arcs = whole_number(arcs, "arcs", "a whole number >= 0", least=0)
@@ -107,11 +109,11 @@ def _bar(ax: Axes, row: int, each: Distance, right: float) -> None:
     ax.barh(
         row,
         right if endless else length,
-        height=0.55,
+        height=0.5,
         color="white" if endless else SKY if _power(each) == 0 else GREEN,
-        edgecolor=SKY if endless else "none",
+        edgecolor=BLUE if _power(each) == 0 else "none",
         hatch="////" if endless else None,
-        linewidth=0,
+        linewidth=0.5,
         zorder=1,
     )
     if whisker is not None:
@@ -132,7 +134,7 @@ def _bar(ax: Axes, row: int, each: Distance, right: float) -> None:
 
 def _mark(ax: Axes, row: int, where: float, linestyle: str) -> None:
     """Draw a line across a bar."""
-    ax.plot([where] * 2, [row - 0.36, row + 0.36], color=INK, linestyle=linestyle, linewidth=1, zorder=3)
+    ax.plot([where] * 2, [row - 0.33, row + 0.33], color=INK, linestyle=linestyle, linewidth=1, zorder=3)
 
 
 def _floor(ax: Axes, row: int, where: float, right: float) -> None:
@@ -140,7 +142,7 @@ def _floor(ax: Axes, row: int, where: float, right: float) -> None:
     _mark(ax, row, where, ":")
     ax.annotate(
         "noise floor",
-        (where, row - 0.36),
+        (where, row - 0.33),
         xytext=(0, 2),
         textcoords="offset points",
         ha="center" if where > _NEAR * right else "left",

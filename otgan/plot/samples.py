@@ -183,7 +183,8 @@ def _finish(ax: Axes, plan: Arcs | None) -> None:
     ax.set_title(
         "The two sets" if plan is None else f"The two sets, and the {plan.words}", loc="left", fontsize=10
     )
-    ax.legend(loc="best", frameon=True, framealpha=0.8, edgecolor="none", fontsize=9)
+    # Below the axes, where it covers no sample.
+    ax.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.1), ncols=2, frameon=False, fontsize=9)
 
 
 def _chosen(size: int, limit: int, ends: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:

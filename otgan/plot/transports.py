@@ -12,6 +12,7 @@ from otgan.measure import Measure
 from otgan.options import check_seed, whole_number
 from otgan.plot.arcs import heaviest
 from otgan.plot.samples import in_the_plane, on_the_line
+from otgan.plot.style import on_paper
 
 if TYPE_CHECKING:
     from otgan.result import Transport
@@ -31,6 +32,7 @@ class _Sets:
         return int(self.x.points.shape[2])
 
 
+@on_paper
 def drawn(
     solved: Transport, x: Measure, y: Measure, names: tuple[str, str], arcs: int, points: int, seed: int
 ) -> Figure:

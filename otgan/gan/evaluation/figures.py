@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from otgan.gan.evaluation.measures import MEASURES
 from otgan.gan.files import write_whole
 from otgan.gan.model import Model
+from otgan.plot.palette import BLUE, GRAY, INK, ORANGE
+from otgan.plot.style import on_paper
 
 __all__ = [
     "curves",
@@ -65,6 +67,7 @@ def draw(model: Model, real: NDArray[Any], place: Callable[[str, int], Path]) ->
         traversal_picture(place("traversals", step), model.traverse(real[0]), real)
 
 
+@on_paper
 def sample_picture(path: Path, samples: NDArray[Any], real: NDArray[Any] | None = None) -> None:
     """Draw samples beside data: grids of images, or the first two coordinates of points on the same axes.
 
@@ -84,7 +87,7 @@ def sample_picture(path: Path, samples: NDArray[Any], real: NDArray[Any] | None 
         )
         return
     figure = Figure(figsize=(4.2 * len(parts), 4.4), dpi=_DPI)
-    colors = {"samples": "tab:red", "held-out data": "0.4"}
+    colors = {"samples": ORANGE, "held-out data": INK}
     for k, (title, points) in enumerate(parts.items()):
         # A layout engine would double the time of a picture.
         axes = figure.add_axes(((k + 0.17) / len(parts), 0.11, 0.79 / len(parts), 0.82))
@@ -125,6 +128,7 @@ def _frame(axes: Any, real: NDArray[Any], points: NDArray[Any]) -> float:
     return float((np.abs(points - center) > reach).any(1).mean())
 
 
+@on_paper
 def reconstruction_picture(path: Path, real: NDArray[Any], decoded: NDArray[Any]) -> None:
     """Draw samples and what became of them: rows of images, each above its reconstructions; or points joined by lines.
 
@@ -148,13 +152,14 @@ def reconstruction_picture(path: Path, real: NDArray[Any], decoded: NDArray[Any]
     _name_axes(axes)
     ends = np.stack([_in_plane(real), _in_plane(decoded)], 1)
     axes.add_collection(LineCollection(list(ends), colors="0.8", linewidths=0.5))
-    for points, color, label in ((ends[:, 0], "0.6", "data"), (ends[:, 1], "tab:red", "reconstructions")):
+    for points, color, label in ((ends[:, 0], GRAY, "data"), (ends[:, 1], ORANGE, "reconstructions")):
         axes.scatter(points[:, 0], points[:, 1], s=2, color=color, label=label, linewidths=0)
     axes.set_aspect("equal", adjustable="datalim")
     axes.legend(loc="upper right", markerscale=4)
     _write(figure, path)
 
 
+@on_paper
 def traversal_picture(path: Path, decoded: NDArray[Any], real: NDArray[Any]) -> None:
     """Draw what is decoded while one coordinate of a code moves: a row of images, or a curve, for each coordinate.
 
@@ -175,7 +180,7 @@ def traversal_picture(path: Path, decoded: NDArray[Any], real: NDArray[Any]) -> 
     axes = figure.add_axes((0.14, 0.1, 0.84, 0.88))  # a layout engine would double the time of a picture
     _name_axes(axes)
     beneath = _in_plane(real[:_SHOWN])
-    axes.scatter(beneath[:, 0], beneath[:, 1], s=2, color="0.6", label="data", linewidths=0)
+    axes.scatter(beneath[:, 0], beneath[:, 1], s=2, color=GRAY, label="data", linewidths=0)
     for k, curve in enumerate(decoded):
         axes.plot(*_in_plane(curve).T, ".-", label=f"z{k + 1}", linewidth=1)
     axes.set_aspect("equal", adjustable="datalim")
@@ -204,6 +209,7 @@ def curves(path: Path, history: list[dict[str, Any]], estimate: str | None) -> N
     _write(curves_figure(history, estimate), path)
 
 
+@on_paper
 def curves_figure(history: list[dict[str, Any]], estimate: str | None) -> Figure:
     """Return the figure of :func:`curves`."""
     judged: list[tuple[int, dict[str, Any]]] = [
@@ -223,15 +229,17 @@ def curves_figure(history: list[dict[str, Any]], estimate: str | None) -> Figure
     figure.subplots_adjust(left=0.14, right=0.97, top=1 - 0.3 / (1 + 2 * count), bottom=0.6 / (1 + 2 * count))
     panels = figure.subplots(count, sharex=True, squeeze=False)[:, 0]
     for axes, each in zip(panels, measures, strict=False):
-        for key, style, label in (
-            (each.name, "o-", "samples"),
-            (f"{each.name}_floor", "--", "real data (floor)"),
+        for key, style, color, label in (
+            (each.name, "o-", BLUE, "samples"),
+            (f"{each.name}_floor", "--", ORANGE, "real data (floor)"),
         ):
             points = [(step, found[key]) for step, found in judged if key in found]
-            axes.plot([step for step, _ in points], [value for _, value in points], style, label=label)
+            axes.plot(
+                [step for step, _ in points], [value for _, value in points], style, color=color, label=label
+            )
         axes.set_ylabel(each.short)
         axes.set_ylim(bottom=0)
-    panels[0].legend()
+    panels[0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, borderaxespad=0.2)
     for axes, name in zip(panels[len(measures) :], terms, strict=True):
         rows = [row for row in logged if name in row]
         axes.plot([row["step"] for row in rows], [row[name] for row in rows], linewidth=0.8)
