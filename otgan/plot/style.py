@@ -16,7 +16,6 @@ def on_paper(draw: _Drawing) -> _Drawing:
 
     @functools.wraps(draw)
     def drawn(*args: object, **options: object) -> object:
-        import matplotlib as mpl
         from cycler import cycler
         from matplotlib import style
 
@@ -27,7 +26,7 @@ def on_paper(draw: _Drawing) -> _Drawing:
             "axes.facecolor": PAPER,
             "axes.prop_cycle": cycler(color=CYCLE),
         }
-        with style.context("default"), mpl.rc_context(own):
+        with style.context(["default", own]):
             return draw(*args, **options)
 
     return drawn  # type: ignore[return-value]
