@@ -154,6 +154,13 @@ def test_constraints_are_exact_sorted_and_name_no_place():
     assert "torch==2.13.0" in lines
 
 
+@pytest.mark.parametrize("name", ["README.md", "docs/install.md"])
+def test_every_extra_is_in_the_table(name):
+    cells = re.findall(r"^\| (`[^|]+?) \|", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
+    named = {extra for cell in cells for extra in re.findall(r"`(\w+)`", cell)}
+    assert PROJECT["optional-dependencies"].keys() <= named
+
+
 def test_every_python_that_is_promised_is_named():
     named = {line.rpartition(" ")[2] for line in PROJECT["classifiers"] if "Python :: 3." in line}
     assert named == {"3.11", "3.12", "3.13", "3.14"}
