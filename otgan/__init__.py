@@ -40,7 +40,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not follow __getatt
     from otgan.status import ConvergenceWarning as ConvergenceWarning
     from otgan.status import Status as Status
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Where each public name lives, but the metrics, which have a registry of their own. They are imported on first use, so
 # that `import otgan` stays light: it loads neither torch nor POT nor matplotlib. No module bears the name of a public

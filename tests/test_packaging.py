@@ -64,6 +64,10 @@ def constraints():
     return [line for line in lines if line and not line.startswith("#")]
 
 
+def changelog():
+    return (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
 def test_import_is_light_and_silent():
     result = run(
         "import otgan, sys, json; print(json.dumps([name for name in sys.modules if '.' not in name]))"
@@ -188,6 +192,7 @@ def test_the_citation_is_of_this_version_and_in_the_format():
     assert citation["cff-version"] == "1.2.0"
     assert citation["type"] == "software"
     assert str(citation["version"]) == otgan.__version__
+    assert f"## [{citation['version']}] - {citation['date-released']}" in changelog()
     assert citation["license"] == PROJECT["license"]
     assert citation["authors"] == PROJECT["authors"]
     assert len(citation["keywords"]) == len(set(citation["keywords"])) > 0
@@ -195,12 +200,12 @@ def test_the_citation_is_of_this_version_and_in_the_format():
 
 
 def test_the_changelog_has_each_kind_of_change_once_in_order():
-    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    releases = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
+    releases = re.split(r"^## ", changelog(), flags=re.MULTILINE)[1:]
     names = [
         re.match(r"\[(.+?)\](?: - \d{4}-\d\d-\d\d)?$", release.splitlines()[0])[1] for release in releases
     ]
     assert names[0] == "Unreleased"
+    assert names[1] == otgan.__version__
     for release in releases:
         kinds = re.findall(r"^### (\w+)$", release, re.MULTILINE)
         assert kinds == [kind for kind in KINDS if kind in kinds]
