@@ -80,6 +80,27 @@ def test_a_page_can_be_read(visit, axe, site, name, scheme, widths):
     assert seen.errors == []
 
 
+WIDE = "<div style='width: 3000px; height: 9px'>x</div>"
+PICTURE = "<img alt='' src='data:image/gif;base64,R0lGODlhAQABAIAAAP///wAAACwAAAAAAQABAAACAkQBADs=' style='background: {}'>"
+
+
+@pytest.mark.parametrize(
+    ("body", "cut_off", "faint"),
+    [
+        (f"<div style='overflow: hidden'>{WIDE}</div>", 1, 0),
+        (f"<div style='overflow-x: auto'>{WIDE}</div>", 0, 0),
+        (f"<div style='overflow-x: auto'><div style='overflow: clip'>{WIDE}</div></div>", 1, 0),
+        (PICTURE.format("none"), 0, 1),
+        (PICTURE.format("rgb(255 255 255 / 50%)"), 0, 1),
+        (PICTURE.format("#fff"), 0, 0),
+    ],
+)
+def test_what_cannot_be_read_is_found(visit, body, cut_off, faint):
+    page = visit(f"<!doctype html><title>A page</title><main>{body}</main>", 390).page
+    page.wait_for_function("[...document.images].every(image => image.complete)")
+    assert [len(page.evaluate(look)) for look in (CUT_OFF, FAINT, BROKEN)] == [cut_off, faint, 0]
+
+
 def test_a_formula_that_cannot_be_read_is_drawn_as_an_error_nowhere(visit, site):
     seen = visit(f"{site}/concepts.html")
     seen.page.wait_for_function(DRAWN)
