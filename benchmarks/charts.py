@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,20 +17,20 @@ from itertools import cycle, product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks import dots
+from benchmarks import sheet as sheets
 from benchmarks.grid import EPSILONS, TOLERANCES
 from benchmarks.ledger import Row, rows_of
 from benchmarks.record import Cell, Result
+from benchmarks.sheet import origin, sheet
 from benchmarks.summary import AIM
-from otgan.plot.palette import BLUE, GREEN, INK, ORANGE, SKY
+from otgan.plot.palette import BLUE, GREEN, INK, ORANGE, PAPER, SKY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["CHARTS", "Chart", "certified", "digest", "families", "ratios", "save", "times"]
-
-PAPER = "#ffffff"
-"""Charts bring their own ground: they are read alike on light and on dark pages."""
 
 _FASTEST = 100.0
 """A ratio from which on a field has the full color."""
@@ -77,7 +78,7 @@ def ratios(cells: Result) -> Figure:
     rows = rows_of(cells)
     dimensions, sizes = sorted({row.d for row in rows}), sorted({row.n for row in rows})
     levels = list(product(EPSILONS, TOLERANCES))
-    figure = _figure(2.4 + 2.1 * len(dimensions), 3.4)
+    figure = sheet(2.4 + 2.1 * len(dimensions), 3.4)
     axes = figure.subplots(1, len(dimensions), squeeze=False, sharey=True)[0]
     for ax, d in zip(axes, dimensions, strict=True):
         for row in (row for row in rows if row.d == d):
@@ -96,7 +97,7 @@ def ratios(cells: Result) -> Figure:
         ax.spines[:].set_visible(False)
     figure.suptitle(
         f"The fastest peer's time over otgan's; framed: below {AIM:g}; “alone”: no peer arrived; ×: otgan did not\n"
-        f"{_origin(cells)}",
+        f"{origin(cells)}",
         fontsize=9,
     )
     return figure
@@ -106,7 +107,7 @@ def times(cells: Result, peers: Result, tol: float) -> Figure:
     """Draw time against n for otgan and for the fastest of each family of peers, for every d and ε at one error."""
     rows = rows_of(cells)  # of every error: a record that goes on has its panels from the beginning
     dimensions, found = sorted({row.d for row in rows}), families(cells, peers)
-    figure = _figure(8.4, 0.9 + 1.7 * len(dimensions))
+    figure = sheet(8.4, 0.9 + 1.7 * len(dimensions))
     grid = figure.subplots(len(dimensions), len(EPSILONS), squeeze=False, sharex=True, sharey=True)
     sizes = sorted({row.n for row in rows})
     for (i, d), (j, relative) in product(enumerate(dimensions), enumerate(EPSILONS)):
@@ -141,7 +142,7 @@ def times(cells: Result, peers: Result, tol: float) -> Figure:
         if family in shown
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=9)
-    figure.suptitle(f"Time to an L1 error of {tol:g}, from the samples\n{_origin(cells)}", fontsize=9)
+    figure.suptitle(f"Time to an L1 error of {tol:g}, from the samples\n{origin(cells)}", fontsize=9)
     return figure
 
 
@@ -151,7 +152,7 @@ def certified(large: Result) -> Figure:
     for n, d, p, seconds, *_ in large.rows:
         curves.setdefault((int(str(d)), int(str(p))), []).append((int(str(n)), float(str(seconds))))
     curves = {kind: curve for kind, curve in curves.items() if len(curve) >= _LEAST_CURVE}
-    figure = _figure(6.4, 3.8)
+    figure = sheet(6.4, 3.8)
     ax = figure.subplots()
     colors = dict(zip(sorted({d for d, _ in curves}), cycle((BLUE, ORANGE, GREEN)), strict=False))
     for (d, p), curve in sorted(curves.items()):
@@ -161,7 +162,7 @@ def certified(large: Result) -> Figure:
     ax.grid(axis="y", color=INK, alpha=0.15, lw=0.5)
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False, fontsize=9)
-    figure.suptitle(f"Exact transport, from the points to the certificate\n{_origin(large)}", fontsize=9)
+    figure.suptitle(f"Exact transport, from the points to the certificate\n{origin(large)}", fontsize=9)
     return figure
 
 
@@ -184,6 +185,10 @@ def families(cells: Result, peers: Result) -> dict[tuple[int, float, float, str]
 
 CHARTS = (
     Chart("exact-times", ("exact-large",), certified),
+    Chart("exact-ratios", ("exact-summary",), dots.exact_ratios),
+    Chart("batch-ratios", ("batch",), dots.batch_ratios),
+    Chart("tests-power", ("tests-power",), dots.power),
+    Chart("tests-time", ("tests-time",), dots.test_times),
     Chart("entropic-ratios", ("entropic",), ratios),
     Chart("entropic-times-loose", ("entropic", "entropic-peers"), partial(times, tol=TOLERANCES[0])),
     Chart("entropic-times-tight", ("entropic", "entropic-peers"), partial(times, tol=TOLERANCES[1])),
@@ -195,7 +200,10 @@ def digest(sources: Sequence[Result]) -> str:
     content: list[tuple[Sequence[str], Sequence[Sequence[Cell]], str, Mapping[str, object]]] = [
         (result.columns, result.rows, result.date, result.machine) for result in sources
     ]
-    drawn = json.dumps(content, sort_keys=True) + Path(__file__).read_text(encoding="utf-8")
+    programs = (str(module.__file__) for module in (sys.modules[__name__], dots, sheets))
+    drawn = json.dumps(content, sort_keys=True) + "".join(
+        Path(each).read_text(encoding="utf-8") for each in programs
+    )
     return hashlib.sha256(drawn.encode()).hexdigest()[:16]
 
 
@@ -214,14 +222,6 @@ def save(figure: Figure, path: Path, mark: str) -> None:
     text = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag.group()), text)
     text = re.sub(r' id="(?:patch|line2d|text|[xy]tick|matplotlib\.axis)_\d+"', "", text)
     path.write_text("\n".join(line.strip() for line in text.splitlines()) + "\n", encoding="utf-8")
-
-
-def _figure(width: float, height: float) -> Figure:
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context({"text.color": INK}):
-        return Figure(figsize=(width, height), layout="constrained", facecolor=PAPER)
 
 
 def _field(ax: Axes, column: int, line: int, row: Row) -> None:
@@ -244,8 +244,3 @@ def _brief(ratio: float | None) -> str:
     if ratio is None:
         return "×"
     return f"{ratio:.0f}" if ratio >= _TENS else f"{ratio:.1f}" if ratio >= 1 else f"{ratio:.2f}"
-
-
-def _origin(result: Result) -> str:
-    machine = result.machine
-    return f"{result.date}, {machine['cpu']}, {machine['cores']} core" + "s" * (machine["cores"] > 1)

@@ -3,8 +3,9 @@
 import math
 
 import pytest
+from matplotlib.text import Text
 
-from benchmarks import charts, exact, growth, render
+from benchmarks import charts, dots, exact, growth, render
 from benchmarks.grid import Key
 from benchmarks.ledger import Ledger, Outcome, Row
 from benchmarks.record import RESULTS, Result, record
@@ -127,10 +128,16 @@ def test_families_have_the_time_of_their_fastest_member(result, tmp_path):
     assert (64, 0.001, 1e-6, "otgan") not in found  # it did not reach the error
 
 
+def sources_of(chart, folder):
+    """What a chart is drawn from: the tables made for a test, or those that were recorded."""
+    made = [folder / f"{name}.json" for name in chart.sources]
+    return [Result.read(path if path.exists() else RESULTS / path.name) for path in made]
+
+
 @pytest.mark.parametrize("chart", charts.CHARTS, ids=lambda chart: chart.name)
 @pytest.mark.usefixtures("result", "large")
 def test_charts_are_small_readable_and_the_same_each_time(chart, tmp_path):
-    sources = [Result.read(tmp_path / f"{name}.json") for name in chart.sources]
+    sources = sources_of(chart, tmp_path)
     texts = []
     for name in ("one.svg", "two.svg"):
         charts.save(chart.draw(*sources), tmp_path / name, charts.digest(sources))
@@ -139,6 +146,36 @@ def test_charts_are_small_readable_and_the_same_each_time(chart, tmp_path):
     assert charts.digest(sources) in texts[0]
     assert "<text" in texts[0]  # letters, not outlines
     assert charts.PAPER in texts[0]  # a ground of its own: read on dark pages as well
+
+
+def test_marks_in_rows_are_the_values_of_their_columns():
+    found = Result.read(RESULTS / "tests-power.json")
+    (ax,) = dots.power(found).axes
+    rows = [label.get_text() for label in ax.get_yticklabels()]
+    drawn = {
+        line.get_label(): dict(zip((rows[int(y)] for y in line.get_ydata()), line.get_xdata(), strict=True))
+        for line in ax.lines
+        if line.get_marker() != "None"
+    }
+    assert drawn == {
+        test: {row[0]: row[k] for row in found.rows} for k, test in enumerate(found.columns[1:], start=1)
+    }
+
+
+def test_ratios_of_batches_leave_out_what_did_not_arrive():
+    found = Result.read(RESULTS / "batch.json")
+    (ax,) = dots.batch_ratios(found).axes
+    values = sorted(value for line in ax.lines if line.get_marker() != "None" for value in line.get_xdata())
+    assert values == sorted(row[-1] for row in found.rows if row[-1] is not None and row[3] != "otgan")
+
+
+@pytest.mark.parametrize("chart", [each for each in charts.CHARTS if each.draw.__module__ == dots.__name__])
+def test_letters_are_read_on_a_telephone(chart):
+    """On a page of 390 pixels a chart has 350: its letters are then eight pixels high, or more."""
+    figure = chart.draw(*sources_of(chart, RESULTS))
+    figure.draw_without_rendering()
+    sizes = [each.get_fontsize() for each in figure.findobj(Text) if each.get_text().strip()]
+    assert min(sizes) * 350 / (72 * figure.get_figwidth()) >= 7.5
 
 
 def test_numbers_that_are_read_keep_their_digits(result, tmp_path):
@@ -178,7 +215,7 @@ def test_charts_of_the_whole_grid_stay_below_sixty_kilobytes(tmp_path):
         ledger.add(Outcome(row(*key, 2.0), dict.fromkeys(names, 1.25)))
     ledger.write([], [])
     for chart in charts.CHARTS:
-        sources = [Result.read(tmp_path / f"{name}.json") for name in chart.sources]
+        sources = sources_of(chart, tmp_path)
         charts.save(chart.draw(*sources), tmp_path / "chart.svg", "")
         assert (tmp_path / "chart.svg").stat().st_size < 60_000
 
@@ -189,7 +226,7 @@ def test_charts_of_a_record_that_goes_on_are_drawn(chart, tmp_path):
     ledger = Ledger(["POT a"], tmp_path)
     ledger.add(Outcome(row(2, 200, 0.1, 1e-3, 2.0), {"POT a": 1.0}))
     ledger.write([], [])
-    chart.draw(*[Result.read(tmp_path / f"{name}.json") for name in chart.sources]).draw_without_rendering()
+    chart.draw(*sources_of(chart, tmp_path)).draw_without_rendering()
 
 
 def test_a_stale_chart_is_found_and_drawn_anew(result, tmp_path, capsys):
