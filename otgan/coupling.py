@@ -52,6 +52,11 @@ class Coupling(ABC):
     p: float
     balanced: bool = True
 
+    @property
+    def entire(self) -> Coupling:
+        """The solution of all points, where this is that of a rank's own."""
+        return self
+
     @abstractmethod
     def linear_cost(self) -> Array:
         """⟨P, C⟩, shape (B,)."""

@@ -51,8 +51,10 @@ class SinkhornLoss(nn.Module):
         As for :func:`otgan.transport`.
     cost : str or callable, default "euclidean"
         The distance, as for :func:`otgan.transport`. Gradients reach the parameters of a :class:`torch.nn.Module` too.
-    tol, max_iter, time_limit, backend, on_failure
-        As for :func:`otgan.transport`.
+    tol, max_iter, time_limit, backend, on_failure, group
+        As for :func:`otgan.transport`. With a group the loss on every rank is that of the rows of all, and the gradient
+        in the rows of one rank is there: averaged over K ranks, as DistributedDataParallel does, gradients in parameters are a K-th of those of
+        the loss.
 
     Examples
     --------
@@ -79,6 +81,7 @@ class SinkhornLoss(nn.Module):
         time_limit: float | None = None,
         backend: str = "auto",
         on_failure: str = "warn",
+        group: Any = None,
     ) -> None:
         super().__init__()
         check_on_failure(on_failure)
@@ -94,12 +97,17 @@ class SinkhornLoss(nn.Module):
         check_tol(tol, DOUBLE)
         check_max_iter(max_iter)
         check_time_limit(time_limit)
+        if group is not None:
+            from otgan.distributed.border import check_group  # which most losses do without
+
+            check_group(group)
         self.options: dict[str, Any] = {
             "tol": tol,
             "max_iter": max_iter,
             "time_limit": time_limit,
             "backend": backend,
             "on_failure": on_failure,
+            "group": group,
         }
 
     @answer_misspelt
@@ -150,6 +158,7 @@ class SinkhornLoss(nn.Module):
             "time_limit": None,
             "backend": "auto",
             "on_failure": "warn",
+            "group": None,
         }
         cost = {} if self.cost == "euclidean" else {"cost": getattr(self.cost, "__name__", self.cost)}
         options = {**cost, "reach": self.reach, **{k: v for k, v in self.options.items() if v != defaults[k]}}

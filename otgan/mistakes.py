@@ -13,6 +13,7 @@ __all__ = [
     "NotInstalledError",
     "OtganError",
     "OutOfRangeError",
+    "RankError",
     "TooLargeError",
     "UnsupportedError",
     "WrongKindError",
@@ -57,3 +58,7 @@ class NotInstalledError(OtganError, ImportError):
 
 class UnsupportedError(OtganError, RuntimeError):
     """An operation that a result does not have."""
+
+
+class RankError(OtganError, RuntimeError):
+    """A rank of a group of processes that ended, did not answer, or did something else than the others."""

@@ -65,8 +65,12 @@ class Problem:
         if not torch.is_grad_enabled():
             return value_of(coupling, both)
         value = value_of(coupling, both, cost.own(both))
-        own = cost.own_slope(coupling, both, 1 / as_tensor(coupling.per_cost, value.device))
+        own = self.own_slope(coupling, both, cost, 1 / as_tensor(coupling.per_cost, value.device))
         return value if own is None else value + own
+
+    def own_slope(self, coupling: Coupling, both: Pair, cost: Cost, unit: Array) -> Array | None:
+        """A term of value 0 whose gradient is that of the value in what the cost itself is made of; None where it is not asked for."""
+        return cost.own_slope(coupling, both, unit)
 
     def scalar(self, values: Array) -> Any:
         """One number a problem, as the caller's kind of number."""

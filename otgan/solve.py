@@ -49,6 +49,7 @@ def transport(
     backend: str = "auto",
     on_failure: str = "warn",
     progress: Callable[[float, float, float], object] | None = None,
+    group: Any = None,
 ) -> Transport:
     """Solve min ⟨P, C⟩ + ε KL(P | a⊗b) over plans P with marginals a and b, where C = d(x, y)^p.
 
@@ -98,6 +99,10 @@ def transport(
     progress : callable, optional
         Called between steps while one exact problem is solved, at most five times a second, and at its end, with (lower, upper,
         seconds): the bounds of its cost that are known so far, 0 and infinity at first. What it raises ends the solve.
+    group : ProcessGroup, True or "world", optional
+        Processes of torch.distributed, called ranks, that solve one entropic problem together. Each gives rows of x and of
+        y, as many as it has, with their weights, and gets the value of the whole, and potentials, products and gradients of its rows. All ranks
+        must make the same calls. See the page on many processes.
 
     Returns
     -------
@@ -120,6 +125,8 @@ def transport(
         If the backend asked for needs a package that is not installed.
     ConvergenceError
         If the solve stops before `tol`, or an exact one at `time_limit`, under ``on_failure="raise"``.
+    RankError
+        If a process of the group ends, does not answer in the group's timeout, or makes another call.
 
     Examples
     --------
@@ -129,7 +136,7 @@ def transport(
     (1.5, 'CONVERGED')
     """
     if epsilon is None and blur is None:
-        for name, given in (("reach", reach), ("init", init)):
+        for name, given in (("reach", reach), ("init", init), ("group", group)):
             if given is not None:
                 raise WrongValueError(f"{name} belongs to entropic problems: give epsilon or blur with it")
         check_on_failure(on_failure)
@@ -157,10 +164,13 @@ def transport(
         time_limit=time_limit,
         backend=backend,
         on_failure=on_failure,
+        group=group,
+        init=start is not None,
     )
-    coupling = solve_cross(posed.form, posed.settings, start)
-    # The result is made first: a value that cannot be handed back is a worse failure than one that did not converge.
-    result = _result(coupling, posed, posed.statuses(coupling))
+    with posed.together():
+        coupling = posed.known(solve_cross(posed.form, posed.settings, start))
+        # The result is made first: a value that cannot be handed back is a worse failure than one that did not converge.
+        result = _result(coupling, posed, posed.statuses(coupling), posed.handed(coupling))
     posed.report(coupling)
     return result
 
@@ -225,10 +235,13 @@ def _entropic(init: Transport | None, reach: Any) -> Coupling | None:
         )
     if reach is not None or not init._coupling.balanced:
         raise WrongValueError("init starts balanced problems from balanced ones: leave out init or reach")
-    return init._coupling
+    return init._coupling.entire
 
 
-def _result(coupling: Coupling, problem: Problem, status: tuple[Status, ...]) -> Transport:
+def _result(
+    coupling: Coupling, problem: Problem, status: tuple[Status, ...], handed: Coupling | None = None
+) -> Transport:
+    """Return the result, whose coupling is the part of it that is handed back here, or the whole."""
     pair = problem.pair
     in_type(
         coupling.value, pair.x.dtype
@@ -237,7 +250,7 @@ def _result(coupling: Coupling, problem: Problem, status: tuple[Status, ...]) ->
         p=problem.cost.p,
         cost=problem.cost.name,
         status=status if pair.batched else status[0],
-        _coupling=coupling,
+        _coupling=coupling if handed is None else handed,
         _form=Form.of(pair),
         _value=problem.value(coupling),
         _mass=(_copy(pair.x.mass), _copy(pair.y.mass)),

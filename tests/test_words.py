@@ -333,6 +333,19 @@ INIT = wrong(
 
 TELL = wrong({"number": 3, "word": "a", "flag": True, "list": [1], "object": object()}, {})
 
+GROUP = wrong(
+    {
+        "number": 3,
+        "flag": False,
+        "list": [0, 1],
+        "object": object(),
+        "hostile": Hostile(),
+        "array": np.ones(2),
+    },
+    {"other": "nonsense", "empty": "", "none yet": True, "none yet by name": "world"},
+)
+"""No process group is there in these tests."""
+
 POWER = one_positive(below=0.99)
 STRENGTH, TOL, MAX_ITER, TIME_LIMIT = several_positive(), one_positive(), whole(), one_positive()
 BASE = one_positive(one=1.0)
@@ -466,7 +479,7 @@ FUNCTIONS = {
     "transport": (
         otgan.transport,
         with_sets(otgan.transport, with_epsilon),
-        {**SETS, **SOLVER, "init": INIT, "progress": TELL},
+        {**SETS, **SOLVER, "init": INIT, "progress": TELL, "group": GROUP},
     ),
     "exact transport": (
         otgan.transport,
@@ -475,19 +488,24 @@ FUNCTIONS = {
             **SETS,
             **{name: SOLVER[name] for name in SOLVER if name not in {"epsilon", "blur", "reach"}},
             "progress": TELL,
+            "group": wrong({}, {"all processes": True, "object": object()}),
         },
     ),
-    "sinkhorn": (otgan.sinkhorn, with_sets(otgan.sinkhorn, with_epsilon), SETS | SOLVER),
+    "sinkhorn": (
+        otgan.sinkhorn,
+        with_sets(otgan.sinkhorn, with_epsilon),
+        SETS | SOLVER | {"group": GROUP},
+    ),
     "sinkhorn_divergence": (
         otgan.sinkhorn_divergence,
         with_sets(otgan.sinkhorn_divergence, with_epsilon),
-        SETS | SOLVER,
+        SETS | SOLVER | {"group": GROUP},
     ),
     "SinkhornLoss": (
         otgan.SinkhornLoss,
         # Of how many problems there will be the constructor knows nothing.
         lambda name, value: otgan.SinkhornLoss(**{name: value})(X, Y),
-        {**SOLVER, "debias": FLAG},
+        {**SOLVER, "debias": FLAG, "group": GROUP},
     ),
     "SinkhornLoss()": (LOSS.forward, with_sets(LOSS), SETS),
     "kl": (otgan.kl, with_sets(otgan.kl, options_of_estimators), SETS | ESTIMATED),

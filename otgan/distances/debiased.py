@@ -52,6 +52,7 @@ def sinkhorn_divergence(
     time_limit: float | None = None,
     backend: str = "auto",
     on_failure: str = "warn",
+    group: Any = None,
 ) -> Any:
     """Debiased Sinkhorn divergence S_ε = OT_ε(x, y) − ½ OT_ε(x, x) − ½ OT_ε(y, y) with C = d(x, y)^p, not halved.
 
@@ -82,8 +83,11 @@ def sinkhorn_divergence(
         backend=backend,
         on_failure=on_failure,
         selves=True,
+        group=group,
     )
-    terms = solve_divergence(problem.form, problem.settings)
+    with problem.together():
+        solved = solve_divergence(problem.form, problem.settings)
+        terms = problem.known(solved[0]), problem.known(solved[1]), problem.known(solved[2])
     problem.report(*terms)
     divergence = _combined(terms, problem)
     # What the marginals' error may leave of 0 is not worth a word.

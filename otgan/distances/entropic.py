@@ -45,6 +45,7 @@ def sinkhorn(
     time_limit: float | None = None,
     backend: str = "auto",
     on_failure: str = "warn",
+    group: Any = None,
 ) -> Any:
     """Entropic transport cost OT_ε = min ⟨P, C⟩ + ε KL(P | a⊗b) with C = d(x, y)^p, not halved; no root is taken.
 
@@ -79,9 +80,11 @@ def sinkhorn(
         time_limit=time_limit,
         backend=backend,
         on_failure=on_failure,
+        group=group,
     )
-    coupling = solve_cross(problem.form, problem.settings)
-    value = problem.scalar(problem.value(coupling))
+    with problem.together():
+        coupling = problem.known(solve_cross(problem.form, problem.settings))
+        value = problem.scalar(problem.value(coupling))
     problem.report(coupling)
     return value
 

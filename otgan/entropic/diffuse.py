@@ -77,14 +77,8 @@ class _Steps:
 
     def _means(self, f: Array, g: Array) -> tuple[Array, Array]:
         """Means of expm1((f + g − C)/ε) over y for each x, and over x for each y, shapes (B, n) and (B, m)."""
-        xp = namespace(f)
-        rows, columns = xp.zeros_like(f), xp.zeros_like(g)
-        scale = self.epsilon[..., None]
-        for part, cost in self.geometry.tiles():
-            exponent = xp.expm1((f[:, part, None] + g[:, None] - cost) / scale)
-            rows[:, part] = (exponent @ (self.b / self.mass_b)[..., None])[..., 0]
-            columns += ((self.a / self.mass_a)[:, None, part] @ exponent)[:, 0]
-        return rows, columns
+        means = self.a / self.mass_a, self.b / self.mass_b
+        return self.geometry.diffuse_means(self.epsilon[:, 0], f, g, *means)
 
     def error(self, f: Array, g: Array) -> Array:
         """L1 error of both marginals of a balanced problem."""

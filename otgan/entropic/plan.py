@@ -11,7 +11,7 @@ from otgan.entropic.fallback import legible
 from otgan.entropic.problem import Problem, Solution
 from otgan.exact.simplex import SimplexError
 from otgan.exact.solver import solve_exact
-from otgan.geometry import Geometry, make_geometry
+from otgan.geometry import make_geometry
 from otgan.namespace import DOUBLE, Array, as_tensor, at_least, beside, double, least_of, namespace, zeros
 from otgan.pair import Pair
 from otgan.rounding import UNIT, sum_error, weight_error
@@ -177,7 +177,7 @@ class EntropicPlan(Solved):
         below = error.relative * abs(dual) + absolute + noise * size
 
         # Factors, not smaller weights: beside large exponents the logarithm of a weight would be rounded away.
-        row_sums, _ = Geometry.marginals(geometry, epsilon, f, g, a, b)
+        row_sums, _ = geometry.certain_marginals(epsilon, f, g, a, b)
         shrunk_x = _shrink(a, row_sums)
         column_sums = geometry.apply(epsilon, f, g, a, b, shrunk_x[..., None], 0)[..., 0]
         shrunk_y = _shrink(b, column_sums)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from otgan.costs import Cost
 from otgan.deadline import Deadline
-from otgan.entropic.problem import Limits
+from otgan.entropic.problem import Limits, Problem, Solution
+from otgan.geometry import Geometry, make_geometry
 from otgan.measure import Measure
 from otgan.mistakes import OutOfRangeError, WrongValueError
 from otgan.namespace import Array, at_most, beside, detached, least_of, namespace, without_graph, zeros
@@ -21,6 +24,9 @@ from otgan.options import (
     resolve_epsilon,
     resolve_reach,
 )
+
+if TYPE_CHECKING:
+    from otgan.distributed.ranks import Ranks
 
 __all__ = ["MAX_ITER", "RELATIVE_EPSILON", "Settings"]
 
@@ -48,6 +54,8 @@ class Settings:
     max_iter : int
     backend : str
     deadline : Deadline
+    ranks : Ranks or None
+        The processes that solve it together, where it is not this one alone.
     """
 
     epsilon: Array
@@ -56,6 +64,7 @@ class Settings:
     max_iter: int
     backend: str
     deadline: Deadline = field(default_factory=Deadline)
+    ranks: Ranks | None = None
 
     @classmethod
     def of(
@@ -69,9 +78,11 @@ class Settings:
         max_iter: int | None,
         backend: str,
         time_limit: float | None = None,
+        ranks: Ranks | None = None,
     ) -> Settings:
         """Check the keywords of a call; without `epsilon` and `blur`, ε is a twentieth of the mean cost."""
-        deadline = Deadline.after(check_time_limit(time_limit))
+        seconds = check_time_limit(time_limit)
+        deadline = Deadline.after(seconds) if ranks is None else ranks.deadline(seconds)
         found, penalty = resolve_epsilon(epsilon, blur, form.cost.p), resolve_reach(reach, form.cost.p)
         points = form.x.measure.points
         tol = check_tol(tol, form.x.whole.dtype)
@@ -79,7 +90,7 @@ class Settings:
         assert limit is not None
         given = "epsilon, a twentieth of the mean cost,"
         if found is None:
-            strength = _default_epsilon(form)
+            strength = _default_epsilon(form, ranks)
         else:
             given = "epsilon" if epsilon is not None else "blur"
             strength = _spread(found, points, given)
@@ -105,13 +116,25 @@ class Settings:
             raise OutOfRangeError(
                 f"p * reach**p is less than {_LEAST:.0e} of the costs, which float64 cannot tell from 0: raise reach"
             )
-        return cls(strength, rho, tol, limit, backend, deadline)
+        return cls(strength, rho, tol, limit, backend, deadline, ranks)
 
     def in_units(self, scale: Array) -> Settings:
         """Return the settings of a problem whose costs are divided by `scale`, shape (B,)."""
         epsilon = at_most(self.epsilon / scale, _LARGEST)
         rho = None if self.rho is None else at_most(self.rho / scale, _LARGEST)
         return replace(self, epsilon=epsilon, rho=rho)
+
+    def geometry(self, x: Array, y: Array, rule: Cost, direct: bool = False) -> Geometry:
+        """Return the geometry of the backend, of all ranks where there are several and the problem is worth it."""
+        if self.ranks is None:
+            return make_geometry(self.backend, x, y, rule, direct)
+        return self.ranks.geometry(self.backend, x, y, rule, direct)
+
+    def solved(self, solve: Callable[..., Solution], problem: Problem, init: Array | None = None) -> Solution:
+        """Solve a problem by a solver, which one rank does for all where the problem is not worth more."""
+        if self.ranks is None:
+            return solve(problem, self.limits, init)
+        return self.ranks.solved(solve, problem, self.limits, init)
 
     @property
     def limits(self) -> Limits:
@@ -123,11 +146,12 @@ class Settings:
         return side.weights if self.rho is None else side.weights * side.mass[:, None]
 
 
-def _default_epsilon(form: NormalForm) -> Array:
+def _default_epsilon(form: NormalForm, ranks: Ranks | None) -> Array:
     """ε where none is given: a twentieth of the mean cost, and 1 where that is 0; shape (B,), detached."""
     x, y = form.x.measure, form.y.measure
     with without_graph(x.points):
-        mean = form.cost.mean(*map(detached, (x.points, y.points, x.weights, y.weights)))
+        parts = map(detached, (x.points, y.points, x.weights, y.weights))
+        mean = form.cost.mean(*parts) if ranks is None else ranks.mean_cost(form.cost, *parts)
     return namespace(mean).where(mean > 0, RELATIVE_EPSILON * mean * form.scale, 1.0)
 
 

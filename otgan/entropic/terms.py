@@ -17,7 +17,7 @@ from otgan.entropic.ragged import Assembly, groups_of_similar_size
 from otgan.entropic.settings import Settings
 from otgan.entropic.solver import solve
 from otgan.entropic.starters import padding_is_free
-from otgan.geometry import Geometry, make_geometry
+from otgan.geometry import Geometry
 from otgan.mistakes import WrongValueError
 from otgan.namespace import Array, at_least, beside, detached, double, namespace, of_type, without_graph
 from otgan.normal_form import NormalForm
@@ -91,7 +91,7 @@ def _cross(form: NormalForm, settings: Settings, init: Coupling | None) -> Entro
         g = None if init is None else _extended(init, form, settings)
         problem = Problem(_geometry(x, y, form.cost, settings), a, b, settings.epsilon, settings.rho)
         if padding_is_free(problem) or (first.sizes is None and second.sizes is None):
-            return EntropicPlan(problem, solve(problem, settings.limits, g), form.pair)
+            return EntropicPlan(problem, settings.solved(solve, problem, g), form.pair)
         return EntropicPlan(problem, _by_groups(problem, form, settings, g), form.pair)
 
 
@@ -101,10 +101,10 @@ def _by_groups(problem: Problem, form: NormalForm, settings: Settings, init: Arr
     assembly = Assembly(problem.a, problem.b)
     for members, n, m in groups_of_similar_size(form.pair.x.lengths, form.pair.y.lengths):
         k = beside(np.array(members), x)
-        geometry = make_geometry(settings.backend, x[k, :n], y[k, :m], form.cost, whole.direct)
+        geometry = settings.geometry(x[k, :n], y[k, :m], form.cost, whole.direct)
         rho = None if problem.rho is None else problem.rho[k]
         part = Problem(geometry, problem.a[k, :n], problem.b[k, :m], problem.epsilon[k], rho)
-        assembly.add(k, solve(part, settings.limits, None if init is None else init[k, :m]))
+        assembly.add(k, settings.solved(solve, part, None if init is None else init[k, :m]))
     return assembly.solution()
 
 
@@ -133,7 +133,7 @@ def _selves(own_x: NormalForm, own_y: NormalForm, settings: Settings) -> tuple[E
             twice.rho,
             symmetric=True,
         )
-        solution = solve(problem, settings.limits)
+        solution = settings.solved(solve, problem)
         first, second = (
             EntropicPlan(problem.part(part), solution.part(part), Pair(side, side))
             for part, side in zip((slice(batch), slice(batch, None)), sides, strict=True)
@@ -151,18 +151,18 @@ def _self(form: NormalForm, settings: Settings) -> EntropicPlan:
         a = detached(settings.weights(side))
         geometry = _geometry(points, points, form.cost, settings)
         problem = Problem(geometry, a, a, settings.epsilon, settings.rho, symmetric=True)
-        return EntropicPlan(problem, solve(problem, settings.limits), Pair(side, side))
+        return EntropicPlan(problem, settings.solved(solve, problem), Pair(side, side))
 
 
 def _geometry(x: Array, y: Array, rule: Cost, settings: Settings) -> Geometry:
     """Return the geometry that suits, with costs from differences where an expansion would not be accurate enough."""
-    geometry = make_geometry(settings.backend, x, y, rule)
+    geometry = settings.geometry(x, y, rule)
     if not rule.expands:
         return geometry
     # Kernels also round coordinates, once they are taken from a common origin.
     blur = geometry.cost_error.largest() + 8 * rule.p * UNIT * geometry.largest
     blurred = blur > _LEGIBLE * settings.tol * settings.epsilon
-    return make_geometry(settings.backend, x, y, rule, direct=True) if bool(blurred.any()) else geometry
+    return settings.geometry(x, y, rule, direct=True) if bool(blurred.any()) else geometry
 
 
 def _extended(init: Coupling, form: NormalForm, settings: Settings) -> Array:
@@ -186,5 +186,5 @@ def _extended(init: Coupling, form: NormalForm, settings: Settings) -> Array:
     moved = (origin - double(form.x.origin)) / form.unit[:, None, None]
     x = x * (unit / form.unit)[:, None, None] + moved
     f = f * (scale / form.scale)[:, None]
-    between = make_geometry(settings.backend, of_type(x, y.dtype), y, form.cost)
+    between = settings.geometry(of_type(x, y.dtype), y, form.cost)
     return between.softmin(settings.epsilon, f + settings.epsilon[:, None] * namespace(a).log(a), 0)

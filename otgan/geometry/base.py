@@ -177,6 +177,12 @@ class Geometry(ABC):
 
     def marginals(self, epsilon: Array, f: Array, g: Array, a: Array, b: Array) -> tuple[Array, Array]:
         """Row and column sums of the plan a b exp((f + g − C)/ε)."""
+        return self.certain_marginals(epsilon, f, g, a, b)
+
+    def certain_marginals(
+        self, epsilon: Array, f: Array, g: Array, a: Array, b: Array
+    ) -> tuple[Array, Array]:
+        """Row and column sums of the plan, summed as :meth:`apply` and :meth:`linear_cost` sum it, for bounds."""
         xp = namespace(a)
         row_sums, column_sums = xp.zeros_like(a), xp.zeros_like(b)
         ones_x, ones_y = xp.ones_like(a)[..., None], xp.ones_like(b)[..., None]
@@ -218,6 +224,22 @@ class Geometry(ABC):
             product *= cost
             total += product.sum((1, 2))
         return total
+
+    def diffuse_means(self, epsilon: Array, f: Array, g: Array, a: Array, b: Array) -> tuple[Array, Array]:
+        """Means of expm1((f + g − C)/ε) over y for each x, and over x for each y, with the weights b and a.
+
+        Returns
+        -------
+        tuple of Array, shapes (B, n) and (B, m)
+        """
+        xp = namespace(f)
+        rows, columns = xp.zeros_like(f), xp.zeros_like(g)
+        scale = epsilon[:, None, None]
+        for part, cost in self.tiles():
+            exponent = xp.expm1((f[:, part, None] + g[:, None] - cost) / scale)
+            rows[:, part] = (exponent @ b[..., None])[..., 0]
+            columns += (a[:, None, part] @ exponent)[:, 0]
+        return rows, columns
 
     def mean_cost(self, a: Array, b: Array) -> Array:
         """Mean cost of independent draws with the weights a and b, which need no total; shape (B,)."""
