@@ -16,6 +16,7 @@ __all__ = [
     "RankError",
     "TooLargeError",
     "UnsupportedError",
+    "WorkerError",
     "WrongKindError",
     "WrongValueError",
 ]
@@ -62,3 +63,7 @@ class UnsupportedError(OtganError, RuntimeError):
 
 class RankError(OtganError, RuntimeError):
     """A rank of a group of processes that ended, did not answer, or did something else than the others."""
+
+
+class WorkerError(OtganError, RuntimeError):
+    """Worker processes that were killed again and again."""

@@ -45,7 +45,8 @@ def pairwise(
 ) -> Any:
     """Compute the distances between all pairs of several sets of samples.
 
-    Pairs of similar sizes are solved as batches. What is symmetric is computed once.
+    Pairs of similar sizes are solved as batches. What is symmetric is computed once. A process of joblib's own that is
+    killed costs the batches that were under way: they begin again.
 
     Parameters
     ----------
@@ -83,6 +84,8 @@ def pairwise(
     ConvergenceError
         If an exact distance is not found in its time. Others that do not converge are returned with a
         :class:`otgan.ConvergenceWarning`, and are not kept in a store.
+    WorkerError
+        If processes are killed again and again before any of them finishes something.
     ImportError
         If sets have names and pandas is not there.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from otgan.form import to_plain
 from otgan.inference.collection import Collection, pairs_of
 from otgan.inference.store import Store
 from otgan.measure import Measure
-from otgan.mistakes import WrongValueError
+from otgan.mistakes import WorkerError, WrongValueError
 from otgan.options import WrongKindError, shown
 from otgan.pair import Pair
 from otgan.progress import bar
@@ -32,6 +33,9 @@ _ENTRIES = 2**24
 
 _Measured = tuple[list[tuple[int, int]], NDArray[np.float64], list[str]]
 """Pairs of sets, their distances, and what fell short in solving them."""
+
+_LIVES = 3
+"""Times that worker processes may be killed in a row before any of them finishes a batch."""
 
 _MOST = 256
 """Pairs of sets in one batch, after which what is found is written down."""
@@ -143,11 +147,26 @@ class Table:
                 f"n_jobs must be a whole number but 0, as joblib takes it, or None, got {shown(n_jobs)}"
             )
         x, y = self.first.measures, self.second.measures
-        jobs = (
-            delayed(_values)(chunk, [x[i] for i, _ in chunk], [y[j] for _, j in chunk], self.spec)
-            for chunk in chunks
-        )
-        yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
+        left, lives = {tuple(chunk): chunk for chunk in chunks}, _LIVES
+        while left:
+            jobs = [
+                delayed(_values)(chunk, [x[i] for i, _ in chunk], [y[j] for _, j in chunk], self.spec)
+                for chunk in left.values()
+            ]
+            try:
+                for found in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs):
+                    del left[tuple(found[0])]
+                    lives = _LIVES
+                    yield found
+            except BrokenProcessPool as error:
+                # With one worker the whole pool is gone: what it had not finished begins again in a new one.
+                lives -= 1
+                if not lives:
+                    raise WorkerError(
+                        f"worker processes were killed {_LIVES} times without finishing anything (batches of pairs to go: "
+                        f"{len(left)}), as systems do whose memory is used up: take fewer processes by n_jobs, and a store, "
+                        "which keeps what is finished"
+                    ) from error
 
 
 def _values(

@@ -90,6 +90,40 @@ def test_processes_change_nothing():
     np.testing.assert_array_equal(otgan.pairwise(SETS, n_jobs=2), otgan.pairwise(SETS))
 
 
+def deadly(folder, chance, deaths):
+    """A cost that kills its process at random, `deaths` times in all."""
+    folder = str(folder)
+
+    def cost(x, y):
+        import os
+        import random
+        import signal
+
+        import numpy as np
+
+        if random.random() < chance and len(os.listdir(folder)) < deaths:
+            open(os.path.join(folder, str(os.getpid())), "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return np.abs(x[:, None] - y[None]).sum(2)
+
+    return cost
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no such signal")
+def test_a_worker_that_is_killed_costs_its_batches_only(tmp_path, monkeypatch):
+    monkeypatch.setattr(table, "_MOST", 2)
+    found = otgan.pairwise(SETS, cost=deadly(tmp_path, 0.5, 1), n_jobs=2)
+    assert len(list(tmp_path.iterdir())) >= 1
+    np.testing.assert_array_equal(found, otgan.pairwise(SETS, cost=deadly(tmp_path, 0.0, 0)))
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no such signal")
+def test_workers_that_are_killed_again_and_again_end_in_words(tmp_path, monkeypatch):
+    monkeypatch.setattr(table, "_LIVES", 1)
+    with pytest.raises(otgan.mistakes.WorkerError, match="batches of pairs to go: 1"):
+        otgan.pairwise(SETS[:2], cost=deadly(tmp_path, 1.0, 99), n_jobs=2)
+
+
 def test_a_cost_that_is_not_symmetric_is_measured_both_ways():
     def ahead(x, y):
         return np.maximum(y[None, :, 0] - x[:, None, 0], 0) + 0.1
