@@ -78,6 +78,10 @@ def _sets_of(solved: Transport) -> tuple[Measure, Measure]:
     coupling = solved._coupling
     if solved._form.batched:
         raise WrongValueError("a plot is of one problem, got a batch: solve one of them alone")
+    if coupling.entire is not coupling:
+        raise WrongValueError(
+            "a plot is of the points of one process, got a solution of which a group has the rows: solve some of them alone"
+        )
     if not isinstance(coupling, Restored) or not coupling.form.cost.embedded:
         raise WrongValueError(f"a plot needs points, which cost={solved.cost!r} does not tell")
     return coupling.form.x.whole, coupling.form.y.whole

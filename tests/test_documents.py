@@ -28,6 +28,7 @@ WITHOUT = {
     "docs/install.md",
     "docs/peers.md",
     "docs/results.md",
+    "docs/scale.md",
     "docs/papers/architectures.md",
     "docs/papers/debiasing.md",
     "docs/papers/gan_against_wgan.md",

@@ -120,7 +120,7 @@ def joined(
         If one does not answer.
     """
     found = group_of(group)
-    ranks = Ranks(found, _device(x))
+    ranks = Ranks(found, _device(x, found))
     if ranks.size == 1:
         return None
     ranks.meet()
@@ -198,8 +198,10 @@ def _said(value: Any) -> str:
     return shown(value)
 
 
-def _device(x: Any) -> Any:
-    """Where the samples are, which is where numbers are exchanged."""
+def _device(x: Any, group: Any) -> Any:
+    """Where numbers are exchanged: where the samples are, or on the CPU by gloo, which knows no other place for all of it."""
+    if dist.get_backend(group) == dist.Backend.GLOO:
+        return torch.device("cpu")
     if isinstance(x, Measure):
         x = x.points
     first = next(

@@ -259,6 +259,41 @@ def mistakes(rank, size, group):
     return found | {"after": otgan.sinkhorn(x, y, epsilon=0.5, group=group)}
 
 
+def refused(rank, size, group):
+    """What a result of a group does not have."""
+    x, y, _, _ = inputs()
+    of_x, of_y = rows_of(rank, size)
+    points = torch.tensor(x[of_x]).requires_grad_()
+    found = otgan.transport(points, torch.tensor(y[of_y]), epsilon=0.5, group=group)
+    (gradient,) = torch.autograd.grad(found.value, points, create_graph=True)
+    return {
+        "second derivative": raised(lambda: gradient.square().sum().backward()),
+        "plot": raised(found.plot),
+        "shown": repr(found),
+    }
+
+
+def settled(rank, size):
+    """Numbers that differ in their last bit become those of the first rank, before anything is computed from them."""
+    from otgan.distributed.ranks import Ranks
+
+    ranks = Ranks(dist.group.WORLD, torch.device("cpu"))
+    own = np.full(3, 1.0 + rank * 2.0**-52)
+    found, _ = ranks.together("a step", lambda v: v.copy(), own)
+    product, _ = ranks.product(
+        "a product", lambda v: (v[:, :1], None), own[None], counts=[1] * size, columns=None
+    )
+    return np.concatenate([found, product[0]])
+
+
+def outsider(rank, pair):
+    """What a rank is told that asks for a group that it is not in."""
+    if rank < 2:
+        return None
+    group = pair if pair is not None else dist.GroupMember.NON_GROUP_MEMBER
+    return raised(lambda: otgan.sinkhorn([0.0], [1.0], epsilon=1.0, group=group))
+
+
 def out_of_time(rank, size, group):
     """A solve whose time is over, at the same step for all."""
     x, y, _, _ = inputs()
@@ -294,6 +329,9 @@ def all_cases(rank, size):
             found[1] = everything(0, 1, None) | {"first": solution(torch.float64, 0, 1, None, epsilon=0.2)}
         found["mistakes"] = mistakes(rank, size, True)
         found["time"] = out_of_time(rank, size, True)
+        if pair is not None:
+            found["refused"] = refused(rank, 2, pair)
+        found["settled"], found["outsider"] = settled(rank, size), outsider(rank, pair)
     found["first"] = solution(torch.float64, rank, size, True, epsilon=0.2)
     found["sent"] = sent(rank, size)
     return found

@@ -1,5 +1,6 @@
 """What goes wrong on one rank is known to all, with its reason and within a time."""
 
+import numpy as np
 import pytest
 
 from tests.distributed.world import TIMEOUT
@@ -37,6 +38,25 @@ def test_a_mistake_of_one_rank_is_raised_on_all(ranks, name):
 
 def test_a_group_is_as_it_was_after_a_mistake(ranks):
     assert len({each["mistakes"]["after"] for each in ranks}) == 1
+
+
+def test_numbers_that_differ_become_those_of_the_first_rank(ranks):
+    for each in ranks:
+        np.testing.assert_array_equal(each["settled"], 1.0)
+
+
+def test_a_rank_outside_of_a_group_is_told_so(ranks):
+    assert [each["outsider"] is None for each in ranks] == [True, True, False, False]
+    for each in ranks[2:]:
+        assert each["outsider"][0] == "WrongValueError"
+        assert "this process is not in" in each["outsider"][1]
+
+
+def test_what_a_result_of_a_group_does_not_have_is_said(ranks):
+    for each in ranks[:2]:
+        assert "differentiable once" in each["refused"]["second derivative"][1]
+        assert "a plot is of the points of one process" in each["refused"]["plot"][1]
+        assert "on 2 ranks" in each["refused"]["shown"]
 
 
 @pytest.mark.parametrize("scenario", ["one_dies", "one_hangs", "one_stays_away"])

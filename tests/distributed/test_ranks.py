@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmarks.scale import model_bytes
 from tests.distributed import cases
 from tests.distributed.world import SIZE
 
@@ -132,8 +133,4 @@ def test_time_is_over_for_all_at_the_same_step(ranks):
 
 
 def test_a_pass_sends_what_the_model_says(ranks):
-    k = SIZE
-    rows, columns = -(-cases.N // k), -(-cases.M // k)
-    # Sums of rows to all, parts of columns to those who sum them, sums of columns to all; and what ranks tell of a step.
-    expected = 8 * (k - 1) * (rows + 2 * columns + 6)
-    assert {each["sent"] for each in ranks} == {expected}
+    assert {each["sent"] for each in ranks} == {model_bytes(cases.N, cases.M, SIZE)}

@@ -1,0 +1,303 @@
+"""One problem over several processes: ``python -m benchmarks.scale [--nproc 2 4] [--rows N] [--quick]``.
+
+Groups of gloo on this machine, one thread a process: how far the solutions are from that of one process, bytes and seconds of
+a pass beside the model of docs/scale.md, one pass of a large problem with its memory; and all pairs of sets by joblib.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import multiprocessing
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import otgan
+from benchmarks.peak import peak_memory
+from benchmarks.record import Cell, record
+
+D, RELATIVE, TOL = 3, 0.1, 1e-6
+"""Dimensions, ε as a share of the mean cost, and the L1 error of solves."""
+
+SIZES, LARGE = (10_000, 20_000), 1_000_000
+EQUAL, EQUAL_TOL = 2_000, 1e-9
+"""Points of the problem whose solutions are compared, and the error it is solved to, on kernels of float64."""
+
+PASSES = 7
+SETS, SAMPLES = 200, 100
+HEADS = 6
+"""Numbers that a rank tells of a step."""
+
+_LOOPBACK = Path("/proc/net/dev")
+_DOUBLE = 8
+
+Job = Callable[[int, int, dict[str, Any]], dict[str, Any]]
+
+
+def clouds(n: int) -> tuple[Any, Any, float]:
+    """Return two clouds of n points and ε."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(n, D)), 1.3 * rng.normal(size=(n, D)) + 0.5
+    mean = x.var(0).sum() + y.var(0).sum() + ((x.mean(0) - y.mean(0)) ** 2).sum()
+    return x, y, RELATIVE * float(mean)
+
+
+def model_bytes(n: int, m: int, ranks: int) -> int:
+    """Bytes that a rank sends in a pass: sums of its rows to all, its part of those of columns, and what it has summed."""
+    return _DOUBLE * (ranks - 1) * (-(-n // ranks) + 2 * -(-m // ranks) + HEADS)
+
+
+def on_loopback() -> int | None:
+    """Bytes that this machine has sent to itself, where it tells."""
+    if not _LOOPBACK.is_file():
+        return None
+    line = next(line for line in _LOOPBACK.read_text().splitlines() if line.strip().startswith("lo:"))
+    return int(line.split(":")[1].split()[8])
+
+
+def solve(rank: int, size: int, task: dict[str, Any]) -> dict[str, Any]:
+    """Solve one problem and return its value, its passes and how far it is from what was found before."""
+    x, y, epsilon = clouds(task["n"])
+    rows = [np.array_split(np.arange(len(side)), size)[rank] for side in (x, y)]
+    points = [torch.tensor(side[own]).requires_grad_() for side, own in zip((x, y), rows, strict=True)]
+    start = time.perf_counter()
+    found = otgan.transport(
+        *points, epsilon=epsilon, tol=task["tol"], backend="streamed", group=True if size > 1 else None
+    )
+    seconds = time.perf_counter() - start
+    (gradient,) = torch.autograd.grad(found.value, points[:1])
+    parts = {"f": found.f.detach().numpy(), "gradient": gradient.numpy()}
+    result = {"value": found.value.item(), "passes": int(found.iterations), "seconds": seconds}
+    if size == 1:
+        np.savez(task["reference"], **parts)
+        return result | {"f": 0.0, "gradient": 0.0}
+    known = np.load(task["reference"])
+    return result | {
+        name: float(np.abs(part - known[name][rows[0]]).max() / np.abs(known[name]).max())
+        for name, part in parts.items()
+    }
+
+
+def one_pass(rank: int, size: int, task: dict[str, Any]) -> dict[str, Any]:
+    """Time passes over the kernel and count what they send; the first is not timed."""
+    import torch.distributed as dist
+
+    from otgan.costs import resolve
+    from otgan.distributed.ranks import Ranks
+    from otgan.geometry import make_geometry
+    from otgan.geometry.kernel import Turn
+
+    n = task["n"]
+    x, y, epsilon = clouds(n)
+    rule = resolve("euclidean", 2, 2)
+    ranks = Ranks(dist.group.WORLD, torch.device("cpu")) if size > 1 else None
+    make = make_geometry if ranks is None else ranks.geometry
+    geometry = make("streamed", x[None], y[None], rule)
+    f, weights = np.zeros((1, n)), np.full((1, n), 1 / n)
+    kernel = geometry.kernel(np.array([epsilon]), f, f, TOL)
+    if task["passes"] > 1:
+        kernel.through(weights, Turn(weights, divides=True))
+    times, sent, before = [], 0 if ranks is None else ranks.sent, on_loopback()
+    for _ in range(task["passes"]):
+        start = time.perf_counter()
+        kernel.through(weights, Turn(weights, divides=True))
+        times.append(time.perf_counter() - start)
+    after = on_loopback()
+    lines = None if before is None or after is None else (after - before) / task["passes"]
+    counted = 0 if ranks is None else (ranks.sent - sent) / task["passes"]
+    return {"seconds": statistics.median(times), "sent": counted, "loopback": lines, "memory": peak_memory()}
+
+
+JOBS: dict[str, Job] = {"solve": solve, "one_pass": one_pass}
+
+
+def _rank(rank: int, size: int, folder: str, job: str, task: dict[str, Any]) -> None:
+    """Join the group on a core of its own, do the job, write down what came of it."""
+    import torch.distributed as dist
+
+    torch.set_num_threads(1)
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, [cores[rank % len(cores)]])
+    if size > 1:
+        dist.init_process_group(
+            "gloo", init_method=(Path(folder) / f"meeting-{size}-{job}").as_uri(), rank=rank, world_size=size
+        )
+    found = JOBS[job](rank, size, task)
+    Path(folder, f"{rank}.json").write_text(json.dumps(found), encoding="utf-8")
+    if size > 1:
+        dist.barrier()
+        dist.destroy_process_group()
+
+
+def run(job: str, size: int, **task: Any) -> list[dict[str, Any]]:
+    """Do a job on so many processes and return what each found."""
+    context = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as folder:
+        ranks = [context.Process(target=_rank, args=(k, size, folder, job, task)) for k in range(size)]
+        for each in ranks:
+            each.start()
+        for each in ranks:
+            each.join()
+        if any(each.exitcode for each in ranks):
+            raise SystemExit(f"error: a process of {job} on {size} ended with a failure")
+        return [json.loads(Path(folder, f"{k}.json").read_text(encoding="utf-8")) for k in range(size)]
+
+
+def equality(sizes: Sequence[int], n: int) -> list[tuple[Cell, ...]]:
+    """Return how far the solutions of groups are from that of one process."""
+    with tempfile.TemporaryDirectory() as folder:
+        task = {"n": n, "tol": EQUAL_TOL, "reference": str(Path(folder, "reference.npz"))}
+        (alone,) = run("solve", 1, **task)
+        rows: list[tuple[Cell, ...]] = []
+        for size in sizes:
+            found = run("solve", size, **task)
+            values = {each["value"] for each in found}
+            error = max(abs(value - alone["value"]) for value in values) / abs(alone["value"])
+            largest = (max(each[name] for each in found) for name in ("f", "gradient"))
+            passes = found[0]["passes"], alone["passes"]
+            rows.append((size, n, *passes, len(values) == 1, error, *largest))
+    return rows
+
+
+def passes(sizes: Sequence[int], points: Sequence[int]) -> list[tuple[Cell, ...]]:
+    """Return seconds and bytes of a pass on several processes, beside those of one and of the model."""
+    rows: list[tuple[Cell, ...]] = []
+    for n in points:
+        alone = run("one_pass", 1, n=n, passes=PASSES)[0]["seconds"]
+        rows.append((n, 1, alone, 1.0, None, None, None))
+        for size in sizes:
+            found = run("one_pass", size, n=n, passes=PASSES)
+            seconds = max(each["seconds"] for each in found)
+            model = model_bytes(n, n, size)
+            lines = found[0]["loopback"]
+            outside = None if lines is None else lines / (size * model)
+            rows.append((n, size, seconds, seconds * size / alone, model, found[0]["sent"] / model, outside))
+    return rows
+
+
+def large(size: int, n: int, solved: int, tol: float) -> tuple[Cell, ...]:
+    """Return one pass of a large problem, its memory, and the solve that follows from it."""
+    found = run("one_pass", size, n=n, passes=1)
+    seconds = max(each["seconds"] for each in found)
+    with tempfile.TemporaryDirectory() as folder:
+        task = {"n": solved, "tol": tol, "reference": str(Path(folder, "reference.npz"))}
+        needed = run("solve", 1, **task)[0]["passes"]
+    memory = max(each["memory"] for each in found) / 2**30
+    return n, size, seconds, memory, solved, needed, seconds * needed / 3600
+
+
+def pairs(sets: int, samples: int) -> tuple[Cell, ...]:
+    """Return seconds of the distances between all pairs of sets of digits, by one process of joblib and by two."""
+    from sklearn.datasets import load_digits
+
+    images = load_digits().data / 16
+    rng = np.random.default_rng(0)
+    given = [images[rng.choice(len(images), samples, replace=False)] for _ in range(sets)]
+    times, found = [], []
+    for jobs in (1, 2):
+        otgan.pairwise(given[:3], n_jobs=jobs)  # which starts the processes and loads what is compiled
+        start = time.perf_counter()
+        found.append(otgan.pairwise(given, n_jobs=jobs))
+        times.append(time.perf_counter() - start)
+    apart = float(np.abs(found[0] - found[1]).max())
+    return sets, samples, math.comb(sets, 2), *times, 2 * times[1] / times[0], apart
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure, and record the tables."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.scale", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("--nproc", type=int, nargs="+", default=[2, 4], help="processes of the groups")
+    parser.add_argument("--rows", type=int, default=LARGE, help="points on either side of the large problem")
+    parser.add_argument("--quick", action="store_true", help="small problems, nothing recorded")
+    options = parser.parse_args(argv)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    quick, size = options.quick, options.nproc[0]
+    equal = equality(options.nproc, EQUAL)
+    timed = passes(options.nproc, (2_000,) if quick else SIZES)
+    far = large(size, 20_000 if quick else options.rows, 2_000 if quick else SIZES[-1], TOL)
+    all_pairs = pairs(8 if quick else SETS, SAMPLES)
+    for row in (*equal, *timed, far, all_pairs):
+        print(*(f"{cell:.3g}" if isinstance(cell, float) else cell for cell in row), flush=True)
+    if not quick:
+        _write(equal, timed, far, all_pairs)
+
+
+def _write(
+    equal: Sequence[Sequence[Cell]],
+    timed: Sequence[Sequence[Cell]],
+    far: Sequence[Cell],
+    all_pairs: Sequence[Cell],
+) -> None:
+    setting = f"d = {D}, squared distances, ε = {RELATIVE:g} of the mean cost, float64 samples, one thread a process, gloo on one machine."
+    record(
+        "scale-equality",
+        [
+            "ranks",
+            "points",
+            "passes",
+            "passes of one process",
+            "one value",
+            "error of the value",
+            "of f",
+            "of the gradient",
+        ],
+        equal,
+        notes=[
+            f"{setting} L1 error {EQUAL_TOL:g}. Errors are relative to the largest number of one process."
+        ],
+    )
+    record(
+        "scale-pass",
+        [
+            "points",
+            "ranks",
+            "a pass (s)",
+            "× ranks / one process",
+            "bytes of the model",
+            "counted / model",
+            "on the wire / model",
+        ],
+        timed,
+        notes=[
+            f"{setting} Medians of {PASSES} passes. The fourth column is 1 where K processes take a K-th of the time; more processes than "
+            "cores share them. On the wire: what the loopback device counts, headers and all other traffic included."
+        ],
+    )
+    record(
+        "scale-large",
+        [
+            "points",
+            "ranks",
+            "one pass (s)",
+            "memory of a rank (GiB)",
+            "passes counted at",
+            "passes",
+            "a solve (h, extrapolated)",
+        ],
+        [far],
+        notes=[
+            f"{setting} One pass was timed; the passes of a solve to an L1 error of {TOL:g} are those of the smaller problem."
+        ],
+    )
+    record(
+        "scale-pairs",
+        ["sets", "samples", "pairs", "1 worker (s)", "2 workers (s)", "× 2 / one", "largest difference"],
+        [all_pairs],
+        notes=["Exact EM between sets of handwritten digits, 8 × 8, by processes of joblib."],
+    )
+
+
+if __name__ == "__main__":
+    main()
