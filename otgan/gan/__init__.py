@@ -19,10 +19,12 @@ _HOME = {
     "DivergedError": "otgan.gan.errors",
     "EarlyStopping": "otgan.gan.callbacks",
     "OptionError": "otgan.gan.errors",
+    "PlanSampler": "otgan.gan.plan_sampler",
     "Run": "otgan.gan.run",
     "RunError": "otgan.gan.errors",
     "System": "otgan.gan.systems",
     "TimeLimit": "otgan.gan.callbacks",
+    "couple": "otgan.gan.couplings",
     "train": "otgan.gan.trainer",
 }
 
@@ -32,10 +34,12 @@ __all__ = [
     "DivergedError",
     "EarlyStopping",
     "OptionError",
+    "PlanSampler",
     "Run",
     "RunError",
     "System",
     "TimeLimit",
+    "couple",
     "train",
 ]
 
