@@ -69,7 +69,8 @@ class Model:
             rng = seeded(self.device, arguments.seed(seed), Stream.SAMPLES)
         check_fits(4 * n * self.space.dim, f"{n} samples")
         sizes = [min(_CHUNK, n - start) for start in range(0, n, _CHUNK)]
-        noise = (draw_noise(size, self.system.latent, self.system.prior, rng) for size in sizes)
+        latent = self.system.noise_size(self.space)
+        noise = (draw_noise(size, latent, self.system.prior, rng) for size in sizes)
         return np.concatenate([self._decoded(codes) for codes in noise])
 
     @torch.no_grad()
@@ -94,10 +95,9 @@ class Model:
     def decode(self, z: ArrayLike | Tensor) -> NDArray[np.float32]:
         """Return what the generator makes of codes, see :meth:`otgan.gan.Run.decode`."""
         codes = torch.from_numpy(rows_of("z", z)).to(self.device)
-        if codes.ndim != _MATRIX or codes.shape[1] != self.system.latent or not codes.numel():
-            raise OptionError(
-                f"codes must have the shape (n, {self.system.latent}), got {tuple(codes.shape)}"
-            )
+        latent = self.system.noise_size(self.space)
+        if codes.ndim != _MATRIX or codes.shape[1] != latent or not codes.numel():
+            raise OptionError(f"codes must have the shape (n, {latent}), got {tuple(codes.shape)}")
         return np.concatenate([self._decoded(part) for part in codes.split(_CHUNK)])
 
     def reconstruct(self, x: ArrayLike | Tensor, seed: int | None = None) -> NDArray[np.float32]:

@@ -15,5 +15,6 @@ CLASSES = {
     "aae": "aae.AAE",
     "vae": "vae.VAE",
     "avb": "avb.AVB",
+    "flow-matching": "flow_matching.FlowMatching",
 }
 """Module and class within ``otgan.gan.systems``."""

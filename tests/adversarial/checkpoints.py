@@ -34,9 +34,11 @@ from pathlib import Path
 
 import numpy as np
 
-SYSTEMS = ("gan", "wgan", "wgan-gp", "smoothed-ot", "sinkhorn", "wae-gan", "wae-mmd", "aae", "vae", "avb")
+from otgan.gan.registry import CLASSES
+
+SYSTEMS = tuple(CLASSES)
 STEPS, SAVE_EVERY, EVALUATE_EVERY = 14, 4, 7
-OPTIONS = {"batch": 8, "width": 4, "depth": 1, "latent": 2, "decay": 10}
+OPTIONS = {"batch": 8, "width": 4, "depth": 1, "decay": 10}
 PATIENCE = 60
 """Seconds after which a case hangs: two orders more than it takes."""
 

@@ -25,6 +25,7 @@ def test_no_system_is_forgotten():
         "autoencoder",
         "base",
         "capabilities",
+        "coded",
         "described",
         "fields",
         "transports",

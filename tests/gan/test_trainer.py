@@ -20,7 +20,7 @@ from otgan.gan.training import checkpoint
 from tests.gan.runs import assert_same, without_times
 
 SMALL = {"batch": 32, "width": 16, "depth": 2}
-OF_THE_TRAINING = ("gap", "gradient_error_bound")
+OF_THE_TRAINING = ("gap", "gradient_error_bound", "straightness")
 """What an evaluation during a run has besides: a run that is read back holds no rivals."""
 
 

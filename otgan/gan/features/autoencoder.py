@@ -14,7 +14,7 @@ from torch.optim import Adam, Optimizer
 from otgan.gan.datasets.batches import Batches
 from otgan.gan.features.base import Features, Learning, Maker
 from otgan.gan.losses.mmd import mmd
-from otgan.gan.networks import Networks, Space, residual_mlp
+from otgan.gan.networks import Networks, Space
 
 __all__ = ["Autoencoder", "CodeGenerator", "Encoder", "WassersteinAutoencoder", "learning_rate"]
 
@@ -133,10 +133,6 @@ class Autoencoder(Features):
     def of_codes(self, codes: Tensor) -> Tensor:
         """Return codes as rows."""
         return codes.float() / math.sqrt(self.size)
-
-    def generator(self, decoder: nn.Module, latent: int, width: int, depth: int) -> nn.Module:
-        """Make a generator of codes, with the decoder at its end."""
-        return CodeGenerator(residual_mlp(latent, self.size, width=width, depth=depth), decoder, self.size)
 
     def optimizer(self, nets: Networks, lr: float) -> Optimizer:
         """Make the optimizer of encoder and decoder."""

@@ -14,22 +14,27 @@ from torch import nn
 from otgan.gan.networks.architectures import Architecture
 from otgan.gan.networks.critics import Joint, critic
 from otgan.gan.networks.encoders import NoiseFed, encoder
+from otgan.gan.networks.flows import Flow, Integrator
 from otgan.gan.networks.generators import generator
 from otgan.gan.networks.initialization import initialize
 from otgan.gan.networks.layers import ACTIVATIONS, Activation, mlp, residual_mlp
 from otgan.gan.networks.priors import Prior, draw_noise
 from otgan.gan.networks.space import Kind, Space
+from otgan.gan.networks.velocities import code_velocity, velocity
 
 __all__ = [
     "ACTIVATIONS",
     "Activation",
     "Architecture",
+    "Flow",
+    "Integrator",
     "Joint",
     "Kind",
     "Networks",
     "NoiseFed",
     "Prior",
     "Space",
+    "code_velocity",
     "critic",
     "draw_noise",
     "encoder",
@@ -37,6 +42,7 @@ __all__ = [
     "initialize",
     "mlp",
     "residual_mlp",
+    "velocity",
 ]
 
 Networks = Mapping[str, nn.Module]

@@ -26,12 +26,14 @@ class Activation(StrEnum):
     RELU = "relu"
     SOFTPLUS = "softplus"
     TANH = "tanh"
+    SILU = "silu"
 
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     Activation.RELU: nn.ReLU,
     Activation.SOFTPLUS: nn.Softplus,
     Activation.TANH: nn.Tanh,
+    Activation.SILU: nn.SiLU,
 }
 
 

@@ -50,7 +50,7 @@ class System(ABC):
         "auto" takes an MLP for points and small images, "dcgan" for larger images.
     width, depth : int
         Units and number of the hidden layers; for convolutions, channels next to the pixels.
-    activation : {"relu", "softplus", "tanh"}
+    activation : {"relu", "softplus", "tanh", "silu"}
         Between the layers of an MLP.
     norm : bool
         Whether a convolutional generator uses batch normalization.
@@ -127,6 +127,11 @@ class System(ABC):
         if self.estimate == "wasserstein" and estimates and max(estimates) < 0:
             return "the Wasserstein estimate is negative: the critic has not learned"
         return None
+
+    def noise_size(self, space: Space) -> int:
+        """Return how many numbers of noise the generator makes a sample of."""
+        del space
+        return self.latent
 
     def networks(self, space: Space) -> dict[str, nn.Module]:
         """Make the networks, unfilled, by name."""

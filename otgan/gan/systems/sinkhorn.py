@@ -111,7 +111,7 @@ class Sinkhorn(Transports):
         found = {name: adam(nets[name], rate, betas) for name, rate in rates.items() if name in nets}
         return {**super().optimizers(nets), **found}
 
-    def descend_transport(self, nets: Networks, optimizers: Optimizers, batches: Batches) -> Terms:
+    def learn(self, nets: Networks, optimizers: Optimizers, batches: Batches) -> Terms:
         """One descent of the divergence in G, after n_critic ascents in the adversarial features where there are any."""
         if self.adversarial and not self.in_codes(nets):
             for _ in range(self.n_critic):

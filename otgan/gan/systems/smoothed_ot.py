@@ -191,7 +191,7 @@ class SmoothedOT(Transports):
             optimizers["rivals"] = adam(rivals, self.lr_dual, betas)
         return optimizers
 
-    def descend_transport(self, nets: Networks, optimizers: Optimizers, batches: Batches) -> Terms:
+    def learn(self, nets: Networks, optimizers: Optimizers, batches: Batches) -> Terms:
         """n_dual ascents of the dual in φ, ψ (and adversarial features), then one descent of ⟨π̃, c⟩ in G."""
         if self.duals is Duals.TABLE:
             return self.descend_to_data(nets, optimizers, batches)

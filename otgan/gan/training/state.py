@@ -80,9 +80,8 @@ class State:
         own = dict(modules or {})
         points = as_tensor(data.train.points, data.space)
         scaling = Scaling.of(points, data.space)
-        batches = Batches(
-            scaling.to_units(points).to(device), system.batch, system.latent, system.prior, seed
-        )
+        latent = system.noise_size(data.space)
+        batches = Batches(scaling.to_units(points).to(device), system.batch, latent, system.prior, seed)
         nets = _networks(system, data.space, seed, device, own)
         check_generator(nets, batches, data.space.shape, own)
         check_encoder(system, nets, batches, own)

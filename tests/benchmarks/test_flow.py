@@ -1,0 +1,47 @@
+import argparse
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import flow
+
+
+def test_the_error_of_a_plan_is_that_of_its_marginals():
+    assert flow.marginal_error(np.eye(4) / 4) == 0
+    assert flow.marginal_error(torch.tensor([[0.5, 0.0], [0.5, 0.0]])) == pytest.approx(1)
+
+
+def test_what_was_measured_is_read_and_the_median_seed_is_shown(tmp_path):
+    options = argparse.Namespace(out=tmp_path, data=["8gaussians"], seeds=[0, 1, 2], quick=False, steps=None)
+    for coupling in flow.COUPLINGS:
+        for seed in options.seeds:
+            found = {"straightness": seed / 10, "floor": 0.05, "seconds": 9.0, "measure": "W₁"}
+            found |= {str(k): float(10 * k + seed) for k in flow.STEPS}
+            (tmp_path / f"8gaussians-{coupling}-{seed}.json").write_text(json.dumps(found))
+    rows = flow.quality_rows(options)
+    assert [row[:3] for row in rows] == [("8gaussians", each, "W₁") for each in flow.COUPLINGS]
+    assert rows[0][3:] == (0.1, 0.05, 11.0, 21.0, 41.0, 81.0, 1001.0, 9.0)
+
+
+def test_flows_are_trained_and_judged(tmp_path):
+    options = argparse.Namespace(out=tmp_path, data=[], seeds=[0], quick=True, steps=None)
+    for data in ("8gaussians", "moons to 8gaussians"):
+        found = flow.quality(data, "sinkhorn", 0, options)
+        assert found["measure"] == "W₁"
+        assert 0 < found["floor"] < found["100"]
+        assert found == flow.quality(data, "sinkhorn", 0, options)
+
+
+def test_the_tables_name_what_reruns_them(tmp_path, monkeypatch):
+    written = {}
+    monkeypatch.setattr(flow, "record", lambda name, *_, **more: written.setdefault(name, more))
+    monkeypatch.setattr(flow.timing, "prepare", lambda options: None)
+    monkeypatch.setattr(flow, "coupling_rows", lambda *_: [])
+    monkeypatch.setattr(flow, "quality_rows", lambda options: [])
+    flow.main(["--threads", "1", "--data", "mnist", "--out", str(tmp_path)])
+    assert written.keys() == {"flow-coupling", "flow-quality-mnist"}
+    assert {each["command"] for each in written.values()} == {
+        "python -m benchmarks.flow --threads 1 --data mnist"
+    }
