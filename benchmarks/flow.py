@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shlex
 import statistics
 import sys
 import tempfile
@@ -185,18 +186,15 @@ def quality(data: str, coupling: str, seed: int, options: argparse.Namespace) ->
     return dict(json.loads(kept.read_text(encoding="utf-8")))
 
 
-def quality_rows(options: argparse.Namespace) -> list[tuple[Cell, ...]]:
-    """Return a row for each data set and coupling: medians over the seeds."""
+def quality_rows(data: str, options: argparse.Namespace) -> list[tuple[Cell, ...]]:
+    """Return a row for each coupling: medians over the seeds."""
     rows: list[tuple[Cell, ...]] = []
-    for data in options.data:
-        for coupling in COUPLINGS:
-            found = [quality(data, coupling, seed, options) for seed in options.seeds]
-            middle = {
-                key: statistics.median(each[key] for each in found) for key in found[0] if key != "measure"
-            }
-            columns = ("straightness", "floor", *map(str, STEPS), "seconds")
-            rows.append((data, coupling, found[0]["measure"], *(middle[key] for key in columns)))
-            print(*rows[-1], sep="  ", flush=True)
+    for coupling in COUPLINGS:
+        found = [quality(data, coupling, seed, options) for seed in options.seeds]
+        middle = {key: statistics.median(each[key] for each in found) for key in found[0] if key != "measure"}
+        columns = ("straightness", "floor", *map(str, STEPS), "seconds")
+        rows.append((coupling, found[0]["measure"], *(middle[key] for key in columns)))
+        print(data, *rows[-1], sep="  ", flush=True)
     return rows
 
 
@@ -226,9 +224,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         with tempfile.TemporaryDirectory() as temporary:
             options.out = options.out or Path(temporary)
             options.out.mkdir(parents=True, exist_ok=True)
-            rows = quality_rows(options)
-        if not options.quick:
-            record_quality(rows, options, command)
+            for data in options.data:
+                rows = quality_rows(data, options)
+                if not options.quick:
+                    record_quality(data, rows, options)
 
 
 def record_couplings(rows: Sequence[Sequence[Cell]], command: str) -> None:
@@ -248,24 +247,30 @@ def record_couplings(rows: Sequence[Sequence[Cell]], command: str) -> None:
     )
 
 
-def record_quality(rows: Sequence[Sequence[Cell]], options: argparse.Namespace, command: str) -> None:
-    """Write the table of flows."""
+def record_quality(data: str, rows: Sequence[Sequence[Cell]], options: argparse.Namespace) -> None:
+    """Write the table of the flows of one data set."""
     steps = [f"{k} step{'s' if k > 1 else ''}" for k in STEPS]
-    names = [re.sub(r"\W+", "-", data) for data in options.data]
+    words = ["python", "-m", "benchmarks.flow", "--parts", "quality", "--data", data]
+    words += [
+        "--seeds",
+        *map(str, options.seeds),
+        "--threads",
+        str(options.threads),
+        "--clock",
+        options.clock,
+    ]
+    words += [] if options.steps is None else ["--steps", str(options.steps)]
+    loop = "the flow is trained by a loop of the benchmark's own, in the units of torchcfm's examples"
     record(
-        "-".join(["flow-quality", *(names if options.data != list(DATA) else [])]),
-        ["from noise to", "coupling", "measure", "straightness", "floor", *steps, "training (s)"],
+        "-".join(["flow-quality", re.sub(r"\W+", "-", data)]),
+        ["coupling", "measure", "straightness", "floor", *steps, "training (s)"],
         rows,
         notes=[
-            f"Euler's steps, of which each takes one velocity. W₁ is between {SAMPLES} samples and as many held out, the "
-            "classifier-Fréchet distance between as many as are held out; seeds: "
-            + ", ".join(map(str, options.seeds))
-            + ". "
-            + timing.clock(),
-            "From the two moons to a ring of eight Gaussians, in the units of torchcfm's examples, the flow is trained by a loop of the "
-            "benchmark's own.",
+            f"{data}, by Euler's steps, each of which takes one velocity. W₁ is between {SAMPLES} samples and as many held out, the "
+            "classifier-Fréchet distance between as many as are held out, at most so many. " + timing.clock(),
+            *([f"From the two moons to the ring {loop}."] if data == "moons to 8gaussians" else []),
         ],
-        command=command,
+        command=shlex.join(words),
     )
 
 

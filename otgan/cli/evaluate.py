@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from otgan.cli import common
-from otgan.cli.runs import on_stderr, run_mistakes, show
+from otgan.cli.runs import on_stderr, run_mistakes, sampler, show
 
 __all__ = ["command"]
 
@@ -19,14 +19,22 @@ __all__ = ["command"]
     "-n", "count", type=click.IntRange(min=2), default=2000, show_default=True, help="Samples, at most."
 )
 @common.seed
+@sampler
 @common.data_dir
 @common.json_flag
 def command(
-    folder: Path, against: str | None, count: int, seed: int, data_dir: Path | None, as_json: bool
+    folder: Path,
+    against: str | None,
+    count: int,
+    seed: int,
+    sampler: str,
+    data_dir: Path | None,
+    as_json: bool,
 ) -> None:
     """Compare samples of the run in DIR with held-out data, every distance beside its real-real floor."""
     with run_mistakes(), on_stderr():
         from otgan.gan.run import Run
 
-        result = Run.load(folder).evaluate(against, n=count, seed=seed, data_dir=data_dir)
+        run = Run.load(folder)
+        result = run.evaluate(against, n=count, seed=seed, data_dir=data_dir, sampler=sampler)
     show(result, as_json)

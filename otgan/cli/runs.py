@@ -14,7 +14,7 @@ import click
 from otgan.cli import common
 from otgan.plain import plain
 
-__all__ = ["on_stderr", "run_mistakes", "show"]
+__all__ = ["on_stderr", "run_mistakes", "sampler", "show"]
 
 
 @contextlib.contextmanager
@@ -37,6 +37,15 @@ def run_mistakes() -> Iterator[None]:
         raise click.ClickException(f"{where}{reason(error)}") from error
     except Interrupted as error:  # the log has said where to resume
         raise click.exceptions.Exit(130) from error
+
+
+sampler: common.Decorator = click.option(
+    "--sampler",
+    metavar="NAME",
+    default="prior",
+    show_default=True,
+    help="The law of the codes: prior; of a system with an encoder mixture or transport, fitted to the codes of the data.",
+)
 
 
 class _Plain(logging.Formatter):

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from otgan.cli import common
-from otgan.cli.runs import on_stderr, run_mistakes
+from otgan.cli.runs import on_stderr, run_mistakes, sampler
 
 __all__ = ["command"]
 
@@ -16,6 +16,7 @@ __all__ = ["command"]
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("-n", "count", type=click.IntRange(min=1), default=64, show_default=True, help="How many.")
 @click.option("--seed", type=click.IntRange(min=0), help="Makes the draw repeatable.")
+@sampler
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -24,10 +25,10 @@ __all__ = ["command"]
     metavar="FILE",
     help="The file to write: .npy, .csv (a row each), or .png (a picture).",
 )
-def command(folder: Path, count: int, seed: int | None, out: Path) -> None:
+def command(folder: Path, count: int, seed: int | None, sampler: str, out: Path) -> None:
     """Draw samples from the run in DIR."""
     with run_mistakes(), on_stderr():
         from otgan.gan.run import Run
 
-        Run.load(folder).write_samples(out, count, seed)
+        Run.load(folder).write_samples(out, count, seed, sampler)
     common.note(f"wrote {out}")

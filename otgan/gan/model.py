@@ -16,6 +16,7 @@ from otgan.gan.datasets.scaling import Scaling
 from otgan.gan.datasets.training_data import as_tensor
 from otgan.gan.errors import DivergedError, OptionError
 from otgan.gan.networks import Space, draw_noise
+from otgan.gan.samplers import CodeLaw
 from otgan.gan.streams import Stream, seeded
 from otgan.gan.systems import SYSTEMS, System
 from otgan.gan.systems.capabilities import Encoding
@@ -59,8 +60,8 @@ class Model:
         return next((p.device for p in self.networks["generator"].parameters()), torch.device("cpu"))
 
     @torch.no_grad()
-    def sample(self, n: int, seed: int | None = None) -> NDArray[np.float32]:
-        """Draw samples, see :meth:`otgan.gan.Run.sample`."""
+    def sample(self, n: int, seed: int | None = None, law: CodeLaw | None = None) -> NDArray[np.float32]:
+        """Draw samples, see :meth:`otgan.gan.Run.sample`, of codes of the prior or of another law."""
         n = arguments.whole("the number of samples", n)
         if seed is None:
             rng = torch.Generator(self.device)
@@ -70,7 +71,12 @@ class Model:
         check_fits(4 * n * self.space.dim, f"{n} samples")
         sizes = [min(_CHUNK, n - start) for start in range(0, n, _CHUNK)]
         latent = self.system.noise_size(self.space)
-        noise = (draw_noise(size, latent, self.system.prior, rng) for size in sizes)
+        if law is None:
+            noise = (draw_noise(size, latent, self.system.prior, rng) for size in sizes)
+        else:
+            key = torch.randint(2**62, (), generator=rng, device=rng.device)
+            drawn = torch.from_numpy(law.draw(n, np.random.default_rng(int(key)))).to(self.device)
+            noise = (part for part in drawn.split(_CHUNK))
         return np.concatenate([self._decoded(codes) for codes in noise])
 
     @torch.no_grad()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from otgan.gan.evaluation.judge import Judge
 from otgan.gan.evaluation.shown import Shown
 from otgan.gan.model import Model
 from otgan.gan.networks import Space
+from otgan.gan.samplers import PRIOR, CodeLaw, check_sampler, law_of
 from otgan.gan.systems import System
 from otgan.gan.systems.capabilities import Encoding
 from otgan.gan.training import checkpoint
@@ -56,6 +57,7 @@ class Run(Shown):
     history: list[dict[str, Any]]
     folder: Folder | None = None
     own_judge: Judge | None = None
+    _laws: dict[tuple[str, int], CodeLaw | None] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         where = "" if self.folder is None else f", {str(self.folder.path)!r}"
@@ -94,7 +96,7 @@ class Run(Shown):
         history = history_of(found, place.metrics_file)[0]
         return cls(model, settings.data, settings.seed, history, place)
 
-    def sample(self, n: int, seed: int | None = None) -> NDArray[np.float32]:
+    def sample(self, n: int, seed: int | None = None, sampler: str = PRIOR) -> NDArray[np.float32]:
         """Draw samples from the generator's moving average.
 
         Parameters
@@ -102,13 +104,16 @@ class Run(Shown):
         n : int
         seed : int, optional
             Makes the draw repeatable.
+        sampler : {"prior", "mixture", "transport"}
+            The law of the codes: that of the training, or of systems with an encoder one that is fitted to the codes of the
+            data, see :mod:`otgan.gan.samplers`.
 
         Returns
         -------
         ndarray of float32, shape (n, d), or (n, C, H, W) for images
             In the units of the data.
         """
-        return self.model.sample(n, seed)
+        return self.model.sample(n, seed, self._law(sampler))
 
     def encode(self, x: ArrayLike | Tensor, seed: int | None = None) -> NDArray[np.float32]:
         """Return the code of each sample: the mean of Q(z|x), or of an implicit encoder a draw, always the same.
@@ -189,6 +194,7 @@ class Run(Shown):
         n: int = 2000,
         seed: int = 0,
         data_dir: str | os.PathLike[str] | None = None,
+        sampler: str = PRIOR,
     ) -> dict[str, Any]:
         """Compare samples with held-out data, every number beside its real–real floor.
 
@@ -198,8 +204,8 @@ class Run(Shown):
             Other data than those the run was trained on.
         n : int, default 2000
             Samples to compare, at most; no more than are held out.
-        seed : int
-            Of the samples.
+        seed, sampler
+            As for :meth:`sample`.
 
         Returns
         -------
@@ -214,7 +220,7 @@ class Run(Shown):
         encodes = self.system.encoding is not None
         if encodes:
             check_held_out(n)
-        found = {"step": self.step, **judge(self.sample(n, seed=seed))}
+        found = {"step": self.step, **judge(self.sample(n, seed, sampler))}
         if encodes:
             held_out = judge.held_out.points[:n]
             found |= reconstruction.evaluate(self.model, judge.train.points, held_out, seed)
@@ -237,6 +243,12 @@ class Run(Shown):
                 )
             self.own_judge = judge
         return judge
+
+    def _law(self, sampler: str) -> CodeLaw | None:
+        key = (check_sampler(sampler), self.step)
+        if key not in self._laws:
+            self._laws[key] = law_of(sampler, self.model, lambda: self.judge().train.points)
+        return self._laws[key]
 
     def real_samples(self) -> NDArray[np.float32]:
         """Held-out samples, shaped as :meth:`sample`."""

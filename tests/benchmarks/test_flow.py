@@ -20,9 +20,9 @@ def test_what_was_measured_is_read_and_the_median_seed_is_shown(tmp_path):
             found = {"straightness": seed / 10, "floor": 0.05, "seconds": 9.0, "measure": "W₁"}
             found |= {str(k): float(10 * k + seed) for k in flow.STEPS}
             (tmp_path / f"8gaussians-{coupling}-{seed}.json").write_text(json.dumps(found))
-    rows = flow.quality_rows(options)
-    assert [row[:3] for row in rows] == [("8gaussians", each, "W₁") for each in flow.COUPLINGS]
-    assert rows[0][3:] == (0.1, 0.05, 11.0, 21.0, 41.0, 81.0, 1001.0, 9.0)
+    rows = flow.quality_rows("8gaussians", options)
+    assert [row[:2] for row in rows] == [(each, "W₁") for each in flow.COUPLINGS]
+    assert rows[0][2:] == (0.1, 0.05, 11.0, 21.0, 41.0, 81.0, 1001.0, 9.0)
 
 
 def test_flows_are_trained_and_judged(tmp_path):
@@ -39,9 +39,10 @@ def test_the_tables_name_what_reruns_them(tmp_path, monkeypatch):
     monkeypatch.setattr(flow, "record", lambda name, *_, **more: written.setdefault(name, more))
     monkeypatch.setattr(flow.timing, "prepare", lambda options: None)
     monkeypatch.setattr(flow, "coupling_rows", lambda *_: [])
-    monkeypatch.setattr(flow, "quality_rows", lambda options: [])
+    monkeypatch.setattr(flow, "quality_rows", lambda *_: [])
     flow.main(["--threads", "1", "--data", "mnist", "--out", str(tmp_path)])
     assert written.keys() == {"flow-coupling", "flow-quality-mnist"}
-    assert {each["command"] for each in written.values()} == {
-        "python -m benchmarks.flow --threads 1 --data mnist"
-    }
+    assert written["flow-coupling"]["command"] == "python -m benchmarks.flow --threads 1 --data mnist"
+    assert written["flow-quality-mnist"]["command"] == (
+        "python -m benchmarks.flow --parts quality --data mnist --seeds 0 --threads 1 --clock wall"
+    )

@@ -70,6 +70,20 @@ def test_train_resume_sample_and_evaluate(otgan, points, tmp_path):
     assert "modes_total" in shown
 
 
+def test_samples_are_drawn_and_judged_by_another_law_of_the_codes(otgan, points, tmp_path):
+    out, file = tmp_path / "run", tmp_path / "x.npy"
+    arguments = ("train", "wae-mmd", "--data", points, "--out", out, *SMALL, "--steps", 3, "--quiet")
+    assert otgan(*arguments)[0] == 0
+    assert otgan("sample", out, "-n", 9, "--seed", 3, "--sampler", "mixture", "--out", file)[0] == 0
+    assert np.array_equal(np.load(file), Run.load(out).sample(9, seed=3, sampler="mixture"))
+    status, shown, _ = otgan("evaluate", out, "--sampler", "mixture", "--json")
+    assert (status, json.loads(shown)) == (0, Run.load(out).evaluate(sampler="mixture"))
+    for command in (("sample", out, "--out", file), ("evaluate", out)):
+        status, _, errors = otgan(*command, "--sampler", "gmm")
+        assert status == 2
+        assert "sampler must be one of prior, mixture, transport, got 'gmm'" in errors
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [

@@ -60,7 +60,7 @@ class FlowMatching(Coded):
 
     name: ClassVar[str] = "flow-matching"
     estimate: ClassVar[str | None] = None
-    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 5000, "images": 10000}
+    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 10000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {},
         "small": {},

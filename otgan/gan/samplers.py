@@ -1,0 +1,132 @@
+"""Laws of codes to decode samples from in place of the prior: fitted after the training to the codes of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from otgan.gan.arguments import shown
+from otgan.gan.errors import OptionError
+from otgan.gan.networks import Prior, draw_noise
+from otgan.gan.systems.capabilities import Encoding
+from otgan.solve import transport
+
+__all__ = ["PRIOR", "SAMPLERS", "CodeLaw", "check_sampler", "law_of"]
+
+PRIOR = "prior"
+"""The name of the law that codes have in the training."""
+
+_FITTED = 10_000
+"""Samples whose codes a law is fitted to, at most."""
+_COMPONENTS = 10
+"""Gaussians of a mixture."""
+_LEAST_VARIANCE = 1e-6
+"""Added to the variances of a mixture, over the mean variance of the codes."""
+_TARGETS = 2000
+"""Codes that noise is carried to."""
+_BLUR = 0.02
+"""ε of the transport to them, over the mean cost of independent pairs."""
+
+Codes = NDArray[np.float32]
+
+
+class CodeLaw(Protocol):
+    """What codes are drawn from."""
+
+    def draw(self, n: int, rng: np.random.Generator) -> Codes:
+        """Draw n codes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """Ten Gaussians of full covariance, fitted by expectation maximization."""
+
+    weights: NDArray[np.float64]
+    means: NDArray[np.float64]
+    roots: NDArray[np.float64]
+
+    @classmethod
+    def fit(cls, codes: Codes, prior: Prior) -> Mixture:
+        """Fit to codes, of however many there are."""
+        from sklearn.mixture import GaussianMixture  # takes long to import
+
+        del prior
+        values = np.repeat(
+            codes.astype(np.float64), 2 if len(codes) == 1 else 1, 0
+        )  # as scikit-learn wants them
+        scale = float(values.var(0).mean()) or 1.0
+        count = min(_COMPONENTS, len(np.unique(values, axis=0)))
+        found = GaussianMixture(count, reg_covar=_LEAST_VARIANCE * scale, random_state=0).fit(values)
+        return cls(found.weights_, found.means_, np.linalg.cholesky(found.covariances_))
+
+    def draw(self, n: int, rng: np.random.Generator) -> Codes:
+        """Draw n codes."""
+        which = rng.choice(len(self.weights), n, p=self.weights / self.weights.sum())
+        noise = rng.standard_normal((n, self.means.shape[1]))
+        drawn = self.means[which] + np.einsum("nij,nj->ni", self.roots[which], noise)
+        return drawn.astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Carried:
+    """Noise of the prior, carried to the codes by the barycentric map of an entropic plan: to means of codes near to one another."""
+
+    codes: Codes
+    prior: Prior
+
+    @classmethod
+    def fit(cls, codes: Codes, prior: Prior) -> Carried:
+        """Keep the first of the codes."""
+        return cls(codes[:_TARGETS], prior)
+
+    def draw(self, n: int, rng: np.random.Generator) -> Codes:
+        """Draw n codes."""
+        source = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        # The plan is between as many as the codes, whatever n: a few alone would share all codes among them.
+        noise = draw_noise(max(n, len(self.codes)), self.codes.shape[1], self.prior, source).numpy()
+        spread = float(noise.var(0).sum() + self.codes.var(0).sum())
+        spread += float(np.square(noise.mean(0) - self.codes.mean(0)).sum())
+        plan = transport(noise, self.codes, epsilon=_BLUR * spread, tol=1e-3)
+        return np.asarray(plan.barycentric_map()[:n], np.float32)
+
+
+SAMPLERS: dict[str, Callable[[Codes, Prior], CodeLaw]] = {"mixture": Mixture.fit, "transport": Carried.fit}
+"""How a law is fitted to codes, by its name."""
+
+
+class _Coding(Protocol):
+    """A model that makes codes of samples."""
+
+    def encode(self, x: Any) -> Codes:
+        """Return the codes of samples."""
+
+    def encoding(self) -> Encoding:
+        """Return how, or refuse where there is no encoder."""
+
+
+def law_of(sampler: str, model: _Coding, points: Callable[[], Any]) -> CodeLaw | None:
+    """Return a law of codes by its name, fitted to those of the points; None for the prior.
+
+    Raises
+    ------
+    OptionError
+        If the model has no encoder.
+    """
+    if sampler == PRIOR:
+        return None
+    encoding = model.encoding()
+    data = points()
+    rows = np.random.default_rng(0).permutation(len(data))[:_FITTED]
+    return SAMPLERS[sampler](model.encode(data[rows]), encoding.prior)
+
+
+def check_sampler(value: object) -> str:
+    """Return the name of a law of codes, the prior's among them."""
+    if not isinstance(value, str) or value not in {PRIOR, *SAMPLERS}:
+        raise OptionError(f"sampler must be one of {', '.join([PRIOR, *SAMPLERS])}, got {shown(value)}")
+    return value
