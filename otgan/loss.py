@@ -56,6 +56,12 @@ class SinkhornLoss(nn.Module):
         in the rows of one rank is there: averaged over K ranks, as DistributedDataParallel does, gradients in parameters are a K-th of those of
         the loss.
 
+    See Also
+    --------
+    otgan.sinkhorn_divergence : The entropic cost without its bias at equal sets.
+    otgan.sinkhorn : The entropic cost.
+    otgan.transport : The plan and the potentials behind the number.
+
     Examples
     --------
     >>> import otgan, torch

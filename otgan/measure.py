@@ -64,6 +64,18 @@ class Measure:
         What the coordinates are called, where the samples are a table with names; None otherwise.
     home : Home or None
         The library that results go back to where it is neither NumPy nor torch.
+
+    See Also
+    --------
+    otgan.compare : Several distances at once, in a report.
+    otgan.transport : The plan and the potentials behind the number.
+
+    Examples
+    --------
+    >>> import otgan
+    >>> x = otgan.Measure.of([0.0, 1.0, 2.0], weights=[1, 1, 2], name="x")
+    >>> x.points.shape, x.weights.tolist()
+    ((1, 3, 1), [[0.25, 0.25, 0.5]])
     """
 
     points: Array

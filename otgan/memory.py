@@ -67,6 +67,12 @@ def free_memory(device: torch.device | None = None) -> int:
     ------
     ValueError
         If ``OTGAN_MEMORY`` is no size.
+
+    Examples
+    --------
+    >>> import otgan
+    >>> otgan.memory.free_memory() > 0
+    True
     """
     if device is not None and device.type == "cuda":
         import torch

@@ -51,7 +51,7 @@ def transport(
     progress: Callable[[float, float, float], object] | None = None,
     group: Any = None,
 ) -> Transport:
-    """Solve min ⟨P, C⟩ + ε KL(P | a⊗b) over plans P with marginals a and b, where C = d(x, y)^p.
+    r"""Solve min ⟨P, C⟩ + ε KL(P | a⊗b) over plans P with marginals a and b, where C = d(x, y)^p.
 
     The cost is never halved. Without `epsilon` and `blur` the problem is exact, ε = 0.
 
@@ -128,12 +128,28 @@ def transport(
     RankError
         If a process of the group ends, does not answer in the group's timeout, or makes another call.
 
+    See Also
+    --------
+    otgan.Transport : What the solver returns.
+    otgan.emd : Exact transport, as a length.
+    otgan.sinkhorn : The entropic cost.
+    otgan.SinkhornLoss : The same as a module of torch.
+
+    Notes
+    -----
+    .. math::
+
+        \min_{P \ge 0}\ \langle P, C \rangle + \varepsilon\, \mathrm{KL}(P \mid a \otimes b)
+        \quad \text{with} \quad P \mathbf 1 = a,\ P^\top \mathbf 1 = b
+
     Examples
     --------
     >>> import otgan
     >>> t = otgan.transport([0.0, 1.0], [1.0, 3.0], p=1)
     >>> t.value, str(t.status)
     (1.5, 'CONVERGED')
+    >>> t.assignment.tolist(), t.plan.tolist()
+    ([0, 1], [[0.5, 0.0], [0.0, 0.5]])
     """
     if epsilon is None and blur is None:
         for name, given in (("reach", reach), ("init", init), ("group", group)):

@@ -60,6 +60,10 @@ class Dataset:
         The names of the coordinates, where they have any.
     selected : bool
         Whether the spec names them, so that they stand in the order it gives.
+
+    See Also
+    --------
+    otgan.data.open_spec : The same with classes and names.
     """
 
     name: str

@@ -131,6 +131,10 @@ def fetch(
         If there is no such data set to fetch, or the mirror is no web address.
     FetchError
         If a transfer or a checksum fails, or the destination cannot be written.
+
+    See Also
+    --------
+    otgan.data.load : The samples alone.
     """
     if not isinstance(name, str) or name not in DOWNLOADS:
         raise SpecError(f"cannot fetch {name!r}: what can be fetched is {', '.join(DOWNLOADS)}")

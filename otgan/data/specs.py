@@ -83,6 +83,17 @@ def open_spec(
     DataError
         If the contents cannot be used: damaged, not numbers, not finite, too few rows. Nothing is ever
         unpickled.
+
+    See Also
+    --------
+    otgan.data.load : The samples alone.
+    otgan.data.open_splits : Training and test samples.
+
+    Examples
+    --------
+    >>> import otgan
+    >>> otgan.data.open_spec("digits:3")
+    Dataset('digits:3', n=183, d=64, images (1, 8, 8), 10 classes)
     """
     _check_options(n, seed, split, dtype)
     source, label = resolve(spec, data_dir, split)
@@ -164,6 +175,17 @@ def open_splits(
     ------
     SpecError, DataError
         As :func:`open_spec` does, and if there are not enough rows for both.
+
+    See Also
+    --------
+    otgan.data.open_spec : The same with classes and names.
+
+    Examples
+    --------
+    >>> import otgan
+    >>> training, test = otgan.data.open_splits("digits")
+    >>> training, test
+    (Dataset('digits', n=1438, d=64, ...), Dataset('digits', n=359, d=64, ...))
     """
     _check_options(n_test, seed, "test", dtype)
     source, _ = resolve(spec, data_dir, "train")

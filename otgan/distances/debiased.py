@@ -54,12 +54,26 @@ def sinkhorn_divergence(
     on_failure: str = "warn",
     group: Any = None,
 ) -> Any:
-    """Debiased Sinkhorn divergence S_ε = OT_ε(x, y) − ½ OT_ε(x, x) − ½ OT_ε(y, y) with C = d(x, y)^p, not halved.
+    r"""Debiased Sinkhorn divergence S_ε = OT_ε(x, y) − ½ OT_ε(x, x) − ½ OT_ε(y, y) with C = d(x, y)^p, not halved.
 
     Zero for equal measures, and nonnegative where exp(−C/ε) is positive definite (Feydy et al. 2019): Euclidean
     distances to the power p <= 2; cityblock, cosine and great-circle distances at p = 1. Elsewhere it can be negative,
     which is warned of. With precomputed costs x is (Cxy, Cxx, Cyy). All three terms share one ε, by default that of :func:`otgan.sinkhorn` for the cross term.
     Parameters, returns and errors are those of :func:`otgan.sinkhorn`.
+
+    See Also
+    --------
+    otgan.sinkhorn : The entropic cost.
+    otgan.SinkhornLoss : The same as a module of torch.
+    otgan.energy : A mean over pairs, for which nothing is solved.
+    otgan.emd : Exact transport, as a length.
+
+    Notes
+    -----
+    .. math::
+
+        S_\varepsilon(\mu, \nu) = \mathrm{OT}_\varepsilon(\mu, \nu)
+        - \tfrac12 \mathrm{OT}_\varepsilon(\mu, \mu) - \tfrac12 \mathrm{OT}_\varepsilon(\nu, \nu)
 
     Examples
     --------

@@ -42,7 +42,7 @@ def emd(
     p: float | None = None,
     time_limit: float | None = None,
 ) -> Any:
-    """Exact Wasserstein distance W_p = (min ⟨P, C⟩)^(1/p) with C = d(x, y)^p; the earth mover's distance at p = 1.
+    r"""Exact Wasserstein distance W_p = (min ⟨P, C⟩)^(1/p) with C = d(x, y)^p; the earth mover's distance at p = 1.
 
     Points on the line and on a circle are sorted; small unweighted sets of equal size are assigned; everything else is solved by
     a network simplex, its result checked against its own dual: on all costs where they are few, and on those that suffice,
@@ -85,6 +85,20 @@ def emd(
     ConvergenceWarning
         If rounding leaves bounds that are farther apart than 1e-9 of the cost and 1e-12 of the mean one (2e-4 where a
         function computes costs in float32), so that they do not prove the distance.
+
+    See Also
+    --------
+    otgan.transport : The plan and the potentials behind the number.
+    otgan.sinkhorn_divergence : The entropic cost without its bias at equal sets.
+    otgan.sliced : Transport along random directions.
+    otgan.compare : Several distances at once, in a report.
+
+    Notes
+    -----
+    .. math::
+
+        W_p(\mu, \nu) = \Bigl(\min_{P \ge 0} \sum_{ij} P_{ij}\, d(x_i, y_j)^p
+        \;:\; P \mathbf 1 = a,\ P^\top \mathbf 1 = b\Bigr)^{1/p}
 
     Examples
     --------

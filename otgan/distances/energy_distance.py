@@ -31,7 +31,7 @@ __all__ = ["METRIC", "energy"]
 @quiet
 @answer_misspelt
 def energy(x: Any, y: Any = None, a: Any = None, b: Any = None, *, cost: Any = "euclidean") -> Any:
-    """Energy distance 2 E d(x, y) − E d(x, x') − E d(y, y') between the two empirical measures; no root is taken.
+    r"""Energy distance 2 E d(x, y) − E d(x, x') − E d(y, y') between the two empirical measures; no root is taken.
 
     The means run over all pairs, those of a sample with itself included: 2 Σ aᵢbⱼd(xᵢ, yⱼ) − Σ aᵢaⱼd(xᵢ, xⱼ) −
     Σ bᵢbⱼd(yᵢ, yⱼ), a V-statistic, with d = ‖x − y‖₂ unless told otherwise. For that distance it is at least 0, and 0 for
@@ -63,6 +63,18 @@ def energy(x: Any, y: Any = None, a: Any = None, b: Any = None, *, cost: Any = "
         If the input is not what is expected.
     OverflowError
         If the distance is beyond the range of the samples' type.
+
+    See Also
+    --------
+    otgan.mmd : The same with a kernel.
+    otgan.sinkhorn_divergence : The entropic cost without its bias at equal sets.
+    otgan.two_sample_test : Whether a difference can be chance.
+
+    Notes
+    -----
+    .. math::
+
+        2\, \mathbb E\, d(x, y) - \mathbb E\, d(x, x') - \mathbb E\, d(y, y')
 
     References
     ----------

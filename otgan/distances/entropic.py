@@ -47,7 +47,7 @@ def sinkhorn(
     on_failure: str = "warn",
     group: Any = None,
 ) -> Any:
-    """Entropic transport cost OT_ε = min ⟨P, C⟩ + ε KL(P | a⊗b) with C = d(x, y)^p, not halved; no root is taken.
+    r"""Entropic transport cost OT_ε = min ⟨P, C⟩ + ε KL(P | a⊗b) with C = d(x, y)^p, not halved; no root is taken.
 
     Parameters and errors are those of :func:`otgan.transport`. Where neither `epsilon` nor `blur` is given, ε is
     a twentieth of the mean cost Σ aᵢ bⱼ Cᵢⱼ of each problem, taken as a constant by the gradients.
@@ -58,6 +58,19 @@ def sinkhorn(
         The dual value, whose error is of second order in the marginal error. A tensor carries gradients in points
         and weights, whose error is of the order of the marginal error; those in the weights of light points, which
         are potentials, converge last.
+
+    See Also
+    --------
+    otgan.sinkhorn_divergence : The entropic cost without its bias at equal sets.
+    otgan.transport : The plan and the potentials behind the number.
+    otgan.SinkhornLoss : The same as a module of torch.
+
+    Notes
+    -----
+    .. math::
+
+        \mathrm{OT}_\varepsilon(\mu, \nu) = \min_P\ \langle P, C \rangle
+        + \varepsilon\, \mathrm{KL}(P \mid a \otimes b), \qquad C_{ij} = d(x_i, y_j)^p
 
     Examples
     --------

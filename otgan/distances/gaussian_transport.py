@@ -27,7 +27,7 @@ _UNIT = 2.0**-52
 @quiet
 @answer_misspelt
 def bures(x: Any, y: Any, a: Any = None, b: Any = None) -> Any:
-    """Bures–Wasserstein distance: W₂ between the Gaussians with the means and covariances of the samples; the root is taken.
+    r"""Bures–Wasserstein distance: W₂ between the Gaussians with the means and covariances of the samples; the root is taken.
 
     (‖μ − ν‖² + tr Σ + tr Γ − 2 tr (Σ^½ Γ Σ^½)^½)^½, with means μ, ν and covariances Σ, Γ of the weighted samples, divided
     by the total weight (by n, not n − 1). It is a lower bound of :func:`otgan.emd` at p = 2, and sees moments alone.
@@ -55,6 +55,18 @@ def bures(x: Any, y: Any, a: Any = None, b: Any = None) -> Any:
         If the input is not what is expected.
     OverflowError
         If the distance is beyond the range of the samples' type.
+
+    See Also
+    --------
+    otgan.emd : Exact transport, as a length.
+    otgan.sliced : Transport along random directions.
+
+    Notes
+    -----
+    .. math::
+
+        \Bigl(\lVert \mu - \nu \rVert^2 + \operatorname{tr} \Sigma + \operatorname{tr} \Gamma
+        - 2 \operatorname{tr}\, (\Sigma^{1/2}\, \Gamma\, \Sigma^{1/2})^{1/2}\Bigr)^{1/2}
 
     References
     ----------

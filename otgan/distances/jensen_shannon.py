@@ -28,7 +28,7 @@ def js(
     outside: str | None = None,
     k: int | None = None,
 ) -> Any:
-    """Jensen–Shannon divergence ½ KL(P_x ‖ M) + ½ KL(P_y ‖ M), M = ½(P_x + P_y), in nats.
+    r"""Jensen–Shannon divergence ½ KL(P_x ‖ M) + ½ KL(P_y ‖ M), M = ½(P_x + P_y), in nats.
 
     It is the divergence, in [0, log 2], not its square root, which is the metric that
     :func:`scipy.spatial.distance.jensenshannon` returns.
@@ -53,6 +53,18 @@ def js(
     ------
     TypeError, ValueError
         As :func:`otgan.kl`.
+
+    See Also
+    --------
+    otgan.kl : A divergence that may be infinite.
+    otgan.tv : The share of the mass that is not shared.
+    otgan.emd : Exact transport, as a length.
+
+    Notes
+    -----
+    .. math::
+
+        \mathrm{JS} = \tfrac12 \mathrm{KL}(P_x \,\|\, M) + \tfrac12 \mathrm{KL}(P_y \,\|\, M), \qquad M = \tfrac12 (P_x + P_y)
 
     Examples
     --------

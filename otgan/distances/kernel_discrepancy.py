@@ -63,7 +63,7 @@ def mmd(
     bandwidth: float | None = None,
     biased: bool = False,
 ) -> Any:
-    """Squared maximum mean discrepancy MMD² = E k(x, x') + E k(y, y') − 2 E k(x, y); no root is taken.
+    r"""Squared maximum mean discrepancy MMD² = E k(x, x') + E k(y, y') − 2 E k(x, y); no root is taken.
 
     Unbiased by default: the first two means run over pairs of two samples, i ≠ j, so that its mean is 0 where both sets
     are draws of one population, and it is then negative about half of the time.
@@ -96,6 +96,17 @@ def mmd(
     ------
     TypeError, ValueError
         If the input is not what is expected, or a side has too few samples for the unbiased estimate, which needs two.
+
+    See Also
+    --------
+    otgan.energy : A mean over pairs, for which nothing is solved.
+    otgan.two_sample_test : Whether a difference can be chance.
+
+    Notes
+    -----
+    .. math::
+
+        \mathrm{MMD}^2 = \mathbb E\, k(x, x') + \mathbb E\, k(y, y') - 2\, \mathbb E\, k(x, y)
 
     References
     ----------

@@ -34,7 +34,7 @@ def kl(
     outside: str | None = None,
     k: int | None = None,
 ) -> Any:
-    """Kullback–Leibler divergence KL(P_x ‖ P_y) = E_x log(dP_x/dP_y), in nats.
+    r"""Kullback–Leibler divergence KL(P_x ‖ P_y) = E_x log(dP_x/dP_y), in nats.
 
     Parameters
     ----------
@@ -77,6 +77,18 @@ def kl(
     TypeError, ValueError
         If the samples or weights are refused by `Measure.of`, an option belongs to another estimator, or
         the estimator refuses what it is given.
+
+    See Also
+    --------
+    otgan.js : A divergence that is symmetric and bounded.
+    otgan.tv : The share of the mass that is not shared.
+    otgan.emd : Exact transport, as a length.
+
+    Notes
+    -----
+    .. math::
+
+        \mathrm{KL}(P_x \,\|\, P_y) = \mathbb E_{x} \log \frac{\mathrm d P_x}{\mathrm d P_y}(x)
 
     Examples
     --------

@@ -47,7 +47,7 @@ _UNIT = 2.0**-52
 def sliced(
     x: Any, y: Any, a: Any = None, b: Any = None, *, p: float = 2, projections: int = 200, seed: int = 0
 ) -> Any:
-    """Sliced Wasserstein distance SW_p = (E_θ W_p(⟨θ, x⟩, ⟨θ, y⟩)^p)^(1/p), θ uniform on the sphere; the root is taken.
+    r"""Sliced Wasserstein distance SW_p = (E_θ W_p(⟨θ, x⟩, ⟨θ, y⟩)^p)^(1/p), θ uniform on the sphere; the root is taken.
 
     The mean runs over random directions; on each of them transport is exact, for any weights. On the line there is
     nothing to be drawn: it is W_p. It takes n log n time and memory for n + m points.
@@ -77,6 +77,18 @@ def sliced(
         If the input is not what is expected.
     OverflowError
         If the distance is beyond the range of the samples' type.
+
+    See Also
+    --------
+    otgan.emd : Exact transport, as a length.
+    otgan.bures : Transport of means and covariances.
+
+    Notes
+    -----
+    .. math::
+
+        \mathrm{SW}_p = \bigl(\mathbb E_\theta\, W_p(\langle \theta, x \rangle, \langle \theta, y \rangle)^p\bigr)^{1/p},
+        \qquad \theta \text{ uniform on the sphere}
 
     References
     ----------

@@ -25,7 +25,7 @@ def tv(
     bin_width: Any = None,
     outside: str | None = None,
 ) -> Any:
-    """Total variation ``sup_A |P_x(A) − P_y(A)| = ½ Σ |p − q|``, in [0, 1].
+    r"""Total variation ``sup_A |P_x(A) − P_y(A)| = ½ Σ |p − q|``, in [0, 1].
 
     Parameters
     ----------
@@ -46,6 +46,18 @@ def tv(
     ------
     TypeError, ValueError
         As :func:`otgan.kl`.
+
+    See Also
+    --------
+    otgan.js : A divergence that is symmetric and bounded.
+    otgan.kl : A divergence that may be infinite.
+    otgan.emd : Exact transport, as a length.
+
+    Notes
+    -----
+    .. math::
+
+        \mathrm{TV} = \sup_A\, \lvert P_x(A) - P_y(A) \rvert = \tfrac12 \sum \lvert p - q \rvert
 
     Examples
     --------

@@ -19,6 +19,21 @@ class Callback:
 
     It ends with an evaluation of full size and a checkpoint, and resuming the run goes on. What a callback raises ends the training
     at once.
+
+    See Also
+    --------
+    otgan.gan.train : Train a system.
+    otgan.gan.EarlyStopping : End where nothing gets better.
+    otgan.gan.TimeLimit : End after some minutes.
+
+    Examples
+    --------
+    >>> from otgan.gan import Callback, train
+    >>> class Stop(Callback):
+    ...     def on_step(self, run, terms):
+    ...         return run.step >= 2
+    >>> train("sinkhorn", "8gaussians", steps=100, callbacks=Stop()).step
+    2
     """
 
     def on_step(self, run: Any, terms: Mapping[str, Tensor]) -> bool | None:
@@ -46,6 +61,17 @@ class EarlyStopping(Callback):
         Evaluations without a new best after which to end.
     least : float, default 0
         By how much, relative to the best so far, a new best must be below it.
+
+    See Also
+    --------
+    otgan.gan.train : Train a system.
+    otgan.gan.TimeLimit : End after some minutes.
+
+    Examples
+    --------
+    >>> from otgan.gan import EarlyStopping
+    >>> EarlyStopping("em", patience=3).patience
+    3
     """
 
     def __init__(self, metric: str = "em", patience: int = 5, least: float = 0.0) -> None:
@@ -83,6 +109,17 @@ class TimeLimit(Callback):
     Parameters
     ----------
     minutes : float
+
+    See Also
+    --------
+    otgan.gan.train : Train a system.
+    otgan.gan.EarlyStopping : End where nothing gets better.
+
+    Examples
+    --------
+    >>> from otgan.gan import TimeLimit
+    >>> TimeLimit(minutes=2).seconds
+    120.0
     """
 
     def __init__(self, minutes: float) -> None:

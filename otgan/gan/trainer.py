@@ -122,6 +122,12 @@ def train(
         written, from which `resume` goes on to the same end. A second signal ends at once. Signals that the
         application handles itself, or ignores, are left to it, as are all in other threads than the main one.
 
+    See Also
+    --------
+    otgan.gan.Run : What a training returns.
+    otgan.gan.Callback : What hears of a training.
+    otgan.SinkhornLoss : The same as a module of torch.
+
     Examples
     --------
     >>> import otgan.data, otgan.gan

@@ -89,6 +89,12 @@ def pairwise(
     ImportError
         If sets have names and pandas is not there.
 
+    See Also
+    --------
+    otgan.pairwise_tests : A test of every pair.
+    otgan.plot.pairwise : It as a figure.
+    otgan.compare : Several distances at once, in a report.
+
     Examples
     --------
     >>> import otgan

@@ -41,6 +41,18 @@ class PairwiseTests:
     names : tuple of str or None
         What the sets are called.
     permutations : int
+
+    See Also
+    --------
+    otgan.pairwise_tests : A test of every pair.
+
+    Examples
+    --------
+    >>> import numpy as np, otgan
+    >>> x = np.arange(10.0)
+    >>> tests = otgan.pairwise_tests({"a": x, "b": x + 0.5, "c": x + 100}, permutations=199)
+    >>> tests.different().loc["a"].tolist()
+    [False, False, True]
     """
 
     distances: NDArray[np.float64]
@@ -105,6 +117,12 @@ def pairwise_tests(
     ------
     TypeError, ValueError
         If sets, the distance or an option are not what is expected, or there is one set alone.
+
+    See Also
+    --------
+    otgan.PairwiseTests : What the tests find.
+    otgan.pairwise : The distances between all pairs of several sets.
+    otgan.two_sample_test : Whether a difference can be chance.
 
     Examples
     --------

@@ -46,6 +46,18 @@ class Interval:
     value : float
         The distance between the samples, which may lie outside: for few samples it is too large.
     distance : str
+
+    See Also
+    --------
+    otgan.confidence_interval : An interval for the distance of the populations.
+
+    Examples
+    --------
+    >>> import numpy as np, otgan
+    >>> x = np.arange(200.0)
+    >>> found = otgan.confidence_interval(x, x + 5000, distance="emd")
+    >>> bool(found.lower < 5000 < found.upper)
+    True
     """
 
     lower: float
@@ -127,6 +139,12 @@ def confidence_interval(
         If the samples or an option are not what is expected, or the distance has no valid interval.
     ConvergenceError
         If the distance between the samples does not converge.
+
+    See Also
+    --------
+    otgan.Interval : What an interval is.
+    otgan.two_sample_test : Whether a difference can be chance.
+    otgan.compare : Several distances at once, in a report.
 
     References
     ----------

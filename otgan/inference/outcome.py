@@ -40,6 +40,18 @@ class TwoSampleTest:
         The numbers of samples with mass.
     seed : int or None
         What the splits follow from; None for a generator.
+
+    See Also
+    --------
+    otgan.two_sample_test : Whether a difference can be chance.
+
+    Examples
+    --------
+    >>> import numpy as np, otgan
+    >>> x = np.arange(10.0)
+    >>> test = otgan.two_sample_test(x, x + 100, permutations=99)
+    >>> test.rejects(0.05), test.permutations
+    (True, 99)
     """
 
     distance: Distance

@@ -98,6 +98,11 @@ class Reference:
     TypeError, ValueError
         If the samples, the distance or an option are not what is expected.
 
+    See Also
+    --------
+    otgan.compare : Several distances at once, in a report.
+    otgan.two_sample_test : Whether a difference can be chance.
+
     Examples
     --------
     >>> import numpy as np, otgan

@@ -113,6 +113,13 @@ def two_sample_test(
     TypeError, ValueError
         If the samples, the distance or an option are not what is expected, or form a batch.
 
+    See Also
+    --------
+    otgan.TwoSampleTest : What a test finds.
+    otgan.pairwise_tests : A test of every pair.
+    otgan.confidence_interval : An interval for the distance of the populations.
+    otgan.compare : Several distances at once, in a report.
+
     References
     ----------
     B. Phipson, G. Smyth, "Permutation p-values should never be zero", Stat. Appl. Genet. Mol. Biol. 9(1), 2010.

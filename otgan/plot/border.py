@@ -48,6 +48,17 @@ def report(
     ------
     TypeError, ValueError
         If it is no report, or a number is no whole number in its range.
+
+    See Also
+    --------
+    otgan.compare : Several distances at once, in a report.
+
+    Examples
+    --------
+    >>> import otgan
+    >>> report = otgan.compare([0.0, 1.0], [4.0, 5.0], metrics="emd", test=None)
+    >>> otgan.plot.report(report, arcs=10).axes[0].get_xlabel()
+    'value'
     """
     if not isinstance(found, Report):
         raise WrongKindError(f"found must be a report made by otgan.compare, got {shown(found)}")

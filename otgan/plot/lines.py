@@ -31,6 +31,13 @@ def parallel_lines(table: Table) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> from otgan import plot, teach
+    >>> figure = plot.parallel_lines(teach.parallel_lines.table([0.0, 0.5], n=8))
+    >>> [axes.get_title() for axes in figure.axes][:2]
+    ['EM', 'JS']
     """
     from otgan.teach.parallel_lines import Table
 

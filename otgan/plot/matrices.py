@@ -46,6 +46,18 @@ def pairwise(matrix: Any, names: Sequence[str] | None = None) -> Figure:
     ------
     TypeError, ValueError
         If it is no square matrix of finite numbers, or there are other than k names.
+
+    See Also
+    --------
+    otgan.pairwise : The distances between all pairs of several sets.
+    otgan.pairwise_tests : A test of every pair.
+
+    Examples
+    --------
+    >>> from otgan import plot
+    >>> figure = plot.pairwise([[0.0, 1.0], [1.0, 0.0]], names=["a", "b"])
+    >>> figure.axes[1].get_xticklabels()[0].get_text()
+    'a'
     """
     values, labels = _checked(matrix, names)
     figure = Figure(figsize=(11, 5.2), layout="constrained")

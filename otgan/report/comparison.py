@@ -117,6 +117,13 @@ def compare(
     MemoryError, otgan.exact.simplex.SimplexError
         If the exact problem cannot be solved; see :func:`otgan.emd`.
 
+    See Also
+    --------
+    otgan.Report : What is found, and what it does not say.
+    otgan.two_sample_test : Whether a difference can be chance.
+    otgan.confidence_interval : An interval for the distance of the populations.
+    otgan.pairwise : The distances between all pairs of several sets.
+
     Examples
     --------
     >>> import otgan

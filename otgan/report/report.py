@@ -54,6 +54,18 @@ class Report:
         What the noise floor and the permutations follow from; None for a generator.
     seconds : float
         Wall time of everything.
+
+    See Also
+    --------
+    otgan.compare : Several distances at once, in a report.
+    otgan.plot.report : It as a figure.
+
+    Examples
+    --------
+    >>> import otgan
+    >>> report = otgan.compare([0.0, 1.0], [4.0, 5.0], metrics="emd,tv", test=None)
+    >>> {name: report[name].value for name in report}
+    {'emd': 4.0, 'tv': 1.0}
     """
 
     names: tuple[str, str]

@@ -60,6 +60,13 @@ def page(path: str | os.PathLike[str], *, n: int = 64, seed: int = 0, bin_width:
         If the path or a number is not what is expected.
     OSError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import otgan, tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     otgan.teach.page(pathlib.Path(folder) / "lines.html", n=8).name
+    'lines.html'
     """
     if not isinstance(path, (str, os.PathLike)):
         raise WrongKindError(f"path must be the name of the file to write, got {shown(path)}")

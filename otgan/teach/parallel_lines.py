@@ -109,6 +109,13 @@ class Table:
     bin_width : float
     rows : tuple of Row
         For every θ one row for each of `WAYS`, in this order.
+
+    Examples
+    --------
+    >>> from otgan.teach import parallel_lines
+    >>> found = parallel_lines.table([0.0, 0.5], n=8)
+    >>> found.thetas, found.label("closed form")
+    ((0.0, 0.5), 'closed form')
     """
 
     thetas: tuple[float, ...]
@@ -212,6 +219,13 @@ def table(thetas: Iterable[float] = THETAS, *, n: int = 256, seed: int = 0, bin_
     ------
     TypeError, ValueError
         If a θ is no finite number, n or the bin width is not positive, or the seed is no whole number >= 0.
+
+    Examples
+    --------
+    >>> from otgan.teach import parallel_lines
+    >>> found = parallel_lines.table([0.0, 0.5], n=8)
+    >>> found.column("closed form", "emd")
+    (0.0, 0.5)
     """
     if isinstance(thetas, (str, bytes, Mapping)) or not isinstance(thetas, Iterable):
         raise WrongKindError(f"thetas must be finite numbers, in a list, got {shown(thetas)}")

@@ -59,6 +59,10 @@ class System(ABC):
     decay : int
         Generator updates after which all learning rates have halved: they are divided by 1 + updates / decay, whatever
         the number of updates to come. 0 leaves them as they are.
+
+    See Also
+    --------
+    otgan.gan.train : Train a system.
     """
 
     name: ClassVar[str]
