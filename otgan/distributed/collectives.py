@@ -21,6 +21,9 @@ __all__ = ["Collectives", "Combine", "combined_log_sum_exp", "combined_min", "co
 
 Combine = Callable[[Tensor], Tensor]
 
+_FEW = 2**13
+"""Numbers that are sent to all at once: more go by way of the others, which share in the sending."""
+
 
 def combined_sum(parts: Tensor) -> Tensor:
     """Sum what every rank has, in their order."""
@@ -115,6 +118,8 @@ class Collectives:
         """Return the numbers that rank 0 has, of the same shape everywhere."""
         tensor = self._tensor(own)
         whole = tensor.reshape(-1)
+        if whole.numel() <= _FEW:
+            return beside(self._exchanged(whole.expand(self.size, -1))[0].reshape(tensor.shape), own)
         step = -(-whole.numel() // self.size)
         parts = whole.new_zeros(self.size, step)
         if self.rank == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 
 from otgan.costs import Cost
 from otgan.distributed.deadline import SharedDeadline
@@ -13,7 +13,7 @@ from otgan.distributed.geometry import ShardedGeometry
 from otgan.entropic.problem import Limits, Problem, Solution
 from otgan.geometry import Geometry, make_geometry
 from otgan.memory import available
-from otgan.namespace import Array, is_tensor, namespace
+from otgan.namespace import Array, is_tensor, namespace, of_type, zeros
 
 __all__ = ["Ranks"]
 
@@ -86,8 +86,13 @@ class Ranks(Exchange):
             return solve(problem, alone, init) if self.rank == 0 else None
 
         found, _ = self.together("solution of rank 0", solution)
+        xp, n = namespace(problem.a), problem.a.shape[1]
+        end = n + problem.b.shape[1]
         if found is None:
-            xp = namespace(problem.a)
-            f, g, one = map(xp.zeros_like, (problem.a, problem.b, problem.epsilon))
-            found = Solution(f, g, one, one, xp.zeros_like(one, dtype=xp.int64))
-        return Solution(*(self.of_first(getattr(found, each.name)) for each in fields(found)))
+            parts = zeros((len(problem.a), end + 3), problem.a)
+        else:
+            numbers = (found.excess, found.error, of_type(found.iterations, xp.float64))
+            parts = xp.concat([found.f, found.g, xp.stack(numbers, axis=1)], axis=1)
+        parts = self.of_first(parts)
+        f, g, (excess, error, passes) = parts[:, :n], parts[:, n:end], parts[:, end:].T
+        return Solution(f, g, excess, error, of_type(passes, xp.int64))

@@ -94,7 +94,7 @@ def main(folder):
 
     assert torch._dynamo
     cases.warm()
-    context = multiprocessing.get_context("fork" if hasattr(os, "fork") else "spawn")
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     for scenario, (size, _, awaited) in SCENARIOS.items():
         ranks = [context.Process(target=rank, args=(number, folder, scenario)) for number in range(size)]
         for each in ranks:
