@@ -65,6 +65,10 @@ class Coupling(ABC):
     def plan(self) -> Array:
         """P of shape (B, n, m)."""
 
+    def plan_rows(self, rows: slice) -> Array:
+        """Some rows of P, shape (B, k, m)."""
+        return self.plan()[:, rows]
+
     def sparse(self) -> list[tuple[Array, Array, Array]] | None:
         """Arcs (i, j, mass) that carry all mass, of every problem, by rows; None where the plan is dense."""
         return None

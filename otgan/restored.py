@@ -108,6 +108,12 @@ class Restored(Coupling):
         form, inner = self.form, self.inner.plan()
         return form.y.scatter(form.x.scatter(inner).mT).mT
 
+    def plan_rows(self, rows: slice) -> Array:
+        """Some rows of P: alone, where no point of x was left out."""
+        if self.form.x.index is not None:
+            return super().plan_rows(rows)
+        return self.form.y.scatter(self.inner.plan_rows(rows).mT).mT
+
     def sparse(self) -> list[tuple[Array, Array, Array]] | None:
         """Arcs between all points, by rows: those of weight 0 have none."""
         arcs = self.inner.sparse()

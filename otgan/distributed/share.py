@@ -120,7 +120,7 @@ class Share(Coupling):
 
     def plan(self) -> Array:
         """The rows of P that are here, with all columns."""
-        return self.common.plan()[:, self.rows]
+        return self.common.whole.plan_rows(self.rows)
 
     def apply(self, v: Array, axis: int) -> Array:
         """P v for axis 1, Pᵀ v for axis 0, where each rank gives its part of v and gets its part of the product."""

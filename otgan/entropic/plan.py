@@ -90,6 +90,15 @@ class EntropicPlan(Solved):
         """P of shape (B, n, m)."""
         return self.geometry.plan(*self._state())
 
+    def plan_rows(self, rows: slice) -> Array:
+        """Some rows of P, without the others."""
+        epsilon, f, g, a, b = self._state()
+        x, y = self.geometry.x[:, rows], self.geometry.y
+        if not x.shape[1]:
+            return zeros((len(f), 0, y.shape[1]), f)
+        part = make_geometry("streamed", x, y, self.geometry.rule, self.geometry.direct)
+        return part.plan(epsilon, f[:, rows], g, a[:, rows], b)
+
     def apply(self, v: Array, axis: int) -> Array:
         """P v for axis 1, Pᵀ v for axis 0, without P."""
         return self.geometry.apply(*self._state(), v, axis)

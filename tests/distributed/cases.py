@@ -25,8 +25,8 @@ def inputs():
 
 
 def rows_of(rank, size):
-    """The rows of x and of y of a rank: uneven ones, and of y none on the first of several ranks."""
-    cuts = [0, *np.cumsum([N // 3, *[7] * (size - 2)]), N] if size > 1 else [0, N]
+    """The rows of x and of y of a rank: uneven ones, of x none on the second of many, of y none on the first of several."""
+    cuts = [0, *np.cumsum([N // 3, *[0, *[7] * (size - 3)][: size - 2]]), N] if size > 1 else [0, N]
     own = np.arange(cuts[rank], cuts[rank + 1])
     others = np.array_split(np.arange(M), max(1, size - 1))
     return own, np.arange(M) if size == 1 else (np.arange(0) if rank == 0 else others[rank - 1])
