@@ -219,6 +219,7 @@ TESTED_IN = {
     "distributed/border": "distributed/test_exchange.py",
     "distributed/deadline": "distributed/test_ranks.py",
     "distributed/geometry": "distributed/test_ranks.py",
+    "distributed/tables": "distributed/test_ranks.py",
     "distributed/share": "distributed/test_ranks.py",
     "distances/divergence": "divergences/test_estimators.py",
     "distances/findings": "report/test_caveats.py",

@@ -585,6 +585,7 @@ FUNCTIONS = {
             "n_jobs": wrong({"zero": 0, "word": "a", "fraction": 1.5, "flag": True}, {}),
             "store": wrong({"number": 3, "list": ["a"], "object": object(), "flag": True}, {}),
             "progress": FLAG,
+            "group": GROUP,
         },
     ),
     "pairwise_tests": (

@@ -42,6 +42,7 @@ def pairwise(
     n_jobs: int | None = None,
     store: Any = None,
     progress: bool = False,
+    group: Any = None,
 ) -> Any:
     """Compute the distances between all pairs of several sets of samples.
 
@@ -70,6 +71,8 @@ def pairwise(
         killed goes on, and sets may be added.
     progress : bool, default False
         Whether to draw a progress bar on stderr.
+    group : ProcessGroup, True or "world", optional
+        Processes of torch.distributed that share the pairs out: all give the same sets, and all get the whole matrix.
 
     Returns
     -------
@@ -86,6 +89,8 @@ def pairwise(
         :class:`otgan.ConvergenceWarning`, and are not kept in a store.
     WorkerError
         If processes are killed again and again before any of them finishes something.
+    RankError
+        If a process of the group ends, does not answer in the group's timeout, or makes another call.
     ImportError
         If sets have names and pandas is not there.
 
@@ -127,7 +132,7 @@ def pairwise(
             "other_weights are of other sets, of which there are none: pass other with them"
         )
     found = Table(first, second, spec)
-    found.fill(n_jobs, store, progress)
+    found.fill(n_jobs, store, progress, group)
     return framed(found.values, first.names, second.names)
 
 

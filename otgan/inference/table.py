@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ from otgan.options import WrongKindError, shown
 from otgan.pair import Pair
 from otgan.progress import bar
 from otgan.status import ConvergenceWarning
+
+if TYPE_CHECKING:
+    from otgan.distributed.tables import Sharing
 
 __all__ = ["Table"]
 
@@ -96,8 +99,21 @@ class Table:
         own = sorted((name, to_plain(value)) for name, value in terms.options.items())
         return otgan.__version__, request.key, repr(spec.cost), *limits, own
 
-    def fill(self, n_jobs: int | None, path: Any, progress: bool) -> None:
-        """Measure what is due."""
+    def fill(self, n_jobs: int | None, path: Any, progress: bool, group: Any = None) -> None:
+        """Measure what is due, on all ranks of a group where there is one."""
+        if group is None:
+            self._fill(n_jobs, path, progress, None)
+            return
+        from otgan.distributed.tables import Sharing  # which brings torch
+
+        sharing = Sharing(group)
+        with sharing.guarded():
+            prints = self.first.fingerprints(), self.second.fingerprints()
+            asked = repr((self.description(), *prints)).encode()
+            sharing.check(hashlib.sha256(asked).hexdigest())
+            self._fill(n_jobs, path, progress, sharing)
+
+    def _fill(self, n_jobs: int | None, path: Any, progress: bool, sharing: Sharing | None) -> None:
         if path is not None and self.spec.cost.name not in COSTS:
             raise WrongValueError(
                 "store knows distances by how they are measured, which of a cost that is a function cannot be told: "
@@ -108,11 +124,14 @@ class Table:
             known = store.known(keys.values())
             there = [pair for pair, key in keys.items() if key in known]
             self.put(there, np.array([known[keys[pair]] for pair in there]))
-            due = self.due()
-            with bar(len(due), progress) as told:
-                told.begin(f"{len(due)} pairs by {self.spec.requests[0].key}")
-                failed = []
-                for pairs, values, failures in self.measured(list(self.chunks(due)), n_jobs):
+            if sharing is not None:
+                self.values = sharing.known(self.values)
+            chunks = list(self.chunks(self.due()))
+            mine = chunks if sharing is None else sharing.own(chunks)
+            count, failed = sum(map(len, mine)), []
+            with bar(count, progress) as told:
+                told.begin(f"{count} pairs by {self.spec.requests[0].key}")
+                for pairs, values, failures in self.measured(mine, n_jobs):
                     self.put(pairs, values)
                     failed += failures
                     if keys and not failures:  # what fell short would be taken for a result by the next run
@@ -120,6 +139,12 @@ class Table:
                             {keys[pair]: float(value) for pair, value in zip(pairs, values, strict=True)}
                         )
                     told.tick(len(pairs))
+        if sharing is not None:
+            found = np.zeros(self.values.shape, dtype=bool)
+            for i, j in (pair for chunk in mine for pair in chunk):
+                found[i, j] = True
+            found = found | found.T if self.mirrored else found
+            self.values, failed = sharing.joined(self.values, found), sharing.all_words(failed)
         if failed:
             more = f"; and so in {len(failed) - 1} more batches of pairs" if len(failed) > 1 else ""
             warnings.warn(

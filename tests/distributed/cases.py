@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+import tempfile
 import time
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch.distributed as dist
 
 import otgan
 import otgan.distributed.ranks
+import otgan.inference.table
 from otgan.mistakes import OtganError
 
 N, M, D = 90, 71, 3
@@ -330,15 +332,35 @@ def all_cases(rank, size):
         if pair is not None:
             found[2] = everything(rank, 2, pair)
         elif rank == size - 1:  # which would have nothing to do meanwhile
+            found["pairs of one"] = pairs(0, 1, None)
             found[1] = everything(0, 1, None) | {"first": solution(torch.float64, 0, 1, None, epsilon=0.2)}
         found["mistakes"] = mistakes(rank, size, True)
         found["time"] = out_of_time(rank, size, True)
         if pair is not None:
             found["refused"] = refused(rank, 2, pair)
+        found["pairs"] = pairs(rank, size, True, tempfile.mkdtemp())
         found["settled"], found["outsider"] = settled(rank, size), outsider(rank, pair)
     found["first"] = solution(torch.float64, rank, size, True, epsilon=0.2)
     found["sent"] = sent(rank, size)
     return found
+
+
+def pairs(rank, size, group, folder=None):
+    """Distances between all pairs of sets, and what a rank with other sets makes of it."""
+    rng = np.random.default_rng(1)
+    sets = [rng.normal(size=(8 + k, 2)) for k in range(7)]
+    otgan.inference.table._MOST, before = 2, otgan.inference.table._MOST
+    try:
+        found = {
+            "mirrored": otgan.pairwise(sets, group=group),
+            "others": otgan.pairwise(sets[:3], sets, distance="kl:knn", group=group),
+            "stored": otgan.pairwise(sets, p=2, store=folder and f"{folder}/{rank}.db", group=group),
+            "again": otgan.pairwise(sets, p=2, store=folder and f"{folder}/{rank}.db", group=group),
+        }
+        apart = sets if rank != size - 1 else sets[::-1]
+        return found | {"raised": raised(lambda: otgan.pairwise(apart, group=group))}
+    finally:
+        otgan.inference.table._MOST = before
 
 
 def sent(rank, size):

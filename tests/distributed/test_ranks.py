@@ -134,3 +134,15 @@ def test_time_is_over_for_all_at_the_same_step(ranks):
 
 def test_a_pass_sends_what_the_model_says(ranks):
     assert {each["sent"] for each in ranks} == {model_bytes(cases.N, cases.M, SIZE)}
+
+
+@pytest.mark.parametrize("name", ["mirrored", "others", "stored", "again"])
+def test_pairs_are_shared_out_and_all_have_the_matrix(ranks, name):
+    expected = ranks[-1]["pairs of one"][name]
+    for each in ranks:
+        np.testing.assert_allclose(each["pairs"][name], expected, rtol=1e-12, atol=1e-12)
+
+
+def test_pairs_of_other_sets_are_refused_on_all_ranks(ranks):
+    for each in ranks:
+        assert "sets and options must be the same on all ranks" in each["pairs"]["raised"][1]
