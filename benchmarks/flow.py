@@ -267,8 +267,13 @@ def record_quality(data: str, rows: Sequence[Sequence[Cell]], options: argparse.
         rows,
         notes=[
             f"{data}, by Euler's steps, each of which takes one velocity. W₁ is between {SAMPLES} samples and as many held out, the "
-            "classifier-Fréchet distance between as many as are held out, at most so many. " + timing.clock(),
-            *([f"From the two moons to the ring {loop}."] if data == "moons to 8gaussians" else []),
+            "classifier-Fréchet distance between as many as are held out, at most so many. The training has an evaluation at either end. "
+            + timing.clock(),
+            *(
+                [f"From the two moons to the ring {loop}, without evaluations."]
+                if data == "moons to 8gaussians"
+                else []
+            ),
         ],
         command=shlex.join(words),
     )

@@ -20,6 +20,7 @@ from otgan.gan.couplings import (
 )
 from otgan.gan.errors import OptionError
 from otgan.namespace import as_tensor
+from otgan.spelling import answer_misspelt
 
 __all__ = ["PlanSampler"]
 
@@ -50,6 +51,7 @@ class PlanSampler:
     ([[0.0], [5.0]], [[1.0], [6.0]])
     """
 
+    @answer_misspelt
     def __init__(self, epsilon: float | None = None, rng: Rng = None) -> None:
         self.epsilon = epsilon if epsilon is None else arguments.real("epsilon", epsilon)
         if self.epsilon is not None and self.epsilon <= 0:

@@ -63,6 +63,11 @@ def test_what_is_no_argument_is_refused():
             call()
 
 
+def test_the_names_of_torchcfm_are_answered_with_ours():
+    with pytest.raises(TypeError, match="PlanSampler has no keyword 'reg': it is epsilon here"):
+        PlanSampler(reg=0.1)
+
+
 @pytest.mark.parametrize("name", ["ExactOptimalTransport", "SchrodingerBridge"])
 def test_it_stands_in_for_the_sampler_of_torchcfm(name):
     torchcfm = pytest.importorskip("torchcfm")

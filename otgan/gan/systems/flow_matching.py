@@ -60,11 +60,19 @@ class FlowMatching(Coded):
 
     name: ClassVar[str] = "flow-matching"
     estimate: ClassVar[str | None] = None
-    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 10000}
+    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 6000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {},
         "small": {},
-        "images": {"features": "autoencoder:32", "n_features": 600, "batch": 500, "width": 16},
+        "images": {
+            "features": "autoencoder:32",
+            "n_features": 600,
+            "batch": 256,
+            "width": 16,
+            "ema": 0.998,
+            # After 1200 steps in codes of MNIST the classifier-Fréchet distance is 38.5, with 1e-3 49.9.
+            "lr": 3e-3,
+        },
         "images without codes": {"batch": 64, "width": 32},
     }
     latent: ClassVar[int] = 0  # type: ignore[misc]  # as many as a sample, or a code, has numbers
