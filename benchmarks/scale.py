@@ -88,33 +88,39 @@ def solve(rank: int, size: int, task: dict[str, Any]) -> dict[str, Any]:
 
 
 def one_pass(rank: int, size: int, task: dict[str, Any]) -> dict[str, Any]:
-    """Time passes over the kernel and count what they send; the first is not timed."""
+    """Time passes over the kernel and count what they send, once one over a small kernel has loaded what is compiled."""
     import torch.distributed as dist
 
-    from otgan.costs import resolve
     from otgan.distributed.ranks import Ranks
-    from otgan.geometry import make_geometry
-    from otgan.geometry.kernel import Turn
 
-    n = task["n"]
-    x, y, epsilon = clouds(n)
-    rule = resolve("euclidean", 2, 2)
     ranks = Ranks(dist.group.WORLD, torch.device("cpu")) if size > 1 else None
-    make = make_geometry if ranks is None else ranks.geometry
-    geometry = make("streamed", x[None], y[None], rule)
-    f, weights = np.zeros((1, n)), np.full((1, n), 1 / n)
-    kernel = geometry.kernel(np.array([epsilon]), f, f, TOL)
+    _passing(ranks, EQUAL)()
+    run, times = _passing(ranks, task["n"]), []
     if task["passes"] > 1:
-        kernel.through(weights, Turn(weights, divides=True))
-    times, sent, before = [], 0 if ranks is None else ranks.sent, on_loopback()
+        run()
+    sent, before = 0 if ranks is None else ranks.sent, on_loopback()
     for _ in range(task["passes"]):
         start = time.perf_counter()
-        kernel.through(weights, Turn(weights, divides=True))
+        run()
         times.append(time.perf_counter() - start)
     after = on_loopback()
     lines = None if before is None or after is None else (after - before) / task["passes"]
     counted = 0 if ranks is None else (ranks.sent - sent) / task["passes"]
     return {"seconds": statistics.median(times), "sent": counted, "loopback": lines, "memory": peak_memory()}
+
+
+def _passing(ranks: Any, n: int) -> Callable[[], object]:
+    """Return what goes once over the kernel of two clouds of n points and back."""
+    from otgan.costs import resolve
+    from otgan.geometry import make_geometry
+    from otgan.geometry.kernel import Turn
+
+    x, y, epsilon = clouds(n)
+    make = make_geometry if ranks is None else ranks.geometry
+    geometry = make("streamed", x[None], y[None], resolve("euclidean", 2, 2))
+    f, weights = np.zeros((1, n)), np.full((1, n), 1 / n)
+    kernel = geometry.kernel(np.array([epsilon]), f, f, TOL)
+    return lambda: kernel.through(weights, Turn(weights, divides=True))
 
 
 JOBS: dict[str, Job] = {"solve": solve, "one_pass": one_pass}
