@@ -99,7 +99,7 @@ def read(x: Any, y: Any, a: Any, b: Any, precomputed: bool) -> dict[str, Rows]:
             name: _costs(each, name, shared=k != _MATRIX)
             for k, (name, each) in enumerate(zip(names, given, strict=False))
         }
-        return parts | {"a": _weights(a, "a", given[0]), "b": _whole(_weights(b, "b", given[0]))}
+        return parts | {"a": _weights(a, "a", given[0]), "b": _whole(_weights(b, "b", given[0], whole=True))}
     found: dict[str, Rows] = {}
     for name, points, other, weights in (("x", x, "a", a), ("y", y, "b", b)):
         found[name], found[other] = _side(points, weights, name, other)
@@ -146,7 +146,7 @@ def _ragged(name: str) -> WrongValueError:
     )
 
 
-def _weights(weights: Any, name: str, points: Any) -> Rows:
+def _weights(weights: Any, name: str, points: Any, *, whole: bool = False) -> Rows:
     if weights is None:
         return Rows(None, 0)
     plain = is_plain(weights)
@@ -154,8 +154,10 @@ def _weights(weights: Any, name: str, points: Any) -> Rows:
     check_held(array, name)
     if plain and is_tensor(points):
         array = as_tensor(array, points.device)
-    if array.ndim not in {1, _MATRIX}:
-        raise WrongValueError(f"{name} must have one weight a row, got shape {tuple(array.shape)}")
+    rows = points.shape[-2] if hasattr(points, "shape") and len(points.shape) >= _MATRIX else None
+    if array.ndim not in {1, _MATRIX} or (not whole and rows is not None and array.shape[-1] != rows):
+        expected = "" if rows is None or whole else f" that is here, {rows}"
+        raise WrongValueError(f"{name} must have one weight a row{expected}, got shape {tuple(array.shape)}")
     return Rows(array, array.ndim - 1)
 
 

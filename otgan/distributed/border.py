@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 
@@ -191,8 +193,10 @@ def _said(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_said, value))}]"
     if is_tensor(value) or hasattr(value, "__array__"):
-        array = as_numpy(value) if is_tensor(value) else value
-        return f"{shown(array)} {zlib.crc32(array.tobytes())}" if array.ndim else repr(array.item())
+        # What is no number is told by the checks of the call, on all ranks.
+        with contextlib.suppress(Exception):
+            array = np.asarray(as_numpy(value))
+            return f"{shown(array)} {zlib.crc32(array.tobytes())}" if array.ndim else repr(array.item())
     if callable(value):
         return str(getattr(value, "__qualname__", type(value).__qualname__))
     return shown(value)

@@ -254,6 +254,7 @@ def mistakes(rank, size, group):
         "cost": lambda: otgan.sinkhorn(x, y, cost=fails, group=group),
         "dimension": lambda: otgan.sinkhorn(x[:, :2] if last else x, y, group=group),
         "weights": lambda: otgan.sinkhorn(x, y, None if last else a, group=group),
+        "misaligned": lambda: otgan.sinkhorn(x, y, a[:-1] if last else a, group=group),
         "library": lambda: otgan.sinkhorn(torch.tensor(x) if last else x, y, group=group),
         "negative": lambda: otgan.sinkhorn(x, y, -a if last else a, group=group),
         "backend": lambda: otgan.sinkhorn(x, y, backend="nothing", group=group),
@@ -341,6 +342,7 @@ def all_cases(rank, size):
         found["pairs"] = pairs(rank, size, True, tempfile.mkdtemp())
         found["settled"], found["outsider"] = settled(rank, size), outsider(rank, pair)
     found["first"] = solution(torch.float64, rank, size, True, epsilon=0.2)
+    found["first batch"] = batch(rank, size, True)
     found["sent"] = sent(rank, size)
     return found
 

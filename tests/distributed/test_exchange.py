@@ -16,6 +16,7 @@ REASONS = {
     "cost": "this cost is broken",
     "dimension": "x must be alike on all ranks but for its rows",
     "weights": "a must be alike on all ranks but for its rows",
+    "misaligned": "on rank 3: a must have one weight a row that is here, 53, got shape (52,)",
     "library": "x must be alike on all ranks but for its rows",
     "negative": "a must be nonnegative",
     "backend": "backend must be",

@@ -86,6 +86,9 @@ def test_small_problems_are_solved_by_the_first_rank(ranks, alone):
         assert each["first"]["iterations"] == expected["iterations"]
         assert apart(each["first"]["f"], expected["f"][of_x]) <= SAME
         assert apart(each["first"]["x"], expected["x"][of_x]) <= SAME
+        for name in ("value", "lower", "upper"):
+            assert apart(each["first batch"][name], alone["batch"][name]) <= SAME
+        assert apart(each["first batch"]["f"], alone["batch"]["f"][:, of_x]) <= SAME
 
 
 def test_a_loss_under_data_parallel_training_has_the_gradient_of_the_whole_batch(ranks, alone):
