@@ -8,13 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from otgan.arrays import float_array
 from otgan.gan import arguments
 from otgan.gan.arguments import shown
 from otgan.gan.errors import OptionError
+from otgan.measure import Measure
+from otgan.mistakes import OutOfRangeError
 from otgan.namespace import as_tensor
 from otgan.result import Transport
 from otgan.solve import transport
 from otgan.spelling import answer_misspelt
+from otgan.status import Status
 
 __all__ = [
     "Rng",
@@ -68,8 +72,10 @@ def couple(
     ------
     OptionError
         If an argument is not what it must be.
-    ValueError
+    TypeError, ValueError
         If samples are not finite numbers, or epsilon is not positive.
+    OutOfRangeError
+        If epsilon is so far below the costs that floating point holds no plan.
     SimplexError
         If there is no exact plan. An entropic solve that stops early is told by a ConvergenceWarning.
 
@@ -92,7 +98,13 @@ def plan_between(x0: Any, x1: Any, epsilon: float | None = None) -> Transport:
         raise OptionError(f"x0 and x1 must be of one library, got {shown(x0)} and {shown(x1)}")
     if flat[0].shape[1] != flat[1].shape[1]:
         raise OptionError(f"samples of x0 and x1 must have one size, got {shown(x0)} and {shown(x1)}")
-    return transport(*flat, epsilon=epsilon)
+    solved = transport(*(Measure.of(x, name=f"x{k}") for k, x in enumerate(flat)), epsilon=epsilon)
+    if solved.status is Status.NONFINITE:  # there is no mass to draw from
+        raise OutOfRangeError(
+            f"epsilon is too far below the costs for a plan in floating point, got {shown(epsilon)}: raise it, or leave "
+            "it out for exact plans"
+        )
+    return solved
 
 
 def draw_pairs(solved: Transport, n: int, replace: bool, source: Source) -> tuple[Tensor, Tensor]:
@@ -141,7 +153,7 @@ def generator_of(rng: Rng) -> Source:
 def _flat(name: str, x: Any) -> Any:
     if not isinstance(x, (np.ndarray, Tensor)) or x.ndim == 0 or not len(x):
         raise OptionError(f"{name} must be a tensor or an array of at least one sample, got {shown(x)}")
-    rows = x.reshape(len(x), -1)
+    rows = float_array(x, name).reshape(len(x), -1)
     return rows.detach() if isinstance(rows, Tensor) else rows
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from otgan.arrays import array_of
 from otgan.gan import arguments
 from otgan.gan.arguments import shown
 from otgan.gan.couplings import (
@@ -80,12 +81,14 @@ class PlanSampler:
         i, j : Tensor or ndarray of int64, shape (batch_size,)
         """
         n, replace = arguments.whole("batch_size", batch_size), arguments.flag("replace", replace)
-        plan = as_tensor(pi) if isinstance(pi, (np.ndarray, Tensor)) else torch.empty(0)
+        plan = (
+            as_tensor(array_of(pi, "pi")).detach() if isinstance(pi, (np.ndarray, Tensor)) else torch.empty(0)
+        )
         if plan.ndim != _MATRIX or not bool(((plan >= 0) & plan.isfinite()).all()) or not bool(plan.any()):
             raise OptionError(f"pi must be a matrix of masses, finite and not all zero, got {shown(pi)}")
         if not replace and n > (there := int((plan > 0).sum())):
             raise OptionError(f"batch_size must be at most the {there} pairs of the plan, got {n}")
-        i, j = pairs_of_plan(plan, n, replace, self._source)
+        i, j = pairs_of_plan(plan.double() / plan.max(), n, replace, self._source)  # totals may overflow
         return (i, j) if isinstance(pi, Tensor) else (i.numpy(), j.numpy())
 
     def sample_plan(self, x0: Any, x1: Any, replace: bool = True) -> tuple[Any, Any]:
@@ -112,10 +115,14 @@ class PlanSampler:
             None in place of labels that were not given.
         """
         replace = arguments.flag("replace", replace)
+        solved = plan_between(x0, x1, self.epsilon)
         for name, labels, x in (("y0", y0, x0), ("y1", y1, x1)):
-            if labels is not None and (not hasattr(labels, "__len__") or len(labels) != len(x)):
-                raise OptionError(f"{name} must hold one label a sample, {len(x)}, got {shown(labels)}")
-        drawn = draw_pairs(plan_between(x0, x1, self.epsilon), len(x0), replace, self._source)
+            known = labels is None or (isinstance(labels, (np.ndarray, Tensor)) and labels.ndim > 0)
+            if not known or (labels is not None and len(labels) != len(x)):
+                raise OptionError(
+                    f"{name} must hold one label a sample, {len(x)}, in a tensor or an array, got {shown(labels)}"
+                )
+        drawn = draw_pairs(solved, len(x0), replace, self._source)
         i, j = drawn if isinstance(x0, Tensor) else (each.numpy() for each in drawn)
         return x0[i], x1[j], None if y0 is None else y0[i], None if y1 is None else y1[j]
 

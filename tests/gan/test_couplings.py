@@ -107,6 +107,16 @@ def test_a_solve_that_fails_is_told():
         couple(1e3 * x0, 1e3 * x1 + 5e3, 1e-7)
 
 
+@pytest.mark.parametrize("replace", [True, False])
+def test_no_pairs_come_from_a_plan_that_was_not_found(replace):
+    x0, x1 = batches(6, 6, (2,))
+    with (
+        pytest.warns(otgan.ConvergenceWarning),
+        pytest.raises(OverflowError, match="epsilon is too far below"),
+    ):
+        couple(x0, x1, 1e-30, replace)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -115,7 +125,10 @@ def test_a_solve_that_fails_is_told():
         ({"x1": np.float64(3)}, "x1 must be a tensor or an array"),
         ({"x1": torch.zeros(3, 2)}, "x0 and x1 must be of one library"),
         ({"x1": np.zeros((3, 3))}, "samples of x0 and x1 must have one size"),
-        ({"x1": np.full((3, 2), np.nan)}, "y must be finite"),
+        ({"x1": np.full((3, 2), np.nan)}, "x1 must be finite"),
+        ({"x0": np.zeros((3, 2), complex)}, "x0 must hold real numbers"),
+        ({"x0": torch.zeros(3, 2).to_sparse(), "x1": torch.zeros(3, 2)}, "x0 must be a dense tensor"),
+        ({"x0": np.zeros((3, 0)), "x1": np.zeros((3, 0))}, "x0 has samples of dimension 0"),
         ({"epsilon": -1.0}, "epsilon must be"),
         ({"replace": 1}, "replace must be True or False"),
         ({"rng": -1}, "rng must be a generator of NumPy or torch, a seed or None, got -1"),

@@ -3,7 +3,8 @@ import pytest
 import torch
 
 import otgan
-from otgan.gan import OptionError, PlanSampler
+from otgan.gan import PlanSampler
+from otgan.mistakes import MistakeError
 
 
 def test_the_map_is_the_plan_of_flat_samples():
@@ -23,6 +24,20 @@ def test_pairs_are_drawn_from_any_matrix_of_masses():
         assert i.tolist() == j.tolist()
         i, j = PlanSampler(rng=0).sample_map(pi, 2, replace=False)
         assert sorted(i.tolist()) == [0, 1]
+
+
+@pytest.mark.parametrize("dtype", ["f2", ">f8", "u2", "u8", "?", "longdouble"])
+def test_masses_are_of_any_real_type(dtype):
+    pi = np.array([[0, 1], [0, 0]], dtype)
+    assert [each.tolist() for each in PlanSampler(rng=0).sample_map(pi, 3)] == [[0] * 3, [1] * 3]
+
+
+def test_masses_of_any_size_are_drawn_by_their_shares():
+    """The total of the one is beyond double precision, and a half of the other below it."""
+    for size in (1.7e308, 5e-324):
+        i, j = PlanSampler(rng=0).sample_map(np.full((2, 2), size), 4000)
+        counts = np.bincount(2 * i + j, minlength=4)
+        assert ((counts > 850) & (counts < 1150)).all()  # five standard deviations
 
 
 def test_labels_go_with_their_samples():
@@ -52,6 +67,18 @@ def test_what_is_no_argument_is_refused():
         (lambda: PlanSampler("exact"), "epsilon must be a number"),
         (lambda: PlanSampler(rng="a"), "rng must be a generator"),
         (lambda: sampler.sample_map([[1.0]], 1), "pi must be a matrix of masses"),
+        (lambda: sampler.sample_map(np.eye(2) + 0j, 1), "pi must hold real numbers"),
+        (lambda: sampler.sample_map(np.array([["a"]]), 1), "pi must hold real numbers"),
+        (lambda: sampler.sample_map(torch.eye(2).to_sparse(), 1), "pi must be a dense tensor"),
+        (
+            lambda: sampler.sample_plan_with_labels(x, x, [1, 2, 3]),
+            "y0 must hold one label a sample, 3, in a tensor",
+        ),
+        (
+            lambda: sampler.sample_plan_with_labels(x, x, np.array(1)),
+            "y0 must hold one label a sample, 3, in a tensor",
+        ),
+        (lambda: sampler.sample_plan_with_labels(None, x, x), "x0 must be a tensor or an array"),
         (lambda: sampler.sample_map(np.zeros((2, 2)), 1), "pi must be a matrix of masses"),
         (lambda: sampler.sample_map(np.eye(2), 3, replace=False), "batch_size must be at most the 2 pairs"),
         (lambda: sampler.sample_map(np.eye(2), 0), "batch_size must be a whole number"),
@@ -59,7 +86,7 @@ def test_what_is_no_argument_is_refused():
         (lambda: sampler.sample_plan_with_labels(x, x, y1=np.zeros(2)), "y1 must hold one label a sample, 3"),
         (lambda: sampler.sample_trajectory(np.zeros(3)), r"x must have the shape \(n, times, ...\)"),
     ):
-        with pytest.raises(OptionError, match=message):
+        with pytest.raises(MistakeError, match=message):
             call()
 
 
