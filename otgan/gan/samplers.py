@@ -30,7 +30,7 @@ _LEAST_VARIANCE = 1e-6
 _TARGETS = 2000
 """Codes that noise is carried to."""
 _BLUR = 0.02
-"""ε of the transport to them, over the mean cost of independent pairs."""
+"""ε of the transport to them, over the mean cost of independent pairs, both sets about 0 and of one width."""
 
 Codes = NDArray[np.float32]
 
@@ -89,10 +89,20 @@ class Carried:
         source = torch.Generator().manual_seed(int(rng.integers(2**62)))
         # The plan is between as many as the codes, whatever n: a few alone would share all codes among them.
         noise = draw_noise(max(n, len(self.codes)), self.codes.shape[1], self.prior, source).numpy()
-        spread = float(noise.var(0).sum() + self.codes.var(0).sum())
-        spread += float(np.square(noise.mean(0) - self.codes.mean(0)).sum())
-        plan = transport(noise, self.codes, epsilon=_BLUR * spread, tol=1e-3)
-        return np.asarray(plan.barycentric_map()[:n], np.float32)
+        # Shifts and widths change no optimal plan of squares, but those of a regularized one: codes far from the prior would all be their mean.
+        start, _, _ = _standard(noise)
+        end, center, width = _standard(self.codes)
+        spread = float(np.square(start).sum(1).mean() + np.square(end).sum(1).mean())
+        plan = transport(start, end, epsilon=_BLUR * (spread or 1.0), tol=1e-3)
+        return np.asarray(center + width * plan.barycentric_map()[:n], np.float32)
+
+
+def _standard(codes: Codes) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Return codes about 0, with a mean square norm of 1 unless all are equal, and the center and width that they had."""
+    values = codes.astype(np.float64)
+    center = values.mean(0)
+    width = float(np.sqrt(np.square(values - center).sum(1).mean())) or 1.0
+    return (values - center) / width, center, width
 
 
 SAMPLERS: dict[str, Callable[[Codes, Prior], CodeLaw]] = {"mixture": Mixture.fit, "transport": Carried.fit}

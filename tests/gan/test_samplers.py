@@ -32,6 +32,15 @@ def test_noise_is_carried_to_the_codes_in_order(prior):
     assert 0.4 < np.mean(drawn > 0) < 0.6
 
 
+@pytest.mark.parametrize(("shift", "width"), [(1e3, 1.0), (0.0, 1e6), (0.0, 1e-6), (5.0, 1e-3)])
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_codes_far_from_the_prior_and_of_any_width_keep_their_spread(name, shift, width):
+    codes = (shift + width * np.random.default_rng(1).normal(size=(500, 3))).astype(np.float32)
+    drawn = SAMPLERS[name](codes, Prior.NORMAL).draw(500, np.random.default_rng(0)).astype(np.float64)
+    assert np.allclose(drawn.mean(0), codes.mean(0), atol=0.3 * width)
+    assert np.allclose(drawn.std(0), codes.std(0), rtol=0.25)
+
+
 @pytest.mark.parametrize("name", SAMPLERS)
 @pytest.mark.parametrize("codes", [np.zeros((1, 2)), np.ones((30, 2)), np.eye(3)])
 def test_few_codes_and_equal_ones_make_a_law(name, codes):

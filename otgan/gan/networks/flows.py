@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 
 import torch
@@ -62,13 +62,16 @@ class Flow(nn.Module):
 
     def path(self, noise: Tensor, n_steps: int | None = None) -> Tensor:
         """Return the places on the way from noise to samples, shape (n_steps + 1, n, *shape), the first of them the noise."""
-        start = noise.float().reshape(len(noise), *self.shape)
-        return integrate(self.at, start, n_steps or self.n_steps, self.integrator)
+        return torch.stack(list(self._places(noise, n_steps or self.n_steps)))
 
     def forward(self, noise: Tensor) -> Tensor:
         """Return the samples that rows of noise become."""
-        end = self.path(noise)[-1]
+        for place in self._places(noise, self.n_steps):  # those on the way need no memory
+            end = place
         return ((end + 1) / 2).clamp(0, 1) if self.pixels else end
+
+    def _places(self, noise: Tensor, n_steps: int) -> Iterator[Tensor]:
+        return integrate(self.at, noise.float().reshape(len(noise), *self.shape), n_steps, self.integrator)
 
     def straightness(self, noise: Tensor, n_steps: int = 50) -> Tensor:
         """E ∫ ‖v(zₜ, t) − (z₁ − z₀)‖² dt / E ‖z₁ − z₀‖² along the paths of noise: 0 where all are straight and of one speed (Liu et al. 2023)."""
@@ -78,14 +81,15 @@ class Flow(nn.Module):
         return apart.square().sum(2).mean() / whole.square().sum(1).mean()
 
 
-def integrate(velocity: _Velocity, start: Tensor, n_steps: int, integrator: str) -> Tensor:
-    """Return where dx/dt = velocity(x, t) leads from t = 0 to 1, shape (n_steps + 1, *start.shape), the start included."""
+def integrate(velocity: _Velocity, start: Tensor, n_steps: int, integrator: str) -> Iterator[Tensor]:
+    """Yield the places where dx/dt = velocity(x, t) leads from t = 0 to 1, n_steps + 1 of them, the first of them the start."""
     step, length = _STEPS[Integrator(integrator)], 1 / n_steps
-    places = [start]
+    place = start
+    yield place
     for k in range(n_steps):
         t = torch.full((len(start),), k * length, dtype=start.dtype, device=start.device)
-        places.append(places[-1] + length * step(velocity, places[-1], t, length))
-    return torch.stack(places)
+        place = place + length * step(velocity, place, t, length)
+        yield place
 
 
 def _euler(velocity: _Velocity, x: Tensor, t: Tensor, h: float) -> Tensor:

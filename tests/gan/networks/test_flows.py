@@ -1,4 +1,5 @@
 import math
+import weakref
 
 import pytest
 import torch
@@ -48,7 +49,9 @@ def test_steps_are_of_the_order_that_they_claim(integrator):
 
     start = torch.tensor([[1.0], [-2.0]], dtype=torch.float64)
     end = start * math.exp(1.5)
-    errors = [float((integrate(velocity, start, n, integrator)[-1] - end).abs().max()) for n in (20, 40)]
+    errors = [
+        float((list(integrate(velocity, start, n, integrator))[-1] - end).abs().max()) for n in (20, 40)
+    ]
     assert math.log2(errors[0] / errors[1]) == pytest.approx(ORDERS[integrator], abs=0.15)
 
 
@@ -94,3 +97,19 @@ def test_a_path_begins_with_the_noise_and_ends_with_the_samples():
     assert torch.equal(path[0], z)
     assert torch.equal(path[-1], flow(z))
     assert flow.path(z, 3).shape == (4, 4, 2)
+
+
+@pytest.mark.parametrize("integrator", Integrator)
+def test_samples_need_no_memory_for_the_places_on_the_way(integrator):
+    class Watched(nn.Module):
+        seen, most = (), 0
+
+        def forward(self, x, t):
+            self.seen = [each for each in self.seen if each() is not None] + [weakref.ref(x)]
+            self.most = max(self.most, len(self.seen))
+            return -x
+
+    watched = Watched()
+    with torch.no_grad():
+        Flow(watched, (2,), integrator=integrator, n_steps=40)(noise(3))
+    assert watched.most <= 3
