@@ -60,7 +60,8 @@ def check_same(first: Names, second: Names, x: str, y: str) -> None:
         parts = [f"only {owner} has {_listed(names)}" for owner, names in ((x, only_x), (y, only_y)) if names]
         raise WrongValueError(
             f"{x} and {y} must have columns of the same names, which are compared by name: {'; '.join(parts)}. "
-            "Select or rename columns, or pass arrays without names to compare them by position"
+            "Select or rename columns, of a file as in table.csv#height,mass, or pass arrays without names to compare "
+            "them by position"
         )
     twice = sorted({name for name in first if first.count(name) > 1})
     if twice or len(first) != len(second):

@@ -220,6 +220,8 @@ def _first_fault(
                 if not _is_number(cells[k]):
                     name = repr(short(columns[k], 80)) if columns else f"{k} (counted from 0)"
                     choose = _CHOOSE if columns and not at else ""
+                    if ";" in cells[k]:
+                        choose = f"; its cells are to be parted by {'commas' if delimiter == ',' else 'tabs'}, not semicolons"
                     return f"line {line}, column {name}: expected a number, found {short(cells[k], 80)!r}{choose}"
     except (UnicodeDecodeError, csv.Error) as fault:
         return f"not a table in UTF-8 text: {first_line(fault)}"

@@ -30,6 +30,10 @@ SCRIPTS = (
 """The parts of the script, in the order in which each needs those before it."""
 
 
+_MOST = 256
+"""How many points of each line a page shows at most: each frame solves an assignment, whose time is cubic."""
+
+
 def page(path: str | os.PathLike[str], *, n: int = 64, seed: int = 0, bin_width: float = 0.1) -> Path:
     """Write the parallel lines as a page to play with, which computes every distance as the lines are moved.
 
@@ -43,7 +47,8 @@ def page(path: str | os.PathLike[str], *, n: int = 64, seed: int = 0, bin_width:
     path : path-like
         The HTML file to write, for example "parallel_lines.html".
     n : int
-        The most points that can be shown of each line; the page begins with 24, or n if that is less.
+        The most points that can be shown of each line, 256 at most, which a browser still solves as they move; the page
+        begins with 24, or n if that is less.
     seed : int
         What the first draws follow from.
     bin_width : float
@@ -71,7 +76,8 @@ def page(path: str | os.PathLike[str], *, n: int = 64, seed: int = 0, bin_width:
     if not isinstance(path, (str, os.PathLike)):
         raise WrongKindError(f"path must be the name of the file to write, got {shown(path)}")
     table = parallel_lines.table((), n=n, seed=seed, bin_width=bin_width)
-    heights = [parallel_lines.draw(0.0, table.n, table.seed, stream)[:, 1].tolist() for stream in (0, 1)]
+    shown_points = min(table.n, _MOST)
+    heights = [parallel_lines.draw(0.0, shown_points, table.seed, stream)[:, 1].tolist() for stream in (0, 1)]
     data = {"seed": table.seed, "bin_width": table.bin_width, "heights": heights}
     filled = _part("page.html")
     for name, text in {

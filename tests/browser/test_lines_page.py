@@ -214,6 +214,93 @@ def test_a_critic_learns_em_under_a_penalty_and_not_under_clipping(lines):
     assert gains[1][2] > 0.5
 
 
+@pytest.mark.parametrize("seed", [1, 12])
+def test_a_penalty_teaches_at_every_distance_whatever_the_network_begins_with(lines, seed):
+    thetas = [-1.2, -0.4, -0.1, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 1.2]
+    gains = lines().page.evaluate(
+        """([thetas, seed]) => thetas.map(theta => {
+          const critic = otgan.measure.critic(seed);
+          for (let k = 0; k < 600; k++) critic.step(theta, "penalty", 0);
+          return critic.value(0) - critic.value(theta);
+        })""",
+        [thetas, seed],
+    )
+    assert gains == pytest.approx(np.abs(thetas).tolist(), rel=0.2)
+
+
+def test_a_plan_that_takes_too_long_says_how_far_it_came(lines):
+    seen = lines(chapter=5, theta=0, n=24, same="true", epsilon=0.008)
+    x, y = clouds(seen)
+    assert seen.page.evaluate("otgan.measured().entropic.divergence") == pytest.approx(
+        otgan.sinkhorn_divergence(x, y, p=1, epsilon=0.008), abs=1e-4
+    )
+    error = seen.page.evaluate("otgan.measured().entropic.error")
+    said = seen.page.locator("#soft").inner_text()
+    assert ("below 10⁻⁸" if error <= 1e-8 else "· 10⁻") in said
+
+
+# What is said of states that are rare
+
+
+def test_no_edge_of_a_bin_is_crossed_where_the_lines_coincide(lines):
+    seen = lines(chapter=2, theta=0, n=1, width=0.02)
+    assert cell(seen, "bins-tv") == 1
+    assert "crossed" not in seen.page.locator("#say").inner_text()
+    seen = lines(chapter=2, theta=0, n=8, same="true")
+    assert "TV of 0 as well" in seen.page.locator("#say").inner_text()
+
+
+def test_a_race_from_0_is_none(lines):
+    seen = lines(chapter=3, theta=0, n=8, options={"reduced_motion": "reduce"})
+    seen.page.locator("#descend").click()
+    rest(seen)
+    assert "move the lines apart first" in seen.page.locator("#finish").inner_text()
+
+
+def test_a_large_blur_does_not_arrive_and_says_so(lines):
+    seen = lines(chapter=3, theta=1.2, n=24, epsilon=2, options={"reduced_motion": "reduce"})
+    seen.page.locator("#descend").click()
+    rest(seen)
+    said = seen.page.locator("#finish").inner_text()
+    assert said.startswith("Arrived: EM after")
+    assert "Sε is still under way" in said
+
+
+def test_lines_that_coincide_have_an_undecided_discriminator(lines):
+    said = lines(chapter=4, theta=0, n=8).page.locator("#say").inner_text()
+    assert "½ everywhere" in said
+    assert "certain" not in said
+
+
+def test_single_points_leave_a_debiased_batch_nothing(lines):
+    seen = lines(chapter=6, scene="batches")
+    seen.page.locator("input[name=batch]").fill("1")
+    rest(seen)
+    assert "DEBIASED, AT R =\nANY" in seen.page.locator(".stage:visible .facts").inner_text().upper()
+
+
+def test_gaussians_that_overlap_are_not_said_to_be_apart(lines):
+    seen = lines(chapter=6, scene="gaussians")
+    for mean, scale, word in (
+        ("4.5", "3", "overlap,"),
+        ("5", "1", "hardly overlap"),
+        ("0", "1", "least here"),
+    ):
+        seen.page.locator("input[name=mean]").fill(mean)
+        seen.page.locator("input[name=scale]").fill(scale)
+        rest(seen)
+        assert word in seen.page.locator(".stage:visible p").inner_text()
+
+
+def test_both_lines_stay_in_the_picture(lines):
+    seen = lines(chapter=1, theta=1.2, at=0.5)
+    assert state(seen, "at") + state(seen, "theta") == pytest.approx(1.4)
+    seen.page.locator("#theta").fill("-1.2")
+    drag(seen, middle(seen, 0.5), middle(seen, -1.3))
+    rest(seen)
+    assert abs(state(seen, "at") + state(seen, "theta")) <= 1.4 + 1e-9
+
+
 # Hands
 
 

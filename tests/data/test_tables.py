@@ -168,6 +168,12 @@ def test_what_is_no_number_stands_beside_the_columns_that_are_taken(tmp_path, en
         load(f"{path}#x,y", weights="day")
 
 
+@pytest.mark.parametrize("text", ["x;y\n1;2\n", "1;2\n3;4\n"])
+def test_semicolons_are_named_where_commas_are_wanted(tmp_path, text):
+    with pytest.raises(DataError, match="parted by commas, not semicolons"):
+        load(write(tmp_path / "a.csv", text))
+
+
 def test_a_line_too_long_is_found_beside_the_columns_that_are_taken(tmp_path):
     path = write(tmp_path / "a.csv", "x,y,z\n1,2,3\n1,5,2,3\n")
     with pytest.raises(DataError, match="line 3 has 4 cells: expected 3"):

@@ -18,7 +18,7 @@ const STAGES = {
       box.describe(`Two lines at an angle of ${turn} degrees; EM ${round(found.emd)}`);
       return [[["EM", round(found.emd)], ["JS", round(found.js)], ["KL", round(found.kl)], ["TV", round(found.tv)]],
         turn === 0 && far === 0 ? "The laws are one, and the draws still share no point: JS and TV are at their ceilings, EM shows its noise."
-          : "Crossing lines share one point, which has no mass: JS, KL and TV are where they were. EM changes smoothly with the angle and the distance, so both can be learnt by it."];
+          : `${turn === 0 ? "Parallel lines share no point" : "Where the lines cross they share one point, which has no mass"}: JS, KL and TV are at their ceilings. EM changes continuously with the angle and the distance, with a slope almost everywhere, so both can be learnt by it.`];
     },
   },
   gaussians: {
@@ -28,13 +28,16 @@ const STAGES = {
     draw(box, {mean, scale}) {
       const found = gaussians(mean, scale), ahead = gaussians(mean + 0.01, scale), behind = gaussians(mean - 0.01, scale);
       const density = (z, mu, sigma) => Math.exp(-0.5 * ((z - mu) / sigma) ** 2) / (sigma * Math.sqrt(2 * Math.PI));
-      const grid = Array.from({length: 321}, (_, k) => -8 + k / 20);
+      const grid = Array.from({length: 321}, (_, k) => -8 + k / 20), peak = density(mean, mean, scale);
+      box.y = [0, peak > 1 ? 2.1 : peak > 0.5 ? 1.05 : 0.55];
+      box.yTicks = [0, box.y[1] > 1.5 ? 1 : 0.5, Math.floor(box.y[1])].filter((value, k) => k < 2 || value > 0).map(value => [value, String(value)]);
       box.draw(() => path(grid.map(z => [box.X(z), box.Y(density(z, 0, 1))]), "side0 curve thick") + path(grid.map(z => [box.X(z), box.Y(density(z, mean, scale))]), "side1 curve thick"));
       box.describe(`Densities of N(0, 1) and N(${round(mean, 2)}, ${round(scale, 2)} squared)`);
       const slope = name => (ahead[name] - behind[name]) / 0.02, small = value => (Math.abs(value) < 5e-4 ? tiny(value) : round(value));
       return [["emd", "w2", "js", "kl", "tv"].map(name => [name === "w2" ? "W₂" : spelled(name), `${round(found[name])}<small>slope ${small(slope(name))}</small>`]),
-        Math.abs(mean) > 4 ? "They hardly overlap: JS and TV are nearly flat again, as between the lines. EM and W₂ still have their slope of 1."
-          : "These laws overlap, and every distance has a slope in the mean: the lines are the extreme case of a thing that comes by degrees. Move the mean beyond 4."];
+        found.tv > 0.95 ? "They hardly overlap: JS and TV are nearly flat again, as between the lines. EM and W₂ keep a slope of nearly 1 per unit."
+          : mean === 0 ? "In the mean every distance is least here. Move it, and all have a slope."
+            : "These laws overlap, and every distance has a slope in the mean: the lines are the extreme case of a thing that comes by degrees. Move the mean beyond 4."];
     },
   },
   eight: {
@@ -69,11 +72,13 @@ const STAGES = {
     make: host => axes(host, {label: "", height: 240, x: [0, 1.5], y: [-0.1, 2], xTicks: [[0, "0"], [0.5, "0.5"], [1, "1"], [1.5, "1.5"]], yTicks: [[0, "0"], [1, "1"], [2, "2"]], xTitle: "r, the scale of the generator"}),
     draw(box, {batch}) {
       const {plain, debiased} = batchMinima(batch), grid = Array.from({length: 61}, (_, k) => k / 40);
+      // One point against one point: without the bias nothing is left that depends on r.
+      const flat = kind => kind === "entropic" && batch === 1;
       box.draw(() => [[plain, "emd"], [debiased, "entropic"]].map(([{at, value}, kind]) =>
-        path(grid.map(r => [box.X(r), box.Y(value(r))]), `${kind} curve thick`) + line(box.X(at), box.Y(value(at)), box.X(at), box.low, `${kind} drop`) + dot(box.X(at), box.Y(value(at)), 5, `${kind} mark`)).join(""));
-      box.describe(`Expected transport over r for batches of ${batch}: least at ${round(plain.at, 2)}, debiased at ${round(debiased.at, 2)}`);
-      return [[["least transport at r =", `<i class="emd"></i>${round(plain.at)}`], ["debiased, at r =", `<i class="entropic"></i>${round(debiased.at)}`], ["the data have r =", "1"]],
-        "The data are N(0, 1), the generator r·N(0, 1), and W₂² is measured between batches. A generator that shrinks towards the middle pays less on average, the more so the smaller the batch. Subtracting half of what each law costs against itself takes this away."];
+        path(grid.filter(r => value(r) <= box.y[1]).map(r => [box.X(r), box.Y(value(r))]), `${kind} curve thick`) + (flat(kind) ? "" : line(box.X(at), box.Y(value(at)), box.X(at), box.low, `${kind} drop`) + dot(box.X(at), box.Y(value(at)), 5, `${kind} mark`))).join(""));
+      box.describe(`Expected transport over r for batches of ${batch}: least at ${round(plain.at, 2)}, debiased ${batch === 1 ? "nowhere" : `at ${round(debiased.at, 2)}`}`);
+      return [[["least transport at r =", `<i class="emd"></i>${round(plain.at)}`], ["debiased, at r =", `<i class="entropic"></i>${batch === 1 ? "any" : round(debiased.at)}`], ["the data have r =", "1"]],
+        "The data are N(0, 1), the generator r·N(0, 1), and W₂² is measured between batches. A generator that shrinks towards the middle pays less on average, the more so the smaller the batch. Subtracting half of what each law costs against itself takes this away" + (batch === 1 ? "; of single points it leaves nothing that depends on r." : ".")];
     },
   },
 };

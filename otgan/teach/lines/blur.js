@@ -17,7 +17,7 @@ function blur(host) {
   function paint({x, y, entropic: {plan}}) {
     const n = x.length, across = byHeight(y), down = byHeight(x);
     canvas.width = canvas.height = n;
-    const context = canvas.getContext("2d"), image = context.createImageData(n, n), most = Math.max(...plan);
+    const context = canvas.getContext("2d"), image = context.createImageData(n, n), most = plan.reduce((a, b) => Math.max(a, b), 0);
     const [r, g, b] = getComputedStyle(canvas).color.match(/[\d.]+/g).map(Number);
     down.forEach((i, row) => across.forEach((j, column) => {
       const at = 4 * (row * n + column);
@@ -41,7 +41,7 @@ function blur(host) {
     facts.innerHTML = [
       ["EM", round(found.emd, 4)], ["OT<sub>ε</sub>", round(found.entropic.value, 4)], ["S<sub>ε</sub>", round(found.entropic.divergence, 4)],
       ["points among which one's mass is shared", round(found.entropic.shared, 1)],
-      ["error of the marginals", found.entropic.settled ? "below 10⁻⁸" : "falling …"],
+      ["error of the marginals", !found.entropic.settled ? "falling …" : found.entropic.error <= TOL ? "below 10⁻⁸" : power(found.entropic.error)],
     ].map(([name, value]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`).join("");
   };
 }

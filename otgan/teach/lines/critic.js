@@ -1,5 +1,7 @@
 // A critic that learns: a network 1 → 16 → 16 → 1 with ReLU, which raises f(0) − f(θ), the dual of EM between the lines as
-// seen from above, under one of the two constraints of the papers: weights clipped to [−c, c], or a penalty on slopes.
+// seen from above, under one of the two constraints of the papers: weights clipped to [−c, c], or a penalty on slopes. The
+// penalty is the one-sided of "Improved Training": on a line a slope of the wrong sign would not come past 0 under the other,
+// which asks for a slope of ±1.
 const WIDTH = 16;
 
 function network(seed) {
@@ -78,7 +80,7 @@ function critic(seed) {
       if (way === "penalty") {
         for (let k = 0; k < samples; k++) {
           const at = forward(net, uniform() * theta), size = Math.abs(at.slope);
-          addSlope(net, at, (-2 * penalty * (size - 1) * Math.sign(at.slope)) / samples, into);
+          addSlope(net, at, (-2 * penalty * Math.max(0, size - 1) * Math.sign(at.slope)) / samples, into);
         }
       }
       steps += 1;

@@ -7,8 +7,12 @@ const round = (value, digits = 3) => {
   return signed(Number(text) === 0 ? (0).toFixed(digits) : text);
 };
 const tiny = value => (value === 0 ? "0" : value.toExponential(0).replace(/-/g, "−"));
+const power = value => {
+  const [digit, exponent] = value.toExponential(0).split("e");
+  return `${digit} · 10${[...exponent].map(sign => "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign] ?? (sign === "-" ? "⁻" : "")).join("")}`;
+};
 const NAMES = {emd: "EM", js: "JS", kl: "KL(P₀‖P_θ)", kl_reverse: "KL(P_θ‖P₀)", tv: "TV", sinkhorn: "OT_ε", divergence: "S_ε"};
-const spelled = name => NAMES[name].replace(/_(θ|ε)/g, "<sub>$1</sub>");
+const spelled = name => NAMES[name].replace("(", "<wbr>(").replace(/_(θ|ε)/g, "<sub>$1</sub>");
 const spelledSvg = name => NAMES[name].replace(/_(θ|ε)/g, '<tspan class="sub" dy="3">$1</tspan><tspan dy="-3">​</tspan>');
 
 const attributes = given => Object.entries(given).map(([name, value]) =>

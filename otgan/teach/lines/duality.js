@@ -8,7 +8,7 @@ function duality(host) {
     xTicks: ticks, yTicks: [[-1, "−1"], [0, "0"], [1, "1"]],
   });
   const judge = axes(pair, {
-    title: "The discriminator of JS: D and its slope", label: "", height: 200, xTitle: "x", x: [-1.25, 1.25], y: [-0.12, 1.12],
+    title: "The discriminator of JS: D and its slope <small>off the lines any D will do</small>", label: "", height: 200, xTitle: "x", x: [-1.25, 1.25], y: [-0.12, 1.12],
     xTicks: ticks, yTicks: [[0, "0"], [0.5, "½"], [1, "1"]],
   });
   element("p", {class: "legend", html: key("emd", "φ") + key("js", "D") + key("slope", "their slopes")}, host);
@@ -16,7 +16,7 @@ function duality(host) {
   element("h3", {text: "Let a critic learn it"}, host);
   const form = element("div", {class: "buttons"}, host);
   form.innerHTML = `<fieldset class="choice"><legend>Held by</legend>
-    <label><input type="radio" name="way" value="penalty" checked> a penalty on slopes</label>
+    <label><input type="radio" name="way" value="penalty" checked> a penalty on slopes above 1</label>
     <label><input type="radio" name="way" value="clip"> clipped weights</label></fieldset>
     <label class="range" id="clipping" hidden>c <output></output><input type="range" min="-2" max="-0.2" step="0.05" value="-1"></label>
     <button type="button" class="main" id="learn">Learn</button>`;
@@ -30,6 +30,7 @@ function duality(host) {
   const clip = () => 10 ** Number(slider.value);
   const STEPS = 600;
   const school = {critic: null, active: false, key: null, theta: 0};
+  const multiple = value => (Math.abs(value) < 1e-3 ? tiny(value) : round(value, 2));
   const pupil = () => {
     const chosen = `${way()} ${slider.value} ${state.theta}`;
     if (school.key !== chosen) Object.assign(school, {key: chosen, critic: critic(12), theta: state.theta, active: school.active && school.critic !== null});
@@ -89,10 +90,12 @@ function duality(host) {
     learnt.describe(`The critic after ${student.steps} steps gains ${round(gain, 3)}`);
     const slope = Math.abs(student.slope(theta / 2));
     said.innerHTML = student.steps === 0 ? "A small network, drawn at random. It has learnt nothing yet."
-      : `After ${student.steps} steps it gains <b>${round(gain, 4)}</b> where EM is ${round(Math.abs(theta), 2)}; its slope between the lines is <b>${slope < 1e-3 ? tiny(slope) : round(slope, 2)}</b>. `
+      : `After ${student.steps} steps it gains <b>${round(gain, 4)}</b> where EM is ${round(Math.abs(theta), 2)}; its slope between the lines is <b>${multiple(slope)}</b>. `
       + (way() === "clip"
-        ? `${Math.round(100 * student.atBound(clip()))} % of its weights sit at ±${round(clip(), 3)}: the bound on weights, not that on slopes, decides how steep it may be. Try another c.`
-        : "The penalty holds the slope near 1 where the generator moves: the gain is nearly EM itself.");
+        ? `${Math.round(100 * student.atBound(clip()))} % of its weights sit at ±${round(clip(), 3)}: the bound on weights, not one on slopes, decides how steep it may be. ${theta === 0 ? "" : `The gain is K · EM with a K of ${multiple(gain / Math.abs(theta))}. `}Try another c.`
+        : theta === 0 ? "Between lines that coincide there is nothing to gain."
+          : Math.abs(gain - Math.abs(theta)) <= 0.15 * Math.abs(theta) ? "The penalty holds the slope near 1 where the generator moves: the gain is nearly EM itself."
+            : "The penalty draws the slope towards 1 where the generator moves; it has not come there yet.");
     said.dataset.gain = gain;
     said.dataset.steps = student.steps;
   };

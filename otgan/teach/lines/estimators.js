@@ -1,6 +1,6 @@
 // Every distance over θ: the closed form, what the draws say exactly, and what bins say; steps are drawn as steps.
 const CURVES = ["emd", "js", "kl", "tv"];
-const GRID = Array.from({length: 81}, (_, k) => (k - 40) / 40);
+const GRID = Array.from({length: 97}, (_, k) => (k - 48) / 40);
 
 // The exact distance of the draws over θ, found when the points change. Points off their line need a plan for each θ,
 // and there are fewer.
@@ -28,12 +28,12 @@ function binsOverTheta(x, y) {
   const shape = y.map(at => [at[0] - state.theta, at[1]]), key = `${state.width}|${x}|${shape}`;
   if (steps.key === key) return steps.places;
   steps.key = key;
-  const edges = new Set([-1, 1]);
+  const edges = new Set([-LIMIT, LIMIT]);
   for (const origin of new Set(shape.map(at => at[0]))) {
     if (edges.size > 400) break;
-    for (let k = Math.ceil((origin - 1) / state.width); k * state.width <= origin + 1; k++) edges.add(k * state.width - origin);
+    for (let k = Math.ceil((origin - LIMIT) / state.width); k * state.width <= origin + LIMIT; k++) edges.add(k * state.width - origin);
   }
-  const at = [...edges].filter(theta => theta >= -1 && theta <= 1).sort((a, b) => a - b);
+  const at = [...edges].filter(theta => Math.abs(theta) <= LIMIT).sort((a, b) => a - b);
   steps.places = at.map((theta, k) => {
     const inside = k + 1 < at.length ? (theta + at[k + 1]) / 2 : theta;
     return [theta, binned(x, shape.map(([px, py]) => [px + inside, py]), state.width)];
@@ -45,7 +45,7 @@ function estimatorPanels(host) {
   const row = element("div", {class: "panels"}, host);
   const boxes = CURVES.map(name => axes(row, {
     title: spelled(name), label: `${NAMES[name]} over theta`, height: 165, left: 40, xTitle: "θ",
-    x: [-1, 1], y: [0, name === "emd" || name === "tv" ? 1.08 : name === "js" ? 0.76 : 1.1],
+    x: [-LIMIT, LIMIT], y: [0, name === "emd" ? 1.28 : name === "tv" ? 1.08 : name === "js" ? 0.76 : 1.1],
     xTicks: [[-1, "−1"], [0, "0"], [1, "1"]],
     yTicks: name === "js" ? [[0, "0"], [Math.LN2, "log 2"]] : name === "kl" ? [[0, "0"], [1, "∞"]] : [[0, "0"], [1, "1"]],
   }));
@@ -61,10 +61,10 @@ function estimatorPanels(host) {
       box.draw(() => {
         const place = ([t, value]) => [box.X(t), box.Y(height(name, value))];
         let body = "", lines = "";
-        if (name === "emd") lines += path([[-1, 1], [0, 0], [1, 1]].map(place), "closed");
+        if (name === "emd") lines += path([[-LIMIT, LIMIT], [0, 0], [LIMIT, LIMIT]].map(place), "closed");
         else {
           const top = closedForm(1)[name];
-          lines += path([[-1, top], [-0.004, top]].map(place), "closed") + path([[0.004, top], [1, top]].map(place), "closed");
+          lines += path([[-LIMIT, top], [-0.004, top]].map(place), "closed") + path([[0.004, top], [LIMIT, top]].map(place), "closed");
           lines += dot(box.X(0), box.Y(0), 3.5, "closed filled");
         }
         const shown = {closed: found.closed[name]};
@@ -78,9 +78,9 @@ function estimatorPanels(host) {
             body += path(soft.map(([t, value, debiased]) => place([t, Math.max(0, state.cost === "sinkhorn" ? value : debiased)])), "entropic curve");
           }
         }
-        body += lines + line(box.X(within(-1, 1)(theta)), box.top - 6, box.X(within(-1, 1)(theta)), box.low, "needle");
+        body += lines + line(box.X(theta), box.top - 6, box.X(theta), box.low, "needle");
         for (const [way, value] of Object.entries(shown)) {
-          if (Math.abs(theta) <= 1) body += dot(box.X(theta), box.Y(Math.max(height(name, value), box.y[0])), way === "closed" ? 5 : 4, `${way} mark`);
+          body += dot(box.X(theta), box.Y(Math.max(height(name, value), box.y[0])), way === "closed" ? 5 : 4, `${way} mark`);
         }
         return body;
       });

@@ -10,7 +10,7 @@ function controls() {
   epsilon.addEventListener("input", () => change({epsilon: Number((10 ** Number(epsilon.value)).toPrecision(3))}));
   same.addEventListener("input", () => change({same: same.checked}));
   by("redraw").addEventListener("click", () => change({redraw: state.redraw + 1}));
-  by("restore").addEventListener("click", () => { displaced = [new Map(), new Map()]; change({at: 0}); });
+  by("restore").addEventListener("click", () => { putBack(); change({at: 0}); });
   by("cost").addEventListener("input", event => change({cost: event.target.value}));
   by("grab").addEventListener("input", event => change({grab: event.target.value}));
   return () => {

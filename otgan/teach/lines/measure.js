@@ -108,6 +108,7 @@ const binned = (x, y, width) =>
 // Entropic transport that can be gone on with: min <P, C> + ε KL(P | a⊗b), its dual value and its L1 marginal error.
 // The kernel exp((f + g − C)/ε) absorbs the potentials, so that small ε neither underflow nor overflow; ε falls from the
 // largest cost to its own value, halved every few passes.
+const MOST_PASSES = 20000;
 function sinkhorn(C, n, m, epsilon, start) {
   let f = start ? Float64Array.from(start.f) : new Float64Array(n);
   let g = start ? Float64Array.from(start.g) : new Float64Array(m);
@@ -165,9 +166,11 @@ function sinkhorn(C, n, m, epsilon, start) {
   return {
     get error() { return now > epsilon ? Infinity : error; },
     get passes() { return passes; },
-    // Work until the marginals are right to `tol` or the clock says stop; true when they are.
+    // Work until the marginals are right to `tol` or the clock says stop; true when they are, or when nearly sharp plans
+    // between clusters have had so many passes that more would take minutes: `error` says how far they came.
     work(tol, until) {
       while (!(now === epsilon && error <= tol)) {
+        if (passes >= MOST_PASSES) break;
         if (until()) return false;
         pass();
         if (now > epsilon && passes % 4 === 0) begin(Math.max(epsilon, now / 2));

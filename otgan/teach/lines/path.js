@@ -16,13 +16,16 @@ const PATH = [
     words: "Nobody has the lines; we have draws. Exact distances between draws are one estimator, bins are another, entropic transport a third.",
     question: "Put the lines upon each other. What do the exact distances say of two independent draws of one law?",
     answers: ["All are 0", "All are small", "EM is small, JS and TV are at their ceilings", "EM is 0, JS and TV are small"], right: 2,
-    reveal: () => { change({same: false, cost: "emd"}); glide(0); },
+    reveal: () => { putBack(); change({same: false, cost: "emd"}); glide(0); },
     because: "No point is drawn twice, so the draws share no place, and JS and TV cannot tell them from strangers. EM shows noise, which falls as n grows: measure it before you read a number.",
     say: ({emd, atoms: exact, bins}) => {
-      const binnedWords = bins.tv >= 1 - 1e-9 ? "The line has crossed the edge of a bin: bins report the ceiling, near or far."
-        : state.theta === 0 ? `Bins report a TV of ${round(bins.tv, 2)} where it is 0: noise that smaller bins make larger.`
-          : `The line has not crossed the edge of a bin: they report a TV of ${round(bins.tv, 2)}, as if nothing had moved.`;
-      return `Between these ${state.n} points and those, EM is ${round(emd)}, where the lines have ${round(Math.abs(state.theta))}; TV is ${round(exact.tv, 2)}. ${binnedWords}`
+      const crossed = bin(state.at, state.width) !== bin(state.at + state.theta, state.width), share = round(bins.tv, 2);
+      const binnedWords = !upright() ? `Bins report a TV of ${share}.`
+        : crossed ? "The line has crossed the edge of a bin: bins report the ceiling, near or far."
+          : state.theta !== 0 ? `The line has not crossed the edge of a bin: they report a TV of ${share}, as if nothing had moved.`
+            : bins.tv === 0 ? "Bins report a TV of 0 as well."
+              : `Bins report a TV of ${share} where it is 0: noise that smaller bins make larger.`;
+      return `Between ${state.n === 1 ? "this point and that" : `these ${state.n} points and those`}, EM is ${round(emd)}, where the lines have ${round(Math.abs(state.theta))}; TV is ${round(exact.tv, 2)}. ${binnedWords}`
         + (upright() ? "" : " A point has left its line: the closed form is still that of the lines.");
     },
   },
@@ -42,14 +45,16 @@ const PATH = [
     answers: ["1", "|θ|", "log 2", "There is no bound"], right: 1,
     reveal: () => glide(0.7),
     because: "From one line to the other it can fall by |θ| and no more, and no plan can be cheaper than its gain: primal = dual, which proves both.",
-    say: ({emd}) => `The plan costs ${round(emd)}, the critic gains as much. Where the generator stands, the critic has slope ${state.theta === 0 ? "0 to 1" : "1, pointing home"}; the discriminator of JS is certain there, and flat.`,
+    say: ({emd}) => `The plan costs ${round(emd)}, the critic gains as much. ` + (state.theta !== 0
+      ? "Along each arc it falls by the whole length of the arc, a slope of 1 that leads the generator home; the discriminator of JS is certain at both ends, and flat."
+      : `The lines coincide: ${emd === 0 ? "there is nothing to gain" : "what it gains is the noise of the draws"}, and the discriminator of JS is ½ everywhere.`),
   },
   {
     title: "Blur",
-    words: "Entropic transport pays ε for every bit of certainty in the plan. It is smooth and fast, and it is not EM: see what ε does to the plan and to the value.",
+    words: "Entropic transport pays ε for every nat of certainty in the plan. It is smooth and fast, and it is not EM: see what ε does to the plan and to the value.",
     question: "Give both lines the same points. Is the entropic value OT_ε then 0?",
     answers: ["Yes, at every ε", "No, but S_ε is", "Both are 0 only as ε grows"], right: 1,
-    reveal: () => { change({same: true}); glide(0); },
+    reveal: () => { putBack(); change({same: true}); glide(0); },
     because: "A blurred plan moves mass although nothing has to move, and pays for it. S_ε subtracts half of what each side pays against itself: it is 0 between equal samples.",
     say: ({entropic: soft, emd}) => soft === null ? "" : `At ε = ${round(state.epsilon)} OT_ε is ${round(soft.value)} and S_ε is ${round(soft.divergence)}, beside an EM of ${round(emd)}. `
       + (soft.shared < 1.5 ? "The plan is nearly the sharp one." : soft.shared > 0.8 * state.n ? "The plan sends every point nearly everywhere: S_ε sees little more than the means." : `Each point is shared among some ${round(soft.shared, 0)}.`),

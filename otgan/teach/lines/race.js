@@ -58,17 +58,20 @@ function race(host) {
     for (const name of RUNNERS) {
       const slope = raceSlope(name, run.at[name]);
       if (slope !== null) run.at[name] -= RATE * slope;
-      if (run.arrived[name] === undefined && Math.abs(run.at[name]) <= 2 * RATE) run.arrived[name] = run.turn;
+      if (slope && run.arrived[name] === undefined && Math.abs(run.at[name]) <= 2 * RATE) run.arrived[name] = run.turn;
     }
     if (run.turn >= TURNS) { run.active = false; verdict(); }
   }
   function verdict() {
-    const arrived = RUNNERS.filter(name => run.arrived[name] !== undefined).map(name => `${NAMES[name].replace("_ε", "ε")} after ${run.arrived[name]} turns`);
+    const arrived = RUNNERS.filter(name => run.arrived[name] !== undefined).map(name => `${NAMES[name].replace("_ε", "ε")} after ${run.arrived[name]} turn${run.arrived[name] === 1 ? "" : "s"}`);
+    const late = ["emd", "divergence"].filter(name => run.arrived[name] === undefined).map(name => NAMES[name].replace("_ε", "ε"));
     said.textContent = (arrived.length ? `Arrived: ${arrived.join(", ")}. ` : "Nobody has arrived. ")
-      + `JS and TV stand where they began, at θ = ${round(run.start, 2)}: their slope is 0 wherever the lines do not touch. `
+      + (late.length ? `${late.join(" and ")} ${late.length > 1 ? "are" : "is"} still under way after ${TURNS} turns: few points far apart in height, or a large ε, make the slope small near 0. ` : "")
+      + `JS and TV stand where they began, at θ = ${round(run.start, 2)}: their slope is 0 wherever the lines do not coincide. `
       + "KL is infinite on both sides of every step and has no slope to follow.";
   }
   go.addEventListener("click", () => {
+    if (state.theta === 0) { said.textContent = "All stand at 0 already: move the lines apart first."; return; }
     if (run.turn >= TURNS || state.theta !== run.start) begin();
     run.active = !run.active;
     if (run.active && still()) { while (run.active) turn(); }

@@ -1,7 +1,7 @@
 // What the reader has chosen, what follows from it, and who is told. The choices are in the address of the page.
 const data = JSON.parse(document.getElementById("data").textContent);
 const MOST = data.heights[0].length;
-const LIMIT = 1.2;
+const LIMIT = 1.2, EDGE = 1.4;  // of θ, and of what the picture shows
 
 const state = {
   chapter: 1, theta: 0.5, at: 0, n: Math.min(MOST, 24), redraw: 0, same: false, width: data.bin_width, epsilon: 0.1,
@@ -13,13 +13,14 @@ const CHAPTERS = 6;
 
 // Points that were dragged away: side → index → [x, y] beside their line.
 let displaced = [new Map(), new Map()];
+const putBack = () => { displaced = [new Map(), new Map()]; };
 
 const within = (low, high) => value => (Number.isFinite(value) ? Math.min(high, Math.max(low, value)) : undefined);
 const whole = (low, high) => value => { const at = within(low, high)(value); return at === undefined ? at : Math.round(at); };
 const among = names => (_, text) => (names.includes(text) ? text : undefined);
 const ADDRESS = {
   chapter: whole(1, CHAPTERS), theta: within(-LIMIT, LIMIT), at: within(-0.5, 0.5), n: whole(1, MOST), redraw: whole(0, 1e6),
-  width: within(0.01, 1), epsilon: within(0.005, 2), cost: among(COSTS), scene: among(SCENES),
+  width: within(0.01, 1), epsilon: within(0.008, 2), cost: among(COSTS), scene: among(SCENES),
   same: (_, text) => text === "true", grab: among(["lines", "points"]),
 };
 const BEGIN = {...state};
@@ -30,6 +31,13 @@ function readAddress() {
     const value = ADDRESS[name](text === "" ? NaN : Number(text), text);
     if (value !== undefined) state[name] = value;
   }
+  keepInside();
+}
+
+// Both lines stay in the picture, and a θ that is 0 but for rounding is 0.
+function keepInside() {
+  state.theta = within(Math.max(-LIMIT, -EDGE - state.at), Math.min(LIMIT, EDGE - state.at))(state.theta);
+  if (Math.abs(state.theta) < 1e-9) state.theta = 0;
 }
 
 let addressTimer = 0;
@@ -56,7 +64,7 @@ let drawn = null;
 function points() {
   const key = `${state.n} ${state.redraw} ${state.same}`;
   if (drawn === null || drawn.key !== key) {
-    if (drawn !== null) displaced = [new Map(), new Map()];
+    if (drawn !== null) putBack();
     const first = heights(0);
     drawn = {key, heights: [first, state.same ? first : heights(1)]};
   }
@@ -82,7 +90,7 @@ function exactly(x, y) {
 }
 
 // Entropic transport goes on from frame to frame; the self-terms wait for other points or another ε.
-const entropic = {key: null, solver: null, self: new Map(), settled: false, value: NaN, divergence: NaN, slope: NaN, shared: NaN, plan: null};
+const entropic = {key: null, solver: null, self: new Map(), settled: false, error: NaN, value: NaN, divergence: NaN, slope: NaN, shared: NaN, plan: null};
 const TOL = 1e-8;
 
 function selfTerm(side, cloud, epsilon) {
@@ -105,6 +113,7 @@ function entropically(x, y, until) {
   }
   if (!entropic.settled) {
     entropic.settled = entropic.solver.run.work(TOL, until);
+    entropic.error = entropic.solver.run.error;
     entropic.value = entropic.solver.run.value();
     entropic.divergence = entropic.value - (selfTerm(0, x, state.epsilon) + selfTerm(1, y, state.epsilon)) / 2;
     entropic.plan = entropic.solver.run.plan();
@@ -172,8 +181,7 @@ function ask() {
 
 function change(choices) {
   Object.assign(state, choices);
-  state.theta = within(-LIMIT, LIMIT)(state.theta);
-  if (Math.abs(state.theta) < 1e-9) state.theta = 0;
+  keepInside();
   writeAddress();
   ask();
 }
