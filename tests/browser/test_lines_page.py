@@ -481,3 +481,15 @@ def test_blur_shows_the_plan_and_both_values(lines):
     assert f"{otgan.sinkhorn(x, y, p=1, epsilon=0.3, tol=1e-10):.4f}" in facts
     assert "0.0000" in facts  # S_ε and EM between equal samples
     assert "is shared among" in seen.page.locator("#plan").get_attribute("aria-label")
+
+
+@pytest.mark.parametrize("n", [1, 256])
+def test_the_fewest_and_the_most_points_have_a_plan(visit, tmp_path, n):
+    most = page(tmp_path / "lines.html", n=5000)
+    seen = visit(f"{most.as_uri()}#chapter=5&theta=0.3&epsilon=1&n={n}")
+    rest(seen)
+    assert state(seen, "n") == n
+    x, y = clouds(seen)
+    wanted = otgan.sinkhorn(x, y, p=1, epsilon=1, tol=1e-10)
+    assert f"{wanted:.4f}" in seen.page.locator("#soft").inner_text()
+    assert seen.errors == []

@@ -61,6 +61,12 @@ def test_its_data_are_the_draws_of_the_lesson(text):
     }
 
 
+def test_it_shows_no_more_points_than_a_browser_has_time_for(tmp_path):
+    text = page(tmp_path / "lines.html", n=5000, seed=3).read_text(encoding="utf-8")
+    first = [draw(0, 5000, 3, stream)[:256, 1].tolist() for stream in (0, 1)]
+    assert json.loads(Page(text).data)["heights"] == first
+
+
 def test_its_script_finds_every_element_it_asks_for(text):
     asked = set(re.findall(r"(?:getElementById|\bby)\(\"([\w-]+)\"\)", text))
     made = set(re.findall(r"\bid: \"([\w-]+)\"", text))
