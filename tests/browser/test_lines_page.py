@@ -301,6 +301,17 @@ def test_both_lines_stay_in_the_picture(lines):
     assert abs(state(seen, "at") + state(seen, "theta")) <= 1.4 + 1e-9
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_words_beside_the_slopes_stay_in_the_picture(lines, width):
+    for theta, at in ((1.2, 0), (-1.2, 0), (0.9, 0.5), (-0.9, -0.5), (0.1, 0)):
+        seen = lines((width, 844), chapter=2, theta=theta, at=at, cost="divergence", epsilon=0.3)
+        frame = seen.page.locator("#lines").bounding_box()
+        for words in seen.page.locator("#lines text.tick").all():
+            box = words.bounding_box()
+            assert box["x"] >= frame["x"] - 1, words.inner_text()
+            assert box["x"] + box["width"] <= frame["x"] + frame["width"] + 1, words.inner_text()
+
+
 # Hands
 
 

@@ -35,7 +35,7 @@ const STAGES = {
       box.describe(`Densities of N(0, 1) and N(${round(mean, 2)}, ${round(scale, 2)} squared)`);
       const slope = name => (ahead[name] - behind[name]) / 0.02, small = value => (Math.abs(value) < 5e-4 ? tiny(value) : round(value));
       return [["emd", "w2", "js", "kl", "tv"].map(name => [name === "w2" ? "W₂" : spelled(name), `${round(found[name])}<small>slope ${small(slope(name))}</small>`]),
-        found.tv > 0.95 ? "They hardly overlap: JS and TV are nearly flat again, as between the lines. EM and W₂ keep a slope of nearly 1 per unit."
+        found.tv > 0.95 ? "They hardly overlap: JS and TV are nearly flat again, as between the lines. EM and W₂ keep a slope of nearly 1 in size."
           : mean === 0 ? "In the mean every distance is least here. Move it, and all have a slope."
             : "These laws overlap, and every distance has a slope in the mean: the lines are the extreme case of a thing that comes by degrees. Move the mean beyond 4."];
     },
@@ -97,7 +97,7 @@ function batchMinima(m) {
   }
   const plain = r => square - 2 * r * cross + r * r * square, self = square - own;
   return {
-    plain: {at: cross / square, value: plain},
+    plain: {at: Math.max(0, cross / square), value: plain},
     debiased: {at: cross / own, value: r => plain(r) - self - r * r * self},
   };
 }

@@ -90,7 +90,7 @@ function duality(host) {
     learnt.describe(`The critic after ${student.steps} steps gains ${round(gain, 3)}`);
     const slope = Math.abs(student.slope(theta / 2));
     said.innerHTML = student.steps === 0 ? "A small network, drawn at random. It has learnt nothing yet."
-      : `After ${student.steps} steps it gains <b>${round(gain, 4)}</b> where EM is ${round(Math.abs(theta), 2)}; its slope between the lines is <b>${multiple(slope)}</b>. `
+      : `After ${student.steps} steps it gains <b>${round(gain, 4)}</b> where EM of the lines is ${round(Math.abs(theta), 2)}; its slope between the lines is <b>${multiple(slope)}</b>. `
       + (way() === "clip"
         ? `${Math.round(100 * student.atBound(clip()))} % of its weights sit at ±${round(clip(), 3)}: the bound on weights, not one on slopes, decides how steep it may be. ${theta === 0 ? "" : `The gain is K · EM with a K of ${multiple(gain / Math.abs(theta))}. `}Try another c.`
         : theta === 0 ? "Between lines that coincide there is nothing to gain."

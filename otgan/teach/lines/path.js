@@ -47,7 +47,7 @@ const PATH = [
     because: "From one line to the other it can fall by |θ| and no more, and no plan can be cheaper than its gain: primal = dual, which proves both.",
     say: ({emd}) => `The plan costs ${round(emd)}, the critic gains as much. ` + (state.theta !== 0
       ? "Along each arc it falls by the whole length of the arc, a slope of 1 that leads the generator home; the discriminator of JS is certain at both ends, and flat."
-      : `The lines coincide: ${emd === 0 ? "there is nothing to gain" : "what it gains is the noise of the draws"}, and the discriminator of JS is ½ everywhere.`),
+      : `The lines coincide: ${emd === 0 ? "there is nothing to gain" : upright() ? "what it gains is the noise of the draws" : "what it gains lies in single points"}, and the discriminator of JS is ½ everywhere.`),
   },
   {
     title: "Blur",

@@ -154,11 +154,12 @@ function scene(host) {
     add("kl", found.slopes.kl, "kl");
     add("tv", found.slopes.tv, "tv");
     return words(12, LOW + 51, "downhill:", "tick", "start") + rows.map(([name, slope, kind], k) => {
-      const y = LOW + 47 + 18 * k, room = at > width / 2 ? -14 : 14;
-      const glyph = slope === null ? words(at, y + 4, "×", "tick") : arrow(at, y, -slope * unit, kind);
+      const y = LOW + 47 + 18 * k, tip = slope === null ? 0 : -slope * unit;
+      const glyph = slope === null ? words(at, y + 4, "×", "tick") : arrow(at, y, tip, kind);
       const text = slope === null ? "no slope" : slope === 0 ? "flat" : "";
-      const side = slope ? -Math.sign(-slope) : Math.sign(-room);
-      return glyph + words(at + 14 * side, y + 4, `${name === "kl" ? "KL" : spelledSvg(name)} ${text}`, "tick", side > 0 ? "start" : "end");
+      // Words stand behind the arrow, or, where the picture ends there, before it.
+      const back = tip ? -Math.sign(tip) : at > width / 2 ? 1 : -1, side = (back > 0 ? width - at : at - 70) < 90 ? -back : back;
+      return glyph + words(at + 14 * side + (side === back ? 0 : tip), y + 4, `${name === "kl" ? "KL" : spelledSvg(name)} ${text}`, "tick", side > 0 ? "start" : "end");
     }).join("");
   }
 
