@@ -122,7 +122,9 @@ def _name_axes(axes: Any) -> None:
 def _frame(axes: Any, real: NDArray[Any], points: NDArray[Any]) -> float:
     """Show where the data are, and a margin around; return the share of points outside, which would make the data a dot."""
     low, high = real.min(0), real.max(0)
-    center, reach = (low + high) / 2, 0.6 * max(float((high - low).max()), 1e-12)
+    center, spread = (low + high) / 2, float((high - low).max())
+    # One point, or points that axes cannot tell apart, get axes all the same.
+    reach = 0.6 * (spread if spread > 1e-9 * float(np.abs(center).max()) else 1.0)
     axes.set_xlim(center[0] - reach, center[0] + reach)
     axes.set_ylim(center[1] - reach, center[1] + reach)
     return float((np.abs(points - center) > reach).any(1).mean())

@@ -153,12 +153,12 @@ function scene(host) {
     add("js", found.slopes.js, "js");
     add("kl", found.slopes.kl, "kl");
     add("tv", found.slopes.tv, "tv");
-    return words(12, LOW + 51, "downhill:", "tick", "start") + rows.map(([name, slope, kind], k) => {
+    return words(at < 120 ? width - 12 : 12, LOW + 51, "downhill:", "tick", at < 120 ? "end" : "start") + rows.map(([name, slope, kind], k) => {
       const y = LOW + 47 + 18 * k, tip = slope === null ? 0 : -slope * unit;
       const glyph = slope === null ? words(at, y + 4, "×", "tick") : arrow(at, y, tip, kind);
       const text = slope === null ? "no slope" : slope === 0 ? "flat" : "";
       // Words stand behind the arrow, or, where the picture ends there, before it.
-      const back = tip ? -Math.sign(tip) : at > width / 2 ? 1 : -1, side = (back > 0 ? width - at : at - 70) < 90 ? -back : back;
+      const back = tip ? -Math.sign(tip) : at > width / 2 ? 1 : -1, side = (back > 0 ? width - at : at) < 90 ? -back : back;
       return glyph + words(at + 14 * side + (side === back ? 0 : tip), y + 4, `${name === "kl" ? "KL" : spelledSvg(name)} ${text}`, "tick", side > 0 ? "start" : "end");
     }).join("");
   }

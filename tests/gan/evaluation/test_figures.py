@@ -85,6 +85,14 @@ def test_points_are_drawn_beside_those_of_the_data_on_the_same_axes(dim, tmp_pat
     assert imread(tmp_path / "both.png").shape == (440, 840, 4)
 
 
+def test_a_single_point_of_data_has_axes_around_it(tmp_path, drawn):
+    point = np.array([[1.0, 2.0]])
+    sample_picture(tmp_path / "points.png", point + 0.1, point)
+    (low, high), (bottom, top) = (axis() for axis in (drawn[0].axes[0].get_xlim, drawn[0].axes[0].get_ylim))
+    assert low < 1 < high
+    assert bottom < 2 < top
+
+
 def test_reconstructions_of_images_lie_below_them(tmp_path, rng, drawn):
     real, decoded = rng.uniform(size=(2, 16, 1, 112, 112))
     reconstruction_picture(tmp_path / "pairs.png", real, decoded)
