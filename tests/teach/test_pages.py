@@ -82,8 +82,3 @@ def test_every_part_of_the_script_is_in_it():
 
 def test_it_is_small(tmp_path):
     assert page(tmp_path / "lines.html").stat().st_size < 300_000
-
-
-def test_more_points_than_a_browser_can_follow_are_left_out(tmp_path):
-    read = Page(page(tmp_path / "lines.html", n=1000).read_text(encoding="utf-8"))
-    assert [len(heights) for heights in json.loads(read.data)["heights"]] == [256, 256]
