@@ -498,7 +498,8 @@ def test_blur_shows_the_plan_and_both_values(lines):
 def test_the_fewest_and_the_most_points_have_a_plan(visit, tmp_path, n):
     most = page(tmp_path / "lines.html", n=5000)
     seen = visit(f"{most.as_uri()}#chapter=5&theta=0.3&epsilon=1&n={n}")
-    rest(seen)
+    # The curve over ε would take longer.
+    seen.page.wait_for_function("otgan.measured() !== null && otgan.measured().entropic.settled")
     assert state(seen, "n") == n
     x, y = clouds(seen)
     wanted = otgan.sinkhorn(x, y, p=1, epsilon=1, tol=1e-10)
