@@ -26,7 +26,7 @@ _FITTED = 10_000
 _COMPONENTS = 10
 """Gaussians of a mixture."""
 _LEAST_VARIANCE = 1e-6
-"""Added to the variances of a mixture, over the mean variance of the codes."""
+"""Added to the variances of a mixture, over the variance of all codes, coordinate by coordinate."""
 _TARGETS = 2000
 """Codes that noise is carried to."""
 _BLUR = 0.02
@@ -59,10 +59,12 @@ class Mixture:
         values = np.repeat(
             codes.astype(np.float64), 2 if len(codes) == 1 else 1, 0
         )  # as scikit-learn wants them
-        scale = float(values.var(0).mean()) or 1.0
+        width = values.std(0)
+        scale = np.where(width > 0, width, 1.0)
         count = min(_COMPONENTS, len(np.unique(values, axis=0)))
-        found = GaussianMixture(count, reg_covar=_LEAST_VARIANCE * scale, random_state=0).fit(values)
-        return cls(found.weights_, found.means_, np.linalg.cholesky(found.covariances_))
+        found = GaussianMixture(count, reg_covar=_LEAST_VARIANCE, random_state=0).fit(values / scale)
+        roots = scale[:, None] * np.linalg.cholesky(found.covariances_)
+        return cls(found.weights_, scale * found.means_, roots)
 
     def draw(self, n: int, rng: np.random.Generator) -> Codes:
         """Draw n codes."""

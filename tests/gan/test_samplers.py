@@ -41,6 +41,13 @@ def test_codes_far_from_the_prior_and_of_any_width_keep_their_spread(name, shift
     assert np.allclose(drawn.std(0), codes.std(0), rtol=0.25)
 
 
+def test_coordinates_of_a_mixture_may_have_any_units():
+    widths = np.array([1e-4, 1.0, 1e4])
+    codes = (widths * np.random.default_rng(1).normal(size=(2000, 3))).astype(np.float32)
+    drawn = SAMPLERS["mixture"](codes, Prior.NORMAL).draw(4000, np.random.default_rng(0)).astype(np.float64)
+    assert np.allclose(drawn.std(0), widths, rtol=0.1)
+
+
 @pytest.mark.parametrize("name", SAMPLERS)
 @pytest.mark.parametrize("codes", [np.zeros((1, 2)), np.ones((30, 2)), np.eye(3)])
 def test_few_codes_and_equal_ones_make_a_law(name, codes):
