@@ -57,7 +57,7 @@ class Run(Shown):
     history: list[dict[str, Any]]
     folder: Folder | None = None
     own_judge: Judge | None = None
-    _laws: dict[tuple[str, int], CodeLaw | None] = field(default_factory=dict)
+    _laws: dict[tuple[str, int], CodeLaw | None] = field(default_factory=dict, init=False)
 
     def __repr__(self) -> str:
         where = "" if self.folder is None else f", {str(self.folder.path)!r}"
@@ -232,7 +232,7 @@ class Run(Shown):
             return self.own_judge
         source = self.data.spec if against is None else against
         if source is None:
-            raise RunError("this run was trained on an array: say what to evaluate it against")
+            raise RunError("trained on an array, not kept: say what to evaluate it against, or sample by the prior")
         data = TrainingData.of(source, self.seed, data_dir, name="against")
         judge = Judge.for_space(self.space, data)
         if against is None:

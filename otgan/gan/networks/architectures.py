@@ -45,7 +45,7 @@ def architecture_for(space: Space, name: str) -> Architecture:
     height, across = space.shape[1:]
     if height % _STRIDE or across % _STRIDE:
         raise RunError(
-            f"{chosen} takes images whose sides are multiples of {_STRIDE}, got {height} x {across}: "
+            f"convolutional networks take images whose sides are multiples of {_STRIDE}, got {height} x {across}: "
             "use network=mlp, pass your own modules, or resize them"
         )
     return chosen
