@@ -13,15 +13,13 @@ from torch import nn
 
 import otgan.data
 from otgan.gan import DivergedError, OptionError, Run, RunError, train
-from otgan.gan.systems import SYSTEMS
+from otgan.gan.systems import SYSTEMS, System
 from otgan.gan.systems.autoencoder import Autoencoder
 from otgan.gan.systems.wgan import WGAN
 from otgan.gan.training import checkpoint
 from tests.gan.runs import assert_same, without_times
 
 SMALL = {"batch": 32, "width": 16, "depth": 2}
-OF_THE_TRAINING = ("gap", "gradient_error_bound", "straightness")
-"""What an evaluation during a run has besides: a run that is read back holds no rivals."""
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +59,10 @@ def test_every_system_trains_writes_and_is_read_back(system, tmp_path, points):
     assert rows == run.history
     assert [row["step"] for row in rows if "evaluation" in row] == [0, 20, 25]
     result = json.loads((out / "evaluation.json").read_text())
-    assert result == run.evaluate() | {name: result[name] for name in OF_THE_TRAINING if name in result}
+    fresh = run.evaluate()
+    assert {name: result[name] for name in fresh} == fresh
+    # What a system says of its own training, which a run that is read back cannot.
+    assert result.keys() == fresh.keys() or SYSTEMS[system].assess is not System.assess
     assert result["em"] > result["em_floor"] > 0
     assert result["n"] == 60
     config = json.loads((out / "config.json").read_text())
