@@ -12,7 +12,7 @@ import math
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -91,7 +91,7 @@ class Exchange(Collectives):
         heads = self._exchanged(own.expand(self.size, _HEAD)).tolist()
         if not self._agreed(name, heads, error):
             return self.together(name, compute, *map(self.of_first, vectors), note=note)
-        return found, [head[5] for head in heads]  # type: ignore[return-value]
+        return cast(Found, found), [head[5] for head in heads]
 
     def product(
         self,
@@ -146,7 +146,8 @@ class Exchange(Collectives):
             mine = of_columns.reshape(self.size, len(like), step).sum(0)
             whole = self._exchanged(mine.expand(self.size, len(like), step))
             back = whole.movedim(0, 1).reshape(len(like), -1)[:, :columns].contiguous()
-        return tuple(None if each is None else beside(each, vectors[0]) for each in (sums, back))  # type: ignore[return-value]
+        first, second = (None if each is None else beside(each, vectors[0]) for each in (sums, back))
+        return first, second
 
     def _head(self, name: str, vectors: Sequence[Array], error: BaseException | None, noted: int) -> Tensor:
         """What this rank tells of a step."""

@@ -23,6 +23,9 @@ __all__ = ["pairwise"]
 _CELLS = 12
 """Sets up to which each cell shows its number."""
 
+_ACROSS = 2
+"""Letters of a name that stand beside one another below a cell: longer names stand upright."""
+
 _FEWEST = 2
 """Sets of which there is a picture."""
 
@@ -105,7 +108,7 @@ def _checked(matrix: Any, names: Sequence[str] | None) -> tuple[NDArray[np.float
 def _heat(ax: Any, values: NDArray[np.float64], labels: list[str]) -> Any:
     image = ax.imshow(values, cmap="viridis_r", vmin=0, aspect="auto")
     ticks = range(len(labels)) if len(labels) <= 4 * _CELLS else []
-    ax.set_xticks(ticks, [labels[k] for k in ticks], rotation=90 if max(map(len, labels)) > 2 else 0)  # noqa: PLR2004 - what fits
+    ax.set_xticks(ticks, [labels[k] for k in ticks], rotation=90 if max(map(len, labels)) > _ACROSS else 0)
     ax.set_yticks(ticks, [labels[k] for k in ticks])
     if len(labels) <= _CELLS:
         for (row, column), value in np.ndenumerate(values):

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 __all__ = ["on_paper"]
 
-_Drawing = TypeVar("_Drawing", bound=Callable[..., object])
+_Given = ParamSpec("_Given")
+_Figure = TypeVar("_Figure")
 
 
-def on_paper(draw: _Drawing) -> _Drawing:
+def on_paper(draw: Callable[_Given, _Figure]) -> Callable[_Given, _Figure]:
     """Draw in matplotlib's own style, on paper: letters in ink would not be read on the black of a dark one."""
 
     @functools.wraps(draw)
-    def drawn(*args: object, **options: object) -> object:
+    def drawn(*args: _Given.args, **options: _Given.kwargs) -> _Figure:
         from cycler import cycler
         from matplotlib import style
 
@@ -29,4 +30,4 @@ def on_paper(draw: _Drawing) -> _Drawing:
         with style.context(["default", own]):
             return draw(*args, **options)
 
-    return drawn  # type: ignore[return-value]
+    return drawn

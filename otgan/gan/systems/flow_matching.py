@@ -77,7 +77,7 @@ class FlowMatching(Coded):
         "images without codes": {"batch": 64, "width": 32},
     }
     latent: ClassVar[int] = 0  # type: ignore[misc]  # as many as a sample, or a code, has numbers
-    prior: ClassVar[Prior] = Prior.NORMAL  # type: ignore[misc]
+    prior: ClassVar[Prior] = Prior.NORMAL  # type: ignore[misc]  # what the velocity is learnt from: no option
 
     batch: Count = 256
     width: Count = 256
