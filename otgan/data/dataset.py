@@ -63,7 +63,7 @@ class Dataset:
 
     See Also
     --------
-    otgan.data.open_spec : The same with classes and names.
+    otgan.data.open_spec : Open what a name or a file stands for.
     """
 
     name: str

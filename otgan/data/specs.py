@@ -178,7 +178,7 @@ def open_splits(
 
     See Also
     --------
-    otgan.data.open_spec : The same with classes and names.
+    otgan.data.open_spec : One set of samples.
 
     Examples
     --------

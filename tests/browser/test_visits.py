@@ -68,7 +68,7 @@ def test_a_browser_that_is_named_must_be_there(monkeypatch):
 @pytest.mark.parametrize(
     ("address", "near"),
     [
-        ("file:///tmp/x.html", True),
+        ("file:///pages/x.html", True),
         ("http://127.0.0.1:8000/x", True),
         ("https://example.org/127.0.0.1", False),
         ("http://127.0.0.1.example.org/", False),

@@ -29,11 +29,11 @@ function duality(host) {
   const way = () => form.querySelector("input[name=way]:checked").value;
   const clip = () => 10 ** Number(slider.value);
   const STEPS = 600;
-  const school = {critic: null, active: false, key: null, theta: 0};
+  const school = {critic: null, active: false, key: null};
   const multiple = value => (Math.abs(value) < 1e-3 ? tiny(value) : round(value, 2));
   const pupil = () => {
     const chosen = `${way()} ${slider.value} ${state.theta}`;
-    if (school.key !== chosen) Object.assign(school, {key: chosen, critic: critic(12), theta: state.theta, active: school.active && school.critic !== null});
+    if (school.key !== chosen) Object.assign(school, {key: chosen, critic: critic(12), active: school.active && school.critic !== null});
     return school.critic;
   };
   form.addEventListener("input", () => { clipping.hidden = way() !== "clip"; school.active = false; ask(); });
