@@ -232,7 +232,7 @@ class Run(Shown):
             return self.own_judge
         source = self.data.spec if against is None else against
         if source is None:
-            raise RunError("trained on an array, not kept: say what to evaluate it against, or sample by the prior")
+            raise RunError("trained on an array, not kept: say what to evaluate it against; sample by prior")
         data = TrainingData.of(source, self.seed, data_dir, name="against")
         judge = Judge.for_space(self.space, data)
         if against is None:
