@@ -6,6 +6,7 @@ import argparse
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -28,10 +29,13 @@ class Checks:
         Of the result's file.
     quick : bool
         Whether this is only a glance: one seed, few steps, nothing recorded.
+    out : Path, optional
+        Where runs are kept, and read from the next time.
     """
 
     name: str
     quick: bool
+    out: Path | None = None
     rows: list[tuple[Cell, ...]] = field(default_factory=list)
 
     def add(
@@ -80,8 +84,17 @@ class Checks:
     ) -> list[Run]:
         """Train a system on one seed after the other, by default with about 25 evaluations each."""
         steps = 40 if self.quick else steps
+        chosen = [f"{name}={value}" for name, value in options.items()]
         return [
-            otgan.gan.train(system, data, steps, seed, options=options, evaluate_every=evaluate_every)
+            otgan.gan.train(
+                system,
+                data,
+                steps,
+                seed,
+                options=options,
+                evaluate_every=evaluate_every,
+                **kept(self.out, system, data, steps, *chosen, seed),
+            )
             for seed in self.seeds
         ]
 
@@ -114,11 +127,19 @@ def loss_and_quality(run: Run, term: str) -> float:
     return float(spearmanr([pair[0] for pair in pairs], [pair[1] for pair in pairs]).statistic)
 
 
+def kept(out: Path | None, *words: object) -> dict[str, Any]:
+    """Return the arguments by which a training goes on in a folder of its own, or keeps nothing."""
+    return {} if out is None else {"out": out / "-".join(map(str, words)), "resume": True}
+
+
 def options(name: str, argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line that all papers' programs share, and set the threads that it asks for."""
     parser = argparse.ArgumentParser(prog=command(name))
     parser.add_argument("--quick", action="store_true", help="a glance: few steps, nothing recorded or drawn")
     parser.add_argument("--threads", type=int, help="of torch; by default its own choice")
+    parser.add_argument(
+        "--out", type=Path, help="keep the runs here; what is finished there is read, and not run again"
+    )
     found = parser.parse_args(argv)
     if found.threads is not None:
         torch.set_num_threads(found.threads)
@@ -137,5 +158,6 @@ def verdict(claim: str, holds: bool) -> str:
 
 def run_checks(name: str, measure: Callable[[Checks], Sequence[str]], argv: Sequence[str] | None) -> None:
     """Parse the command line, measure, and record."""
-    checks = Checks(name, options(name, argv).quick)
+    given = options(name, argv)
+    checks = Checks(name, given.quick, given.out)
     checks.record(*measure(checks))
