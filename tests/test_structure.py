@@ -211,6 +211,7 @@ TESTED_IN = {
     "data/errors": "data/test_specs.py",
     "data/missing": "cli/test_measure.py",
     "data/naming": "data/test_specs.py",
+    "data/shard": "data/test_shard_folders.py",
     "data/sources": "data/test_dataset.py",
     "data/transfer": "data/test_download.py",
     "deadline": "test_solve.py",

@@ -6,6 +6,7 @@ import math
 import tokenize
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -13,9 +14,10 @@ import numpy as np
 from numpy.lib import format as npy
 
 from otgan.data.errors import DataError, SpecError, first_line, listed
+from otgan.data.shard import Shard
 from otgan.data.sources import Source, Stored, check_fits, check_numeric, check_shape, stack
 
-__all__ = ["DEFAULT_KEYS", "choose_key", "open_npy", "open_npz"]
+__all__ = ["DEFAULT_KEYS", "choose_key", "open_npy", "open_npz", "shard_of_npy"]
 
 #: The keys taken, the first that is there, from a file of several arrays when none is named.
 DEFAULT_KEYS = ("x", "data", "samples", "points")
@@ -34,20 +36,38 @@ _Header = tuple[tuple[int, ...], np.dtype[Any], Literal["C", "F"]]
 
 def open_npy(path: Path) -> Source:
     """Open a .npy file; its rows stay on disk, memory-mapped, until they are drawn."""
+    (shape, dtype, order), start = _mapped(path)
+
+    def read() -> Stored:
+        return stack(str(path), np.memmap(path, dtype, "r", start, shape, order))
+
+    return Source(str(path), read)
+
+
+def shard_of_npy(path: Path) -> Shard:
+    """Open a .npy file as a shard, which may have no rows; those that are read are taken from a memory map."""
+    (shape, dtype, order), at = _mapped(path, empty=True)
+
+    def read(start: int, stop: int) -> tuple[Stored, int]:
+        values = np.memmap(path, dtype, "r", at, shape, order)[start:stop]
+        return replace(stack(str(path), values), first=start), values.nbytes
+
+    return Shard(path, shape[0], shape[1:], str(dtype), (), read)
+
+
+def _mapped(path: Path, *, empty: bool = False) -> tuple[_Header, int]:
+    """Return the header of a .npy file that is as long as it says, and where its first value is."""
     with path.open("rb") as file:
-        shape, dtype, order = _header(file, str(path))
+        header = _header(file, str(path), empty=empty)
         start = file.tell()
+    shape, dtype, _ = header
     promised, there = math.prod(shape) * dtype.itemsize, path.stat().st_size - start
     if promised != there:
         raise DataError(
             f"{path}: its header promises {promised} bytes ({shape} of {dtype}), but {there} follow: "
             + ("truncated?" if promised > there else "expected one array in a .npy file")
         )
-
-    def read() -> Stored:
-        return stack(str(path), np.memmap(path, dtype, "r", start, shape, order))
-
-    return Source(str(path), read)
+    return header, start
 
 
 def open_npz(path: Path, key: str | None) -> Source:
@@ -120,8 +140,8 @@ def _check_member(info: zipfile.ZipInfo, name: str) -> None:
         )
 
 
-def _header(file: IO[bytes], name: str) -> _Header:
-    """Read the header of an array, leaving the file at its first value."""
+def _header(file: IO[bytes], name: str, *, empty: bool = False) -> _Header:
+    """Read the header of an array, which may have no rows where that is `empty`, leaving the file at its first value."""
     magic, version, length = file.read(6), file.read(2), file.read(4)
     wide = version != b"\x01\x00"
     damaged = f"{name}: not a NumPy array, or its header is damaged"
@@ -136,7 +156,7 @@ def _header(file: IO[bytes], name: str) -> _Header:
     except _BAD_HEADER as error:
         raise DataError(f"{damaged}: {first_line(error)}") from error
     check_numeric(name, dtype)
-    check_shape(name, shape)
+    check_shape(name, (1, *shape[1:]) if empty and shape[:1] == (0,) else shape)
     if any(type(length) is not int or length < 0 for length in shape):
         raise DataError(f"{name}: its header claims the shape {shape}: expected whole numbers, none below 0")
     return shape, dtype, "F" if fortran else "C"

@@ -6,16 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from otgan.data.arrays import open_npy, open_npz
+from otgan.data.arrays import open_npy, open_npz, shard_of_npy
 from otgan.data.catalog import open_laid_out
 from otgan.data.errors import DataError, SpecError
 from otgan.data.image_files import is_idx, open_cifar10_batch, open_idx
 from otgan.data.image_folders import open_pictures
+from otgan.data.shard import Shard
 from otgan.data.sources import Source
-from otgan.data.tables import open_parquet, open_text
+from otgan.data.tables import open_parquet, open_text, shard_of_parquet
 from otgan.data.tensors import open_pt, open_safetensors
 
-__all__ = ["FORMATS", "Format", "open_path"]
+__all__ = ["FORMATS", "Format", "open_path", "open_shard", "shard_suffixes"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Format:
         Whether its files have members to choose from.
     text : bool
         Whether its files are text, so that the beginning of anything else is wrong.
+    shard : callable or None
+        Opens a path as one of the shards of a set, where some rows can be read without the others.
     """
 
     what: str
@@ -44,6 +47,7 @@ class Format:
     magic: bytes = b""
     members: bool = True
     text: bool = False
+    shard: Callable[[Path], Shard] | None = None
 
 
 _IDX = Format(
@@ -55,11 +59,18 @@ _IDX = Format(
 
 #: The kinds of files that are read; a new one is one more entry.
 FORMATS = (
-    Format("a NumPy array", (".npy",), lambda path, _: open_npy(path), b"\x93NUMPY", members=False),
+    Format(
+        "a NumPy array",
+        (".npy",),
+        lambda path, _: open_npy(path),
+        b"\x93NUMPY",
+        members=False,
+        shard=shard_of_npy,
+    ),
     Format("a NumPy archive", (".npz",), open_npz, b"PK"),
     Format("comma-separated text", (".csv",), lambda path, key: open_text(path, key, ","), text=True),
     Format("tab-separated text", (".tsv",), lambda path, key: open_text(path, key, "\t"), text=True),
-    Format("a Parquet table", (".parquet",), open_parquet, b"PAR1"),
+    Format("a Parquet table", (".parquet",), open_parquet, b"PAR1", shard=shard_of_parquet),
     Format("an archive of torch.save", (".pt", ".pth"), open_pt, b"PK"),
     Format("a safetensors file", (".safetensors",), open_safetensors),
     Format("a CIFAR-10 batch", (".bin",), lambda path, _: open_cifar10_batch(path), members=False),
@@ -104,6 +115,36 @@ def open_path(path: Path, key: str | None, split: str) -> Source:
         raise SpecError(f"{path} has no {split} split: hold rows of it out, as open_splits does")
     if path.is_dir():
         return open_pictures(path)
+    kind = _kind(path)
+    if key is not None and not kind.members:
+        raise SpecError(f"{path} is {kind.what}: it has no member {key!r}")
+    return kind.open(path, key)
+
+
+def shard_suffixes() -> tuple[str, ...]:
+    """Return the endings of files of which some rows can be read without the others."""
+    return tuple(suffix for kind in FORMATS if kind.shard is not None for suffix in kind.suffixes)
+
+
+def open_shard(path: Path) -> Shard:
+    """Open a file as one of the shards of a set.
+
+    Raises
+    ------
+    DataError
+        If it cannot be one, or is damaged.
+    """
+    try:
+        kind = _kind(path)
+        if kind.shard is None:
+            raise DataError(f"{path}: {kind.what}: expected a shard, one of {' '.join(shard_suffixes())}")
+        return kind.shard(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _kind(path: Path) -> Format:
+    """Return the kind of a file that is what its name says."""
     if not path.is_file():
         raise DataError(f"{path}: neither a file nor a folder")
     with path.open("rb") as file:
@@ -114,9 +155,7 @@ def open_path(path: Path, key: str | None, split: str) -> Source:
     found = next((words for beginning, words in _BEGINNINGS if start.startswith(beginning)), None)
     if not start.startswith(kind.magic) or (kind.text and found):
         raise DataError(f"{path}: expected {kind.what}, found {found or f'bytes that start {start[:4]!r}'}")
-    if key is not None and not kind.members:
-        raise SpecError(f"{path} is {kind.what}: it has no member {key!r}")
-    return kind.open(path, key)
+    return kind
 
 
 def _format(path: Path, start: bytes) -> Format:

@@ -86,11 +86,11 @@ class Stored:
         The numbers, one sample per entry of the first dimension.
     divisor : float
         What brings the numbers to their documented range: 255 for bytes of images.
-    shape, labels, classes
-        As in :class:`~otgan.data.Dataset`.
     columns : tuple of str
         The names of the columns, where the file names them.
-    selected : bool
+    first : int
+        Where in the file the first of them is.
+    shape, labels, classes, selected
         As in :class:`~otgan.data.Dataset`.
     """
 
@@ -102,6 +102,7 @@ class Stored:
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     selected: bool = False
+    first: int = 0
 
     def column(self, name: str) -> Stored:
         """Return the column of that name alone."""
@@ -197,7 +198,7 @@ class Stored:
         )  # float32 holds every whole number
         if may_overflow and not np.isfinite(points).all():
             row, at = (int(k) for k in np.argwhere(~np.isfinite(points))[0])
-            origin = row if isinstance(pool, slice) else int(pool[row])
+            origin = self.first + (row if isinstance(pool, slice) else int(pool[row]))
             column = f"column {short(self.columns[at], 80)!r}" if self.columns else f"column {at}"
             value = stored.reshape(count, dim)[row, at]
             raise DataError(

@@ -5,17 +5,18 @@ from __future__ import annotations
 import csv
 import math
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from otgan.data.errors import DataError, SpecError, first_line, listed, require, short
+from otgan.data.shard import Shard
 from otgan.data.sources import Source, Stored, check_fits, select_member
 
-__all__ = ["open_parquet", "open_text"]
+__all__ = ["open_parquet", "open_text", "shard_of_parquet"]
 
 _ENCODING = "utf-8-sig"  # UTF-8, with or without the mark that spreadsheets write
 
@@ -70,29 +71,10 @@ def open_text(path: Path, key: str | None, delimiter: str) -> Source:
 
 def open_parquet(path: Path, key: str | None) -> Source:
     """Open a Parquet file; read all its columns but the index that pandas stored, or those that are named, with commas."""
-    parquet = require("pyarrow.parquet", f"{path}: reading Parquet")
-    arrow = require("pyarrow", f"{path}: reading Parquet")
-    # The last two: metadata that are not of the form pandas gives them.
-    broken = (arrow.ArrowException, OSError, ValueError, AttributeError, TypeError)
-    try:
-        with parquet.ParquetFile(path) as file:
-            schema, rows = file.schema_arrow, file.metadata.num_rows
-            index = (schema.pandas_metadata or {}).get("index_columns", [])
-            columns = tuple(name for name in schema.names if name not in index)
-    except broken as error:
-        raise DataError(f"{path}: not a readable Parquet file: {first_line(error)}") from error
-    if len(set(columns)) != len(columns):
-        raise DataError(f"{path}: two columns have one name: {listed(columns)}")
-    chosen = () if key is None else _chosen(path, key, columns)
-
-    def check_kind(name: str) -> None:
-        kind, tests = schema.field(name).type, arrow.types
-        if not (tests.is_integer(kind) or tests.is_floating(kind) or tests.is_boolean(kind)):
-            choose = "" if chosen else _CHOOSE
-            raise DataError(f"{path}: column {name!r} holds {short(str(kind), 80)}: expected numbers{choose}")
-
+    schema, columns, groups = _parquet_header(path)
+    rows, chosen = sum(groups), () if key is None else _chosen(path, key, columns)
     for name in chosen or columns:
-        check_kind(name)
+        _check_kind(path, schema, name, "" if chosen else _CHOOSE)
     if not columns or not rows:
         raise DataError(f"{path}: a table of {rows} rows and {len(columns)} columns has no points")
     check_fits(rows * len(chosen or columns) * 8, f"{path}: {rows} rows of {len(chosen or columns)} columns")
@@ -100,18 +82,77 @@ def open_parquet(path: Path, key: str | None) -> Source:
     def read(also: str | None = None, *, missing: bool = False) -> Stored:
         del missing  # what is missing is NaN in any case
         wanted = _with(chosen, also) or columns
-        check_kind(wanted[-1])
-        values = np.empty((rows, len(wanted)))
-        try:
-            table = parquet.read_table(path, columns=list(wanted))
-            for k, name in enumerate(wanted):
-                # A missing value becomes NaN here, which is reported where the rows are drawn.
-                values[:, k] = table.column(name).cast(arrow.float64(), safe=False).to_numpy()
-        except broken as error:
-            raise DataError(f"{path}: damaged: {first_line(error)}") from error
+        _check_kind(path, schema, wanted[-1], "" if chosen else _CHOOSE)
+        values = _of_groups(path, range(len(groups)), rows, wanted)
         return Stored(str(path), values, columns=wanted, selected=bool(chosen))
 
     return Source(str(path), read, columns, read_with=read)
+
+
+def shard_of_parquet(path: Path) -> Shard:
+    """Open a Parquet file as a shard, which may have no rows; those that are read are taken from their row groups."""
+    schema, columns, groups = _parquet_header(path)
+    if not columns:
+        raise DataError(f"{path}: a table without columns has no points")
+    for name in columns:
+        _check_kind(path, schema, name, "")
+    ends = np.cumsum([0, *groups])
+
+    def read(start: int, stop: int) -> tuple[Stored, int]:
+        values, count = np.empty((stop - start, len(columns))), 0
+        for k in range(np.searchsorted(ends, start, "right") - 1, np.searchsorted(ends, stop, "left")):
+            held = _of_groups(path, [int(k)], groups[k], columns)
+            first, last = max(start, ends[k]), min(stop, ends[k + 1])
+            values[first - start : last - start] = held[first - ends[k] : last - ends[k]]
+            count += held.nbytes
+        return Stored(str(path), values, columns=columns, first=start), count
+
+    kinds = dict.fromkeys(str(schema.field(name).type) for name in columns)
+    return Shard(path, sum(groups), (len(columns),), " and ".join(kinds), columns, read)
+
+
+def _parquet(path: Path) -> tuple[Any, Any, tuple[type[Exception], ...]]:
+    """Return pyarrow's modules, and what they raise over a file that is damaged."""
+    parquet, arrow = (require(name, f"{path}: reading Parquet") for name in ("pyarrow.parquet", "pyarrow"))
+    # The last two: metadata that are not of the form pandas gives them.
+    return parquet, arrow, (arrow.ArrowException, OSError, ValueError, AttributeError, TypeError)
+
+
+def _parquet_header(path: Path) -> tuple[Any, tuple[str, ...], list[int]]:
+    """Return the schema, the columns but the index that pandas stored, and the rows of each row group."""
+    parquet, _, broken = _parquet(path)
+    try:
+        with parquet.ParquetFile(path) as file:
+            schema, about = file.schema_arrow, file.metadata
+            groups = [about.row_group(k).num_rows for k in range(about.num_row_groups)]
+            index = (schema.pandas_metadata or {}).get("index_columns", [])
+            columns = tuple(name for name in schema.names if name not in index)
+    except broken as error:
+        raise DataError(f"{path}: not a readable Parquet file: {first_line(error)}") from error
+    if len(set(columns)) != len(columns):
+        raise DataError(f"{path}: two columns have one name: {listed(columns)}")
+    return schema, columns, groups
+
+
+def _check_kind(path: Path, schema: Any, name: str, choose: str) -> None:
+    kind, tests = schema.field(name).type, _parquet(path)[1].types
+    if not (tests.is_integer(kind) or tests.is_floating(kind) or tests.is_boolean(kind)):
+        raise DataError(f"{path}: column {name!r} holds {short(str(kind), 80)}: expected numbers{choose}")
+
+
+def _of_groups(path: Path, groups: Iterable[int], rows: int, wanted: tuple[str, ...]) -> NDArray[np.float64]:
+    """Read some columns of some row groups, of so many rows together."""
+    parquet, arrow, broken = _parquet(path)
+    values = np.empty((rows, len(wanted)))
+    try:
+        with parquet.ParquetFile(path) as file:
+            table = file.read_row_groups(list(groups), columns=list(wanted))
+        for k, name in enumerate(wanted):
+            # A missing value becomes NaN here, which is reported where the rows are drawn.
+            values[:, k] = table.column(name).cast(arrow.float64(), safe=False).to_numpy()
+    except broken as error:
+        raise DataError(f"{path}: damaged: {first_line(error)}") from error
+    return values
 
 
 def _header(path: Path, delimiter: str) -> tuple[tuple[str, ...], int]:
