@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, pad
 
 from otgan.data import Dataset
 from otgan.folders import cache_dir
@@ -24,17 +24,23 @@ from otgan.gan.streams import Stream, seeded
 __all__ = ["Classifier"]
 
 FEATURES = 64
-VERSION = 1
+VERSION = 2
 """Of network and training: a change makes the stored ones useless."""
 
 _SMALL = 16
 """Pixels a side of images that need no convolutions."""
 
-_EPOCHS = 3
-"""Passes over the training data, at least."""
+_SHIFT = 2
+"""Pixels that pictures in color are moved by while it learns, at most: it would learn them by heart."""
 
-_STEPS, _MANY = 1000, 20000
-"""Updates, at least, where there are fewer images than so many."""
+_MANY = 20000
+"""Images of which a number of passes over them is enough; of fewer there is a least number of updates."""
+
+_EPOCHS, _STEPS = 3, 1000
+"""Those passes, and those updates."""
+
+_EPOCHS_COLOR, _STEPS_COLOR = 6, 400
+"""The same of pictures in color, which learn more of an image and take longer for it."""
 
 _log = logging.getLogger("otgan")
 
@@ -118,6 +124,19 @@ def _network(shape: tuple[int, int, int], classes: int) -> nn.Sequential:
             nn.Linear(256, FEATURES),
             nn.ReLU(),
         )
+    elif _pictures(shape):
+        body = nn.Sequential(
+            *_convolution(channels, 32),
+            nn.MaxPool2d(2),
+            *_convolution(32, 64),
+            nn.MaxPool2d(2),
+            *_convolution(64, 128),
+            *_convolution(128, 128),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(128 * (height // 8) * (width // 8), FEATURES),
+            nn.ReLU(),
+        )
     else:
         body = nn.Sequential(
             nn.Conv2d(channels, 16, 5, padding=2),
@@ -135,12 +154,27 @@ def _network(shape: tuple[int, int, int], classes: int) -> nn.Sequential:
     return nn.Sequential(body, nn.Linear(FEATURES, classes))
 
 
+def _pictures(shape: tuple[int, ...]) -> bool:
+    """Whether images are large and in color: then they take a deeper network, and longer."""
+    channels, *sides = shape
+    return channels > 1 and max(sides) > _SMALL
+
+
+def _convolution(channels: int, out: int) -> list[nn.Module]:
+    return [nn.Conv2d(channels, out, 3, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
+
+
 def _fit(network: nn.Module, train: Dataset) -> None:
     """Minimize the cross-entropy by Adam under one cycle of the learning rate."""
     images = torch.from_numpy(np.ascontiguousarray(train.images(), np.float32))
     labels = torch.from_numpy(np.ascontiguousarray(train.labels))
+    pictures = _pictures(tuple(images.shape[1:]))
+    if pictures:  # a quarter faster
+        images = images.contiguous(memory_format=torch.channels_last)
     batch = min(128, len(images))
-    epochs = max(_EPOCHS, math.ceil(_STEPS * batch / len(images))) if len(images) < _MANY else _EPOCHS
+    epochs, least = (_EPOCHS_COLOR, _STEPS_COLOR) if pictures else (_EPOCHS, _STEPS)
+    if len(images) < _MANY:
+        epochs = max(epochs, math.ceil(least * batch / len(images)))
     steps = epochs * (len(images) // batch)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
@@ -150,8 +184,17 @@ def _fit(network: nn.Module, train: Dataset) -> None:
         order = torch.randperm(len(images), generator=rng)
         for start in range(0, len(images) - batch + 1, batch):
             rows = order[start : start + batch]
-            loss: Tensor = cross_entropy(network(images[rows]), labels[rows])
+            seen = _shifted(images[rows], rng) if pictures else images[rows]
+            loss: Tensor = cross_entropy(network(seen), labels[rows])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
             rate.step()
+
+
+def _shifted(images: Tensor, rng: torch.Generator) -> Tensor:
+    """Move a batch by some pixels, across and down, what comes in being black."""
+    down, right = torch.randint(2 * _SHIFT + 1, (2,), generator=rng).tolist()
+    height, width = images.shape[2:]
+    padded = pad(images, (_SHIFT,) * 4)
+    return padded[:, :, down : down + height, right : right + width]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from otgan.data import open_splits
+from otgan.data import Dataset, open_splits
 from otgan.gan.evaluation.classifier import FEATURES, Classifier
 
 
@@ -48,3 +48,15 @@ def test_a_cache_that_cannot_be_written_is_no_obstacle(digits, cache, caplog):
     with caplog.at_level("WARNING", "otgan"):
         assert Classifier.of(*few).accuracy > 0.3
     assert "the classifier cannot be kept" in caplog.text
+
+
+def test_pictures_in_color_are_told_apart_by_their_colors_wherever_they_are(cache):
+    def draw(n, seed):
+        rng = np.random.default_rng(seed)
+        labels, images = rng.integers(3, size=n), rng.uniform(0, 0.3, (n, 3, 20, 20))
+        for image, label, (row, column) in zip(images, labels, rng.integers(14, size=(n, 2)), strict=True):
+            image[label, row : row + 6, column : column + 6] = 1
+        points = images.reshape(n, -1).astype(np.float32)
+        return Dataset("blocks", points, labels, shape=(3, 20, 20), classes=("red", "green", "blue"))
+
+    assert Classifier.of(draw(16, 0), draw(60, 1)).accuracy > 0.9
