@@ -169,8 +169,6 @@ def _fit(network: nn.Module, train: Dataset) -> None:
     images = torch.from_numpy(np.ascontiguousarray(train.images(), np.float32))
     labels = torch.from_numpy(np.ascontiguousarray(train.labels))
     pictures = _pictures(tuple(images.shape[1:]))
-    if pictures:  # a quarter faster
-        images = images.contiguous(memory_format=torch.channels_last)
     batch = min(128, len(images))
     epochs, least = (_EPOCHS_COLOR, _STEPS_COLOR) if pictures else (_EPOCHS, _STEPS)
     if len(images) < _MANY:
