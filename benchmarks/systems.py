@@ -12,9 +12,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from benchmarks.papers import figures
 from benchmarks.record import Cell, record
 from benchmarks.runs import Row, parse, train
+from otgan.gan import Run
 from otgan.gan.evaluation.figures import image_grid
 from otgan.plot.palette import BLUE, GREEN, INK, ORANGE, SKY
 
@@ -39,6 +43,8 @@ IMAGES = {
     "W₁ of pixels": "em",
     "W₁ floor": "em_floor",
 }
+CLASSES = {"of their class": "conditional_accuracy", "real ones": "conditional_accuracy_floor"}
+"""What the table has besides where samples are made by class."""
 CODES = {
     "reconstruction": "reconstruction",
     "PCA's": "reconstruction_pca",
@@ -82,12 +88,21 @@ def picture(name: str, rows: Sequence[Row]) -> Path:
         ax.set_title(row.label)
         ax.set_axis_off()
         if row.run.space.kind != "points":
-            ax.imshow(image_grid(row.run.sample(TILES, seed=0)))
+            ax.imshow(image_grid(_tiles(row.run)))
             continue
         for points, color in ((row.run.real_samples()[:DOTS], "0.6"), (row.run.sample(DOTS, seed=0), BLUE)):
             ax.scatter(points[:, 0], points[:, 1], s=2, color=color, linewidths=0)
         ax.set_aspect("equal")
     return figures.save(figure, name)
+
+
+def _tiles(run: Run) -> NDArray[np.float32]:
+    """Draw images, a row of each class where they are made by class."""
+    classes = run.model.classes
+    if classes is None:
+        return run.sample(TILES, seed=0)
+    names = [classes.names[k] for k in classes.present]
+    return run.sample(len(names) ** 2, seed=0, label=np.repeat(names, len(names)))
 
 
 def course_picture(name: str, rows: Sequence[Row], key: str, head: str) -> Path:
@@ -176,6 +191,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             rows = [train(system, choices, options.data, seed, options) for seed in seeds]
             groups.append(rows)
             columns = POINTS if rows[0].run.space.kind == "points" else IMAGES
+            if all(group[0].run.model.classes is not None for group in groups):
+                columns = {**columns, **CLASSES}
             if any("reconstruction" in group[0].evaluation for group in groups):
                 columns = {**columns, **CODES}
             for row in rows:
@@ -188,6 +205,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if options.quick:
             return
         name = "systems-" + re.sub(r"\W+", "-", options.data)
+        name += "-conditional" if "conditional_accuracy" in columns.values() else ""
         name += "" if options.minutes is None else f"-{options.minutes:g}-minutes"
         head, key = next(iter(columns.items()))
         middle = [median_run(rows, key) for rows in groups]

@@ -81,7 +81,7 @@ def enclose(run: Run, seed: int, steps: int, n: int = 1000) -> Bracket:
     real = Batches(torch.from_numpy(x), size, 2, Prior.NORMAL, seed)
     made = Batches(torch.from_numpy(y), size, 2, Prior.NORMAL, seed + 1)
     for _ in range(steps):
-        system.critic_step(net, optimizer, real, made.real())
+        system.critic_step(net, optimizer, real, real.real(), made.real())
     lower = critic_bound(net, torch.from_numpy(x), torch.from_numpy(y))
     return Bracket(lower, float(otgan.emd(x.astype(float), y.astype(float))), upper, cost)
 

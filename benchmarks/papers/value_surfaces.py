@@ -234,7 +234,8 @@ def train(net: nn.Module, optimizer: Optimizer, rule: Rule, data: str, seed: int
     system = WGANGP(batch=256)
     for _ in range(steps):
         if rule is None:
-            system.critic_step(net, optimizer, batches, noisy(batches))
+            y = noisy(batches)
+            system.critic_step(net, optimizer, batches, batches.real(), y)
         else:
             descend(optimizer, net(noisy(batches)).mean() - net(batches.real()).mean())
             clip_weights(net, rule)

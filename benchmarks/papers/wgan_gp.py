@@ -44,7 +44,8 @@ def frozen_generator(seed: int, steps: int) -> tuple[float, float]:
     batches = Batches(torch.from_numpy(real), 256, 2, Prior.NORMAL, seed)
     net = initialize(critic(Space((2,)), "mlp", width=64, depth=2), seeded(CPU, seed), CPU)
     optimizer = system.optimizers({"critic": net})["critic"]
-    rows = [system.critic_step(net, optimizer, batches, torch.from_numpy(fake)) for _ in range(steps)]
+    y = torch.from_numpy(fake)
+    rows = [system.critic_step(net, optimizer, batches, batches.real(), y) for _ in range(steps)]
     gap, slope = (
         float(torch.stack([row[key] for row in rows[-100:]]).median()) for key in ("critic_gap", "slope")
     )

@@ -16,6 +16,11 @@ __all__ = ["command"]
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("-n", "count", type=click.IntRange(min=1), default=64, show_default=True, help="How many.")
 @click.option("--seed", type=click.IntRange(min=0), help="Makes the draw repeatable.")
+@click.option(
+    "--label",
+    metavar="CLASS[,CLASS,...]",
+    help="Of a conditional run the classes to draw, equally many of each in turn.  [default: by their shares of the data]",
+)
 @sampler
 @click.option(
     "--out",
@@ -25,10 +30,12 @@ __all__ = ["command"]
     metavar="FILE",
     help="The file to write: .npy, .csv (a row each), or .png (a picture).",
 )
-def command(folder: Path, count: int, seed: int | None, sampler: str, out: Path) -> None:
+def command(folder: Path, count: int, seed: int | None, label: str | None, sampler: str, out: Path) -> None:
     """Draw samples from the run in DIR."""
     with run_mistakes(), on_stderr():
         from otgan.gan.run import Run
 
-        Run.load(folder).write_samples(out, count, seed, sampler)
+        named = None if label is None else [name.strip() for name in label.split(",")]
+        several = named and [named[k % len(named)] for k in range(count)]
+        Run.load(folder).write_samples(out, count, seed, sampler, label=several)
     common.note(f"wrote {out}")

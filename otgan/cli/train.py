@@ -105,6 +105,11 @@ class _Train(click.Command):
     metavar="NAME=VALUE",
     help="A hyperparameter of the system, such as batch=64, network=resnet or lr=1e-4; may be repeated.",
 )
+@click.option(
+    "--conditional",
+    is_flag=True,
+    help="Make samples by class, of data with labels; short for --set conditional=true.",
+)
 @click.option("--device", help="Where to train, such as cpu or cuda.  [default: cuda where there is one]")
 @click.option(
     "--threads",
@@ -131,6 +136,7 @@ def command(
     out: Path | None,
     resume: bool,
     options: tuple[str, ...],
+    conditional: bool,
     device: str | None,
     threads: int | None,
     save_every: int | None,
@@ -161,6 +167,7 @@ def command(
                 steps,
                 each,
                 folder,
+                conditional=conditional,
                 resume=resume,
                 options=given,
                 device=device,
@@ -175,7 +182,12 @@ def command(
         result = next(row["evaluation"] for row in reversed(run.history) if "evaluation" in row)
     if seeds is None:
         show(result, as_json)
-        return
+    else:
+        _show_runs(folders, as_json)
+
+
+def _show_runs(folders: dict[int, Path], as_json: bool) -> None:
+    """Show the runs of several seeds, and their medians."""
     rows = rows_of(folders.values())
     if as_json:
         common.say_json(rows)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,10 +14,11 @@ from torch import Tensor, nn
 from otgan.data.sources import check_fits
 from otgan.gan import arguments
 from otgan.gan.datasets.arrays import rows_of
+from otgan.gan.datasets.classes import Classes, Labels
 from otgan.gan.datasets.scaling import Scaling
 from otgan.gan.datasets.training_data import as_tensor
 from otgan.gan.errors import DivergedError, OptionError
-from otgan.gan.networks import Space, draw_noise
+from otgan.gan.networks import Space, draw_noise, given
 from otgan.gan.samplers import CodeLaw
 from otgan.gan.streams import Stream, seeded
 from otgan.gan.systems import SYSTEMS, System
@@ -46,6 +49,8 @@ class Model:
         The moving averages of the networks in training, in evaluation mode; at least "generator".
     step : int
         Generator updates that they have seen.
+    classes : Classes or None
+        Those that samples are made by, of a conditional run.
     """
 
     system: System
@@ -53,6 +58,7 @@ class Model:
     scaling: Scaling
     networks: dict[str, nn.Module]
     step: int = 0
+    classes: Classes | None = None
 
     @property
     def device(self) -> torch.device:
@@ -60,9 +66,12 @@ class Model:
         return next((p.device for p in self.networks["generator"].parameters()), torch.device("cpu"))
 
     @torch.no_grad()
-    def sample(self, n: int, seed: int | None = None, law: CodeLaw | None = None) -> NDArray[np.float32]:
+    def sample(
+        self, n: int, seed: int | None = None, law: CodeLaw | None = None, label: Any = None
+    ) -> NDArray[np.float32]:
         """Draw samples, see :meth:`otgan.gan.Run.sample`, of codes of the prior or of another law."""
         n = arguments.whole("the number of samples", n)
+        labels = self.labels(n, seed) if label is None else self.read_labels(label, n)
         if seed is None:
             rng = torch.Generator(self.device)
             rng.seed()
@@ -77,7 +86,40 @@ class Model:
             key = torch.randint(2**62, (), generator=rng, device=rng.device)
             drawn = torch.from_numpy(law.draw(n, np.random.default_rng(int(key)))).to(self.device)
             noise = (part for part in drawn.split(_CHUNK))
-        return np.concatenate([self._decoded(codes) for codes in noise])
+        return self._decoded(noise, labels)
+
+    def labels(self, n: int, seed: int | None = None) -> Labels | None:
+        """Draw the classes of n samples by their shares of the data; None of a run without classes."""
+        if self.classes is None:
+            return None
+        check_fits(8 * n, f"{n} labels")
+        key = None if seed is None else [arguments.seed(seed), Stream.LABELS]
+        return self.classes.draw(n, np.random.default_rng(key))
+
+    def named(self, labels: Labels | None) -> list[str] | None:
+        """Return the names of classes, by which they are meant also where numbers are names."""
+        if labels is None or self.classes is None:
+            return None
+        return [self.classes.names[k] for k in labels]
+
+    def read_labels(self, label: Any, n: int) -> Labels | None:
+        """Return the classes of n samples that a user names.
+
+        Raises
+        ------
+        OptionError
+            If this run has no classes and some are named, or has some and none is named, or there is no such class.
+        """
+        if self.classes is None:
+            if label is None:
+                return None
+            raise OptionError(
+                f"this run of {self.system.name} does not make samples by class: leave label out, or train with conditional=True"
+            )
+        if label is None:
+            raise OptionError("this run makes samples by class: say of which, label=")
+        check_fits(8 * n, f"{n} labels")
+        return self.classes.read(label, n)
 
     @torch.no_grad()
     def encode(self, x: ArrayLike | Tensor, seed: int | None = None) -> NDArray[np.float32]:
@@ -98,19 +140,23 @@ class Model:
         return found
 
     @torch.no_grad()
-    def decode(self, z: ArrayLike | Tensor) -> NDArray[np.float32]:
+    def decode(self, z: ArrayLike | Tensor, label: Any = None) -> NDArray[np.float32]:
         """Return what the generator makes of codes, see :meth:`otgan.gan.Run.decode`."""
         codes = torch.from_numpy(rows_of("z", z)).to(self.device)
         latent = self.system.noise_size(self.space)
         if codes.ndim != _MATRIX or codes.shape[1] != latent or not codes.numel():
             raise OptionError(f"codes must have the shape (n, {latent}), got {tuple(codes.shape)}")
-        return np.concatenate([self._decoded(part) for part in codes.split(_CHUNK)])
+        return self._decoded(codes.split(_CHUNK), self.read_labels(label, len(codes)))
 
-    def reconstruct(self, x: ArrayLike | Tensor, seed: int | None = None) -> NDArray[np.float32]:
+    def reconstruct(
+        self, x: ArrayLike | Tensor, seed: int | None = None, label: Any = None
+    ) -> NDArray[np.float32]:
         """Encode samples and decode their codes."""
-        return self.decode(self.encode(x, seed))
+        return self.decode(self.encode(x, seed), label)
 
-    def traverse(self, x: ArrayLike | Tensor, steps: int = 9, reach: float = 2.0) -> NDArray[np.float32]:
+    def traverse(
+        self, x: ArrayLike | Tensor, steps: int = 9, reach: float = 2.0, label: Any = None
+    ) -> NDArray[np.float32]:
         """Decode the code of a sample while its coordinates move, see :meth:`otgan.gan.Run.traverse`."""
         steps, reach = arguments.whole("steps", steps), arguments.real("reach", reach)
         self.encoding()
@@ -124,7 +170,7 @@ class Model:
         k = min(len(code), _TRAVERSED)
         codes = np.tile(code, (k, steps, 1))
         codes[np.arange(k), :, np.arange(k)] = places
-        return self.decode(codes.reshape(k * steps, -1)).reshape(k, steps, *self.space.shape)
+        return self.decode(codes.reshape(k * steps, -1), label).reshape(k, steps, *self.space.shape)
 
     def encoding(self) -> Encoding:
         """Return how samples become codes.
@@ -150,10 +196,17 @@ class Model:
             )
         return self.scaling.to_units(as_tensor(rows, self.space)).to(self.device)
 
-    def _decoded(self, codes: Tensor) -> NDArray[np.float32]:
-        decoded: NDArray[np.float32] = (
-            self.scaling.to_data(self.networks["generator"](codes).float()).cpu().numpy()
-        )
+    def _decoded(self, codes: Iterable[Tensor], labels: Labels | None) -> NDArray[np.float32]:
+        """Return what the generator makes of codes, which come in parts, and of the label of each."""
+        parts, done = [], 0
+        for part in codes:
+            label = None
+            if labels is not None:
+                label = torch.from_numpy(labels[done : done + len(part)]).to(part.device)
+            made = given(self.networks, label)["generator"](part).float()
+            parts.append(self.scaling.to_data(made).cpu().numpy())
+            done += len(part)
+        decoded: NDArray[np.float32] = np.concatenate(parts)
         if not np.isfinite(decoded).all():
             raise DivergedError(f"step {self.step}: the generator makes samples that are not finite")
         return decoded

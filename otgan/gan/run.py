@@ -20,6 +20,7 @@ from otgan.gan.errors import RunError
 from otgan.gan.evaluation import reconstruction
 from otgan.gan.evaluation.judge import Judge
 from otgan.gan.evaluation.shown import Shown
+from otgan.gan.latent import Latent
 from otgan.gan.model import Model
 from otgan.gan.networks import Space
 from otgan.gan.samplers import PRIOR, CodeLaw, check_sampler, law_of
@@ -36,7 +37,7 @@ _log = logging.getLogger("otgan")
 
 
 @dataclass(eq=False, repr=False)
-class Run(Shown):
+class Run(Latent, Shown):
     """A training run: a model, where it comes from, and its history.
 
     Attributes
@@ -96,7 +97,9 @@ class Run(Shown):
         history = history_of(found, place.metrics_file)[0]
         return cls(model, settings.data, settings.seed, history, place)
 
-    def sample(self, n: int, seed: int | None = None, sampler: str = PRIOR) -> NDArray[np.float32]:
+    def sample(
+        self, n: int, seed: int | None = None, sampler: str = PRIOR, *, label: Any = None
+    ) -> NDArray[np.float32]:
         """Draw samples from the generator's moving average.
 
         Parameters
@@ -107,41 +110,9 @@ class Run(Shown):
         sampler : {"prior", "mixture", "transport"}
             The law of the codes: that of the training, or of systems with an encoder one that is fitted to the codes of the
             data, see :mod:`otgan.gan.samplers`.
-
-        Returns
-        -------
-        ndarray of float32, shape (n, d), or (n, C, H, W) for images
-            In the units of the data.
-        """
-        return self.model.sample(n, seed, self._law(sampler))
-
-    def encode(self, x: ArrayLike | Tensor, seed: int | None = None) -> NDArray[np.float32]:
-        """Return the code of each sample: the mean of Q(z|x), or of an implicit encoder a draw, always the same.
-
-        Parameters
-        ----------
-        x : array-like, shape (n, d), or (n, C, H, W) for images
-            In the units of the data. Images may be rows of pixels too.
-        seed : int, optional
-            Draw each code from Q(z|x) instead. A deterministic encoder always returns the same.
-
-        Returns
-        -------
-        ndarray of float32, shape (n, latent)
-
-        Raises
-        ------
-        OptionError
-            If the system has no encoder, or x has another shape than the data.
-        """
-        return self.model.encode(x, seed)
-
-    def decode(self, z: ArrayLike | Tensor) -> NDArray[np.float32]:
-        """Return what the generator makes of codes, or of any latent vectors.
-
-        Parameters
-        ----------
-        z : array-like, shape (n, latent)
+        label : int, str or sequence of them, optional
+            Of a conditional run the class of all samples, or of each: its name, or its number. By default they are drawn
+            by their shares of the training data.
 
         Returns
         -------
@@ -151,41 +122,9 @@ class Run(Shown):
         Raises
         ------
         OptionError
-            If z has another shape.
+            If there is no such class, or the run is not conditional.
         """
-        return self.model.decode(z)
-
-    def reconstruct(self, x: ArrayLike | Tensor, seed: int | None = None) -> NDArray[np.float32]:
-        """Encode samples and decode their codes.
-
-        Parameters
-        ----------
-        x, seed
-            As for :meth:`encode`.
-
-        Returns
-        -------
-        ndarray of float32, shape (n, d), or (n, C, H, W) for images
-            In the units of the data.
-        """
-        return self.model.reconstruct(x, seed)
-
-    def traverse(self, x: ArrayLike | Tensor, steps: int = 9, reach: float = 2.0) -> NDArray[np.float32]:
-        """Decode the code of a sample while one of its coordinates after the other crosses the prior.
-
-        Parameters
-        ----------
-        x : array-like, shape (d,), or (C, H, W) for an image
-        steps : int, default 9
-            Places of a coordinate, from `reach` standard deviations of the prior below its mean to as many above.
-        reach : float, default 2
-
-        Returns
-        -------
-        ndarray of float32, shape (k, steps, d), or (k, steps, C, H, W) for images
-            For the first k coordinates of the code, 16 at most; the others stay as x has them.
-        """
-        return self.model.traverse(x, steps, reach)
+        return self.model.sample(n, seed, self._law(sampler), label)
 
     def evaluate(
         self,
@@ -220,9 +159,11 @@ class Run(Shown):
         encodes = self.system.encoding is not None
         if encodes:
             check_held_out(n)
-        found = {"step": self.step, **judge(self.sample(n, seed, sampler))}
+        label = self.model.labels(n, seed)
+        samples = self.sample(n, seed, sampler, label=self.model.named(label))
+        found = {"step": self.step, **judge(samples, label)}
         if encodes:
-            held_out = judge.held_out.points[:n]
+            held_out = judge.held_out.take(slice(n))
             found |= reconstruction.evaluate(self.model, judge.train.points, held_out, seed)
         return found
 
@@ -236,7 +177,7 @@ class Run(Shown):
         data = TrainingData.of(source, self.seed, data_dir, name="against")
         judge = Judge.for_space(self.space, data)
         if against is None:
-            if self.data.digest != digest(data.train, data.held_out):
+            if self.data.digest != digest(data.train, data.held_out, labels=bool(self.data.classes)):
                 _log.warning(
                     "%s holds other samples than this run was trained on: what is held out now may have been trained on",
                     source,
@@ -253,6 +194,10 @@ class Run(Shown):
     def real_samples(self) -> NDArray[np.float32]:
         """Held-out samples, shaped as :meth:`sample`."""
         return self.judge().real_samples()
+
+    def real_labels(self) -> NDArray[np.int64] | None:
+        """Return the classes of held-out samples, where they have any, as numbers."""
+        return self.judge().held_out.labels
 
     def in_units(self, x: ArrayLike | Tensor) -> Tensor:
         """Return samples in the units of the networks, n of the shape of ``space``."""

@@ -36,6 +36,8 @@ class Stream(IntEnum):
     """The divisions of a permutation test."""
     CODES = 8
     """Codes drawn from Q(z|x) by a seed."""
+    LABELS = 10
+    """The classes of samples that are drawn of all of them."""
     EVALUATION = 9
     """What an evaluation draws: of an autoencoder codes of the prior, and noise for its bounds; of a training batches apart."""
 

@@ -51,6 +51,8 @@ def train(
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
     *,
+    labels: Any = None,
+    conditional: bool = False,
     resume: bool = False,
     options: Mapping[str, Any] | None = None,
     modules: Mapping[str, nn.Module] | None = None,
@@ -79,6 +81,11 @@ def train(
     out : path, optional
         The folder for configuration, metrics, checkpoints and pictures, see :class:`otgan.gan.training.folder.Folder`.
         Without one nothing is written.
+    labels : array-like, shape (n,), optional
+        The class of each sample of an array, a tensor or a DataFrame, numbers or words.
+    conditional : bool
+        Make samples by class: the networks are told the labels of the data, and :meth:`Run.sample` takes a class. Short for
+        the hyperparameter of that name.
     resume : bool
         Go on with the run in `out` from its last usable checkpoint; an empty folder starts one.
     options : mapping, optional
@@ -112,7 +119,7 @@ def train(
     SpecError, DataError
         If there is no such data, or they cannot be used.
     RunError
-        If the folder holds another run, the run there was configured otherwise, no checkpoint is usable, there is
+        If samples are wanted by class and the data have no labels. If the folder holds another run, the run there was configured otherwise, no checkpoint is usable, there is
         less data than a batch, or the networks cannot take its shape; if another process trains in the folder; if a
         file cannot be written, the last good checkpoint being kept.
     DivergedError
@@ -136,23 +143,7 @@ def train(
     >>> run.sample(5).shape
     (5, 2)
     """
-    request = Request.checked(
-        system=system,
-        data=data,
-        steps=steps,
-        seed=seed,
-        out=out,
-        resume=resume,
-        options=options,
-        modules=modules,
-        device=device,
-        save_every=save_every,
-        evaluate_every=evaluate_every,
-        data_dir=data_dir,
-        progress=progress,
-        tensorboard=tensorboard,
-        callbacks=callbacks,
-    )
+    request = Request.checked(**locals())  # every argument by its name
     try:
         with contextlib.ExitStack() as stack:
             interrupts = stack.enter_context(Interrupts())
@@ -167,8 +158,10 @@ def train(
 
 def _trained(request: Request, interrupts: Interrupts, stack: contextlib.ExitStack) -> Run:
     """Gather what a training needs, and train; the stack closes what was opened."""
-    data = TrainingData.of(request.data, request.seed, request.data_dir)
+    data = TrainingData.of(request.data, request.seed, request.data_dir, labels=request.labels)
     system = _fitting(choose_system(request.system, data.space, request.options), data, request.options)
+    if request.conditional:
+        system = replace(system, conditional=True)
     steps = system.steps.get(data.space.kind, STEPS) if request.steps is None else request.steps
     if 0 < steps <= system.prelude:
         _log.warning(
@@ -184,7 +177,7 @@ def _trained(request: Request, interrupts: Interrupts, stack: contextlib.ExitSta
     schedule = Schedule.choose(
         steps, request.save_every, request.evaluate_every, None if before is None else before.schedule
     )
-    description = data.describe()
+    description = data.describe(conditional=system.conditional)
     settings = Settings.of(system, description, request.seed, request.modules, request.device, schedule)
     history, pending = _settle(folder, settings, before, state)
     if request.resume:

@@ -33,6 +33,10 @@ class Batches:
     latent, prior
         As for :func:`otgan.gan.networks.draw_noise`.
     seed : int
+    labels : Tensor of int64, shape (n,), optional
+        The class of each sample, where networks are to be told.
+    classes : int
+        How many classes there are.
 
     Attributes
     ----------
@@ -45,10 +49,20 @@ class Batches:
         If there are fewer samples than a batch holds.
     """
 
-    def __init__(self, points: Tensor, size: int, latent: int, prior: Prior, seed: int) -> None:
+    def __init__(
+        self,
+        points: Tensor,
+        size: int,
+        latent: int,
+        prior: Prior,
+        seed: int,
+        labels: Tensor | None = None,
+        classes: int = 0,
+    ) -> None:
         if len(points) < size:
             raise RunError(f"{len(points)} samples to train on are too few for a batch of {size}")
         self.points, self.size, self.latent, self.prior, self.seed = points, size, latent, prior, seed
+        self.labels, self.classes = labels, classes
         self.rng = seeded(points.device, seed, Stream.TRAINING)
         self.epoch = self.position = 0
         self._order = self._shuffle()
@@ -70,6 +84,36 @@ class Batches:
         rows = self._order[self.position : self.position + self.size]
         self.position += self.size
         return rows
+
+    @property
+    def label(self) -> Tensor | None:
+        """The class of each sample of the mini-batch that came last, of the first one before any; None without labels.
+
+        Noise is for these classes too, so that what is made of it has as many samples of each class as the data.
+        """
+        if self.labels is None:
+            return None
+        start = max(self.position - self.size, 0)
+        return self.labels[self._order[start : start + self.size]]
+
+    def go_on(self) -> None:
+        """Let the classes be those of the next mini-batch, where there are any, without drawing it."""
+        if self.labels is not None:
+            self.indices()
+
+    def more(self) -> Tensor:
+        """Return which samples are another mini-batch of the same classes; without labels the next one.
+
+        Between two batches of data that differ in how many samples a class has, some would have to be compared with another
+        class. These are drawn with replacement, each from all samples of its class.
+        """
+        label = self.label
+        if self.labels is None or label is None:
+            return self.indices()
+        ordered, counts = self.labels.argsort(stable=True), self.labels.bincount()
+        starts = counts.cumsum(0) - counts
+        place = (self.uniform(len(label)) * counts[label]).long()
+        return ordered[starts[label] + place.minimum(counts[label] - 1)]
 
     @torch.no_grad()
     def all_rows(self, name: str, map_: Callable[[Tensor], Tensor]) -> Tensor:

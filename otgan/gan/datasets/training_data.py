@@ -17,7 +17,8 @@ from otgan.data.sources import stack
 from otgan.data.toy import TOYS
 from otgan.gan import arguments
 from otgan.gan.datasets.arrays import array_of, is_frame, narrow, suspect
-from otgan.gan.errors import RunError
+from otgan.gan.datasets.classes import Classes, labels_of
+from otgan.gan.errors import OptionError, RunError
 from otgan.gan.networks import Space
 
 __all__ = ["DataDescription", "TrainingData", "as_tensor", "check_held_out", "digest"]
@@ -45,6 +46,10 @@ class DataDescription:
         What tells them from any others.
     columns : tuple of str
         The names of their coordinates, where they have any.
+    classes : tuple of str
+        Of a conditional run the names of the classes.
+    counts : tuple of int
+        How many samples of each there were to train on.
     """
 
     spec: str | None
@@ -53,6 +58,12 @@ class DataDescription:
     held_out: int
     digest: str
     columns: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+
+    def known_classes(self) -> Classes | None:
+        """The classes of a conditional run."""
+        return Classes(self.classes, self.counts) if self.classes else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,9 +83,14 @@ class TrainingData:
 
     @classmethod
     def of(
-        cls, data: Any, seed: int, data_dir: str | os.PathLike[str] | None = None, name: str = "data"
+        cls,
+        data: Any,
+        seed: int,
+        data_dir: str | os.PathLike[str] | None = None,
+        name: str = "data",
+        labels: Any = None,
     ) -> TrainingData:
-        """Open a spec, or split an array, a tensor or a data set.
+        """Open a spec, or split an array, a tensor or a data set, with the label of each sample where they are given.
 
         Raises
         ------
@@ -85,11 +101,16 @@ class TrainingData:
         """
         if isinstance(data, (str, os.PathLike)):
             spec = arguments.path(name, data)
+            if labels is not None:
+                raise OptionError(f"labels belong to arrays; {spec} has those that it names: leave them out")
             return cls(spec, *_opened(spec, seed, data_dir))
         if not isinstance(data, Dataset):
             columns = tuple(map(str, data.columns)) if is_frame(data) else ()
             stored = replace(stack("the array", array_of(name, data)), columns=columns)
             data = stored.draw(None, 0, dtype=np.float64)
+        if labels is not None:
+            index, classes = labels_of("labels", labels, len(data))
+            data = replace(data, labels=index, classes=classes)
         if data.weights is not None:
             raise RunError(f"{data.name} is weighted: draw rows by their weights before training on them")
         train, held_out = narrow(data).hold_out(max(1, len(data) // 5), seed)
@@ -100,15 +121,18 @@ class TrainingData:
         """Where the samples live."""
         return Space(self.train.shape or (self.train.dim,))
 
-    def describe(self) -> DataDescription:
-        """Return what identifies the data."""
+    def describe(self, *, conditional: bool = False) -> DataDescription:
+        """Return what identifies the data, of a conditional run their labels too."""
+        classes = Classes.of(self.train) if conditional else Classes((), ())
         return DataDescription(
             spec=self.spec,
             shape=self.space.shape,
             train=len(self.train),
             held_out=len(self.held_out),
-            digest=digest(self.train, self.held_out),
+            digest=digest(self.train, self.held_out, labels=conditional),
             columns=self.train.columns,
+            classes=classes.names,
+            counts=classes.counts,
         )
 
 
@@ -135,11 +159,13 @@ def check_held_out(n: int) -> None:
         raise RunError(f"{n} sample held out is too few to judge codes by: give at least 10 samples")
 
 
-def digest(*parts: Dataset) -> str:
-    """Return what tells these rows from any others."""
+def digest(*parts: Dataset, labels: bool = False) -> str:
+    """Return what tells these rows, and their labels where they count, from any others."""
     found = hashlib.blake2b(digest_size=16)
     for part in parts:
         found.update(np.ascontiguousarray(part.points, np.float32).data)
+        if labels and part.labels is not None:
+            found.update(np.ascontiguousarray(part.labels, np.int64).data)
     return found.hexdigest()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ _SHOWN = 2000
 """Points of a picture."""
 _TILES = 64
 """Images of a grid."""
+_EACH, _CLASSES = 8, 16
+"""Images of a class in a row, and rows of a grid, at most."""
 _SIDE = 112
 """Pixels, at least, that an image of a grid is high."""
 _BETWEEN, _GRAY = 4, 96
@@ -48,8 +50,15 @@ _COLORS = 3
 """Channels of an image in color."""
 
 
-def draw(model: Model, real: NDArray[Any], place: Callable[[str, int], Path]) -> None:
+def draw(
+    model: Model,
+    real: NDArray[Any],
+    place: Callable[[str, int], Path],
+    label: NDArray[np.int64] | None = None,
+) -> None:
     """Draw the samples of a model, and of a system with an encoder its reconstructions and traversals.
+
+    Images of a conditional model stand in a row for each class, of up to sixteen classes.
 
     Parameters
     ----------
@@ -58,17 +67,37 @@ def draw(model: Model, real: NDArray[Any], place: Callable[[str, int], Path]) ->
         Held-out samples.
     place : callable
         Where a picture of a kind and a step belongs.
+    label : ndarray, shape (n,), optional
+        The classes of the held-out samples.
     """
     images, step = real.ndim == _IMAGES, model.step
-    sample_picture(place("samples", step), model.sample(_TILES if images else _SHOWN, seed=0), real)
+    if images and model.classes is not None and label is not None:
+        rows = model.classes.present[:_CLASSES]
+        made = model.sample(_EACH * len(rows), seed=0, label=model.named(np.repeat(rows, _EACH)))
+        sample_picture(place("samples", step), made, _by_class(real, label, rows), _EACH)
+    else:
+        sample_picture(place("samples", step), model.sample(_TILES if images else _SHOWN, seed=0), real)
     if model.system.encoding is not None:
+        told = None if model.classes is None else model.named(label)
         shown = real[: _PAIRED if images else _SHOWN]
-        reconstruction_picture(place("reconstructions", step), shown, model.reconstruct(shown))
-        traversal_picture(place("traversals", step), model.traverse(real[0]), real)
+        decoded = model.reconstruct(shown, label=told and told[: len(shown)])
+        reconstruction_picture(place("reconstructions", step), shown, decoded)
+        traversal_picture(place("traversals", step), model.traverse(real[0], label=told and told[0]), real)
+
+
+def _by_class(real: NDArray[Any], label: NDArray[np.int64], rows: Sequence[int]) -> NDArray[Any]:
+    """Return the first images of each class, so many of each, black where there are no more."""
+    found = np.zeros((len(rows), _EACH, *real.shape[1:]), real.dtype)
+    for k, row in enumerate(rows):
+        own = real[label == row][:_EACH]
+        found[k, : len(own)] = own
+    return found.reshape(-1, *real.shape[1:])
 
 
 @on_paper
-def sample_picture(path: Path, samples: NDArray[Any], real: NDArray[Any] | None = None) -> None:
+def sample_picture(
+    path: Path, samples: NDArray[Any], real: NDArray[Any] | None = None, across: int | None = None
+) -> None:
     """Draw samples beside data: grids of images, or the first two coordinates of points on the same axes.
 
     Parameters
@@ -78,11 +107,18 @@ def sample_picture(path: Path, samples: NDArray[Any], real: NDArray[Any] | None 
     samples : ndarray, shape (n, d), or (n, C, H, W) for images
     real : ndarray of the same kind, optional
         Held-out data.
+    across : int, optional
+        Images in a row: where it is given, all are shown, else 64 of each.
     """
     parts = {"samples": samples} | ({} if real is None else {"held-out data": real})
     if samples.ndim == _IMAGES:
         _write(
-            _grids({title: image_grid(images[:_TILES], gap=_BETWEEN) for title, images in parts.items()}),
+            _grids(
+                {
+                    title: image_grid(images if across else images[:_TILES], across, gap=_BETWEEN)
+                    for title, images in parts.items()
+                }
+            ),
             path,
         )
         return

@@ -24,6 +24,8 @@ MODE_RADIUS = 0.1
 """How near to a mode is in it."""
 MODE_MASS = 0.01
 """The share of the samples that covers a mode, or a class."""
+_NEAREST, _KNOWN = 5, 10_000
+"""Training samples that say of which class a point is, and those of which they are the nearest, at most."""
 _DRAWS = 8
 """Draws of points whose mean distance is the floor of EM."""
 
@@ -45,6 +47,7 @@ class Judge:
         self._floors: dict[int, dict[str, Any]] = {}
         self._gaussian: dict[int, float] = {}
         self._real: dict[int, Rows] = {}
+        self._accuracies: dict[int, float] = {}
 
     @classmethod
     def for_space(cls, space: Space, data: TrainingData) -> Judge:
@@ -71,15 +74,22 @@ class Judge:
         """Return how many samples are compared when n are wanted: no more than there are real ones."""
         return min(n, len(self.held_out), len(self.train))
 
-    def __call__(self, samples: Rows) -> dict[str, Any]:
+    def __call__(self, samples: Rows, label: NDArray[np.int64] | None = None) -> dict[str, Any]:
         """Compare as many samples, of shape (n, d) or (n, C, H, W), as there are held-out ones at most.
+
+        Parameters
+        ----------
+        samples : ndarray
+        label : ndarray, shape (n,), optional
+            The class that each was made for.
 
         Returns
         -------
         dict
             ``n``; ``em``, the exact W₁ to n held-out samples, of images between their pixels. For mixtures ``modes``
             covered of ``modes_total``, and ``in_modes``, the share of samples within .1 of a mode. For labelled images
-            what :meth:`fidelity` finds. With the ending ``_floor``, what real samples reach.
+            what :meth:`fidelity` finds. For samples made by class ``conditional_accuracy``, the share of them that are of their
+            class by the judge, which knows it by :meth:`classes_of`; its floor is that of held-out samples. With the ending ``_floor``, what real samples reach.
         """
         n = self.size(len(samples))
         if n not in self._floors:
@@ -89,7 +99,32 @@ class Judge:
             found["modes_total"] = len(self.held_out.modes)
         if self._labelled:
             found |= self._references(n)
+        if label is not None and self.train.labels is not None:
+            found |= self._accuracy(samples[:n].reshape(n, -1), label[:n])
         return found
+
+    def _accuracy(self, rows: Rows, label: NDArray[np.int64]) -> dict[str, float]:
+        n = len(rows)
+        if n not in self._accuracies:
+            real = self.held_out.take(slice(n))
+            self._accuracies[n] = float((self.classes_of(real.points) == real.labels).mean())
+        found = float((self.classes_of(rows) == label).mean())
+        return {"conditional_accuracy": found, "conditional_accuracy_floor": self._accuracies[n]}
+
+    def classes_of(self, rows: Rows) -> NDArray[np.int64]:
+        """Return the class of each sample, of images by the classifier, of points by the majority of its five nearest training samples."""
+        if self._labelled:
+            return self.classifier.classes_of(self._features(rows))
+        found: NDArray[np.int64] = self._neighbors.predict(rows)
+        return found
+
+    @cached_property
+    def _neighbors(self) -> Any:
+        from sklearn.neighbors import KNeighborsClassifier  # takes long to import
+
+        known = self.train.take(slice(_KNOWN))
+        nearest = KNeighborsClassifier(min(_NEAREST, len(known)))
+        return nearest.fit(known.points, known.labels)
 
     def _measure_real(self, n: int) -> dict[str, Any]:
         """Measure training samples; EM of points by the mean of several draws, as it differs much from one to the next."""

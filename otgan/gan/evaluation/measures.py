@@ -39,6 +39,7 @@ MEASURES = (
     Measure("classifier_frechet", "Fréchet", "Fréchet distance of a classifier's features", drawn=True),
     Measure("kid", "KID", "kernel distance of a classifier's features", listed=False),
     Measure("class_tv", "class TV", "TV between the shares of the classes", drawn=True),
+    Measure("conditional_accuracy", "accuracy", "samples of the class that they were made for", drawn=True),
     Measure("sharpness", "sharpness", "variance of the Laplacian", listed=False),
     Measure("precision", "precision", "precision", listed=False),
     Measure("recall", "recall", "recall", listed=False),

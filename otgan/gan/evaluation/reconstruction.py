@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from otgan.data import Dataset
+from otgan.gan.errors import RunError
 from otgan.gan.losses.mmd import mmd, permutation_band
 from otgan.gan.model import Model
-from otgan.gan.networks import Kind, draw_noise
+from otgan.gan.networks import Kind, draw_noise, given
 from otgan.gan.networks.likelihoods import gaussian_log_prob
 from otgan.gan.streams import Stream, seeded
 from otgan.gan.systems.capabilities import LikelihoodBound, Networks
@@ -63,8 +65,8 @@ def squared_error(x: Rows, y: Rows) -> float:
     return float(np.square(difference).sum(1).mean())
 
 
-def evaluate(model: Model, train: Rows, held_out: Rows, seed: int) -> dict[str, Any]:
-    """Measure an autoencoder on held-out samples, rows of shape (n, d).
+def evaluate(model: Model, train: Rows, data: Dataset, seed: int) -> dict[str, Any]:
+    """Measure an autoencoder on held-out samples, of which a conditional one needs the classes.
 
     Returns
     -------
@@ -76,13 +78,17 @@ def evaluate(model: Model, train: Rows, held_out: Rows, seed: int) -> dict[str, 
         bound, in nats of a sample in the units of the data: ``elbo``, and ``iw_likelihood``, see
         :func:`importance_weighted`.
     """
-    encoding = model.encoding()
+    encoding, held_out, label = model.encoding(), data.points, None
+    if model.classes is not None:
+        if data.labels is None:
+            raise RunError(f"{data.name} has no labels, which this run decodes by: name data of its classes")
+        label = data.labels
     rng = seeded(model.device, seed, Stream.EVALUATION)
     codes = torch.from_numpy(model.encode(held_out[:_COMPARED], seed)).double()
     prior = draw_noise(len(codes), encoding.latent, encoding.prior, rng).cpu().double()
     scale = 2 * encoding.latent * encoding.prior_variance
     found = {
-        "reconstruction": squared_error(held_out, model.reconstruct(held_out)),
+        "reconstruction": squared_error(held_out, model.reconstruct(held_out, label=model.named(label))),
         "reconstruction_pca": squared_error(held_out, PCA.of(train, encoding.latent).reconstruct(held_out)),
     }
     if len(codes) > 1:  # one code has no law
@@ -92,18 +98,26 @@ def evaluate(model: Model, train: Rows, held_out: Rows, seed: int) -> dict[str, 
         # Pictures are dear to decode.
         n = len(held_out) // 8 if model.space.kind is Kind.IMAGES else len(held_out)
         x = model.in_units(held_out[: max(1, min(n, _WEIGHED))])
+        told = None if label is None else torch.from_numpy(label[: len(x)]).to(x.device)
         volume = model.space.dim * math.log(model.scaling.scale)
-        elbo, weighted = _bounds(bound, model.networks, x, rng)
+        elbo, weighted = _bounds(bound, model.networks, x, told, rng)
         found |= {"elbo": elbo - volume, "iw_likelihood": weighted - volume}
     return found
 
 
 @torch.no_grad()
-def _bounds(system: LikelihoodBound, nets: Networks, x: Tensor, rng: torch.Generator) -> tuple[float, float]:
+def _bounds(
+    system: LikelihoodBound, nets: Networks, x: Tensor, label: Tensor | None, rng: torch.Generator
+) -> tuple[float, float]:
     """Return the mean of the evidence lower bound, and of the importance-weighted one, over samples, in nats."""
+
+    def told(draws: int) -> Networks:
+        return given(nets, None if label is None else label.repeat_interleave(draws))
+
     repeated = x.repeat_interleave(4, 0)
-    elbo = system.elbo(nets, repeated, system.encoder_noise(len(repeated), rng))
-    return float(elbo.mean()), float(importance_weighted(system, nets, x, rng, draws=_DRAWS).mean())
+    elbo = system.elbo(told(4), repeated, system.encoder_noise(len(repeated), rng))
+    weighted = importance_weighted(system, told(_DRAWS), x, rng, draws=_DRAWS)
+    return float(elbo.mean()), float(weighted.mean())
 
 
 @torch.no_grad()

@@ -33,7 +33,9 @@ class _Run(Protocol):
     def data(self) -> Any:
         """What it was trained on."""
 
-    def sample(self, n: int, seed: int | None = None, sampler: str = "prior") -> NDArray[np.float32]:
+    def sample(
+        self, n: int, seed: int | None = None, sampler: str = "prior", *, label: Any = None
+    ) -> NDArray[np.float32]:
         """Draw samples."""
 
     def real_samples(self) -> NDArray[np.float32]:
@@ -44,7 +46,13 @@ class Shown:
     """A run that shows itself."""
 
     def write_samples(
-        self: _Run, path: str | os.PathLike[str], n: int, seed: int | None = None, sampler: str = "prior"
+        self: _Run,
+        path: str | os.PathLike[str],
+        n: int,
+        seed: int | None = None,
+        sampler: str = "prior",
+        *,
+        label: Any = None,
     ) -> None:
         """Draw samples into a file: .npy, .csv with a row each below the columns' names, or .png as a picture.
 
@@ -56,7 +64,7 @@ class Shown:
             If the system refuses.
         """
         write = export.writer(Path(arguments.path("path", path)))
-        write(self.sample(n, seed, sampler), self.real_samples, self.data.columns)
+        write(self.sample(n, seed, sampler, label=label), self.real_samples, self.data.columns)
 
     def plot(self: _Run) -> Any:
         """Draw the course of the run: its evaluations beside their floors, and the terms of its steps.

@@ -14,7 +14,7 @@ from torch.optim import Adam, Optimizer
 from otgan.gan.datasets.batches import Batches
 from otgan.gan.features.base import Features, Learning, Maker
 from otgan.gan.losses.mmd import mmd
-from otgan.gan.networks import Networks, Space
+from otgan.gan.networks import Networks, Space, takes_label
 
 __all__ = ["Autoencoder", "CodeGenerator", "Encoder", "WassersteinAutoencoder", "learning_rate"]
 
@@ -80,7 +80,7 @@ class CodeGenerator(nn.Module):
     Parameters
     ----------
     codes : nn.Module
-        Noise to codes, as :class:`Encoder` hands them out.
+        Noise, and labels where it takes any, to codes, as :class:`Encoder` hands them out.
     decoder : nn.Module
         Codes, as its network makes them, to samples.
     size : int
@@ -91,7 +91,7 @@ class CodeGenerator(nn.Module):
 
     def __init__(self, codes: nn.Module, decoder: nn.Module, size: int) -> None:
         super().__init__()
-        self.codes, self.decoder = codes, decoder
+        self.codes, self.decoder, self.takes_label = codes, decoder, takes_label(codes)
         self.register_buffer("center", torch.zeros(size))
         self.register_buffer("scale", torch.ones(()))
 
@@ -105,9 +105,9 @@ class CodeGenerator(nn.Module):
         samples: Tensor = self.decoder(codes * self.scale + self.center)
         return samples
 
-    def forward(self, noise: Tensor) -> Tensor:
+    def forward(self, noise: Tensor, label: Tensor | None = None) -> Tensor:
         """Return samples."""
-        return self.decode(self.codes(noise))
+        return self.decode(self.codes(noise) if label is None else self.codes(noise, label))
 
 
 @dataclass(frozen=True)

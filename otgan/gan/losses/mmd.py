@@ -8,7 +8,7 @@ from torch import Tensor
 from otgan.gan.losses.ground_cost import ground_cost
 from otgan.gan.streams import Stream, seeded
 
-__all__ = ["inverse_multiquadratic", "mmd", "permutation_band"]
+__all__ = ["inverse_multiquadratic", "mmd", "mmd_by_class", "permutation_band"]
 
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
@@ -42,6 +42,31 @@ def mmd(x: Tensor, y: Tensor, scale: float) -> Tensor:
     within = [inverse_multiquadratic(points, points, scale) for points in (x, y)]
     means = [(gram.sum() - gram.diagonal().sum()) / (len(gram) * (len(gram) - 1)) for gram in within]
     return means[0] + means[1] - 2 * inverse_multiquadratic(x, y, scale).mean()
+
+
+def mmd_by_class(x: Tensor, y: Tensor, label: Tensor, scale: float) -> Tensor:
+    """Mean over rows of :func:`mmd` between those of x and those of y that are of the row's class; 0 for a class of one row.
+
+    Parameters
+    ----------
+    x, y : Tensor, shape (n, d)
+    label : Tensor of int64, shape (n,)
+        The class of row i, of x and of y.
+    scale : float
+        As for :func:`inverse_multiquadratic`.
+    """
+    same = label[:, None] == label
+    count = same.sum(1)
+    same = (same & (count > 1)).to(x.dtype)
+    across = same / (len(x) * count)
+    within = (same / (len(x) * (count - 1).clamp_min(1))).fill_diagonal_(0)
+    return sum(
+        (
+            (weights * inverse_multiquadratic(u, v, scale)).sum()
+            for u, v, weights in ((x, x, within), (y, y, within), (x, y, -2 * across))
+        ),
+        x.new_zeros(()),
+    )
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from torch import nn
 
 from otgan.gan.networks.architectures import Architecture
+from otgan.gan.networks.conditional import Conditional, beside, given, takes_label
 from otgan.gan.networks.critics import Joint, critic
 from otgan.gan.networks.encoders import NoiseFed, encoder
 from otgan.gan.networks.flows import Flow, Integrator
@@ -26,6 +27,7 @@ __all__ = [
     "ACTIVATIONS",
     "Activation",
     "Architecture",
+    "Conditional",
     "Flow",
     "Integrator",
     "Joint",
@@ -34,14 +36,17 @@ __all__ = [
     "NoiseFed",
     "Prior",
     "Space",
+    "beside",
     "code_velocity",
     "critic",
     "draw_noise",
     "encoder",
     "generator",
+    "given",
     "initialize",
     "mlp",
     "residual_mlp",
+    "takes_label",
     "velocity",
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from otgan.gan.networks.conditional import Conditional
 from otgan.gan.networks.encoders import encoder
 from otgan.gan.networks.space import Space
 
@@ -21,7 +22,7 @@ def critic(
     norm: bool = False,
     outputs: int = 1,
 ) -> nn.Module:
-    """Make a critic or discriminator, unfilled: samples to one number each (or `outputs` features).
+    """Make a critic or discriminator, unfilled: samples, and labels where there are classes, to one number each (or `outputs` features).
 
     No critic of a Wasserstein system is normalized over the batch: its gradient penalty is a statement about each
     sample alone. `norm` is for the classical discriminator of DCGAN.
@@ -29,7 +30,11 @@ def critic(
     layers = encoder(
         space, network, outputs=outputs, width=width, depth=depth, activation=activation, norm=norm
     )
-    return nn.Sequential(*layers, nn.Flatten(0)) if outputs == 1 else layers
+    if outputs > 1:
+        return layers
+    if isinstance(layers, Conditional):
+        return Conditional(nn.Sequential(layers.network, nn.Flatten(0)), layers.classes, layers.first)
+    return nn.Sequential(*layers, nn.Flatten(0))
 
 
 class Joint(nn.Module):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from otgan.gan.networks.architectures import Architecture, architecture_for
+from otgan.gan.networks.conditional import Conditional
 from otgan.gan.networks.layers import Centered, Residual, mlp
 from otgan.gan.networks.space import Kind, Space
 
@@ -23,19 +24,19 @@ def encoder(
     depth: int,
     activation: str = "relu",
     norm: bool = False,
-) -> nn.Sequential:
-    """Make an encoder, unfilled: samples to rows of shape (n, outputs), by the layers of a critic."""
+) -> nn.Sequential | Conditional:
+    """Make an encoder, unfilled: samples, and labels where there are classes, to rows of shape (n, outputs), by the layers of a critic."""
     architecture = architecture_for(space, network)
+    told = space.classes
     if architecture is Architecture.MLP:
         pixels = [] if space.kind is Kind.POINTS else [nn.Flatten(), Centered()]
-        return nn.Sequential(
-            *pixels, *mlp(space.dim, outputs, width=width, depth=depth, activation=activation)
-        )
+        layers = mlp(space.dim + told, outputs, width=width, depth=depth, activation=activation)
+        return _told(pixels, layers, told)
     channels, height, across = space.shape
+    channels += told
     end = nn.Linear(2 * width * (height // 4) * (across // 4), outputs)
     if architecture is Architecture.DCGAN:
-        return nn.Sequential(
-            Centered(),
+        layers = nn.Sequential(
             nn.Conv2d(channels, width, 4, 2, 1),
             nn.LeakyReLU(0.2),
             nn.Conv2d(width, 2 * width, 4, 2, 1),
@@ -44,8 +45,8 @@ def encoder(
             nn.Flatten(),
             end,
         )
-    return nn.Sequential(
-        Centered(),
+        return _told([Centered()], layers, told)
+    layers = nn.Sequential(
         nn.Conv2d(channels, width, 3, padding=1),
         Residual(width, width, norm=norm, resample=nn.AvgPool2d(2)),
         Residual(width, 2 * width, norm=norm, resample=nn.AvgPool2d(2)),
@@ -54,6 +55,14 @@ def encoder(
         nn.Flatten(),
         end,
     )
+    return _told([Centered()], layers, told)
+
+
+def _told(first: list[nn.Module], layers: nn.Sequential, classes: int) -> nn.Sequential | Conditional:
+    """Join what is done to samples to the layers behind it, the class coming between them where there are any."""
+    if classes:
+        return Conditional(layers, classes, nn.Sequential(*first))
+    return nn.Sequential(*first, *layers)
 
 
 class NoiseFed(nn.Module):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from functools import partial
 
 import torch
 from torch import Tensor, nn
+
+from otgan.gan.networks.conditional import takes_label
 
 __all__ = ["Flow", "Integrator", "integrate"]
 
@@ -28,7 +31,7 @@ class Flow(nn.Module):
     Parameters
     ----------
     velocity : nn.Module
-        Places, shape (n, *shape), and times, shape (n,), to velocities, shape (n, *shape).
+        Places, shape (n, *shape), times, shape (n,), and labels where it takes any, to velocities, shape (n, *shape).
     shape : tuple of int
         Of a sample.
     integrator : Integrator
@@ -49,10 +52,11 @@ class Flow(nn.Module):
         super().__init__()
         self.velocity, self.shape, self.pixels = velocity, tuple(shape), pixels
         self.integrator, self.n_steps = Integrator(integrator), n_steps
+        self.takes_label = takes_label(velocity)
 
-    def at(self, x: Tensor, t: Tensor) -> Tensor:
+    def at(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """Return the velocities at places and times, in single precision."""
-        found: Tensor = self.velocity(x, t)
+        found: Tensor = self.velocity(x, t) if label is None else self.velocity(x, t, label)
         return found.float()
 
     def place(self, samples: Tensor) -> Tensor:
@@ -60,22 +64,27 @@ class Flow(nn.Module):
         samples = samples.float().reshape(len(samples), *self.shape)
         return 2 * samples - 1 if self.pixels else samples
 
-    def path(self, noise: Tensor, n_steps: int | None = None) -> Tensor:
+    def path(self, noise: Tensor, n_steps: int | None = None, label: Tensor | None = None) -> Tensor:
         """Return the places on the way from noise to samples, shape (n_steps + 1, n, *shape), the first of them the noise."""
-        return torch.stack(list(self._places(noise, n_steps or self.n_steps)))
+        return torch.stack(list(self._places(noise, n_steps or self.n_steps, label)))
 
-    def forward(self, noise: Tensor) -> Tensor:
+    def forward(self, noise: Tensor, label: Tensor | None = None) -> Tensor:
         """Return the samples that rows of noise become."""
-        for place in self._places(noise, self.n_steps):  # those on the way need no memory
+        for place in self._places(noise, self.n_steps, label):  # those on the way need no memory
             end = place
         return ((end + 1) / 2).clamp(0, 1) if self.pixels else end
 
-    def _places(self, noise: Tensor, n_steps: int) -> Iterator[Tensor]:
-        return integrate(self.at, noise.float().reshape(len(noise), *self.shape), n_steps, self.integrator)
+    def _places(self, noise: Tensor, n_steps: int, label: Tensor | None) -> Iterator[Tensor]:
+        return integrate(
+            partial(self.at, label=label),
+            noise.float().reshape(len(noise), *self.shape),
+            n_steps,
+            self.integrator,
+        )
 
-    def straightness(self, noise: Tensor, n_steps: int = 50) -> Tensor:
+    def straightness(self, noise: Tensor, n_steps: int = 50, label: Tensor | None = None) -> Tensor:
         """E ∫ ‖v(zₜ, t) − (z₁ − z₀)‖² dt / E ‖z₁ − z₀‖² along the paths of noise: 0 where all are straight and of one speed (Liu et al. 2023)."""
-        path = self.path(noise, n_steps).flatten(2)
+        path = self.path(noise, n_steps, label).flatten(2)
         whole = path[-1] - path[0]
         apart = n_steps * path.diff(dim=0) - whole
         return apart.square().sum(2).mean() / whole.square().sum(1).mean()

@@ -7,6 +7,7 @@ import math
 from torch import nn
 
 from otgan.gan.networks.architectures import Architecture, architecture_for
+from otgan.gan.networks.conditional import Conditional
 from otgan.gan.networks.layers import Residual, mlp, normalized
 from otgan.gan.networks.space import Kind, Space
 
@@ -23,7 +24,7 @@ def generator(
     activation: str = "relu",
     norm: bool = True,
 ) -> nn.Module:
-    """Make a generator, unfilled: latent vectors to samples.
+    """Make a generator, unfilled: latent vectors to samples; where there are classes, latent vectors and labels.
 
     Parameters
     ----------
@@ -40,6 +41,17 @@ def generator(
     norm : bool
         Whether convolutional generators use batch normalization.
     """
+    if space.classes:
+        inner = generator(
+            space.without_classes,
+            network,
+            latent=latent + space.classes,
+            width=width,
+            depth=depth,
+            activation=activation,
+            norm=norm,
+        )
+        return Conditional(inner, space.classes)
     architecture = architecture_for(space, network)
     if architecture is Architecture.MLP:
         layers = mlp(latent, space.dim, width=width, depth=depth, activation=activation)

@@ -22,14 +22,27 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Space:
-    """Where the samples live: points with d coordinates, shape (d,), or images of shape (C, H, W)."""
+    """Where the samples live: points with d coordinates, shape (d,), or images of shape (C, H, W).
+
+    Attributes
+    ----------
+    shape : tuple of int
+    classes : int
+        How many classes of samples there are, which networks are told; 0 where they are not.
+    """
 
     shape: tuple[int, ...]
+    classes: int = 0
 
     @property
     def dim(self) -> int:
         """The number of coordinates of a sample."""
         return math.prod(self.shape)
+
+    @property
+    def without_classes(self) -> Space:
+        """The same for networks that see the samples alone."""
+        return Space(self.shape)
 
     @property
     def kind(self) -> Kind:

@@ -6,6 +6,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from otgan.gan.networks.architectures import Architecture, architecture_for
 from otgan.gan.networks.layers import ACTIVATIONS, SmallLinear, mlp, residual_mlp
@@ -37,39 +38,45 @@ def velocity(space: Space, network: str, *, width: int, depth: int, activation: 
         One of :class:`~otgan.gan.networks.Activation`, between the layers.
     """
     if architecture_for(space, network) is Architecture.MLP:
-        layers = mlp(space.dim + _TIMES, space.dim, width=width, depth=depth, activation=activation)
-        return RowVelocity(layers)
-    return UNet(space.shape[0], width, activation)
+        told = _TIMES + space.classes
+        layers = mlp(space.dim + told, space.dim, width=width, depth=depth, activation=activation)
+        return RowVelocity(layers, space.classes)
+    return UNet(space.shape[0], width, activation, space.classes)
 
 
-def code_velocity(size: int, *, width: int, depth: int) -> nn.Module:
+def code_velocity(size: int, *, width: int, depth: int, classes: int = 0) -> nn.Module:
     """Make a velocity of codes, unfilled, with `depth` residual blocks."""
-    return RowVelocity(residual_mlp(size + _TIMES, size, width=width, depth=depth))
+    network = residual_mlp(size + _TIMES + classes, size, width=width, depth=depth)
+    return RowVelocity(network, classes)
 
 
 class RowVelocity(nn.Module):
-    """A network of rows that is given the time beside the place.
+    """A network of rows that is given the time beside the place, and the class where there are any.
 
     Parameters
     ----------
     network : nn.Module
-        Rows of the place and of 9 numbers that stand for the time, to rows of the place.
+        Rows of the place, of 9 numbers that stand for the time, and of one for each class, to rows of the place.
+    classes : int
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, classes: int = 0) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.classes, self.takes_label = network, classes, classes > 0
 
-    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """Return the velocities."""
-        found: Tensor = self.network(torch.cat([x.flatten(1), _of_time(t)], 1))
+        found: Tensor = self.network(torch.cat([x.flatten(1), _told(t, label, self.classes)], 1))
         return found.reshape(x.shape)
 
 
-def _of_time(t: Tensor) -> Tensor:
-    """Return numbers that times are told apart by, shape (n, 9): 2t − 1, and cosines and sines."""
+def _told(t: Tensor, label: Tensor | None, classes: int) -> Tensor:
+    """Return numbers that times are told apart by, 2t − 1, and cosines and sines, and those that classes are, shape (n, 9 + K)."""
     angles = t[:, None] * math.pi * 2 ** torch.arange(_WAVES, device=t.device)
-    return torch.cat([2 * t[:, None] - 1, angles.cos(), angles.sin()], 1)
+    parts = [2 * t[:, None] - 1, angles.cos(), angles.sin()]
+    if label is not None:
+        parts.append(one_hot(label, classes).to(t.dtype))
+    return torch.cat(parts, 1)
 
 
 class _Block(nn.Module):
@@ -101,12 +108,15 @@ class UNet(nn.Module):
     width : int
         Channels at the highest resolution; twice as many at the others.
     activation : str
+    classes : int
+        It is told the class as it is told the time.
     """
 
-    def __init__(self, channels: int, width: int, activation: str) -> None:
+    def __init__(self, channels: int, width: int, activation: str, classes: int = 0) -> None:
         super().__init__()
+        self.classes, self.takes_label = classes, classes > 0
         time, wide = 4 * width, 2 * width
-        self.time = nn.Sequential(nn.Linear(_TIMES, time), ACTIVATIONS[activation]())
+        self.time = nn.Sequential(nn.Linear(_TIMES + classes, time), ACTIVATIONS[activation]())
         self.inlet = nn.Conv2d(channels, width, 3, padding=1)
         sizes = [(width, width), (width, wide), (wide, wide)]
         self.down = nn.ModuleList(_Block(*size, time, activation) for size in sizes)
@@ -118,9 +128,9 @@ class UNet(nn.Module):
             _normalized(width), ACTIVATIONS[activation](), _SmallConvolution(width, channels, 3, padding=1)
         )
 
-    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """Return the velocities."""
-        time, kept = self.time(_of_time(t)), []
+        time, kept = self.time(_told(t, label, self.classes)), []
         inner = self.inlet(x)
         for k, block in enumerate(self.down):
             inner = block(self.smaller(inner) if k else inner, time)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from otgan.gan.datasets.batches import Batches
+from otgan.gan.networks import given
 from otgan.gan.systems.autoencoder import Decoder, LatentAdversary
 from otgan.gan.systems.base import Networks, Optimizers, Terms, descend
 
@@ -50,6 +51,7 @@ class AAE(LatentAdversary, Decoder):
         """n_critic ascents of E log D(z) + E log(1 − D(z̃)) in D, then one descent in encoder and generator."""
         critic_value = self.train_critic(nets, optimizers, batches)
         x = batches.real()
+        nets = given(nets, batches.label)
         reconstruction, penalty = self.objective(nets, x, self.encoder_noise(len(x), batches.rng))
         descend(optimizers["autoencoder"], reconstruction + penalty)
         return {

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from otgan.gan.datasets.batches import Batches
 from otgan.gan.errors import OptionError
-from otgan.gan.networks import NoiseFed, Prior, Space, critic, encoder, mlp
+from otgan.gan.networks import NoiseFed, Prior, Space, critic, encoder, given, mlp
 from otgan.gan.networks.likelihoods import Likelihood, likelihood
 from otgan.gan.streams import Stream, seeded
 from otgan.gan.systems.base import Networks, Optimizers, System, adam, descend
@@ -39,6 +39,8 @@ class Encoder(StrEnum):
 @dataclass(frozen=True, kw_only=True)
 class Autoencoder(System):
     """A system whose generator decodes what an encoder Q(z|x) makes of samples.
+
+    Where it is conditional, the generator is told the class, and the encoder is not: codes are of samples alone.
 
     Parameters
     ----------
@@ -101,7 +103,7 @@ class Autoencoder(System):
         vectors = {Encoder.DETERMINISTIC: 1, Encoder.GAUSSIAN: 2, Encoder.IMPLICIT: self.basis}
         outputs = vectors[self.encoder] * self.latent
         network = encoder(
-            space,
+            space.without_classes,
             self.network,
             outputs=outputs,
             width=self.width,
@@ -164,6 +166,9 @@ class Autoencoder(System):
 class LatentAdversary(Autoencoder):
     """An autoencoder whose codes play against a discriminator D of Q_Z and the prior.
 
+    Where it is conditional, D is told the class too: codes of each class then have the prior's law, from which samples of
+    that class are made. Where only those of all classes together had, a code of the prior might belong to other classes.
+
     Parameters
     ----------
     critic_width, critic_depth : int
@@ -181,7 +186,7 @@ class LatentAdversary(Autoencoder):
 
     def networks(self, space: Space) -> dict[str, nn.Module]:
         """Make generator, encoder and latent discriminator."""
-        space_of_codes = Space((self.latent,))
+        space_of_codes = Space((self.latent,), space.classes)
         rival = critic(space_of_codes, "mlp", width=self.critic_width, depth=self.critic_depth)
         return {**super().networks(space), "critic": rival}
 
@@ -196,7 +201,8 @@ class LatentAdversary(Autoencoder):
             x, z = batches.real(), batches.noise()
             with torch.no_grad():
                 code = self.encode(nets, x, self.encoder_noise(len(x), batches.rng))
-            loss = (softplus(-nets["critic"](z)) + softplus(nets["critic"](code))).mean()
+            rival = given(nets, batches.label)["critic"]
+            loss = (softplus(-rival(z)) + softplus(rival(code))).mean()
             descend(optimizers["critic"], loss)
         return -loss.detach()
 

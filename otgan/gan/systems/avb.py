@@ -12,7 +12,7 @@ from torch.nn.functional import softplus
 from torch.optim import Optimizer
 
 from otgan.gan.datasets.batches import Batches
-from otgan.gan.networks import Joint, Space, encoder, mlp
+from otgan.gan.networks import Joint, Space, encoder, given, mlp
 from otgan.gan.systems.autoencoder import Encoder, Variational
 from otgan.gan.systems.base import Networks, Optimizers, Terms, adam, descend
 from otgan.gan.systems.fields import Count, Rate
@@ -81,7 +81,7 @@ class AVB(Variational):
     def networks(self, space: Space) -> dict[str, nn.Module]:
         """Make generator, encoder, likelihood and the discriminator of pairs."""
         body = encoder(
-            space,
+            space.without_classes,
             self.network,
             outputs=self.critic_width,
             width=self.width,
@@ -107,6 +107,7 @@ class AVB(Variational):
             descend(optimizers["critic"], critic_loss)
 
         x = batches.real()
+        nets = given(nets, batches.label)
         code, moments = self.draw(nets, x, batches)
         log_p, kl = self.log_likelihood(nets, x, code), self.divergence(nets, x, code, *moments)
         elbo = (log_p - kl).mean()

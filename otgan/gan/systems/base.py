@@ -15,7 +15,7 @@ from torch.optim import Adam, Optimizer
 
 from otgan.gan.datasets.batches import Batches
 from otgan.gan.errors import OptionError
-from otgan.gan.networks import Activation, Architecture, Prior, Space, critic, generator
+from otgan.gan.networks import Activation, Architecture, Prior, Space, critic, generator, given
 from otgan.gan.systems.capabilities import Encoding, LikelihoodBound, Networks
 from otgan.gan.systems.fields import Count, Share, Updates, checked
 
@@ -59,6 +59,9 @@ class System(ABC):
     decay : int
         Generator updates after which all learning rates have halved: they are divided by 1 + updates / decay, whatever
         the number of updates to come. 0 leaves them as they are.
+    conditional : bool
+        Whether samples are made by class, of data that have labels: generator, critic and discriminator are told the class of
+        each sample (Mirza & Osindero 2014), and what they minimize is a distance between the laws of samples with their classes.
 
     See Also
     --------
@@ -84,6 +87,7 @@ class System(ABC):
     norm: bool = True
     ema: Share = 0.999
     decay: Updates = 0
+    conditional: bool = False
 
     def __post_init__(self) -> None:
         hints = typing.get_type_hints(type(self), include_extras=True)
@@ -214,12 +218,12 @@ def descend(optimizer: Optimizer, loss: Tensor) -> None:
 
 
 def fake(nets: Networks, batches: Batches) -> Tensor:
-    """Draw a mini-batch from the generator, in full precision and without its graph."""
+    """Draw a mini-batch from the generator, of the classes of the last one of data, in full precision and without its graph."""
     with torch.no_grad():
         return generate(nets, batches)
 
 
 def generate(nets: Networks, batches: Batches) -> Tensor:
     """Draw a mini-batch from the generator, in full precision, differentiable in its parameters."""
-    samples: Tensor = nets["generator"](batches.noise())
+    samples: Tensor = given(nets, batches.label)["generator"](batches.noise())
     return samples.float()

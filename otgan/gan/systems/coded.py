@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from otgan.gan.datasets.batches import Batches
 from otgan.gan.errors import OptionError
 from otgan.gan.features import FeatureNames, Features
 from otgan.gan.features.autoencoder import Autoencoder, CodeGenerator, Encoder, learning_rate
-from otgan.gan.networks import Kind, Space, residual_mlp
+from otgan.gan.networks import Conditional, Kind, Space, beside, residual_mlp
 from otgan.gan.systems.base import Networks, Optimizers, System, Terms
 from otgan.gan.systems.fields import Count, Rate
 
 __all__ = ["SAMPLES", "Coded"]
 
 SAMPLES = FeatureNames("samples")
+
+_APART = 100.0
+"""The squared distance between classes, over the mean square of rows: that of ten standard deviations."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,20 +85,33 @@ class Coded(System):
         """The map that learns first, where there is one."""
         return next((each for each in self.maps if isinstance(each, Autoencoder)), None)
 
-    def make_codes(self, size: int) -> nn.Module:
+    def labelled(self, rows: Tensor, batches: Batches, label: Tensor | None) -> Tensor:
+        """Return rows with their labels as more coordinates, where there are any.
+
+        In these different classes lie ten standard deviations apart: that is 1 for each coordinate of samples, and for all of
+        any other map together. It is no more, as digits of the distances within a class would be lost.
+        """
+        if label is None:
+            return rows
+        spread = sum(1 if each.size else math.prod(batches.points.shape[1:]) for each in self.maps)
+        return beside(rows, label, batches.classes, math.sqrt(_APART * spread / 2))
+
+    def make_codes(self, size: int, classes: int = 0) -> nn.Module:
         """Make this system's generator of codes of so many numbers."""
-        return residual_mlp(self.latent, size, width=self.code_width, depth=self.code_depth)
+        layers = residual_mlp(self.latent + classes, size, width=self.code_width, depth=self.code_depth)
+        return Conditional(layers, classes) if classes else layers
 
     def networks(self, space: Space) -> dict[str, nn.Module]:
         """Make the generator, and the networks of the maps."""
-        first = self.autoencoder
+        first, alone = self.autoencoder, space.without_classes  # maps are of samples, whatever their classes
         if first is None:
             nets = {"generator": self.make_generator(space)}
         else:
-            decoder = self.make_generator(space, latent=first.size)
-            nets = {"generator": CodeGenerator(self.make_codes(first.size), decoder, first.size)}
+            decoder = self.make_generator(alone, latent=first.size)
+            codes = self.make_codes(first.size, space.classes)
+            nets = {"generator": CodeGenerator(codes, decoder, first.size)}
         for each in self.maps:
-            network = each.network(space, lambda outputs: self.make_critic(space, outputs=outputs))
+            network = each.network(alone, lambda outputs: self.make_critic(alone, outputs=outputs))
             if network is not None:
                 nets[each.network_name] = network
         return nets

@@ -111,9 +111,10 @@ class FlowMatching(Coded):
         made = velocity(space, self.network, width=self.width, depth=self.depth, activation=self.activation)
         return self._flow(made, space.shape, pixels=space.kind is not Kind.POINTS)
 
-    def make_codes(self, size: int) -> nn.Module:
+    def make_codes(self, size: int, classes: int = 0) -> nn.Module:
         """Make the flow of codes."""
-        return self._flow(code_velocity(size, width=self.code_width, depth=self.code_depth), (size,))
+        made = code_velocity(size, width=self.code_width, depth=self.code_depth, classes=classes)
+        return self._flow(made, (size,))
 
     def _flow(self, made: nn.Module, shape: tuple[int, ...], *, pixels: bool = False) -> Flow:
         return Flow(made, shape, integrator=self.integrator, n_steps=self.n_steps, pixels=pixels)
@@ -136,27 +137,32 @@ class FlowMatching(Coded):
     def learn(self, nets: Networks, optimizers: Optimizers, batches: Batches) -> Terms:
         """Draw pairs, places between them and times; one descent of the error of the velocity there."""
         flow = self.flow(nets)
-        x0, x1 = self.pairs(nets, batches)
+        x0, x1, label = self.pairs(nets, batches)
         t = batches.uniform(len(x1))
         at = t.reshape(-1, *[1] * (x1.ndim - 1))
         place = torch.lerp(x0, x1, at)
         if self.sigma:
             place = place + self.sigma * batches.normal(*x1.shape)
-        loss = (flow.at(place, t) - (x1 - x0)).square().flatten(1).mean()
+        loss = (flow.at(place, t, label) - (x1 - x0)).square().flatten(1).mean()
         descend(optimizers["velocity"], loss)
         return {"loss": loss.detach(), "transport_cost": (x1 - x0).square().flatten(1).sum(1).mean()}
 
     @torch.no_grad()
-    def pairs(self, nets: Networks, batches: Batches) -> tuple[Tensor, Tensor]:
-        """Draw noise and data, coupled."""
+    def pairs(self, nets: Networks, batches: Batches) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Draw noise and data, coupled within each class where there are labels, and these."""
         x1 = self.data(nets, batches)
-        x0 = batches.normal(*x1.shape)
+        x0, label = batches.normal(*x1.shape), batches.label
         if self.coupling is Coupled.INDEPENDENT:
-            return x0, x1
+            return x0, x1, label
         exact = self.coupling is Coupled.EXACT
         epsilon = None if exact else 2 * self.epsilon * x1[0].numel()
-        i, j = couple(x0, x1, epsilon, replace=not exact, rng=batches.rng)
-        return x0[i], x1[j]
+        start, end = x0, x1
+        if label is not None:
+            # Noise has no class until it is given those of the batch. The path to each class begins with N(0, I) then, as it
+            # does at sampling: a plan that did not see the classes would begin that to a class with the noise nearest to it.
+            start, end = (self.labelled(x.flatten(1), batches, label) for x in (x0, x1))
+        i, j = couple(start, end, epsilon, replace=not exact, rng=batches.rng)
+        return x0[i], x1[j], None if label is None else label[j]
 
     def data(self, nets: Networks, batches: Batches) -> Tensor:
         """Return where the flow is to end for the next mini-batch of data."""
@@ -170,4 +176,5 @@ class FlowMatching(Coded):
         """Return the straightness of the paths, once they are learnt."""
         if self.prelude and self.steps_done(nets) < self.prelude:
             return {}
-        return {"straightness": float(self.flow(nets).straightness(batches.noise()))}
+        straightness = self.flow(nets).straightness(batches.noise(), label=batches.label)
+        return {"straightness": float(straightness)}

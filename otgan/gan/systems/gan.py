@@ -11,7 +11,7 @@ from torch.nn.functional import softplus
 from torch.optim import Optimizer
 
 from otgan.gan.datasets.batches import Batches
-from otgan.gan.networks import Space
+from otgan.gan.networks import Space, given
 from otgan.gan.systems.base import Networks, Optimizers, System, Terms, adam, descend, fake, generate
 from otgan.gan.systems.fields import Count, Rate, Share
 
@@ -63,9 +63,9 @@ class GAN(System):
 
     def step(self, nets: Networks, optimizers: Optimizers, batches: Batches) -> Terms:
         """n_critic ascents of L in D, then one descent in G."""
-        discriminator = nets["critic"]
         for _ in range(self.n_critic):
             x, y = batches.real(), fake(nets, batches)
+            discriminator = given(nets, batches.label)["critic"]
             critic_loss = (softplus(-discriminator(x)) + softplus(discriminator(y))).mean()
             descend(optimizers["critic"], critic_loss)
 

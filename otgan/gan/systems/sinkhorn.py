@@ -127,7 +127,7 @@ class Sinkhorn(Transports):
             return sinkhorn(x, y, p=self.power, epsilon=self.epsilon, tol=self.tol)
         if self.form is Form.DEBIASED:
             return sinkhorn_divergence(x, y, p=self.power, epsilon=self.epsilon, tol=self.tol)
-        x2, y2 = self.real(nets, batches), self.generated(nets, batches, apart=apart)
+        x2, y2 = self.real(nets, batches, more=True), self.generated(nets, batches, apart=apart)
         left, right = torch.stack([x, x, x2, x2, x, y]), torch.stack([y, y2, y, y2, x2, y2])
         costs: Tensor = sinkhorn(left, right, p=self.power, epsilon=self.epsilon, tol=self.tol)
         return costs @ costs.new_tensor([1, 1, 1, 1, -2, -2])

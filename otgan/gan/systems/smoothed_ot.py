@@ -24,7 +24,7 @@ from otgan.gan.losses.potentials import Potentials
 from otgan.gan.losses.regularizer import Regularizer, round_density
 from otgan.gan.losses.regularizers import REGULARIZERS
 from otgan.gan.losses.semidiscrete import SemiDual
-from otgan.gan.networks import Space
+from otgan.gan.networks import Space, given
 from otgan.gan.systems.base import Networks, Optimizers, Terms, adam, descend, fake, generate
 from otgan.gan.systems.fields import Choice, Count, Positive, Rate, Share
 from otgan.gan.systems.transports import IN_CODES, ON_POINTS, Transports
@@ -199,18 +199,19 @@ class SmoothedOT(Transports):
         if "rivals" in optimizers and not self.in_codes(nets):
             for _ in range(self.n_dual):
                 x, y, cost = self.drawn(nets, batches, apart=True)
-                phi, psi = self.potentials(nets, x, y, cost)
+                phi, psi = self.potentials(given(nets, batches.label), x, y, cost)
                 descend(optimizers["rivals"], -smoothing.dual(phi, psi, cost))
                 if self.enough is not None and smoothing.gap(phi, psi, cost) <= self.enough:
                     break
 
-        pairs = [self.drawn(nets, batches) for _ in range(2 if self.self_terms else 1)]
-        losses, values = zip(*(self.loss(nets, *pair) for pair in pairs), strict=True)
+        pairs = [self.drawn(nets, batches, more=k > 0) for k in range(2 if self.self_terms else 1)]
+        here = given(nets, batches.label)
+        losses, values = zip(*(self.loss(here, *pair) for pair in pairs), strict=True)
         loss = torch.stack(losses).mean()
         terms = {name: torch.stack([each[name] for each in values]).mean() for name in values[0]}
         if self.self_terms:
             # Of one batch to itself every sample would meet itself, and be no further from the others than it likes.
-            y, z = (self.rows(nets, y) if self.duals in _NETWORKS else y for _, y, _ in pairs)
+            y, z = (self.placed(nets, y, batches) if self.duals in _NETWORKS else y for _, y, _ in pairs)
             repelled, terms["self_term"] = self.smoothing().transport(y, z, self.power, self.tol)
             loss = loss - repelled / 2
         descend(optimizers["generator"], loss)
@@ -230,9 +231,9 @@ class SmoothedOT(Transports):
     def descend_to_data(self, nets: Networks, optimizers: Optimizers, batches: Batches) -> Terms:
         """n_dual ascents of the table, each by a batch of the generator against all data; G descends by their average."""
         table, transport = self.table(nets, batches)
-        draw = partial(self.generated, nets, batches, apart=True)
+        draw = partial(self.fresh, nets, batches, apart=True)
         table.follow(transport, draw, ascents=self.n_dual, share=self.lr_table, enough=self.enough)
-        y = self.generated(nets, batches)
+        y = self.fresh(nets, batches)
         reply = transport.reply(y, table.average)
         descend(optimizers["generator"], (reply.pull * y).sum())
         return {"smoothed": reply.value, "transport_cost": reply.cost}
@@ -255,24 +256,27 @@ class SmoothedOT(Transports):
             table, transport = self.table(nets, batches)
             gap, mass = transport.gap(self.generated(nets, batches), table.average).gap, 1.0
         else:
-            plan, _, gap = self.approximate(nets, *self.drawn(nets, batches))
+            drawn = self.drawn(nets, batches)
+            plan, _, gap = self.approximate(given(nets, batches.label), *drawn)
             mass = float(plan.mean())
         found = float(gap.clamp_min(0))
         return {"gap": found, "gradient_error_bound": smoothing.plan_error(found, mass)}
 
     def table(self, nets: Networks, batches: Batches) -> tuple[Potentials, SemiDual]:
         """Return the potentials of the data, and the transport to them."""
-        table, data = cast(Potentials, nets["table"]), self.data_rows(nets, batches)
+        table = cast(Potentials, nets["table"])
+        data = self.labelled(self.data_rows(nets, batches), batches, batches.labels)
         table.fit(len(data))
         return table, SemiDual(self.smoothing(), data, self.power)
 
-    def drawn(self, nets: Networks, batches: Batches, *, apart: bool = False) -> _Three:
+    def drawn(self, nets: Networks, batches: Batches, *, apart: bool = False, more: bool = False) -> _Three:
         """Draw data x and samples y, and their costs; where no network asks for them, rows in their place."""
         if self.duals not in _NETWORKS:
-            x, y = self.real(nets, batches), self.generated(nets, batches, apart=apart)
+            x, y = self.real(nets, batches, more=more), self.generated(nets, batches, apart=apart)
             return x, y, ground_cost(x, y, self.power)
-        x, y = batches.real(), (fake if apart else generate)(nets, batches)
-        return x, y, ground_cost(self.rows(nets, x), self.rows(nets, y), self.power)
+        x = batches.points[batches.more() if more else batches.indices()]
+        y = (fake if apart else generate)(nets, batches)
+        return x, y, ground_cost(self.placed(nets, x, batches), self.placed(nets, y, batches), self.power)
 
     def potentials(self, nets: Networks, x: Tensor, y: Tensor, cost: Tensor) -> tuple[Tensor, Tensor]:
         """φ at x and ψ at y, as :meth:`drawn` returns them."""

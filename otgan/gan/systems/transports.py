@@ -14,6 +14,7 @@ from otgan.gan.datasets.batches import Batches
 from otgan.gan.errors import OptionError
 from otgan.gan.features import FeatureNames, Learning
 from otgan.gan.features.autoencoder import CodeGenerator
+from otgan.gan.networks import given
 from otgan.gan.systems.base import Networks, generate
 from otgan.gan.systems.coded import SAMPLES, Coded
 from otgan.gan.systems.fields import Updates
@@ -47,6 +48,12 @@ IN_CODES: Mapping[str, Any] = {
 @dataclass(frozen=True, kw_only=True)
 class Transports(Coded):
     """A generator that descends a cost of transport between rows: the features of its samples, and those of the data.
+
+    Where it is conditional, what is transported are samples with their classes, as in the joint distribution optimal
+    transport of Courty et al. 2017. Their labels are more coordinates of the rows, in which different classes lie ten standard
+    deviations apart. Batches have equally many samples of each class, so that no plan leads from one class to another: one
+    problem has the plans of all classes for its blocks. A problem for each class would be as many of different sizes, and
+    tables and networks of potentials, which are of no batch, would have to be cut apart too.
 
     With features of an autoencoder a run may have a third part: after `n_codes` steps in the space of the codes, if there
     is an end to them, all of the generator learns by the features of its samples, of which there may be others beside the
@@ -93,6 +100,10 @@ class Transports(Coded):
         """Return the features of samples, shape (n, k), in single precision."""
         return torch.cat([each.rows(nets, x) for each in self.maps], 1)
 
+    def placed(self, nets: Networks, x: Tensor, batches: Batches) -> Tensor:
+        """Return the rows of samples that are of the classes of the mini-batch at hand."""
+        return self.labelled(self.rows(nets, x), batches, batches.label)
+
     def data_rows(self, nets: Networks, batches: Batches) -> Tensor:
         """Return the rows of all data, which are computed once: maps that still learn have none to keep."""
         first = self.autoencoder
@@ -100,17 +111,24 @@ class Transports(Coded):
             return batches.all_rows("codes", partial(first.rows, nets))
         return batches.all_rows("samples", partial(self.rows, nets))
 
-    def real(self, nets: Networks, batches: Batches) -> Tensor:
-        """Return the rows of the next mini-batch of samples."""
-        if self.in_codes(nets):
-            return self.data_rows(nets, batches)[batches.indices()]
-        return self.rows(nets, batches.real())
+    def real(self, nets: Networks, batches: Batches, *, more: bool = False) -> Tensor:
+        """Return the rows of the next mini-batch of samples, or of one `more` of the same classes."""
+        which = batches.more() if more else batches.indices()
+        in_codes = self.in_codes(nets)
+        rows = self.data_rows(nets, batches)[which] if in_codes else self.rows(nets, batches.points[which])
+        return self.labelled(rows, batches, batches.label)
 
     def generated(self, nets: Networks, batches: Batches, *, apart: bool = False) -> Tensor:
         """Return the rows of a mini-batch of the generator, differentiable in its parameters unless it is taken `apart`."""
-        first = self.autoencoder
+        first, label = self.autoencoder, batches.label
         with torch.set_grad_enabled(torch.is_grad_enabled() and not apart):
             if first is not None and self.in_codes(nets):
-                return first.of_codes(cast(CodeGenerator, nets["generator"]).codes(batches.noise()))
+                codes = given({"codes": cast(CodeGenerator, nets["generator"]).codes}, label)["codes"]
+                return self.labelled(first.of_codes(codes(batches.noise())), batches, label)
             samples = generate(nets, batches)
-        return self.rows(nets, samples)
+        return self.placed(nets, samples, batches)
+
+    def fresh(self, nets: Networks, batches: Batches, *, apart: bool = False) -> Tensor:
+        """Return the same where no data are drawn, whose classes come one mini-batch after the other too."""
+        batches.go_on()
+        return self.generated(nets, batches, apart=apart)

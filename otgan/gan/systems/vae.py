@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from otgan.gan.datasets.batches import Batches
-from otgan.gan.networks import Activation
+from otgan.gan.networks import Activation, given
 from otgan.gan.systems.autoencoder import Encoder, Variational
 from otgan.gan.systems.base import Networks, Optimizers, Terms, descend
 from otgan.gan.systems.fields import Count, Share
@@ -54,6 +54,7 @@ class VAE(Variational):
     def step(self, nets: Networks, optimizers: Optimizers, batches: Batches) -> Terms:
         """One ascent of the bound, with one code for each sample."""
         x = batches.real()
+        nets = given(nets, batches.label)
         log_p, kl = self.bound(nets, x, self.encoder_noise(len(x), batches.rng))
         elbo = (log_p - kl).mean()
         descend(optimizers["autoencoder"], -elbo)

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from otgan.gan.datasets.batches import Batches
-from otgan.gan.losses.mmd import mmd
+from otgan.gan.losses.mmd import mmd, mmd_by_class
+from otgan.gan.networks import given
 from otgan.gan.systems.autoencoder import Autoencoder, LatentAdversary
 from otgan.gan.systems.base import Networks, Optimizers, Terms, descend
 from otgan.gan.systems.fields import Positive
@@ -52,19 +53,22 @@ class PenalizedOT(Autoencoder):
             return difference.square().sum(1).mean()
         return (torch.linalg.vector_norm(difference, dim=1) ** self.power).mean()
 
-    def objective(self, nets: Networks, x: Tensor, noise: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    def objective(
+        self, nets: Networks, x: Tensor, noise: Tensor, z: Tensor, label: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Cost and penalty of a mini-batch, z being drawn from the prior; differentiable in encoder and generator."""
+        nets = given(nets, label)
         code = self.encode(nets, x, noise)
-        return self.cost(x, nets["generator"](code)), self.discrepancy(nets, code, z)
+        return self.cost(x, nets["generator"](code)), self.discrepancy(nets, code, z, label)
 
     @abstractmethod
-    def discrepancy(self, nets: Networks, code: Tensor, z: Tensor) -> Tensor:
-        """Return D(Q_Z, P_Z), as the encoder sees it, by a mini-batch of each."""
+    def discrepancy(self, nets: Networks, code: Tensor, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """Return D(Q_Z, P_Z), as the encoder sees it, by a mini-batch of each, or that of each class where there are labels."""
 
     def step(self, nets: Networks, optimizers: Optimizers, batches: Batches) -> Terms:
         """One descent of cost + λ penalty in encoder and generator."""
         x, z = batches.real(), batches.noise()
-        cost, penalty = self.objective(nets, x, self.encoder_noise(len(x), batches.rng), z)
+        cost, penalty = self.objective(nets, x, self.encoder_noise(len(x), batches.rng), z, batches.label)
         descend(optimizers["autoencoder"], cost + self.penalty * penalty)
         return {"cost": cost.detach(), "latent_penalty": penalty.detach()}
 
@@ -88,8 +92,9 @@ class WAEGAN(LatentAdversary, PenalizedOT):
         "images": {"batch": 64, "width": 32, "penalty": 200.0},
     }
 
-    def discrepancy(self, nets: Networks, code: Tensor, z: Tensor) -> Tensor:
-        """−E log D(z̃)."""
+    def discrepancy(self, nets: Networks, code: Tensor, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """−E log D(z̃), or log D(z̃, y) by `nets` that were given the labels."""
+        del z, label
         return self.latent_penalty(nets, code)
 
     def step(self, nets: Networks, optimizers: Optimizers, batches: Batches) -> Terms:
@@ -111,6 +116,7 @@ class WAEMMD(PenalizedOT):
         "images": {"batch": 64, "width": 32, "penalty": 200.0},
     }
 
-    def discrepancy(self, nets: Networks, code: Tensor, z: Tensor) -> Tensor:
+    def discrepancy(self, nets: Networks, code: Tensor, z: Tensor, label: Tensor | None = None) -> Tensor:
         """MMD² under the inverse multiquadratic kernel, see :func:`otgan.gan.losses.mmd.mmd`."""
-        return mmd(code, z, 2 * self.latent * self.prior_variance)
+        scale = 2 * self.latent * self.prior_variance
+        return mmd(code, z, scale) if label is None else mmd_by_class(code, z, label, scale)

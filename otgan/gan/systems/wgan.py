@@ -11,6 +11,7 @@ from torch import nn
 from torch.optim import Optimizer, RMSprop
 
 from otgan.gan.datasets.batches import Batches
+from otgan.gan.networks import given
 from otgan.gan.systems.base import Networks, Optimizers, System, Terms, descend, fake, generate
 from otgan.gan.systems.fields import Count, Positive, Rate
 
@@ -52,12 +53,12 @@ class WGAN(System):
 
     def step(self, nets: Networks, optimizers: Optimizers, batches: Batches) -> Terms:
         """Algorithm 1: n_critic ascents, each followed by the clip, then one descent in G."""
-        critic = nets["critic"]
         for _ in range(self.n_critic):
             x, y = batches.real(), fake(nets, batches)
+            critic = given(nets, batches.label)["critic"]
             wasserstein = critic(x).mean() - critic(y).mean()
             descend(optimizers["critic"], -wasserstein)
-            clip_weights(critic, self.clip)
+            clip_weights(nets["critic"], self.clip)
 
         generator_loss = -critic(generate(nets, batches)).mean()
         descend(optimizers["generator"], generator_loss)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from otgan.gan.datasets.batches import Batches
+from otgan.gan.networks import given
 from otgan.gan.systems.base import Networks, Optimizers, System, Terms, adam, descend, fake, generate
 from otgan.gan.systems.fields import Count, Rate, Share
 
@@ -72,17 +73,19 @@ class WGANGP(System):
 
     def step(self, nets: Networks, optimizers: Optimizers, batches: Batches) -> Terms:
         """Algorithm 1: n_critic descents of the penalized loss in f, then one descent in G."""
-        critic = nets["critic"]
         for _ in range(self.n_critic):
-            terms = self.critic_step(critic, optimizers["critic"], batches, fake(nets, batches))
+            x, y = batches.real(), fake(nets, batches)
+            critic = given(nets, batches.label)["critic"]
+            terms = self.critic_step(critic, optimizers["critic"], batches, x, y)
 
         generator_loss = -critic(generate(nets, batches)).mean()
         descend(optimizers["generator"], generator_loss)
         return {**terms, "generator_loss": generator_loss.detach()}
 
-    def critic_step(self, critic: nn.Module, optimizer: Optimizer, batches: Batches, y: Tensor) -> Terms:
-        """One descent in f against a mini-batch y of the generator."""
-        x = batches.real()
+    def critic_step(
+        self, critic: Callable[[Tensor], Tensor], optimizer: Optimizer, batches: Batches, x: Tensor, y: Tensor
+    ) -> Terms:
+        """One descent in f between a mini-batch x of data and one of the generator, y, of the same classes."""
         t = batches.uniform(len(x), *[1] * (x.ndim - 1))  # one ε a sample, not one a coordinate
         norms = gradient_norms(critic, t * x + (1 - t) * y)
         penalty = (norms - 1).square().mean()
@@ -97,7 +100,7 @@ class WGANGP(System):
         }
 
 
-def gradient_norms(critic: nn.Module, x: Tensor) -> Tensor:
+def gradient_norms(critic: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """‖∇f(x)‖₂ of each sample, shape (n,), in float32 and differentiable in the critic's parameters."""
     x = x.detach().float().requires_grad_()
     with torch.autocast(x.device.type, enabled=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,10 @@ def load_model(
         If a module is passed that the system does not know.
     """
     system = _system(settings, where)
-    space = Space(settings.data.shape)
-    made = blank_networks(system, space)
+    space, classes = Space(settings.data.shape), settings.data.known_classes()
+    if system.conditional != (classes is not None):
+        raise RunError(f"{where / 'config.json'} is damaged: its classes do not go with its options")
+    made = blank_networks(system, space if classes is None else replace(space, classes=len(classes)))
     if unknown := sorted(set(own) - set(made)):
         raise unknown_network(system, unknown[0], made)
     missing = [name for name in settings.modules if name in system.averaged and name not in own]
@@ -88,7 +91,7 @@ def load_model(
         scaling = Scaling.read(state["scaling"])
     except Exception as error:
         raise RunError(f"{where}: its units cannot be read: {reason(error)}") from error
-    return Model(system, space, scaling, networks, state["step"])
+    return Model(system, space, scaling, networks, state["step"], classes)
 
 
 def _system(settings: Settings, where: Path) -> System:

@@ -46,6 +46,9 @@ class Trainee(Protocol):
     def real_samples(self) -> NDArray[np.float32]:
         """Return held-out samples."""
 
+    def real_labels(self) -> NDArray[np.int64] | None:
+        """Return their classes, where they have any."""
+
 
 def fit(
     state: State,
@@ -161,7 +164,7 @@ def _evaluate(
     if run.folder is not None:
         from otgan.gan.evaluation import figures  # matplotlib takes long to import
 
-        figures.draw(run.model, run.real_samples(), run.folder.picture)
+        figures.draw(run.model, run.real_samples(), run.folder.picture, run.real_labels())
         if schedule.last(step):
             write_json(run.folder.evaluation_file, result)
     took = round(clock.seconds() - start, 3)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from otgan.gan.datasets.batches import Batches
 from otgan.gan.errors import RunError, reason
+from otgan.gan.networks import given, takes_label
 from otgan.gan.streams import Stream, seeded
 from otgan.gan.systems import System
 
@@ -34,12 +35,18 @@ def check_generator(
     if "generator" not in own:
         return
     generator = nets["generator"]
-    noise = torch.zeros(2, batches.latent, device=batches.points.device)
+    label = None if batches.label is None else batches.label[:2]
+    if label is not None and not takes_label(generator):
+        raise RunError(
+            "your generator cannot make samples by class: call it with noise and labels, shape (n,), and give it an attribute "
+            "takes_label = True"
+        )
+    noise = torch.zeros(2 if label is None else len(label), batches.latent, device=batches.points.device)
     generator.eval()  # leaves running statistics alone
     with torch.no_grad(), _trying("generator", noise):
-        made = tuple(generator(noise).shape)
+        made = tuple(given(nets, label)["generator"](noise).shape)
     generator.train()
-    if made != (2, *shape):
+    if made != (len(noise), *shape):
         raise RunError(f"your generator makes samples of shape {made[1:]}; those of the data have {shape}")
 
 

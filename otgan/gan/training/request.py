@@ -27,6 +27,8 @@ class Request:
     steps: int | None
     seed: int
     out: str | None
+    labels: Any
+    conditional: bool
     resume: bool
     options: dict[str, Any]
     modules: dict[str, nn.Module]
@@ -47,7 +49,7 @@ class Request:
         OptionError
             Naming the first that cannot be.
         """
-        for name in ("resume", "progress", "tensorboard"):
+        for name in ("conditional", "resume", "progress", "tensorboard"):
             given[name] = arguments.flag(name, given[name])
         given["seed"] = arguments.seed(given["seed"])
         for name in ("out", "data_dir"):

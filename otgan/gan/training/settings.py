@@ -148,6 +148,7 @@ class Settings:
             "held_out_samples": data.held_out,
             "seed": self.seed,
             "device": self.device,
+            **({"classes": ", ".join(data.classes)} if data.classes else {}),
             **asdict(self.schedule),
             **self.options,
             "own_modules": ", ".join(self.modules) or None,
@@ -198,14 +199,13 @@ class Settings:
         if unknown := set(found) - set(_KEYS) - {"format"}:
             raise RunError(f"{where} is damaged: it has {min(unknown)!r}, which means nothing")
         data = {name: found["data"][name] for name in ("spec", "train", "held_out", "digest")}
+        later: dict[str, Any] = {
+            name: tuple(found["data"].get(name, ())) for name in ("columns", "classes", "counts")
+        }
         return cls(
             system=found["system"],
-            options=found["options"],
-            data=DataDescription(
-                **data,
-                shape=tuple(found["data"]["shape"]),
-                columns=tuple(found["data"].get("columns", ())),  # older runs did not know them
-            ),
+            options={"conditional": False, **found["options"]},  # of older runs, too
+            data=DataDescription(shape=tuple(found["data"]["shape"]), **data, **later),
             seed=found["seed"],
             modules=tuple(found["modules"]),
             device=found["device"],
@@ -256,6 +256,11 @@ def _names(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
+def _classes(names: Any, counts: Any) -> bool:
+    several = isinstance(counts, list) and all(map(_whole, counts))
+    return _names(names) and several and len(names) == len(counts) and (not counts or sum(counts) > 0)
+
+
 def _data(value: Any) -> bool:
     if not isinstance(value, dict) or not isinstance(value.get("spec"), (str, type(None))):
         return False
@@ -265,6 +270,7 @@ def _data(value: Any) -> bool:
         sizes
         and isinstance(value.get("digest"), str)
         and _names(value.get("columns", []))
+        and _classes(value.get("classes", []), value.get("counts", []))
         and isinstance(shape, list)
         and len(shape) in {1, 3}
         and all(_counts(length) for length in shape)

@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from otgan.data.sources import check_fits
 from otgan.gan.datasets.batches import Batches
+from otgan.gan.datasets.classes import Classes
 from otgan.gan.datasets.scaling import Scaling
 from otgan.gan.datasets.training_data import TrainingData, as_tensor, check_held_out
 from otgan.gan.errors import DivergedError, OptionError, RunError, reason
@@ -46,6 +47,8 @@ class State:
     batches : Batches
     scaling : Scaling
         The units that the networks work in.
+    classes : Classes or None
+        Those that the networks are told.
     step : int
         Generator updates done.
     """
@@ -55,6 +58,7 @@ class State:
     optimizers: dict[str, Optimizer]
     batches: Batches
     scaling: Scaling
+    classes: Classes | None = None
     step: int = 0
 
     @classmethod
@@ -81,9 +85,13 @@ class State:
         points = as_tensor(data.train.points, data.space)
         scaling = Scaling.of(points, data.space)
         latent = system.noise_size(data.space)
-        batches = Batches(scaling.to_units(points).to(device), system.batch, latent, system.prior, seed)
-        nets = _networks(system, data.space, seed, device, own)
-        check_generator(nets, batches, data.space.shape, own)
+        classes = Classes.of(data.train) if system.conditional else None
+        labels = None if classes is None else torch.from_numpy(data.train.labels).to(device)
+        space = Space(data.space.shape, 0 if classes is None else len(classes))
+        units = scaling.to_units(points).to(device)
+        batches = Batches(units, system.batch, latent, system.prior, seed, labels, space.classes)
+        nets = _networks(system, space, seed, device, own)
+        check_generator(nets, batches, space.shape, own)
         check_encoder(system, nets, batches, own)
         average = moving_average(system.ema)
         averages = {name: AveragedModel(nets[name], avg_fn=average) for name in system.averaged}
@@ -95,12 +103,12 @@ class State:
             raise
         except (ValueError, TypeError) as error:
             raise RunError(f"the networks cannot be trained: {reason(error)}") from error
-        return cls(nets, averages, optimizers, batches, scaling)
+        return cls(nets, averages, optimizers, batches, scaling, classes)
 
     def model(self, system: System, space: Space) -> Model:
         """Return the model in training: its networks are the averages themselves."""
         networks = {name: average.module for name, average in self.averages.items()}
-        return Model(system, space, self.scaling, networks, self.step)
+        return Model(system, space, self.scaling, networks, self.step, self.classes)
 
     def follow_lr_schedule(self, decay: int) -> None:
         """Divide all learning rates by 1 + step / decay; 0 leaves them as they are."""

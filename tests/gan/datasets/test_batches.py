@@ -54,3 +54,54 @@ def test_priors():
     assert uniform.min() >= 0
     assert uniform.max() <= 1
     assert abs(float(draw_noise(10000, 2, "normal", rng).std()) - 1) < 0.02
+
+
+def labelled(n=60, size=12, seed=0):
+    """Samples that say their class: 0, 1 or 2 in their last digit, in proportions 3 : 2 : 1."""
+    label = torch.tensor([0, 0, 0, 1, 1, 2]).repeat(n // 6)
+    points = 10 * torch.arange(n) + label
+    return Batches(points, size, 4, "normal", seed, label, 3), label
+
+
+def test_labels_belong_to_the_rows_of_the_batch():
+    batches, _ = labelled()
+    first = batches.label
+    assert torch.equal(batches.real() % 10, first)  # those of the first batch before there is any
+    for _ in range(20):
+        rows = batches.real()
+        assert torch.equal(rows % 10, batches.label)
+        before = batches.label
+        batches.noise()
+        assert torch.equal(batches.label, before)
+
+
+def test_labels_go_with_the_position():
+    ahead, _ = labelled()
+    for _ in range(7):
+        ahead.real()
+    behind, _ = labelled()
+    behind.load_state_dict(ahead.state_dict())
+    assert torch.equal(behind.label, ahead.label)
+    behind.go_on()
+    assert torch.equal(ahead.real() % 10, behind.label)
+    other = ahead.apart(3)
+    assert torch.equal(other.real() % 10, other.label)
+
+
+def test_more_of_a_batch_is_of_its_classes_and_of_all_samples_of_them():
+    batches, label = labelled()
+    seen = set()
+    for _ in range(300):
+        batches.real()
+        rows = batches.more()
+        assert torch.equal(label[rows], batches.label)
+        seen |= set(rows.tolist())
+    assert seen == set(range(60))
+
+
+def test_without_labels_more_is_the_next_batch():
+    batches, other = make(), make()
+    assert batches.label is None
+    batches.go_on()
+    assert torch.equal(batches.points[batches.more()], other.real())
+    assert torch.equal(batches.rng.get_state(), other.rng.get_state())

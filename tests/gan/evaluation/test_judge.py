@@ -94,3 +94,21 @@ def test_images_without_labels_are_judged_by_their_pixels_alone():
 def test_images_of_one_class_have_no_classes_to_judge_by():
     train, held_out = open_splits("digits:3", dtype=np.float32)
     assert set(Judge(train, held_out)(train.points[:30])) == {"n", "em", "em_floor"}
+
+
+@pytest.mark.parametrize("data", ["8gaussians", "digits"])
+def test_samples_made_by_class_are_judged_by_it(data):
+    train, held_out = open_splits(data, **({"n": 2000, "n_test": 300} if data == "8gaussians" else {}))
+    train, held_out = (
+        dataclasses.replace(each, points=each.points.astype(np.float32)) for each in (train, held_out)
+    )
+    judge, real = Judge(train, held_out), held_out.points[:200]
+    right = judge(real, held_out.labels[:200])
+    assert right["conditional_accuracy"] == right["conditional_accuracy_floor"] > 0.95
+    wrong = held_out.labels[:200].copy()
+    wrong[:50] = (wrong[:50] + 1) % len(held_out.classes)
+    found = judge(real, wrong)
+    assert found["conditional_accuracy"] == pytest.approx(right["conditional_accuracy"] - 0.25, abs=0.02)
+    assert "conditional_accuracy" not in judge(real)
+    unlabelled = Judge(dataclasses.replace(train, labels=None), dataclasses.replace(held_out, labels=None))
+    assert "conditional_accuracy" not in unlabelled(real, wrong)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from otgan.gan.losses.mmd import SCALES, inverse_multiquadratic, mmd, permutation_band
+from otgan.gan.losses.mmd import SCALES, inverse_multiquadratic, mmd, mmd_by_class, permutation_band
 from otgan.gan.streams import seeded
 
 CPU = torch.device("cpu")
@@ -57,3 +57,14 @@ def test_band_holds_equal_laws_and_not_others():
     outside = [float(mmd(x, y, 6.0)) > permutation_band(x, y, 6.0, n=200) for x, y in pairs]
     assert sum(outside) <= 13  # 5 expected; more than 13 once in a thousand times
     assert all(float(mmd(x, y + 1, 6.0)) > permutation_band(x, y + 1, 6.0, n=200) for x, y in pairs[:10])
+
+
+def test_by_class_it_is_the_mean_over_rows_of_those_within_their_classes():
+    label = torch.tensor([0, 1, 0, 2, 1, 0, 1, 0, 3])  # of 2 and 3 there is one row each
+    x, y, scale = draw(0, 9, 2), draw(1, 9, 2) + 0.5, 4.0
+    expected = sum(
+        int((label == k).sum()) / 9 * float(mmd(x[label == k], y[label == k], scale)) for k in (0, 1)
+    )
+    assert float(mmd_by_class(x, y, label, scale)) == pytest.approx(expected, rel=1e-10)
+    same = torch.zeros(9, dtype=torch.long)
+    assert float(mmd_by_class(x, y, same, scale)) == pytest.approx(float(mmd(x, y, scale)), rel=1e-10)

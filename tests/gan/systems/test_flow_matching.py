@@ -69,7 +69,7 @@ def test_pairs_of_a_batch_are_those_of_the_plan():
     for coupling in ("exact", "sinkhorn", "independent"):
         system, state = start(gaussian(), coupling=coupling, epsilon=0.5)
         with_rng = state.batches.rng.get_state()
-        x0, x1 = system.pairs(state.nets, state.batches)
+        x0, x1, _ = system.pairs(state.nets, state.batches)
         assert x0.shape == x1.shape == (128, 2)
         costs[coupling] = float((x0 - x1).square().sum(1).mean())
         if coupling == "exact":

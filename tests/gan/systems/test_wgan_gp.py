@@ -47,7 +47,8 @@ def test_estimate_with_the_generator_frozen_is_the_exact_distance():
         critic(Space((2,)), "mlp", width=64, depth=2), torch.Generator().manual_seed(0), torch.device("cpu")
     )
     optimizer = system.optimizers({"critic": net})["critic"]
-    rows = [system.critic_step(net, optimizer, batches, torch.from_numpy(fake)) for _ in range(400)]
+    y = torch.from_numpy(fake)
+    rows = [system.critic_step(net, optimizer, batches, batches.real(), y) for _ in range(400)]
     gap, slope = (
         float(torch.stack([row[key] for row in rows[-100:]]).median()) for key in ("critic_gap", "slope")
     )

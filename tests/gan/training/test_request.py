@@ -8,9 +8,19 @@ from otgan.gan.training.request import Request, choose_system
 
 NOTHING = {
     **dict.fromkeys(
-        ("steps", "out", "options", "modules", "save_every", "evaluate_every", "data_dir", "callbacks")
+        (
+            "steps",
+            "out",
+            "options",
+            "modules",
+            "save_every",
+            "evaluate_every",
+            "data_dir",
+            "callbacks",
+            "labels",
+        )
     ),
-    **dict.fromkeys(("resume", "progress", "tensorboard"), False),
+    **dict.fromkeys(("conditional", "resume", "progress", "tensorboard"), False),
     "system": "gan",
     "data": "8gaussians",
     "seed": 0,

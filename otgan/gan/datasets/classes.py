@@ -1,0 +1,156 @@
+"""The classes of labelled data: their names, how many samples each has, and how a user names one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from otgan.data import DataError, Dataset
+from otgan.data.errors import listed
+from otgan.gan.arguments import shown
+from otgan.gan.errors import OptionError, RunError, reason
+
+__all__ = ["Classes", "labels_of"]
+
+Labels = NDArray[np.int64]
+
+_MOST = 10_000
+"""Classes that networks are told apart, at most: more are no classes, but numbers."""
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The classes of the data of a run.
+
+    Attributes
+    ----------
+    names : tuple of str
+    counts : tuple of int
+        How many samples to train on each of them has.
+    """
+
+    names: tuple[str, ...]
+    counts: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @classmethod
+    def of(cls, data: Dataset) -> Classes:
+        """Return those of samples to train on.
+
+        Raises
+        ------
+        RunError
+            If they have no labels.
+        """
+        if data.labels is None:
+            raise RunError(
+                f"{data.name} has no labels to train by class: pass labels, one a sample, or name data with classes, such as "
+                "digits, or a folder of subfolders"
+            )
+        names = data.classes or tuple(str(k) for k in range(int(data.labels.max()) + 1))
+        if not 0 <= data.labels.min() <= data.labels.max() < len(names):
+            raise RunError(
+                f"{data.name}: labels must be from 0 to {len(names) - 1}, one for each name of its classes"
+            )
+        if len(set(names)) < len(names):
+            raise RunError(f"{data.name}: two classes have one name among {listed(names)}: rename them apart")
+        counts = np.bincount(data.labels, minlength=len(names))
+        return cls(tuple(map(str, names)), tuple(int(count) for count in counts))
+
+    @property
+    def present(self) -> list[int]:
+        """The classes that there were samples of."""
+        return [k for k, count in enumerate(self.counts) if count]
+
+    def draw(self, n: int, rng: np.random.Generator) -> Labels:
+        """Draw the classes of n samples by their shares of the data."""
+        shares = np.array(self.counts) / sum(self.counts)
+        return rng.choice(len(self), n, p=shares).astype(np.int64)
+
+    def read(self, label: Any, n: int) -> Labels:
+        """Return the classes of n samples: one for all of them, or one for each, by names or numbers.
+
+        Raises
+        ------
+        OptionError
+            If there is no such class, or there are not as many as samples.
+        """
+        if isinstance(label, Tensor):
+            label = label.detach().cpu().numpy()
+        numbers = {name: k for k, name in enumerate(self.names)}
+        several = label.tolist() if isinstance(label, (np.ndarray, np.generic)) else label
+        if not isinstance(several, (list, tuple, range)):
+            return np.full(n, self._one(several, numbers))
+        if len(several) != n:
+            raise OptionError(f"label must be one class, or one for each of {n} samples, got {len(several)}")
+        return np.array([self._one(each, numbers) for each in several], np.int64)
+
+    def _one(self, label: Any, numbers: Mapping[str, int]) -> int:
+        """Return the number of a class: names come first, as numbers may be names."""
+        if isinstance(label, float) and label.is_integer():
+            label = int(label)
+        known = isinstance(label, (str, int)) and not isinstance(label, bool)
+        name = str(label) if known else ""
+        if name in numbers:
+            found = numbers[name]
+        elif (
+            known
+            and name.isascii()
+            and name.isdigit()
+            and len(name) <= len(str(len(self)))
+            and int(name) < len(self)
+        ):
+            found = int(name)
+        else:
+            raise OptionError(
+                f"label must be a class, {listed(self.names)}, or its number, got {shown(label)}"
+            )
+        if not self.counts[found]:
+            raise OptionError(f"class {self.names[found]} had no samples to learn from")
+        return found
+
+
+def labels_of(name: str, labels: Any, n: int) -> tuple[Labels, tuple[str, ...]]:
+    """Return the class of each of n samples, and the names of the classes in order, of labels of any kind: numbers or words.
+
+    Raises
+    ------
+    DataError
+        If they are not one a sample.
+    """
+    if isinstance(labels, Tensor):
+        labels = labels.detach().cpu().numpy()
+    try:
+        values = np.asarray(labels)
+        if values.dtype == object:
+            values = np.array([str(value) for value in values.tolist()])
+    except Exception as error:  # whatever __array__ of a foreign object raises
+        raise DataError(f"{name} cannot be made an array of labels: {reason(error)}") from error
+    if values.shape == (n, 1):
+        values = values[:, 0]
+    if values.shape != (n,) or values.dtype.kind not in "biufUS":
+        raise DataError(
+            f"{name} must hold one label a sample, a number or a word, of {n} samples, got "
+            f"{values.dtype} of shape {values.shape}"
+        )
+    if values.dtype.kind == "f":
+        if not np.isfinite(values).all():
+            raise DataError(
+                f"{name} must hold a label for every sample, got {values[~np.isfinite(values)][0]}"
+            )
+        if (values == np.round(values)).all() and (abs(values) < 2**53).all():
+            values = values.astype(np.int64)
+    found, index = np.unique(values, return_inverse=True)
+    if len(found) > _MOST:
+        raise DataError(f"{name} must hold classes, {_MOST} at most, got {len(found)} different labels")
+    names = tuple(
+        value.decode(errors="replace") if isinstance(value, bytes) else str(value) for value in found.tolist()
+    )
+    return index.reshape(-1).astype(np.int64), names

@@ -1,0 +1,77 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from otgan.data import DataError, Dataset
+from otgan.gan.datasets.classes import Classes, labels_of
+from otgan.gan.errors import OptionError, RunError
+
+DIGITS = Classes(tuple("0123456789"), (5,) * 10)
+ODD = Classes(("5", "0", "cat"), (1, 3, 6))
+
+
+@pytest.mark.parametrize(
+    ("labels", "index", "names"),
+    [
+        ([7, 3, 7], [1, 0, 1], ("3", "7")),
+        (np.array([1.0, 0.0, 2.0]), [1, 0, 2], ("0", "1", "2")),
+        ([0.5, 1.0, 0.5], [0, 1, 0], ("0.5", "1.0")),
+        (["cat", "ant", "cat"], [1, 0, 1], ("ant", "cat")),
+        (pd.Series(["b", "a", "b"], dtype="category"), [1, 0, 1], ("a", "b")),
+        (pd.Series(["b", "a", "b"]), [1, 0, 1], ("a", "b")),
+        (torch.tensor([[4], [2], [2]]), [1, 0, 0], ("2", "4")),
+        ([True, False, True], [1, 0, 1], ("False", "True")),
+    ],
+)
+def test_labels_of_any_kind_are_numbers_with_names(labels, index, names):
+    found, known = labels_of("labels", labels, 3)
+    assert found.tolist() == index
+    assert found.dtype == np.int64
+    assert known == names
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [None, 3, "abc", [1, 2], np.ones((3, 2)), [1.0, np.nan, 2.0], [[1], [1, 2], [3]], np.array([1j, 2, 3])],
+)
+def test_what_is_no_label_a_sample_is_refused(labels):
+    with pytest.raises(DataError, match=r"^labels must hold|^labels cannot"):
+        labels_of("labels", labels, 3)
+
+
+def test_numbers_that_are_no_classes_are_refused():
+    with pytest.raises(DataError, match="at most, got 20000"):
+        labels_of("labels", np.random.default_rng(0).permutation(20000), 20000)
+
+
+def test_names_come_before_numbers():
+    assert ODD.read(0, 2).tolist() == [1, 1]
+    assert ODD.read("5", 1).tolist() == [0]
+    assert ODD.read(2, 1).tolist() == [2]
+    assert ODD.read(["cat", 5, 0, 1.0], 4).tolist() == [2, 0, 1, 1]
+    assert ODD.read(np.array([5, 0]), 2).tolist() == [0, 1]
+    assert ODD.read(torch.tensor([2, 1]), 2).tolist() == [2, 1]
+    assert ODD.read(np.int64(5), 1).tolist() == [0]
+    assert DIGITS.read(range(10), 10).tolist() == list(range(10))
+    with pytest.raises(OptionError, match="got 3"):
+        ODD.read(3, 1)
+
+
+def test_classes_are_drawn_by_their_shares():
+    drawn = ODD.draw(20000, np.random.default_rng(0))
+    assert np.allclose(np.bincount(drawn) / 20000, [0.1, 0.3, 0.6], atol=0.015)
+
+
+def test_classes_of_a_data_set_are_counted():
+    data = Dataset("mine", np.zeros((4, 1)), labels=np.array([0, 2, 2, 0]), classes=("a", "b", "c"))
+    found = Classes.of(data)
+    assert (found.names, found.counts, found.present, len(found)) == (("a", "b", "c"), (2, 0, 2), [0, 2], 3)
+    assert Classes.of(Dataset("mine", np.zeros((2, 1)), labels=np.array([0, 1]))).names == ("0", "1")
+    for labels, classes in (([0, 3], ("a", "b")), ([-1, 0], ("a", "b"))):
+        with pytest.raises(RunError, match="labels must be from 0 to 1"):
+            Classes.of(Dataset("mine", np.zeros((2, 1)), labels=np.array(labels), classes=classes))
+    with pytest.raises(RunError, match="rename them apart"):
+        Classes.of(Dataset("mine", np.zeros((2, 1)), labels=np.array([0, 1]), classes=("a", "a")))
+    with pytest.raises(RunError, match="mine has no labels"):
+        Classes.of(Dataset("mine", np.zeros((2, 1))))
