@@ -533,6 +533,7 @@ FUNCTIONS = {
             "names": NAMES,
             "progress": FLAG,
             "test": TEST,
+            "group": GROUP,
         },
     ),
     "two_sample_test": (
@@ -1009,6 +1010,7 @@ OPTIONS = {
         "weights_b": ("nowhere.npy", "column"),
         "permutations": NO_COUNT,
         "test": ("x", "", "emd,js"),
+        "device": ("", "tpu", "cuda:x"),
         "data_dir": ("nowhere", "a.npy", ""),
         "plot": ("x", "x.gif", "nowhere/x.png", ""),
     },

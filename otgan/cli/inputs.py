@@ -146,6 +146,16 @@ class TwoSets:
         """Whether one of them has weights."""
         return self.a.weights is not None or self.b.weights is not None
 
+    @property
+    def speaks(self) -> bool:
+        """Whether this process is the one that shows what is found."""
+        return True
+
+    def join(self, ctx: click.Context, device: str) -> None:
+        """Join no other processes: this one has all samples."""
+        if ctx.get_parameter_source("device") is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--device {device} belongs to --shards: add that, or leave it out", ctx)
+
     def check(self) -> None:
         """Raise what can be known to be wrong without reading the data."""
         self.a.check()

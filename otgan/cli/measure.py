@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from otgan.cli import common
+from otgan.cli.folders import Folders
 from otgan.cli.inputs import TwoSets, of_two_sets
 from otgan.cli.kinds import COSTS_OF_POINTS, RULES, Bins, Metric, Metrics, Own
 from otgan.distances import DEFAULT, METRICS, metric_of
@@ -117,6 +119,19 @@ def _read(own: tuple[tuple[str, str, str], ...]) -> dict[str, dict[str, Any]]:
     show_default=True,
     help="Random splits of the pooled samples to measure too, for p-values.",
 )
+@click.option(
+    "--shards",
+    is_flag=True,
+    help="A and B are folders of shards, .npy or .parquet, rows of one set in the order of their names. Under torchrun each "
+    "process reads rows of its own, and all measure together.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    show_default=True,
+    help="Where the samples of --shards are measured; under torchrun each process takes the GPU of its number.",
+)
 @common.memory_limit
 @common.json_flag
 @common.figure_file
@@ -133,42 +148,56 @@ def command(
     plot: Path | None,
     strict: bool,
     option: tuple[tuple[str, str, str], ...],
+    shards: bool,
+    device: str,
     **options: Any,
 ) -> None:
     """Measure how far apart the samples A and B are, by several distances.
 
     Each comes with a certificate, and with words for where it misleads. The table goes to stdout.
     """
-    inputs = TwoSets.of(ctx, a, b, options)
+    inputs = (Folders if shards else TwoSets).of(ctx, a, b, options)
     # What is wrong with a file is found in milliseconds, before the seconds that importing torch takes.
     with common.mistakes():
         inputs.check()
     with common.quiet_stdout():
         from otgan.memory import limit
         from otgan.report import MeasurementSpec, compare
+        from otgan.report.shared import shared_spec
 
         if memory is not None:  # from here on: what torch itself has just taken is not the user's
             ctx.with_resource(limit(memory))
+        with common.mistakes():
+            group = inputs.join(ctx, device)
         with common.usage():
             options["options"] = _read(option)
             of_spec = {name: value for name, value in options.items() if name not in {"test", "seed"}}
-            MeasurementSpec.of(**of_spec).check_weights(inputs.weighted)
+            spec = (MeasurementSpec.of if group is None else shared_spec)(**of_spec)
+            spec.check_weights(inputs.weighted)
+            if group is not None and plot is not None:
+                raise click.UsageError(
+                    "--plot draws samples of one process: leave it out under torchrun", ctx
+                )
         with common.mistakes():
             x, y, images = inputs.read()
-            common.hint_of_size(x.points.shape[1], *y.points.shape[1:])
-            with common.heartbeat():
-                report = compare(x, y, **options, names=inputs.names, progress=sys.stderr.isatty())
+            if group is None:
+                common.hint_of_size(x.points.shape[1], *y.points.shape[1:])
+            bar = inputs.speaks and sys.stderr.isatty()
+            with common.heartbeat() if inputs.speaks else contextlib.nullcontext():
+                report = compare(x, y, **options, names=inputs.names, progress=bar, group=group)
         figure = None if plot is None else report.plot(images=images)
-    _show(report, inputs, as_json)
+    if inputs.speaks:
+        _show(report, inputs, as_json)
     if figure is not None and plot is not None:
         common.write(plot, functools.partial(figure.savefig, dpi=common.DPI))
     if strict and not report.converged:
         failed = ", ".join(name for name, each in report.distances.items() if not each.converged)
-        common.note(f"error: not converged: {failed}")
+        if inputs.speaks:
+            common.note(f"error: not converged: {failed}")
         ctx.exit(_NOT_CONVERGED)
 
 
-def _show(report: Report, inputs: TwoSets, as_json: bool) -> None:
+def _show(report: Report, inputs: TwoSets | Folders, as_json: bool) -> None:
     """Write a report on stdout, and on stderr what misleads in it."""
     if as_json:
         common.say_json({**report.to_dict(), "inputs": inputs.to_list()})
@@ -176,7 +205,7 @@ def _show(report: Report, inputs: TwoSets, as_json: bool) -> None:
         common.say(report.table())
         for sentence in report.warnings:
             common.note(f"warning: {sentence}")
-    if inputs.a == inputs.b:
+    if inputs.a == inputs.b and isinstance(inputs, TwoSets):
         common.note(
             "warning: A and B are one draw; --seed-b draws B anew (with --n, where the data are stored)"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,10 +65,9 @@ class ShardFolder:
                     f"{each.path}: {each.describe()}, where {first.path.name} has {first.describe()}: the shards of one set must "
                     "be alike"
                 )
-        found = cls(str(place), shards)
-        if not found.rows:
+        if not any(each.rows for each in shards):
             raise DataError(f"{place}: none of its {len(shards)} shards has a row")
-        return found
+        return cls(str(place), shards)
 
     @property
     def rows(self) -> int:
@@ -78,6 +78,11 @@ class ShardFolder:
     def columns(self) -> tuple[str, ...]:
         """The names of the columns, where the files name them."""
         return self.shards[0].columns
+
+    @property
+    def width(self) -> int:
+        """How many numbers a row has."""
+        return math.prod(self.shards[0].shape)
 
     def describe(self) -> str:
         """Return in words what must be the same wherever the folder is read."""
@@ -106,9 +111,8 @@ class ShardFolder:
         DataError
             If a shard is damaged, holds what is not finite, or memory is too little.
         """
-        width = int(np.prod(self.shards[0].shape, dtype=np.int64))
-        check_fits(8 * (stop - start) * width, f"{self.name}: {stop - start} rows")
-        points, nbytes, filled = np.empty((stop - start, width)), 0, 0
+        check_fits(8 * (stop - start) * self.width, f"{self.name}: {stop - start} rows")
+        points, nbytes, filled = np.empty((stop - start, self.width)), 0, 0
         for shard, first, last in self._within(start, stop):
             try:
                 stored, count = shard.read(first, last)

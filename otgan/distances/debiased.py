@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,9 @@ from otgan.problem import Problem
 from otgan.quiet import quiet
 from otgan.spelling import answer_misspelt
 from otgan.status import report_failures, statuses
+
+if TYPE_CHECKING:
+    from otgan.distributed.parts import Parts
 
 __all__ = ["METRIC", "sinkhorn_divergence"]
 
@@ -198,6 +201,19 @@ class _SinkhornDivergence(Regularized):
         start = time.perf_counter()
         form, settings = terms.entropic(both)
         solved = solve_divergence(form, settings)
+        return self._of_terms(solved, both, settings, terms, start)
+
+    def shared(self, parts: Parts, terms: Terms) -> Distance:
+        start = time.perf_counter()
+        problem = parts.posed(terms, selves=True)
+        with problem.together():
+            solved = [problem.known(each) for each in solve_divergence(problem.form, problem.settings)]
+            return self._of_terms(solved, problem.pair, problem.settings, terms, start)
+
+    def _of_terms(
+        self, solved: Sequence[Coupling], both: Pair, settings: Settings, terms: Terms, start: float
+    ) -> Distance:
+        """Return the divergence that three solutions make."""
         cross, self_x, self_y = solved
         value = _debiased(solved, both, terms.cost)
         error = max(float(term.error[0]) for term in solved)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from otgan.costs import Cost, resolve
+from otgan.costs import COSTS, Cost, resolve
 from otgan.distances.distance import Distance
 from otgan.distances.metric import Length
 from otgan.distances.pairs import mean_over_pairs, means_of_splits
@@ -20,10 +21,14 @@ from otgan.distances.splits import Pool, Sides
 from otgan.distances.terms import Terms
 from otgan.form import Form
 from otgan.measure import Measure
+from otgan.mistakes import WrongValueError
 from otgan.namespace import as_numpy, beside
 from otgan.pair import Pair
 from otgan.quiet import quiet
 from otgan.spelling import answer_misspelt
+
+if TYPE_CHECKING:
+    from otgan.distributed.parts import Parts
 
 __all__ = ["METRIC", "energy"]
 
@@ -199,6 +204,24 @@ class _Energy(Length):
         value = 2 * across - within_a - within_b
         value = value.clamp_min(0) if distance.definite else value
         return as_numpy(lengths(value * form.length, pool.itself.x.dtype))
+
+    def shared(self, parts: Parts, terms: Terms) -> Distance:
+        distance = replace(terms.cost, p=1.0)
+        if not distance.symmetric:
+            raise WrongValueError(
+                f"energy over the ranks of a group needs a distance that is known to be symmetric, got cost={distance.name!r}: "
+                f"take one by its name, {', '.join(name for name in COSTS if name != 'precomputed')}"
+            )
+        start = time.perf_counter()
+        inside, rule, length = parts.normalized(distance)
+        sums = inside.sums(_itself, rule)
+        value = 2 * sums.across - sums.within_x - sums.within_y
+        value = length * (max(value, 0.0) if distance.definite else value)
+        slopes = sums.x_to_y - sums.x_to_x, sums.y_to_x - sums.y_to_y
+        error = inside.standard_error(*(2 * length * each for each in slopes)) if value != 0 else None
+        lengths(torch.tensor([value], dtype=torch.float64), torch.float64)  # which may be beyond float64
+        seconds = time.perf_counter() - start
+        return self.distance(terms, value, self.how(terms), seconds, standard_error=error)
 
     def how(self, terms: Terms) -> str:
         del terms

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ from otgan.quiet import quiet
 from otgan.solve import transport
 from otgan.spelling import answer_misspelt
 from otgan.status import Status
+
+if TYPE_CHECKING:
+    from otgan.distributed.parts import Parts
 
 __all__ = ["METRIC", "Regularized", "sinkhorn"]
 
@@ -178,13 +181,40 @@ class _Sinkhorn(Regularized):
             status=solved.status,
             lower=lower,
             upper=upper,
-            bounded="W_1" if p == 1 else f"W_{p:g}^{p:g}",
+            bounded=_bounded(p),
             marginal_error=solved.marginal_error,
             iterations=solved.iterations,
             backend=solved.backend,
             standard_error=standard_error(solved.f, solved.g, *arrays_of(both.x.weights, both.y.weights)),
             transport=solved,
         )
+
+    def shared(self, parts: Parts, terms: Terms) -> Distance:
+        start = time.perf_counter()
+        problem = parts.posed(terms, selves=False)
+        with problem.together():
+            coupling = problem.known(solve_cross(problem.form, problem.settings))
+            bounds, potentials = coupling.bounds(), (coupling.f, coupling.g)
+        seconds, p, both = time.perf_counter() - start, terms.p, problem.pair
+        return self.distance(
+            terms,
+            float(coupling.value[0]),
+            "entropic",
+            seconds,
+            epsilon=float(problem.settings.epsilon[0]),
+            status=problem.statuses(coupling)[0],
+            lower=float(bounds[0][0]),
+            upper=float(bounds[1][0]),
+            bounded=_bounded(p),
+            marginal_error=float(coupling.error[0]),
+            iterations=int(coupling.iterations[0]),
+            backend=coupling.backend,
+            standard_error=standard_error(*arrays_of(*potentials, both.x.weights, both.y.weights)),
+        )
+
+
+def _bounded(p: float) -> str:
+    return "W_1" if p == 1 else f"W_{p:g}^{p:g}"
 
 
 METRIC = _Sinkhorn(sinkhorn)

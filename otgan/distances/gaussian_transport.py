@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -17,6 +18,10 @@ from otgan.pair import Pair, pair
 from otgan.quiet import quiet
 from otgan.rooted import root
 from otgan.spelling import answer_misspelt
+
+if TYPE_CHECKING:
+    from otgan.distributed.parts import Part, Parts
+    from otgan.distributed.ranks import Ranks
 
 __all__ = ["METRIC", "bures"]
 
@@ -99,13 +104,10 @@ class _Square(torch.autograd.Function):
         mean_x, rows_x = _moments(x, a)
         mean_y, rows_y = _moments(y, b)
         (q, r), (s, t) = (torch.linalg.qr(rows) for rows in (rows_x, rows_y))
-        r, t = _as_tall(r, t)
-        left, _, right = torch.linalg.svd(r @ t.mT)
-        rotation = left @ right
-        square = (mean_x - mean_y).square().sum((1, 2)) + (r - rotation @ t).square().sum((1, 2))
-        size = sum((w * points.square().sum(2)).sum(1) for w, points in ((a, x), (b, y)))
+        size = (a * x.square().sum(2)).sum(1) + (b * y.square().sum(2)).sum(1)
+        square, rotation = _apart(mean_x - mean_y, r, t, size)
         ctx.save_for_backward(x, y, a, b, q, s, rotation)
-        return torch.where(square <= size * r.shape[1] * (8 * _UNIT) ** 2, 0.0, square)
+        return square
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
@@ -127,6 +129,18 @@ class _Square(torch.autograd.Function):
         return tuple(each if need else None for each, need in zip(found, ctx.needs_input_grad, strict=True))
 
 
+def _apart(means: Tensor, r: Tensor, t: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
+    """The squared distance of Gaussians with triangular factors of their covariances, and the best rotation of one factor.
+
+    What is below the rounding of squares of points, of which the mean is `size`, is 0.
+    """
+    r, t = _as_tall(r, t)
+    left, _, right = torch.linalg.svd(r @ t.mT)
+    rotation = left @ right
+    square = means.square().sum((1, 2)) + (r - rotation @ t).square().sum((1, 2))
+    return torch.where(square <= size * r.shape[1] * (8 * _UNIT) ** 2, 0.0, square), rotation
+
+
 def _moments(points: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """Mean of shape (B, 1, d), and rows √aᵢ (xᵢ − μ), whose Gram matrix is the covariance."""
     mean = weights[:, None] @ points
@@ -142,6 +156,20 @@ def _as_tall(r: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
     return pad(r, (0, 0, 0, k - r.shape[1])), pad(t, (0, 0, 0, k - t.shape[1]))
 
 
+def _factor(ranks: Ranks, side: Part) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean (1, 1, d), triangular factor of the covariance, and mean square of points of a set that ranks share.
+
+    The factor of all rows is that of the ranks' factors, one above the other.
+    """
+    points, weights = side.points[None], side.weights[None]
+    mean = ranks.summed(weights[:, None] @ points)
+    size = ranks.summed((weights * points.square().sum(2)).sum(1))
+    rows = weights.sqrt()[..., None] * (points - mean)
+    own: Tensor = torch.linalg.qr(rows, mode="r").R if len(side.points) else rows
+    factors = ranks.rows(own, ranks.all_of(own.shape[1]))
+    return mean, torch.linalg.qr(factors, mode="r").R, size
+
+
 class _GaussianTransport(Length):
     symbol = "BW"
 
@@ -152,6 +180,16 @@ class _GaussianTransport(Length):
     def evaluate(self, both: Pair, terms: Terms) -> Tensor:
         del terms
         return _bures(both)
+
+    def shared(self, parts: Parts, terms: Terms) -> Distance:
+        start = time.perf_counter()
+        inside, unit = parts.in_units()
+        (mean_x, r, size_x), (mean_y, t, size_y) = (
+            _factor(inside.ranks, side) for side in (inside.x, inside.y)
+        )
+        square, _ = _apart(mean_x - mean_y, r, t, size_x + size_y)
+        value = float(inside.ranks.of_first(lengths(root(square, 2) * unit, torch.float64)))
+        return self.distance(terms, value, self.how(terms), time.perf_counter() - start)
 
     def how(self, terms: Terms) -> str:
         del terms

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from otgan.distances.median import median_distance
 from otgan.distances.metric import Metric
 from otgan.distances.option import Option
 from otgan.distances.pairs import mean_over_pairs, means_of_splits
-from otgan.distances.scaled import in_units
+from otgan.distances.scaled import DISTANCE, in_units
 from otgan.distances.splits import Pool, Sides
 from otgan.distances.terms import Terms
 from otgan.distances.words import number
@@ -28,6 +29,9 @@ from otgan.namespace import as_numpy, beside
 from otgan.pair import Pair, pair
 from otgan.quiet import quiet
 from otgan.spelling import answer_misspelt
+
+if TYPE_CHECKING:
+    from otgan.distributed.parts import Part, Parts
 
 __all__ = ["METRIC", "mmd"]
 
@@ -161,10 +165,14 @@ def _median(inside: Pair) -> Tensor:
 
 def _check_pairs(inside: Pair) -> None:
     for name, side in (("x", inside.x), ("y", inside.y)):
-        if int((side.weights > 0).sum(1).min()) <= 1:
-            raise WrongValueError(
-                f"{name} must have two samples with mass or more for the unbiased estimate of mmd, got 1: pass biased=True"
-            )
+        _check_two(int((side.weights > 0).sum(1).min()), name)
+
+
+def _check_two(heavy: int, name: str) -> None:
+    if heavy <= 1:
+        raise WrongValueError(
+            f"{name} must have two samples with mass or more for the unbiased estimate of mmd, got 1: pass biased=True"
+        )
 
 
 def _of_two(weights: Tensor) -> Tensor:
@@ -172,6 +180,18 @@ def _of_two(weights: Tensor) -> Tensor:
     rising = weights.sort(1).values
     before = torch.cat([rising.new_zeros(len(rising), 1), rising.cumsum(1)[:, :-1]], 1)
     return 2 * (rising * before).sum(1)
+
+
+def _of_two_over_ranks(parts: Parts, side: Part, name: str) -> float:
+    """The same of a set that ranks share: its pairs within each of them, and those across."""
+    heavy, within, mass = zip(
+        *parts.ranks.all_of(
+            [len(side.weights), float(_of_two(side.weights[None])), float(side.weights.sum())]
+        ),
+        strict=True,
+    )
+    _check_two(sum(heavy), name)
+    return math.fsum([*within, *(u * v for k, u in enumerate(mass) for j, v in enumerate(mass) if j != k)])
 
 
 # ---- in reports -----------------------------------------------------------------------------------------------------
@@ -240,6 +260,35 @@ class _KernelDiscrepancy(Metric):
             inside, unit = in_units(both)
             options["bandwidth"] = float(_median(inside) * unit)
         return replace(found, options=options)
+
+    def shared(self, parts: Parts, terms: Terms) -> Distance:
+        own = terms.options
+        if own["bandwidth"] is None:
+            raise WrongValueError(
+                "mmd over the ranks of a group needs a bandwidth, as the median that it has by default is of all pairs: pass "
+                "options={'mmd': {'bandwidth': h}}, of the command --option mmd.bandwidth=H"
+            )
+        start = time.perf_counter()
+        inside, unit = parts.in_units()
+        length = inside.x.points.new_tensor([own["bandwidth"] / unit])
+        sums = inside.sums(_kernel(own["kernel"], length), DISTANCE)
+        value, slopes = -2 * sums.across, [-2 * sums.x_to_y, -2 * sums.y_to_x]
+        withins = (inside.x, sums.within_x, sums.x_to_x), (inside.y, sums.within_y, sums.y_to_y)
+        for k, (side, within, each) in enumerate(withins):
+            if own["biased"]:
+                value, slopes[k] = value + within, slopes[k] + 2 * each
+                continue
+            # Of a sample with itself every kernel is 1.
+            two, mean = (
+                _of_two_over_ranks(inside, side, "xy"[k]),
+                within - inside.totals(side.weights @ side.weights)[0],
+            )
+            value = value + mean / two
+            slopes[k] = slopes[k] + 2 * (each - side.weights) / two - 2 * mean / two**2 * (1 - side.weights)
+        value = max(value, 0.0) if own["biased"] else value
+        error = inside.standard_error(*slopes) if value != 0 else None
+        seconds = time.perf_counter() - start
+        return self.distance(terms, value, self.how(terms), seconds, options=dict(own), standard_error=error)
 
     def certificate(self, distance: Distance) -> str:
         assert distance.options is not None

@@ -15,7 +15,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,9 @@ from otgan.mistakes import WrongValueError
 from otgan.namespace import Array, as_numpy, double
 from otgan.options import WrongKindError, shown
 from otgan.pair import Pair
+
+if TYPE_CHECKING:
+    from otgan.distributed.parts import Parts
 
 __all__ = ["Length", "Metric", "arrays_of"]
 
@@ -182,6 +185,15 @@ class Metric(ABC):
             options=dict(terms.options) if self.options else None,
             standard_error=self._standard_error(value, *sides) if found != 0 else None,
         )
+
+    def shared(self, parts: Parts, terms: Terms) -> Distance:
+        """Measure the distance between two sets whose rows the ranks of a group have; for those that can be."""
+        raise NotImplementedError(f"{self!r} is not shared over ranks")
+
+    @property
+    def shares(self) -> bool:
+        """Whether it can be measured between sets whose rows the ranks of a group have."""
+        return type(self).shared is not Metric.shared
 
     def how(self, terms: Terms) -> str:
         """Return what a report calls the way in which it was found."""

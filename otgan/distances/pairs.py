@@ -13,7 +13,7 @@ from otgan.costs import Cost
 from otgan.costs.tiles import tiles_of
 from otgan.distances.scaled import DISTANCE
 
-__all__ = ["mean_over_pairs", "means_of_splits"]
+__all__ = ["mean_over_pairs", "means_of_splits", "row_sums"]
 
 _TILE = 2**18
 """Entries that are formed in passing: few enough that most stay in the processor's own memory from one step to the next."""
@@ -102,6 +102,15 @@ def means_of_splits(
     rest = w.sum() - mass
     others = total - to_all - from_all + within
     return within / mass**2, others / rest**2, (to_all - within) / (mass * rest)
+
+
+@torch.no_grad()
+def row_sums(x: Tensor, y: Tensor, b: Tensor, function: Function, *, cost: Cost = DISTANCE) -> Tensor:
+    """Σⱼ bⱼ function(d(xᵢ, yⱼ)) for every i, of points (n, d) and (m, d), shape (n,)."""
+    found = torch.zeros_like(x[:, 0])
+    for rows in tiles_of(len(x), len(y), _tile(x)):
+        found[rows] = function(cost.block(x[None, rows], y[None], exact=True))[0] @ b
+    return found
 
 
 def _tile(x: Tensor) -> int:

@@ -14,6 +14,7 @@ import torch.distributed as dist
 
 from otgan.coupling import Coupling
 from otgan.distributed.arguments import Rows, read
+from otgan.distributed.exchange import Exchange
 from otgan.distributed.ranks import Ranks
 from otgan.distributed.share import Common, Share
 from otgan.measure import Measure
@@ -21,7 +22,7 @@ from otgan.mistakes import WrongKindError, WrongValueError
 from otgan.namespace import as_numpy, is_tensor
 from otgan.options import shown
 
-__all__ = ["Shards", "check_group", "group_of", "joined"]
+__all__ = ["Shards", "agreed", "check_group", "device_in", "group_of", "joined"]
 
 _MATRIX, _BATCH = 2, 3
 """Dimensions of one set of rows, and of a batch of them."""
@@ -122,28 +123,41 @@ def joined(
         If one does not answer.
     """
     found = group_of(group)
-    ranks = Ranks(found, _device(x, found))
+    ranks = Ranks(found, device_in(x, found))
     if ranks.size == 1:
         return None
     ranks.meet()
     with ranks.guarded("the arguments"):
-        parts, _ = ranks.together("arguments", lambda: read(x, y, a, b, precomputed))
-        needs = torch.is_grad_enabled() and any(
-            is_tensor(each.array) and each.array.requires_grad for each in parts.values()
-        )
-        told = {name: part.told() for name, part in parts.items()}
-        counts = {name: part.count for name, part in parts.items()}
-        said = {name: _said(value) for name, value in sorted(asked.items())}
-        all_ = ranks.all_of({"asked": said, "told": told, "counts": counts, "needs": needs})
-        _check_same([each["asked"] for each in all_])
-        _check_alike([each["told"] for each in all_])
-        of = {name: [each["counts"][name] for each in all_] for name in parts}
+        parts, of, gradients = agreed(ranks, x, y, a, b, precomputed=precomputed, asked=asked)
         whole = {name: part.gathered(ranks, of[name]) for name, part in parts.items()}
-    gradients = any(each["needs"] for each in all_)
     if precomputed:
         return _of_costs(ranks, whole, of["x"], gradients)
     inputs = [_measure(parts[s], whole[s], whole[w], s) for s, w in (("x", "a"), ("y", "b"))]
     return Shards(ranks, (inputs[0], inputs[1], None, None), of["x"], of["y"], gradients)
+
+
+def agreed(
+    ranks: Exchange, x: Any, y: Any, a: Any, b: Any, *, precomputed: bool, asked: Mapping[str, Any]
+) -> tuple[dict[str, Rows], dict[str, list[int]], bool]:
+    """Return what this rank gives of each argument, how many rows each rank does, and whether one asks for gradients.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`joined`.
+    """
+    parts, _ = ranks.together("arguments", lambda: read(x, y, a, b, precomputed))
+    needs = torch.is_grad_enabled() and any(
+        is_tensor(each.array) and each.array.requires_grad for each in parts.values()
+    )
+    told = {name: part.told() for name, part in parts.items()}
+    counts = {name: part.count for name, part in parts.items()}
+    said = {name: _said(value) for name, value in sorted(asked.items())}
+    all_ = ranks.all_of({"asked": said, "told": told, "counts": counts, "needs": needs})
+    _check_same([each["asked"] for each in all_])
+    _check_alike([each["told"] for each in all_])
+    of = {name: [each["counts"][name] for each in all_] for name in parts}
+    return parts, of, any(each["needs"] for each in all_)
 
 
 def _of_costs(ranks: Ranks, whole: dict[str, Any], counts: list[int], gradients: bool) -> Shards:
@@ -202,7 +216,7 @@ def _said(value: Any) -> str:
     return shown(value)
 
 
-def _device(x: Any, group: Any) -> Any:
+def device_in(x: Any, group: Any) -> Any:
     """Where numbers are exchanged: where the samples are, or on the CPU by gloo, which knows no other place for all of it."""
     if dist.get_backend(group) == dist.Backend.GLOO:
         return torch.device("cpu")

@@ -17,7 +17,6 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor
 
-from otgan import mistakes
 from otgan.distributed.collectives import Collectives
 from otgan.mistakes import OtganError, RankError
 from otgan.namespace import Array, as_tensor, beside, detached
@@ -179,8 +178,8 @@ class Exchange(Collectives):
             return error
         which = next(k for k, reason in enumerate(reasons) if reason is not None)
         kind, text = reasons[which]
-        known = getattr(mistakes, kind, None)
-        if isinstance(known, type) and issubclass(known, OtganError):
+        known = next((each for each in _kinds(OtganError) if each.__name__ == kind), None)
+        if known is not None:
             return known(f"on rank {which}: {text}")
         return RankError(f"rank {which} stopped at {kind}: {text}")
 
@@ -191,13 +190,21 @@ class Exchange(Collectives):
         try:
             yield
         except BaseException as error:
-            if not self.over:
+            # One that is lost, or elsewhere, is known to all by itself.
+            if not self.over and not isinstance(error, RankError):
                 with contextlib.suppress(RankError):
                     own = self._head(name, (), error, 0)
                     self._exchanged(own.expand(self.size, _HEAD))
                     self._failure(error)
             raise
         self.together(f"the end of {name}", lambda: True)
+
+
+def _kinds(base: type[OtganError]) -> Iterator[type[OtganError]]:
+    """Yield the classes of errors that are raised on purpose, those of data and of solvers included."""
+    for each in base.__subclasses__():
+        yield each
+        yield from _kinds(each)
 
 
 def _checksum(vectors: Sequence[Array]) -> int:

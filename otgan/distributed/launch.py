@@ -9,10 +9,15 @@ from typing import Any
 
 from otgan.mistakes import RankError, WrongValueError
 
-__all__ = ["launched"]
+__all__ = ["is_launched", "launched"]
 
 _VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """What torchrun tells each process: its place, how many there are, and where they meet."""
+
+
+def is_launched() -> bool:
+    """Whether this is one of the processes that torchrun started."""
+    return all(os.environ.get(name) for name in _VARIABLES)
 
 
 @contextlib.contextmanager
@@ -33,7 +38,7 @@ def launched(device: Any = "cpu") -> Iterator[Any]:
     RankError
         If the others cannot be met.
     """
-    if not all(os.environ.get(name) for name in _VARIABLES):
+    if not is_launched():
         yield None
         return
     import torch

@@ -16,7 +16,7 @@ from otgan.inference.relabelling import random_sides
 from otgan.inference.two_sample import null_of
 from otgan.pair import Pair
 
-__all__ = ["LEVEL", "Verdict", "verdict_of"]
+__all__ = ["LEVEL", "MOST", "Verdict", "verdict_of", "verdict_on"]
 
 LEVEL = 0.05
 """The probability, at most, of calling one population two."""
@@ -24,7 +24,7 @@ LEVEL = 0.05
 _PERMUTATIONS = 199
 """Splits: of the ten least p-values that they can give, each is below the level."""
 
-_MOST = 5000
+MOST = 5000
 """Samples of a set that are tested; some of more, drawn at random."""
 
 
@@ -75,7 +75,30 @@ def verdict_of(
 ) -> Verdict:
     """Test whether two sets are draws of one population."""
     whole = Pool.of(both)
-    pool = whole.thinned(_MOST, rng)
+    pool = whole.thinned(MOST, rng)
+    weighted = both.x.weighted, both.y.weighted
+    return verdict_on(pool, metric, terms, rng, tick, all_tested=pool is whole, weighted=weighted)
+
+
+def verdict_on(
+    pool: Pool,
+    metric: Metric,
+    terms: Terms,
+    rng: np.random.Generator,
+    tick: Callable[[int], object],
+    *,
+    all_tested: bool,
+    weighted: tuple[bool, bool],
+) -> Verdict:
+    """Test whether the two sets of a pool are draws of one population.
+
+    Parameters
+    ----------
+    all_tested : bool
+        Whether it has all samples that have mass.
+    weighted : tuple of bool
+        Whether x, and whether y has weights.
+    """
     null = null_of(pool, random_sides(pool.sizes, _PERMUTATIONS, rng), metric, terms, tick)
     return Verdict(
         different=null.p_value <= LEVEL,
@@ -85,9 +108,9 @@ def verdict_of(
         title=metric.title(terms.p if metric.uses_p else None),
         permutations=_PERMUTATIONS,
         sizes=pool.sizes,
-        all_tested=pool is whole,
+        all_tested=all_tested,
         weighted=pool.weights is not None,
-        one_sided=both.x.weighted != both.y.weighted,
+        one_sided=weighted[0] != weighted[1],
         resolvable=_resolvable(*pool.sizes),
     )
 

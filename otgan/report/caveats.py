@@ -12,7 +12,7 @@ from otgan.distances.words import listed, number
 from otgan.measure import Measure
 from otgan.namespace import Array, double
 
-__all__ = ["caveats"]
+__all__ = ["caveats", "failures"]
 
 _SIGNIFICANT = 0.05
 
@@ -31,7 +31,8 @@ def caveats(found: Findings) -> tuple[str, ...]:
     return tuple(sentence for each in order for sentence in each.check(found, owners[each]))
 
 
-def _failed(found: Findings, distances: Sequence[Distance]) -> Iterator[str]:
+def failures(distances: Sequence[Distance]) -> Iterator[str]:
+    """Yield a sentence for each distance that is not what was asked for."""
     for each in distances:
         if each.status is not None and not each.converged:
             bounds = f"; the bounds of {each.bounded} hold all the same" if each.bounded else ""
@@ -39,6 +40,10 @@ def _failed(found: Findings, distances: Sequence[Distance]) -> Iterator[str]:
                 f"{each.title} did not converge: {each.status.remedy} "
                 f"(marginal error {number(each.marginal_error, 2)}){bounds}"
             )
+
+
+def _failed(found: Findings, distances: Sequence[Distance]) -> Iterator[str]:
+    return failures(distances)
 
 
 def _masses(found: Findings, distances: Sequence[Distance]) -> Iterator[str]:

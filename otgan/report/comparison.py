@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,20 +16,20 @@ from otgan.distances.findings import Findings
 from otgan.distances.request import Request
 from otgan.distances.spec import MeasurementSpec
 from otgan.distances.splits import Pool
-from otgan.inference.border import fitted, generator_of, one_distance
+from otgan.inference.border import fitted
 from otgan.inference.noise import noise_floor
 from otgan.inference.relabelling import random_sides
 from otgan.inference.two_sample import null_of
 from otgan.inference.verdict import Verdict, verdict_of
 from otgan.mistakes import OutOfRangeError
-from otgan.options import flag, pair_of_names
 from otgan.pair import Pair, pair
 from otgan.plain import plain as safe
 from otgan.progress import Progress, bar
 from otgan.quiet import quiet
 from otgan.report.caveats import caveats
 from otgan.report.chosen import chosen
-from otgan.report.report import Report
+from otgan.report.report import Extent, Report
+from otgan.report.shared import Asked, judged, over_ranks
 from otgan.spelling import answer_misspelt
 from otgan.status import ConvergenceError, Status
 
@@ -63,6 +63,7 @@ def compare(
     seed: int | np.random.Generator = 0,
     names: tuple[str, str] = ("x", "y"),
     progress: bool = False,
+    group: Any = None,
 ) -> Report:
     """Measure several distances between two sets of samples, and say what to believe of them.
 
@@ -103,6 +104,11 @@ def compare(
         What to call the two sets.
     progress : bool, default False
         Whether to draw a progress bar on stderr, and beside it between which bounds an exact distance is while it is solved.
+    group : ProcessGroup, True or "world", optional
+        Processes of torch.distributed, called ranks, that measure together. Each gives the rows of x and of y that it has, some
+        may have none, and all get one report: of "sinkhorn", "sinkhorn_divergence", "energy", "mmd" with a bandwidth, and "bures",
+        without permutations, noise floor, standard error of "bures", and figure. The samples of the verdict are those that one process
+        would draw. See the page on many processes.
 
     Returns
     -------
@@ -116,6 +122,8 @@ def compare(
         If the samples, a metric or an option are not what is expected, or form a batch.
     MemoryError, otgan.exact.simplex.SimplexError
         If the exact problem cannot be solved; see :func:`otgan.emd`.
+    RankError
+        If a process of the group ends, does not answer in the group's timeout, or makes another call.
 
     See Also
     --------
@@ -134,29 +142,30 @@ def compare(
     the supports are disjoint: TV is at its ceiling and says nothing about how far apart the sets are
     """
     start = time.perf_counter()
-    spec = MeasurementSpec.of(
-        metrics,
-        cost=cost,
-        p=p,
-        epsilon=epsilon,
-        blur=blur,
-        tol=tol,
-        max_iter=max_iter,
-        time_limit=time_limit,
-        estimator=estimator,
-        bins=bins,
-        bin_width=bin_width,
-        outside=outside,
-        k=k,
-        options=options,
-        permutations=permutations,
-    )
-    tested = None if test is None else one_distance(test, "test")
-    asked = _Asked(generator_of(seed), pair_of_names(names), tested, flag(progress, "progress"))
-    spec, both = fitted(spec, pair(x, y, a, b), "compare")
-    spec, left_out = chosen(spec, both)
-    spec.check_weights(both.x.weighted or both.y.weighted)
-    found = _compared(spec, both, asked, left_out)
+    settings = {
+        "cost": cost,
+        "p": p,
+        "epsilon": epsilon,
+        "blur": blur,
+        "tol": tol,
+        "max_iter": max_iter,
+        "time_limit": time_limit,
+        "estimator": estimator,
+        "bins": bins,
+        "bin_width": bin_width,
+        "outside": outside,
+        "k": k,
+        "options": options,
+        "permutations": permutations,
+    }
+    given = {"seed": seed, "names": names, "test": test, "progress": progress}
+    found = None if group is None else over_ranks(group, (x, y, a, b), metrics, settings, given)
+    if found is None:
+        spec, asked = MeasurementSpec.of(metrics, **settings), Asked.of(**given)
+        spec, both = fitted(spec, pair(x, y, a, b), "compare")
+        spec, left_out = chosen(spec, both)
+        spec.check_weights(both.x.weighted or both.y.weighted)
+        found = _compared(spec, both, asked, left_out)
     return replace(
         found,
         seed=None if isinstance(seed, np.random.Generator) else int(seed),
@@ -164,17 +173,7 @@ def compare(
     )
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What a report is made with, beside what is measured."""
-
-    rng: np.random.Generator
-    names: tuple[str, str]
-    test: Request | None
-    progress: bool
-
-
-def _compared(spec: MeasurementSpec, both: Pair, asked: _Asked, left_out: tuple[str, ...]) -> Report:
+def _compared(spec: MeasurementSpec, both: Pair, asked: Asked, left_out: tuple[str, ...]) -> Report:
     """Measure what is asked for, judge, and say what is to be said of it."""
     judging, measuring = asked.rng.spawn(2)
     steps = len(spec.requests) * (2 if spec.permutations == 0 else 3 + spec.permutations)
@@ -190,6 +189,7 @@ def _compared(spec: MeasurementSpec, both: Pair, asked: _Asked, left_out: tuple[
         seed=None,
         seconds=0.0,
         _distances=distances,
+        _extent=Extent.of(both),
         _both=both,
     )
 
@@ -199,14 +199,9 @@ def _judged(
 ) -> tuple[Verdict | None, tuple[str, ...]]:
     """Test whether the sets are draws of one population; or say in words why that cannot be told."""
     told.begin(f"verdict by {request.key}")
-    try:
-        return verdict_of(both, request.metric, spec.terms(request), rng, lambda _: None), ()
-    except ConvergenceError:
-        return None, (f"there is no verdict for want of time: raise time_limit, here {spec.time_limit:g} s",)
-    except OutOfRangeError:
-        return None, ("there is no verdict, as float64 does not tell the samples from each other",)
-    finally:
-        told.tick()
+    found = judged(lambda: verdict_of(both, request.metric, spec.terms(request), rng, lambda _: None), spec)
+    told.tick()
+    return found
 
 
 def _words(

@@ -20,7 +20,7 @@ from otgan.fragments import table as table_of
 from otgan.fragments import text as escaped
 from otgan.inference.verdict import Verdict
 from otgan.measure import Measure
-from otgan.mistakes import NoSuchNameError
+from otgan.mistakes import NoSuchNameError, UnsupportedError
 from otgan.options import shown, whole_number
 from otgan.pair import Pair
 from otgan.plain import strict
@@ -29,10 +29,36 @@ from otgan.report import text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Report"]
+__all__ = ["Extent", "Report"]
 
 _SCHEMA = 1
+_ELSEWHERE = "the samples of this report are in several processes, none of which has all"
 _PACKAGES = ("numpy", "scipy", "torch", "pot")
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How large two sets are, wherever their samples are.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+    dimension : int
+    mass : tuple of float
+        Totals of the weights as they were given; 1 without weights.
+    columns : tuple of str or None
+    """
+
+    sizes: tuple[int, int]
+    dimension: int
+    mass: tuple[float, float]
+    columns: tuple[str, ...] | None
+
+    @classmethod
+    def of(cls, both: Pair) -> Extent:
+        """Return that of two measures, not of a batch."""
+        sizes, d = [side.points.shape[1] for side in (both.x, both.y)], both.x.points.shape[2]
+        return cls((sizes[0], sizes[1]), d, (both.x.mass.item(), both.y.mass.item()), both.x.columns)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -74,7 +100,8 @@ class Report:
     seed: int | None
     seconds: float
     _distances: tuple[Distance, ...] = field(repr=False)
-    _both: Pair = field(repr=False)
+    _extent: Extent = field(repr=False)
+    _both: Pair | None = field(repr=False)
 
     @property
     def distances(self) -> Mapping[str, Distance]:
@@ -89,32 +116,37 @@ class Report:
     @property
     def x(self) -> Measure:
         """The first measure, as it was compared."""
-        return self._both.x
+        return self._held().x
 
     @property
     def y(self) -> Measure:
         """The second measure, as it was compared."""
-        return self._both.y
+        return self._held().y
+
+    def _held(self) -> Pair:
+        if self._both is None:
+            raise UnsupportedError(f"{_ELSEWHERE}: take a report of some of them, in one process")
+        return self._both
 
     @property
     def n(self) -> int:
         """Number of samples of x."""
-        return self.x.points.shape[1]
+        return self._extent.sizes[0]
 
     @property
     def m(self) -> int:
         """Number of samples of y."""
-        return self.y.points.shape[1]
+        return self._extent.sizes[1]
 
     @property
     def d(self) -> int:
         """Dimension of the samples."""
-        return self.x.points.shape[2]
+        return self._extent.dimension
 
     @property
     def mass(self) -> tuple[float, float]:
         """Totals of the weights as they were given; 1 without weights."""
-        return self.x.mass.item(), self.y.mass.item()
+        return self._extent.mass
 
     def __getitem__(self, name: str) -> Distance:
         """Return the distance of that name; a KeyError says which there are."""
@@ -148,7 +180,8 @@ class Report:
         return text.heading(self.names, (self.n, self.m), self.d, self._distances)
 
     def _judgement(self, verdict: Verdict) -> str:
-        return text.verdict(self.names, verdict, identical=atoms(self._both).tv().item() == 0)
+        identical = self._both is not None and atoms(self._both).tv().item() == 0
+        return text.verdict(self.names, verdict, identical=identical)
 
     def __str__(self) -> str:
         words = [text.wrapped(sentence, "! ") for sentence in self.warnings]
@@ -168,13 +201,14 @@ class Report:
         heads, *rows = text.cells(self._distances)
         verdict = "" if self.verdict is None else f"<p><b>{escaped(self._judgement(self.verdict))}</b></p>"
         notes = "".join(f"<li>{escaped(sentence)}</li>" for sentence in self.warnings)
+        what = "the sets, the heaviest arcs of the plan between them, and the distances"
         parts = (
             f"<p>{escaped(self._heading())}</p>",
             verdict,
             table_of(rows, heads),
             "".join(f"<p><small>{escaped(line)}</small></p>" for line in text.footnotes(self._distances)),
             f"<ul>{notes}</ul>" if notes else "",
-            picture(self.plot(), "the sets, the heaviest arcs of the plan between them, and the distances"),
+            "" if self._both is None else picture(self.plot(), what),
         )
         return f"<div>{''.join(parts)}</div>"
 
@@ -190,7 +224,7 @@ class Report:
                 "n": self.n,
                 "m": self.m,
                 "d": self.d,
-                "columns": None if self.x.columns is None else list(self.x.columns),
+                "columns": None if self._extent.columns is None else list(self._extent.columns),
                 "mass": list(self.mass),
                 "seed": self.seed,
                 "verdict": None if self.verdict is None else self.verdict.to_dict(),

@@ -14,6 +14,7 @@ import otgan
 import otgan.distributed.ranks
 import otgan.inference.table
 from otgan.mistakes import OtganError
+from tests.distributed import shards as of_shards
 
 N, M, D = 90, 71, 3
 
@@ -345,6 +346,11 @@ def all_cases(rank, size):
     found["first batch"] = batch(rank, size, True)
     found["sent"] = sent(rank, size)
     return found
+
+
+def shards(rank, size):
+    """Sets that ranks share row by row."""
+    return of_shards.shared(rank, size, os.environ["OTGAN_TEST_SHARDS"])
 
 
 def pairs(rank, size, group, folder=None):

@@ -26,6 +26,7 @@ TIMEOUT = 2.0
 
 SCENARIOS = {
     "all_cases": (SIZE, 100.0, range(SIZE)),
+    "shards": (SIZE, 100.0, range(SIZE)),
     "one_dies": (2, TIMEOUT, [0]),
     "one_hangs": (2, TIMEOUT, [0]),
     "one_stays_away": (2, TIMEOUT, [0]),
@@ -91,9 +92,12 @@ def main(folder):
     import torch._dynamo  # of DistributedDataParallel
 
     from tests.distributed import cases
+    from tests.distributed import shards as of_shards
 
     assert torch._dynamo
     cases.warm()
+    os.environ["OTGAN_TEST_SHARDS"] = str(Path(folder) / "shards")
+    of_shards.write_folders(os.environ["OTGAN_TEST_SHARDS"])
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     for scenario, (size, _, awaited) in SCENARIOS.items():
         ranks = [context.Process(target=rank, args=(number, folder, scenario)) for number in range(size)]
