@@ -61,6 +61,11 @@ class Coupling(ABC):
     def linear_cost(self) -> Array:
         """⟨P, C⟩, shape (B,)."""
 
+    @property
+    def columns_of_plan(self) -> int:
+        """Columns of P."""
+        return int(self.b.shape[1])
+
     @abstractmethod
     def plan(self) -> Array:
         """P of shape (B, n, m)."""

@@ -78,6 +78,10 @@ class Deadline:
         self.report()
         return self.left <= 0 or (self.halted is not None and self.halted.is_set())
 
+    def alone(self) -> Deadline:
+        """Return it as that of one process, where several have one together."""
+        return self
+
     def report(self) -> None:
         """Tell what is known, where it is time to."""
         if self.progress is not None:

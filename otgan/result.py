@@ -148,10 +148,8 @@ class Transport:
                 f"{name} belongs to exact problems, got a plan of epsilon={_short(self.epsilon)}, in which mass goes from "
                 "every point to every other one: use plan or apply"
             )
-        n, m = (
-            sizes or (side.shape[1],) * len(arcs)
-            for sizes, side in ((form.sizes_x, coupling.a), (form.sizes_y, coupling.b))
-        )
+        n = form.sizes_x or (coupling.a.shape[1],) * len(arcs)
+        m = form.sizes_y or (coupling.columns_of_plan,) * len(arcs)
         found = [made(form, each, shape) for each, shape in zip(arcs, zip(n, m, strict=True), strict=True)]
         return found if form.batched else found[0]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from otgan.coupling import Coupling
-from otgan.deadline import Deadline, Progress
+from otgan.deadline import Progress
 from otgan.exact.solver import EXACT_BACKENDS, solve_exact
 from otgan.form import Form, in_type
 from otgan.mistakes import WrongValueError
@@ -100,7 +100,7 @@ def transport(
         Called between steps while one exact problem is solved, at most five times a second, and at its end, with (lower, upper,
         seconds): the bounds of its cost that are known so far, 0 and infinity at first. What it raises ends the solve.
     group : ProcessGroup, True or "world", optional
-        Processes of torch.distributed, called ranks, that solve one entropic problem together. Each gives rows of x and of
+        Processes of torch.distributed, called ranks, that solve one problem together. Each gives rows of x and of
         y, as many as it has, with their weights, and gets the value of the whole, and potentials, products and gradients of its rows. All ranks
         must make the same calls. See the page on many processes.
 
@@ -152,13 +152,14 @@ def transport(
     ([0, 1], [[0.5, 0.0], [0.0, 0.5]])
     """
     if epsilon is None and blur is None:
-        for name, given in (("reach", reach), ("init", init), ("group", group)):
-            if given is not None:
-                raise WrongValueError(f"{name} belongs to entropic problems: give epsilon or blur with it")
-        check_on_failure(on_failure)
-        problem = Problem.of(x, y, a, b, cost, p, power=2)
-        told = _progress(progress, problem)
-        return _solve_exactly(problem, tol, max_iter, time_limit, backend, on_failure, told)
+        _refuse(reach=reach, init=init)
+        options: dict[str, Any] = {"tol": tol, "max_iter": max_iter, "time_limit": time_limit}
+        options |= {"backend": backend, "on_failure": on_failure}
+        problem = Problem.posed(x, y, a, b, cost=cost, p=p, power=2, group=group, **options)
+        with problem.together():
+            result, status = _solve_exactly(problem, progress, **options)
+        report_failures(status, result._coupling.error, 0.0, on_failure)
+        return result
     if _told(progress) is not None:
         raise WrongValueError("progress belongs to exact problems: leave it out with epsilon or blur")
     from otgan.entropic.posed import EntropicProblem  # which works with tensors
@@ -192,35 +193,42 @@ def transport(
 
 
 def _solve_exactly(
-    problem: Problem,
-    tol: float | None,
-    max_iter: int | None,
-    time_limit: float | None,
-    backend: str,
-    on_failure: str,
-    progress: Progress | None,
-) -> Transport:
-    deadline = Deadline.after(check_time_limit(time_limit), progress)
+    problem: Problem, tell: Any, *, tol: Any, max_iter: Any, time_limit: Any, backend: Any, on_failure: Any
+) -> tuple[Transport, tuple[Status, ...]]:
+    check_on_failure(on_failure)
+    progress = _progress(tell, problem)
+    deadline = problem.deadline(check_time_limit(time_limit), progress)
     check_backend(backend, EXACT_BACKENDS)
     check_tol(tol, problem.pair.x.dtype)
     form = problem.form
     if progress is not None:
         progress.scale = float(form.scale[0])
     exact = solve_exact(
-        form.pair, form.cost, backend=backend, max_iter=check_max_iter(max_iter), deadline=deadline
+        form.pair,
+        form.cost,
+        backend=backend,
+        max_iter=check_max_iter(max_iter),
+        deadline=deadline,
+        processes=problem.processes,
     )
-    wanting = exact.lost | exact.unproved
+    wanting = problem.processes.told(lambda: list(map(bool, exact.lost | exact.unproved)))
     status = tuple(
         Status.TIME_LIMIT if not arcs.optimal else Status.UNCERTIFIED if uncertain else Status.CONVERGED
-        for arcs, uncertain in zip(exact.arcs, wanting.tolist(), strict=True)
+        for arcs, uncertain in zip(exact.arcs, wanting, strict=True)
     )
-    coupling = form.restore(exact)
-    result = _result(coupling, problem, status)
+    coupling = problem.known(form.restore(exact))
+    result = _result(coupling, problem, status, problem.handed(coupling))
     if progress is not None:
         progress.know(*map(float, exact.interval(0)))
         progress.report(now=True)
-    report_failures(status, coupling.error, 0.0, on_failure)
-    return result
+    return result, status
+
+
+def _refuse(**entropic: Any) -> None:
+    """Raise where something is asked for that exact problems do not have."""
+    for name, given in entropic.items():
+        if given is not None:
+            raise WrongValueError(f"{name} belongs to entropic problems: give epsilon or blur with it")
 
 
 def _told(progress: Any) -> Any:

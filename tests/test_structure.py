@@ -223,6 +223,7 @@ TESTED_IN = {
     "distributed/geometry": "distributed/test_ranks.py",
     "distributed/tables": "distributed/test_ranks.py",
     "distributed/share": "distributed/test_ranks.py",
+    "exact/search/processes": "distributed/test_search.py",
     "distances/divergence": "divergences/test_estimators.py",
     "distances/findings": "report/test_caveats.py",
     "distances/jensen_shannon": "divergences/test_estimators.py",

@@ -475,7 +475,11 @@ NOT_NAMES = {
 LENGTHY = {"way": word(), "distance": word()}
 
 FUNCTIONS = {
-    "emd": (otgan.emd, with_sets(otgan.emd), {**SETS, "cost": word(), "p": POWER, "time_limit": TIME_LIMIT}),
+    "emd": (
+        otgan.emd,
+        with_sets(otgan.emd),
+        {**SETS, "cost": word(), "p": POWER, "time_limit": TIME_LIMIT, "group": GROUP},
+    ),
     "transport": (
         otgan.transport,
         with_sets(otgan.transport, with_epsilon),
@@ -488,7 +492,7 @@ FUNCTIONS = {
             **SETS,
             **{name: SOLVER[name] for name in SOLVER if name not in {"epsilon", "blur", "reach"}},
             "progress": TELL,
-            "group": wrong({}, {"all processes": True, "object": object()}),
+            "group": GROUP,
         },
     ),
     "sinkhorn": (

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from otgan.deadline import Deadline
 from otgan.distances.distance import Distance
 from otgan.distances.metric import Length, arrays_of
 from otgan.distances.sampling import rooted, standard_error
 from otgan.distances.scaled import lengths
 from otgan.distances.terms import Terms
 from otgan.distances.words import number
+from otgan.exact.plan import ExactPlan
 from otgan.exact.solver import solve_exact
 from otgan.mistakes import OutOfRangeError
 from otgan.namespace import as_numpy
@@ -41,6 +41,7 @@ def emd(
     cost: Any = "euclidean",
     p: float | None = None,
     time_limit: float | None = None,
+    group: Any = None,
 ) -> Any:
     r"""Exact Wasserstein distance W_p = (min ⟨P, C⟩)^(1/p) with C = d(x, y)^p; the earth mover's distance at p = 1.
 
@@ -60,6 +61,8 @@ def emd(
         Power of the distance, p >= 1.
     time_limit : float, optional
         Seconds after which to give up.
+    group : ProcessGroup, True or "world", optional
+        Processes of torch.distributed that solve one problem together, each giving rows of x and y, as for :func:`otgan.transport`.
 
     Returns
     -------
@@ -79,6 +82,8 @@ def emd(
         If time ends first; it says between which bounds the distance is. A partial cost is never returned.
     SimplexError
         If the solver ends without an optimum.
+    RankError
+        If a process of the group ends, does not answer in the group's timeout, or makes another call.
 
     Warns
     -----
@@ -106,14 +111,35 @@ def emd(
     >>> otgan.emd([0.0, 1.0], [1.0, 3.0])
     1.5
     """
-    return _distance(Problem.of(x, y, a, b, cost, p, power=1, rooted=True), time_limit, "warn")
+    problem = Problem.posed(
+        x, y, a, b, cost=cost, p=p, power=1, rooted=True, group=group, time_limit=time_limit
+    )
+    return _distance(problem, time_limit, "warn")
 
 
 def _distance(problem: Problem, time_limit: float | None, on_failure: str) -> Any:
     """Solve and take the root; bounds that do not prove the distance are reported as `on_failure` has it."""
-    deadline = Deadline.after(check_time_limit(time_limit))
+    with problem.together():
+        form, processes = problem.form, problem.processes
+        deadline = problem.deadline(check_time_limit(time_limit))
+        inner = solve_exact(form.pair, form.cost, deadline=deadline, processes=processes)
+        lost, unproved = processes.told(lambda: [bool(inner.lost.any()), inner.unproved.tolist()])
+        value = problem.value(problem.known(Rooted(inner, form, None)))
+    _check_solved(problem, inner, time_limit)
+    if lost:
+        raise OutOfRangeError(
+            "points that carry the distance are so near, beside others so far away, that their differences vanish in "
+            "float64: leave out, or compare apart, the points that are far"
+        )
+    if on_failure != "ignore":
+        proof = [Status.UNCERTIFIED if open_ else Status.CONVERGED for open_ in unproved]
+        report_failures(proof, inner.error, 0.0, on_failure)
+    return problem.scalar(lengths(value, problem.pair.x.dtype))
+
+
+def _check_solved(problem: Problem, inner: ExactPlan, time_limit: float | None) -> None:
+    """Raise where time ended first."""
     form, power = problem.form, problem.cost.p
-    inner = solve_exact(form.pair, form.cost, deadline=deadline)
     if not all(arcs.optimal for arcs in inner.arcs):
         k = next(k for k, arcs in enumerate(inner.arcs) if not arcs.optimal)
         lower, upper = (float(form.length[k]) * bound ** (1 / power) for bound in inner.interval(k))
@@ -122,15 +148,6 @@ def _distance(problem: Problem, time_limit: float | None, on_failure: str) -> An
             f"{which} not solved within time_limit={time_limit:g} s; its distance is between about {lower:.6g} and "
             f"{upper:.6g}: raise time_limit, or use otgan.transport, which returns those bounds"
         )
-    if bool(inner.lost.any()):
-        raise OutOfRangeError(
-            "points that carry the distance are so near, beside others so far away, that their differences vanish in "
-            "float64: leave out, or compare apart, the points that are far"
-        )
-    if on_failure != "ignore":
-        proof = [Status.UNCERTIFIED if open_ else Status.CONVERGED for open_ in inner.unproved.tolist()]
-        report_failures(proof, inner.error, 0.0, on_failure)
-    return problem.scalar(lengths(problem.value(Rooted(inner, form, None)), problem.pair.x.dtype))
 
 
 class _EarthMover(Length):

@@ -92,7 +92,8 @@ class Shards:
 
     def common(self, whole: Coupling) -> Common:
         """Return a solution of all rows as all ranks have it."""
-        return Common(whole, self.ranks, gradients=self.gradients)
+        # Gradients of an exact solution are those of its arcs, for which nothing is exchanged.
+        return Common(whole, self.ranks, gradients=self.gradients and whole.epsilon is not None)
 
     def share(self, common: Coupling) -> Share:
         """Return the part of it that is this rank's."""
@@ -174,13 +175,21 @@ def _measure(part: Rows, points: Any, weights: Any, name: str) -> Measure:
 
 def _check_same(asked: list[dict[str, str]]) -> None:
     """Raise where ranks ask for different things."""
-    for name in sorted({name for each in asked for name in each}):
-        values = [each.get(name) for each in asked]
+    known = set(asked[0]).intersection(*asked)
+    for name in sorted(known):
+        values = [each[name] for each in asked]
         other = next((k for k, value in enumerate(values) if value != values[0]), None)
         if other is not None:
             raise WrongValueError(
                 f"{name} must be the same on all ranks, got {values[0]} on rank 0 and {values[other]} on rank {other}"
             )
+    other = next((k for k, each in enumerate(asked) if set(each) != set(asked[0])), None)
+    if other is not None:
+        name = min(set(asked[0]) ^ set(asked[other]))
+        raise WrongValueError(
+            f"all ranks must call the same function, got one with {name} on rank {0 if name in asked[0] else other} and "
+            f"another one on rank {other if name in asked[0] else 0}"
+        )
 
 
 def _check_alike(told: list[dict[str, dict[str, Any]]]) -> None:

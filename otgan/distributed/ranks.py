@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from otgan.costs import Cost
+from otgan.deadline import Progress
 from otgan.distributed.deadline import SharedDeadline
 from otgan.distributed.exchange import Exchange
 from otgan.distributed.geometry import ShardedGeometry
@@ -33,9 +34,9 @@ _COPIES = 3.0
 class Ranks(Exchange):
     """The ranks that solve one problem together."""
 
-    def deadline(self, seconds: float | None) -> SharedDeadline:
+    def deadline(self, seconds: float | None, progress: Progress | None = None) -> SharedDeadline:
         """Return the deadline that is so many seconds away, which passes on all ranks at once."""
-        return SharedDeadline.of(seconds, self)
+        return SharedDeadline.of(seconds, self, progress)
 
     def is_worth(self, x: Array, y: Array) -> bool:
         """Whether a problem between these points is large enough to be shared."""

@@ -48,6 +48,11 @@ class Common(Coupling):
         """⟨P, C⟩, shape (B,)."""
         return self.whole.linear_cost()
 
+    @property
+    def per_cost(self) -> Array:
+        """Derivative of the value by the cost ⟨P, C⟩."""
+        return self.whole.per_cost
+
     def plan(self) -> Array:
         """P of shape (B, n, m), whole on every rank."""
         return self.whole.plan()
@@ -62,7 +67,7 @@ class Common(Coupling):
 
     def bounds(self) -> tuple[Array, Array]:
         """Certified bounds of the exact cost."""
-        return self.whole.bounds()
+        return self.ranks.together("bounds", lambda *own: own, *self.whole.bounds())[0]
 
     def point_gradients(self) -> tuple[Array, Array]:
         """Gradients of the value in x and y."""
@@ -118,9 +123,26 @@ class Share(Coupling):
         """⟨P, C⟩ of the whole plan, shape (B,)."""
         return self.common.linear_cost()
 
+    @property
+    def columns_of_plan(self) -> int:
+        """Columns of the rows of P that are here: all there are."""
+        return self.common.b.shape[1]
+
     def plan(self) -> Array:
         """The rows of P that are here, with all columns."""
         return self.common.whole.plan_rows(self.rows)
+
+    def sparse(self) -> list[tuple[Array, Array, Array]] | None:
+        """The arcs from the points x that are here, which are numbered from 0, to all y."""
+        arcs = self.common.whole.sparse()
+        if arcs is None:
+            return None
+        first = self.rows.start or 0
+        found = []
+        for i, j, mass in arcs:
+            own = (i >= first) & (i < first + self.a.shape[1])
+            found.append((i[own] - first, j[own], mass[own]))
+        return found
 
     def apply(self, v: Array, axis: int) -> Array:
         """P v for axis 1, Pᵀ v for axis 0, where each rank gives its part of v and gets its part of the product."""

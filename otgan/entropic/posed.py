@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from otgan.costs import Cost, resolve
 from otgan.coupling import Coupling
 from otgan.entropic.settings import Settings
 from otgan.geometry import BACKENDS, takes_arrays
-from otgan.namespace import Array, namespace
+from otgan.namespace import namespace
 from otgan.normal_form import NormalForm
 from otgan.options import check_backend, check_on_failure
 from otgan.pair import Pair
 from otgan.problem import Problem
 from otgan.status import Status, report_failures, statuses
-
-if TYPE_CHECKING:
-    from otgan.distributed.border import Shards
 
 __all__ = ["EntropicProblem", "formed"]
 
@@ -37,13 +33,10 @@ class EntropicProblem(Problem):
     ----------
     settings : Settings
     on_failure : str
-    shards : Shards or None
-        What the ranks of a group gave, where the problem is put together from that.
     """
 
     settings: Settings
     on_failure: str
-    shards: Shards | None = None
 
     @classmethod
     def posed(
@@ -61,17 +54,11 @@ class EntropicProblem(Problem):
         **asked
             As :meth:`of_one` takes them.
         """
-        if group is None:
-            return cls.of_one(x, y, a, b, **asked)
-        from otgan.distributed.border import joined  # which brings torch
 
-        precomputed = isinstance(asked["cost"], str) and asked["cost"] == "precomputed"
-        shards = joined(group, x, y, a, b, precomputed=precomputed, asked=asked | {"init": init})
-        if shards is None:
-            return cls.of_one(x, y, a, b, **asked)
-        with shards.ranks.guarded("the problem"):
-            problem = cls.of_one(*shards.inputs, ranks=shards.ranks, **asked)
-        return replace(problem, shards=shards)
+        def pose(x: Any, y: Any, a: Any, b: Any, ranks: Any) -> EntropicProblem:
+            return cls.of_one(x, y, a, b, ranks=ranks, **asked)
+
+        return cls.joined(group, asked | {"init": init}, pose, (x, y, a, b), asked["cost"])
 
     @classmethod
     def of_one(  # what every entropic function takes
@@ -102,25 +89,6 @@ class EntropicProblem(Problem):
         form = formed(both, fitted, backend)
         settings = Settings.of(form, backend=backend, **keywords)
         return cls(both, fitted, form, settings=settings, on_failure=on_failure)
-
-    def together(self) -> AbstractContextManager[None]:
-        """Have what is raised within, on any rank, raised on all."""
-        return nullcontext() if self.shards is None else self.shards.ranks.guarded("the solution")
-
-    def known(self, coupling: Coupling) -> Coupling:
-        """Return a solution as all ranks have it."""
-        return coupling if self.shards is None else self.shards.common(coupling)
-
-    def handed(self, coupling: Coupling) -> Coupling:
-        """Return the part of a solution that is handed back here."""
-        return coupling if self.shards is None else self.shards.share(coupling)
-
-    def own_slope(self, coupling: Coupling, both: Pair, cost: Cost, unit: Array) -> Array | None:
-        """Every rank has the whole gradient in parameters of a cost: as a share of it, it sums to that over the ranks."""
-        found = super().own_slope(coupling, both, cost, unit)
-        if found is None or self.shards is None or not cost.embedded:
-            return found
-        return found / self.shards.ranks.size
 
     def statuses(self, *terms: Coupling) -> tuple[Status, ...]:
         """Return the status of each problem, the worst of the solutions that make one value."""

@@ -19,6 +19,7 @@ from otgan.exact.network.masses import whole_masses
 from otgan.exact.search.coarse import descend_levels
 from otgan.exact.search.generation import Generated, check_gap, generate
 from otgan.exact.search.law import law_of
+from otgan.exact.search.processes import ALONE, Processes
 from otgan.exact.search.sweeps import approximate_potentials
 from otgan.exact.search.tiles import Tiles
 from otgan.exact.search.tree import plant
@@ -41,6 +42,7 @@ def solve_certified(
     b: Floats,
     cost: Cost,
     deadline: Deadline = NEVER,
+    processes: Processes = ALONE,
 ) -> SparsePlan:
     """Solve min ⟨P, C⟩ over plans with marginals a and b, without a cost matrix.
 
@@ -52,6 +54,8 @@ def solve_certified(
         Weights, positive, each of total 1.
     cost : Cost
     deadline : Deadline
+    processes : Processes
+        Who searches for arcs. The first of them has the simplex.
 
     Returns
     -------
@@ -68,12 +72,12 @@ def solve_certified(
         If arcs are still missing after many rounds, or the proof says too little. The network simplex on all costs is the way then.
     """
     _check_memory(len(x), len(y))
-    unit = mean_cost(x, y, a, b, cost) or 1.0
+    unit = processes.number(mean_cost(x, y, a, b, cost) or 1.0)
     places = cost.places(x, y)
     if places is not None and places.few:
-        found = _by_trees(places, a, b, unit, deadline)
+        found = _by_trees(places, a, b, unit, deadline, processes)
     else:
-        found = _by_tiles(x, y, a, b, cost, unit, deadline)
+        found = _by_tiles(Tiles(x, y, cost, deadline, processes), a, b, unit, deadline)
     i, j = np.divmod(found.codes, len(b))
     keep = lasting(i, j, found.mass, a, b)
     i, j, mass = i[keep], j[keep], found.mass[keep]
@@ -82,7 +86,8 @@ def solve_certified(
     if not found.optimal:
         return _completed(plan, x, y, a, b)
     # Angles of places that are opposite each other are not seen as they are.
-    check_gap(float(mass @ cost.entries(x[i], y[j])), float(a @ found.f + b @ found.g), unit)
+    number = processes.number
+    check_gap(number(float(mass @ cost.entries(x[i], y[j]))), number(float(a @ found.f + b @ found.g)), unit)
     return plan
 
 
@@ -117,25 +122,24 @@ def _completed(plan: SparsePlan, x: Floats, y: Floats, a: Floats, b: Floats) -> 
     )
 
 
-def _by_trees(places: Places, a: Floats, b: Floats, unit: float, deadline: Deadline) -> Generated:
+def _by_trees(
+    places: Places, a: Floats, b: Floats, unit: float, deadline: Deadline, processes: Processes
+) -> Generated:
     """Solve in the order of two trees."""
     law = law_of(places)
     (x, of_x), (y, of_y) = plant(places.x), plant(places.y)
-    masses = whole_masses(a[of_x], b[of_y])
-    start = descend_levels(x, y, masses, law, unit, deadline)
-    found = generate(Trees(x, y, law, deadline), masses, start, unit, deadline)
+    supply, demand = processes.vectors(*whole_masses(a[of_x], b[of_y]))
+    start = descend_levels(x, y, (supply, demand), law, unit, deadline, processes)
+    search = Trees(x, y, law, deadline, processes)
+    found = generate(search, (supply, demand), start, unit, deadline)
     i, j = np.divmod(found.codes, len(b))
     f, g = np.empty(len(a)), np.empty(len(b))
     f[of_x], g[of_y] = found.f, found.g
     return found._replace(codes=of_x[i] * len(b) + of_y[j], f=f, g=g)
 
 
-def _by_tiles(
-    x: Floats, y: Floats, a: Floats, b: Floats, cost: Cost, unit: float, deadline: Deadline
-) -> Generated:
+def _by_tiles(search: Tiles, a: Floats, b: Floats, unit: float, deadline: Deadline) -> Generated:
     """Solve by a look at all costs."""
-    search = Tiles(x, y, cost, deadline)
-    if search.blocks.wide:
-        search.blocks.keep()
-    start = approximate_potentials(search.blocks, a, b, unit, deadline)
-    return generate(search, whole_masses(a, b), start, unit, deadline)
+    start = approximate_potentials(search.blocks, a, b, unit, deadline, search.processes)
+    supply, demand = search.processes.vectors(*whole_masses(a, b))
+    return generate(search, (supply, demand), start, unit, deadline)

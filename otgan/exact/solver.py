@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from otgan.exact.assignment import solve_assignment
 from otgan.exact.flows import exact_flows
 from otgan.exact.line import solve_line
 from otgan.exact.plan import ExactPlan, weights_given
+from otgan.exact.search.processes import ALONE, Processes
 from otgan.exact.simplex import OutOfTimeError, SimplexError, solve_simplex
 from otgan.exact.sorted import solve_roughly
 from otgan.exact.sparse_plan import Floats, SparsePlan
@@ -65,13 +66,15 @@ def solve_exact(
     backend: str = "auto",
     max_iter: int | None = None,
     deadline: Deadline = NEVER,
+    processes: Processes = ALONE,
 ) -> ExactPlan:
     """Solve every problem of a pair exactly, each by the solver that suits it.
 
     The pair is in normal form, in arrays of NumPy. After the deadline problems get a plan and potentials that are feasible and no more.
 
     Points on the line and on a circle are sorted; small sets of equally many points of equal weight are assigned; others go to the
-    network simplex, on all costs where they are few, and on those that a proof shows to be enough where they are many.
+    network simplex, on all costs where they are few, and on those that a proof shows to be enough where they are many. These
+    several processes solve together; the first of them solves the others.
 
     Raises
     ------
@@ -80,33 +83,59 @@ def solve_exact(
     SimplexError
         If the network simplex ends without an optimum, or the certified solver without a proof.
     """
+    problems = _problems(pair, cost, backend)
+    large = [k for k, n in enumerate(pair.x.lengths) if processes.shares(n, pair.y.lengths[k])]
+    shared = processes.told(lambda: [k for k in large if problems[k].solver == "certified"]) if large else []
+    arcs: dict[int, SparsePlan] = {}
+    for k in shared:
+        found = problems[k].shared(deadline, processes)
+        if found is None:
+            problems[k] = replace(problems[k], refused=True)
+        else:
+            arcs[k] = found
+    rest = [k for k in range(pair.count) if k not in arcs]
+    if rest:
+        left = [problems[k] for k in rest]
+        found_alone = processes.alone(lambda deadline: _solved(left, max_iter, deadline), deadline)
+        arcs |= dict(zip(rest, found_alone, strict=True))
+    return ExactPlan(pair, cost, [arcs[k] for k in range(pair.count)])
+
+
+def _problems(pair: Pair, cost: Cost, backend: str) -> list[_Single]:
+    """The problems of a pair."""
     x, y = (double(side.points) for side in (pair.x, pair.y))
     a, b = (np.ascontiguousarray(side.weights) for side in (pair.x, pair.y))
-    arcs: list[Any] = [None] * pair.count
+    found = []
+    for k, (n, m) in enumerate(zip(pair.x.lengths, pair.y.lengths, strict=True)):
+        given = weights_given(pair.x, k, n), weights_given(pair.y, k, m)
+        found.append(_Single(x[k, :n], y[k, :m], a[k, :n], b[k, :m], given, cost, backend))
+    return found
+
+
+def _solved(problems: Sequence[_Single], max_iter: int | None, deadline: Deadline) -> list[SparsePlan]:
+    """Solve problems, small ones several at once."""
+    arcs: dict[int, SparsePlan] = {}
 
     def solve(worker: int, start: int, stop: int) -> None:
         del worker
         for k in range(start, stop):
-            n, m = pair.x.lengths[k], pair.y.lengths[k]
-            given = weights_given(pair.x, k, n), weights_given(pair.y, k, m)
-            problem = _Single(x[k, :n], y[k, :m], a[k, :n], b[k, :m], given, cost)
-            arcs[k] = problem.solved(backend, max_iter, deadline)
+            arcs[k] = problems[k].solved(max_iter, deadline)
 
-    threads.in_turns(solve, pair.count, 1, _workers(pair, cost))
-    return ExactPlan(pair, cost, arcs)
+    threads.in_turns(solve, len(problems), 1, _workers(problems))
+    return [arcs[k] for k in range(len(problems))]
 
 
-def _workers(pair: Pair, cost: Cost) -> int:
+def _workers(problems: Sequence[_Single]) -> int:
     """How many problems are solved at once: large ones are shared out themselves."""
-    largest = max(n * m for n, m in zip(pair.x.lengths, pair.y.lengths, strict=True))
-    if not cost.concurrent or pair.count * largest < _WORTH or largest >= _MANY:
+    largest = max(len(each.x) * len(each.y) for each in problems)
+    if not problems[0].cost.concurrent or len(problems) * largest < _WORTH or largest >= _MANY:
         return 1
-    return threads.workers(pair.count, 1)
+    return threads.workers(len(problems), 1)
 
 
 @dataclass(frozen=True)
 class _Single:
-    """One problem of a pair: points, weights, the weights as they were given, and the cost."""
+    """One problem of a pair: points, weights, the weights as they were given, the cost, and the backend that is asked for."""
 
     x: Floats
     y: Floats
@@ -114,15 +143,38 @@ class _Single:
     b: Floats
     given: tuple[Floats | None, Floats | None]
     cost: Cost
+    backend: str
+    refused: bool = False
+    """Whether there was no proof, so that all costs are needed."""
 
-    def solved(self, backend: str, max_iter: int | None, deadline: Deadline) -> SparsePlan:
-        """Solve it by the solver that was asked for or that suits it; roughly where time ends first."""
-        solver = _choose(backend, self.x, self.y, self.cost, self._is_assignment)
+    @property
+    def solver(self) -> str:
+        """The solver that was asked for, or that suits it."""
+        return _choose(self.backend, self.x, self.y, self.cost, self._is_assignment)
+
+    def solved(self, max_iter: int | None, deadline: Deadline) -> SparsePlan:
+        """Solve it; roughly where time ends first."""
+        solver = "simplex" if self.refused else self.solver
         try:
-            found = self._solved(solver, backend, max_iter, deadline)
+            found = self._solved(solver, max_iter, deadline)
         except OutOfTimeError:
             return solve_roughly(self.x, self.y, self.a, self.b, self.cost)
         return found if solver == "line" else self._recounted(found)
+
+    def shared(self, deadline: Deadline, processes: Processes) -> SparsePlan | None:
+        """Solve it by the certified solver, with others; None where that gives no proof, and there is another way."""
+        from otgan.exact.certified import solve_certified  # here: small problems do without numba
+
+        try:
+            found = solve_certified(self.x, self.y, self.a, self.b, self.cost, deadline, processes)
+        except OutOfTimeError:
+            found = solve_roughly(self.x, self.y, self.a, self.b, self.cost)
+        except SimplexError:
+            if self.backend != "auto" or not processes.told(lambda: _fits(len(self.x), len(self.y))):
+                raise
+            return None
+        found = self._recounted(found)
+        return processes.plans([replace(found, solver=found.solver + processes.name)])[0]
 
     @property
     def _is_assignment(self) -> bool:
@@ -138,7 +190,7 @@ class _Single:
         keep = mass > 0
         return replace(arcs, i=arcs.i[keep], j=arcs.j[keep], mass=mass[keep])
 
-    def _solved(self, solver: str, backend: str, max_iter: int | None, deadline: Deadline) -> SparsePlan:
+    def _solved(self, solver: str, max_iter: int | None, deadline: Deadline) -> SparsePlan:
         """Solve it by the solver of that name."""
         x, y, a, b, cost = self.x, self.y, self.a, self.b, self.cost
         n, m = len(x), len(y)
@@ -151,14 +203,14 @@ class _Single:
 
             return solve_circle(x[:, 0], y[:, 0], a, b, cost.p, cost.turn, deadline)
         if solver == "certified":
-            from otgan.exact.certified import solve_certified  # here: small problems do without numba
+            from otgan.exact.certified import solve_certified
 
             try:
                 if not cost.concurrent:  # a function of the caller's is asked in the caller's thread
                     return solve_certified(x, y, a, b, cost, deadline)
                 return apart(partial(solve_certified, x, y, a, b, cost), deadline)
             except SimplexError:
-                if backend != "auto" or not _fits(n, m):
+                if self.backend != "auto" or not _fits(n, m):
                     raise
         if deadline.passed:
             raise OutOfTimeError

@@ -12,6 +12,7 @@ import torch.distributed as dist
 
 import otgan
 import otgan.distributed.ranks
+import otgan.distributed.search
 import otgan.inference.table
 from otgan.mistakes import OtganError
 from tests.distributed import shards as of_shards
@@ -201,13 +202,15 @@ def continued(rank, size, group):
 @contextlib.contextmanager
 def small(entries):
     """Share problems that have more costs than this."""
-    module = otgan.distributed.ranks
-    before, fewest = module._SMALL, module._FEWEST
-    module._SMALL, module._FEWEST = entries, 1
+    modules = otgan.distributed.ranks, otgan.distributed.search
+    before = [(module._SMALL, module._FEWEST) for module in modules]
+    for module in modules:
+        module._SMALL, module._FEWEST = entries, 1
     try:
         yield
     finally:
-        module._SMALL, module._FEWEST = before, fewest
+        for module, (most, fewest) in zip(modules, before, strict=True):
+            module._SMALL, module._FEWEST = most, fewest
 
 
 def everything(rank, size, group):

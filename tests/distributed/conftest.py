@@ -36,4 +36,4 @@ def scenarios(tmp_path_factory):
 @pytest.fixture
 def ranks(scenarios):
     """What four ranks found together, two of them without the others, and one of them alone."""
-    return scenarios["all_cases"]
+    return scenarios["cases.all_cases"]

@@ -12,7 +12,7 @@ REASONS = {
     "nan": "on rank 3: x must be finite",
     "word": "on rank 3: x must be numbers",
     "epsilon": "epsilon must be the same on all ranks, got 0.1 on rank 0 and 0.2 on rank 3",
-    "function": "selves must be the same on all ranks",
+    "function": "all ranks must call the same function, got one with selves on rank 3 and another one on rank 0",
     "cost": "this cost is broken",
     "dimension": "x must be alike on all ranks but for its rows",
     "weights": "a must be alike on all ranks but for its rows",
@@ -62,7 +62,7 @@ def test_what_a_result_of_a_group_does_not_have_is_said(ranks):
 
 @pytest.mark.parametrize("scenario", ["one_dies", "one_hangs", "one_stays_away"])
 def test_a_rank_that_is_lost_ends_the_others(scenarios, scenario):
-    kind, text, seconds = scenarios[scenario][0]
+    kind, text, seconds = scenarios[f"cases.{scenario}"][0]
     assert kind == "RankError"
     assert "rank 0 of 2" in text
     assert seconds < PATIENCE

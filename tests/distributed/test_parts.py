@@ -13,7 +13,7 @@ from tests.distributed.world import SIZE
 @pytest.fixture
 def found(scenarios):
     """What each rank found."""
-    return scenarios["shards"]
+    return scenarios["cases.shards"]
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,13 @@
 """Processes of torch.distributed for tests: ``python -m tests.distributed.world FOLDER``.
 
 One process imports everything, loads what is compiled, and forks the ranks of every scenario, so that the price of that is
-paid once. Each rank runs a function of tests/distributed/cases.py and writes what it returns to FOLDER. Whatever happens the
+paid once. Each rank runs a function of tests/distributed/cases.py or exact_cases.py and writes what it returns to FOLDER. Whatever happens the
 ranks are gone after a time.
 """
 
 import contextlib
 import datetime
+import importlib
 import multiprocessing
 import os
 import pickle
@@ -25,13 +26,16 @@ TIMEOUT = 2.0
 """Seconds that a group waits of which a rank is lost."""
 
 SCENARIOS = {
-    "all_cases": (SIZE, 100.0, range(SIZE)),
-    "shards": (SIZE, 100.0, range(SIZE)),
-    "one_dies": (2, TIMEOUT, [0]),
-    "one_hangs": (2, TIMEOUT, [0]),
-    "one_stays_away": (2, TIMEOUT, [0]),
+    "cases.all_cases": (SIZE, 100.0, range(SIZE)),
+    "cases.shards": (SIZE, 100.0, range(SIZE)),
+    "cases.one_dies": (2, TIMEOUT, [0]),
+    "cases.one_hangs": (2, TIMEOUT, [0]),
+    "cases.one_stays_away": (2, TIMEOUT, [0]),
+    "exact_cases.all_cases": (3, 100.0, range(3)),
+    "exact_cases.one_dies": (2, TIMEOUT, [0]),
+    "exact_cases.first_is_busy": (2, TIMEOUT, range(2)),
 }
-"""Ranks, the timeout of the group in seconds, and which ranks come to an end by themselves."""
+"""By the function that every rank runs: ranks, the timeout of the group in seconds, and which ranks come to an end by themselves."""
 
 LONGEST = 240
 """Seconds after which all of it is killed."""
@@ -65,9 +69,8 @@ def rank(number, folder, scenario):
     """Join the group, run the scenario, write down what it returns."""
     import torch.distributed as dist
 
-    from tests.distributed import cases
-
     size, timeout, _ = SCENARIOS[scenario]
+    module, _, name = scenario.partition(".")
     try:
         dist.init_process_group(
             "gloo",
@@ -76,11 +79,11 @@ def rank(number, folder, scenario):
             world_size=size,
             timeout=datetime.timedelta(seconds=timeout),
         )
-        found = getattr(cases, scenario)(number, size)
+        found = getattr(importlib.import_module(f"tests.distributed.{module}"), name)(number, size)
     except BaseException:
         found = traceback.format_exc()
     path = Path(folder) / f"{scenario}-{number}"
-    partial = path.with_suffix(".partial")
+    partial = path.with_name(f"{path.name}.partial")
     partial.write_bytes(pickle.dumps(found))
     partial.replace(path)
     # Others may be in the middle of something with a rank that is gone: nothing is to wait for them here.
@@ -91,13 +94,14 @@ def main(folder):
     """Fork the ranks of one scenario after another, and end those that would not end."""
     import torch._dynamo  # of DistributedDataParallel
 
-    from tests.distributed import cases
+    from tests.distributed import cases, exact_cases
     from tests.distributed import shards as of_shards
 
     assert torch._dynamo
     cases.warm()
     os.environ["OTGAN_TEST_SHARDS"] = str(Path(folder) / "shards")
     of_shards.write_folders(os.environ["OTGAN_TEST_SHARDS"])
+    exact_cases.warm()
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     for scenario, (size, _, awaited) in SCENARIOS.items():
         ranks = [context.Process(target=rank, args=(number, folder, scenario)) for number in range(size)]

@@ -54,6 +54,7 @@ class Blocks:
         places = cost.places(x, y)
         self.product: _Product | None = None
         self.kept: Any = None
+        self.first = 0
         if places is not None and places.order == SQUARES and not places.angle:
             self.product = _Product(places, unit, self.dtype)
 
@@ -64,33 +65,37 @@ class Blocks:
         found.y = self.y if columns is None else self.y[columns]
         found.shape = len(found.x), len(found.y)
         if self.kept is not None:
-            found.kept = self.kept[slice(None) if rows is None else rows]
+            if rows is not None:
+                found.kept, found.first = self.kept[rows - self.first], 0
             found.kept = found.kept[:, slice(None) if columns is None else columns]
         elif self.product is not None:
             found.product = self.product.part(rows, columns)
         return found
 
-    def keep(self) -> None:
-        """Form all costs once, and keep them where there is room."""
-        need = self.shape[0] * self.shape[1] * self.dtype.itemsize
+    def keep(self, first: int = 0, last: int | None = None) -> None:
+        """Form the costs of the rows from one number to another once, and keep them where there is room: no others are asked for."""
+        last = self.shape[0] if last is None else last
+        need = (last - first) * self.shape[1] * self.dtype.itemsize
         if self.kept is None and need <= min(_KEPT, available(need)):
-            kept = self.room(self.shape[0])
+            kept = self.room(last - first)
 
             def form(worker: int, start: int, stop: int) -> None:
                 del worker
-                block = self.fill(start, stop, kept[start:stop])
+                block = self.fill(first + start, first + stop, kept[start:stop])
                 if not np.may_share_memory(block, kept):
                     kept[start:stop] = block
 
             with one_thread():
-                threads.in_turns(form, self.shape[0], self.step, None if self.cost.concurrent else 1)
-            self.kept = kept
+                threads.in_turns(form, last - first, self.step, None if self.cost.concurrent else 1)
+            self.kept, self.first = kept, first
 
     def rough(self, unit: float) -> Any:
         """Return kept costs in float32, divided by a unit, or None."""
         if self.kept is None:
             return None
-        return np.multiply(self.kept, 1 / unit, out=np.empty(self.shape, np.float32), casting="same_kind")
+        return np.multiply(
+            self.kept, 1 / unit, out=np.empty(self.kept.shape, np.float32), casting="same_kind"
+        )
 
     @property
     def wide(self) -> bool:
@@ -118,7 +123,7 @@ class Blocks:
     def fill(self, start: int, stop: int, room: Any) -> Any:
         """Return the costs of some rows, to be read only; they may be in the memory given."""
         if self.kept is not None:
-            return self.kept[start:stop]
+            return self.kept[start - self.first : stop - self.first]
         if self.product is not None:
             return self.product.fill(start, stop, room)
         block = self.cost.block(self.x[None, start:stop], self.y[None], exact=True, origin=self.origin)[0]

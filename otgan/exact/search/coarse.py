@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from otgan.deadline import NEVER, Deadline
 from otgan.exact.search.law import Law
-from otgan.exact.search.nearest import least_arcs
+from otgan.exact.search.processes import ALONE, Processes
 from otgan.exact.search.restricted import Restricted
 from otgan.exact.search.tree import Tree, grow
 from otgan.exact.search.trees import Trees
@@ -38,7 +38,13 @@ _ROUNDS = 30
 
 
 def descend_levels(
-    x: Tree, y: Tree, masses: tuple[Ints, Ints], law: Law, unit: float, deadline: Deadline = NEVER
+    x: Tree,
+    y: Tree,
+    masses: tuple[Ints, Ints],
+    law: Law,
+    unit: float,
+    deadline: Deadline = NEVER,
+    processes: Processes = ALONE,
 ) -> tuple[Floats, Floats]:
     """Return potentials of the points of two trees that are near the optimal ones.
 
@@ -52,6 +58,8 @@ def descend_levels(
     unit : float
         The mean cost.
     deadline : Deadline
+    processes : Processes
+        Who shares the levels that are large; small ones every process solves for itself.
 
     Raises
     ------
@@ -61,12 +69,13 @@ def descend_levels(
     before, f, g = None, np.zeros(0), np.zeros(0)
     for level in itertools.count(min(_COARSEST, max(x.depth, y.depth)), _STEP):
         (near_x, mass_x), (near_y, mass_y) = _at(x, masses[0], level), _at(y, masses[1], level)
-        here = Trees(near_x, near_y, law, deadline)
+        who = processes if processes.shares(near_x.points.shape[1], near_y.points.shape[1]) else ALONE
+        here = Trees(near_x, near_y, law, deadline, who)
         if before is None:
             f, g = np.zeros(here.shape[0]), np.zeros(here.shape[1])
             count = max(here.shape)
         else:
-            f, g = _extended(before.y, g, near_x, near_y, law, deadline)
+            f, g = _extended(before.y, who.vectors(g)[0], here)
             if near_x is x and near_y is y:
                 break
             count = _NEAREST
@@ -75,12 +84,11 @@ def descend_levels(
     return f, g
 
 
-def _extended(
-    coarse: Tree, g: Floats, x: Tree, y: Tree, law: Law, deadline: Deadline = NEVER
-) -> tuple[Floats, Floats]:
+def _extended(coarse: Tree, g: Floats, trees: Trees) -> tuple[Floats, Floats]:
     """Return potentials of the points of two trees, by two c-transforms of potentials of other points."""
-    f = least_arcs(x.points, coarse, g, law, 1, deadline=deadline)[1][:, 0]
-    return f, least_arcs(y.points, x, f, law, 1, deadline=deadline)[1][:, 0]
+    x, y, rest = trees.x, trees.y, (trees.law, trees.deadline, trees.processes)
+    f = Trees(x, coarse, *rest).transform(g, np.full(trees.shape[0], np.inf))
+    return f, Trees(y, x, *rest).transform(f, np.full(trees.shape[1], np.inf))
 
 
 def _solve(

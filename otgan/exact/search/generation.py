@@ -80,22 +80,23 @@ def generate(
     a, b = (side / total for side in masses)
     problem = Restricted(search, masses, *start, _NEAREST, unit)
     best, crowd = problem.feasible, _CROWD * sum(search.shape)
-    lower, upper = float(a @ best[0] + b @ best[1]), np.inf
+    number = search.processes.number
+    lower, upper = number(float(a @ best[0] + b @ best[1])), np.inf
     with contextlib.suppress(OutOfTimeError):
         for _ in range(_ROUNDS):
             problem.solve(deadline)
             new, f, g = problem.expand()
-            value = float(a @ f + b @ g)
+            value = number(float(a @ f + b @ g))
             if value > lower:
                 best, lower = (f, g), value
             if problem.missing == 0:
                 codes, mass = problem.flow
-                upper = float(mass @ search.costs(codes))
+                upper = number(float(mass @ search.costs(codes)))
             deadline.know(lower, upper)
             if problem.missing == 0 and new == 0:
                 # The proof looks at all arcs once more, whatever has been concluded of some of them.
                 f = search.transform(problem.g, problem.f)
-                check_gap(upper, float(a @ f + b @ problem.g), unit)
+                check_gap(upper, number(float(a @ f + b @ problem.g)), unit)
                 return Generated(codes, mass, f, problem.g, optimal=True)
             if len(problem.codes) > crowd:
                 raise SimplexError(f"{_CROWD} arcs a point prove no optimum; {_REMEDY}")

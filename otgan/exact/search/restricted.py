@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otgan.deadline import NEVER, Deadline
-from otgan.exact.network.network import Network
+from otgan.exact.search.processes import Processes
 from otgan.exact.sparse_plan import Floats
 
 __all__ = ["Lists", "Restricted", "Search"]
@@ -57,6 +57,7 @@ class Search(Protocol):
     """Finds arcs between rows and columns."""
 
     shape: tuple[int, int]
+    processes: Processes
 
     def costs(self, codes: Ints) -> Floats:
         """Costs of arcs i·m + j."""
@@ -96,7 +97,7 @@ class Restricted:
         self, search: Search, masses: tuple[Ints, Ints], f: Floats, g: Floats, count: int, unit: float
     ) -> None:
         self.search, self.unit = search, unit
-        self.network = Network(*masses)
+        self.network = search.processes.network(*masses)
         self.start = self.reference = (f, g)
         self.f, self.g = f, g
         lists = search.lists(f, g, count)

@@ -19,6 +19,7 @@ from otgan.costs import Cost
 from otgan.deadline import NEVER, Deadline
 from otgan.exact.endings import OutOfTimeError
 from otgan.exact.search.blocks import Blocks
+from otgan.exact.search.processes import ALONE, Processes
 from otgan.exact.sparse_plan import Floats
 from otgan.geometry.compiled.powers import exp2
 from otgan.jit import SUMS, compiled
@@ -44,7 +45,12 @@ Singles = NDArray[np.float32]
 
 
 def approximate_potentials(
-    blocks: Blocks, a: Floats, b: Floats, unit: float, deadline: Deadline = NEVER
+    blocks: Blocks,
+    a: Floats,
+    b: Floats,
+    unit: float,
+    deadline: Deadline = NEVER,
+    processes: Processes = ALONE,
 ) -> tuple[Floats, Floats]:
     """Potentials f and g near the optimal ones, accurate to float32.
 
@@ -57,6 +63,8 @@ def approximate_potentials(
     unit : float
         The mean cost.
     deadline : Deadline
+    processes : Processes
+        Who shares the sweeps over many points; those over few every process does for itself.
 
     Raises
     ------
@@ -64,9 +72,9 @@ def approximate_potentials(
         If the deadline passes first.
     """
     rng = np.random.default_rng(0)
-    problem = _Sweeps(blocks.x, blocks.y, a, b, blocks.cost, unit, deadline)
-    problem.blocks.kept = blocks.rough(unit)
-    f, g = _coarse_to_fine(problem, rng)
+    problem = _Sweeps(blocks.x, blocks.y, a, b, blocks.cost, unit, deadline, processes)
+    problem.blocks.kept, problem.blocks.first = blocks.rough(unit), blocks.first
+    f, g = processes.vectors(*_coarse_to_fine(problem, rng))
     return unit * f.astype(np.float64), unit * g.astype(np.float64)
 
 
@@ -81,7 +89,7 @@ def _coarse_to_fine(problem: _Sweeps, rng: np.random.Generator) -> tuple[Singles
                 return f, g
             level = max(level / 4, _EPSILON)
     some_x, some_y = (rng.permutation(k)[: k // 4] for k in (n, m))
-    _, g = _coarse_to_fine(problem.part(some_x, some_y), rng)
+    (g,) = problem.processes.vectors(_coarse_to_fine(problem.part(some_x, some_y), rng)[1])
     f = problem.part(np.arange(n), some_y).extended(g)
     g = problem.extended_back(f)
     for level in (4 * _EPSILON, _EPSILON):
@@ -93,17 +101,27 @@ class _Sweeps:
     """A problem in float32, at costs of mean 1."""
 
     def __init__(
-        self, x: Floats, y: Floats, a: Floats, b: Floats, cost: Cost, unit: float, deadline: Deadline
+        self,
+        x: Floats,
+        y: Floats,
+        a: Floats,
+        b: Floats,
+        cost: Cost,
+        unit: float,
+        deadline: Deadline,
+        processes: Processes,
     ) -> None:
         self.points, self.weights, self.cost, self.unit = (x, y), (a, b), cost, unit
-        self.shape, self.deadline = (len(x), len(y)), deadline
+        self.shape, self.rest = (len(x), len(y)), (deadline, processes)
+        self.processes = processes if processes.shares(*self.shape) else ALONE
+        self.deadline, self.ends = self.processes.clock(deadline), self.processes.ends(len(x))
         self.a, self.b = ((w / w.sum()).astype(np.float32) for w in (a, b))
         self.blocks = Blocks(x, y, cost, single=True, unit=unit)
 
     def part(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> _Sweeps:
         """Return the problem of some points."""
         (x, y), (a, b) = self.points, self.weights
-        return _Sweeps(x[rows], y[columns], a[rows], b[columns], self.cost, self.unit, self.deadline)
+        return _Sweeps(x[rows], y[columns], a[rows], b[columns], self.cost, self.unit, *self.rest)
 
     def extended(self, g: Singles) -> Singles:
         """The c-transform of g: the least C − g of every row."""
@@ -113,8 +131,11 @@ class _Sweeps:
             del worker
             f[rows] = (block - g).min(1)
 
-        self._visit(look)
-        return f
+        def visit(start: int, stop: int) -> tuple[Singles, ...]:
+            self._visit(look, start, stop)
+            return (f[start:stop],)
+
+        return self.processes.rows("minima of rows", visit, self.ends)[0]
 
     def extended_back(self, f: Singles) -> Singles:
         """The c-transform of f: the least C − f of every column."""
@@ -123,13 +144,15 @@ class _Sweeps:
         def look(worker: int, rows: slice, block: Singles) -> None:
             np.minimum(least[worker], (block - f[rows, None]).min(0), out=least[worker])
 
-        self._visit(look)
-        found: Singles = least.min(0)
-        return found
+        def visit(start: int, stop: int) -> tuple[tuple[Singles, ...], Singles]:
+            self._visit(look, start, stop)
+            return (), least.min(0)
+
+        return self.processes.visited("minima of columns", visit, self.ends, lambda parts: parts.min(0))[1]
 
     def swept(self, f: Singles, g: Singles, epsilon: float, count: int) -> tuple[Singles, Singles]:
         """Take `count` Sinkhorn steps in f and g at one ε."""
-        self.blocks.keep()
+        self.blocks.keep(*self.processes.part(self.ends))
         f, scale = f.copy(), np.float32(epsilon)
         inverse = np.float32(1 / (epsilon * np.log(2)))
         tiny, relaxed = np.float32(1e-30), np.float32(_RELAXATION)
@@ -144,20 +167,27 @@ class _Sweeps:
                 here = f[rows]
                 sweep_rows(block, here, level, self.a[rows], self.b, inverse, scale, room, columns[worker])
 
-            self._visit(sweep)
-            g = g - relaxed * scale * np.log(np.maximum(columns.sum(0), tiny))
-        return f, g
+            def visit(
+                start: int, stop: int, sweep: Any = sweep, columns: Any = columns
+            ) -> tuple[tuple[Singles, ...], Singles]:
+                self._visit(sweep, start, stop)
+                return (), columns.sum(0)
 
-    def _visit(self, look: Callable[[int, slice, Singles], None]) -> None:
-        """Call look(worker, rows, costs of those rows) for all rows."""
-        n, step = self.shape[0], self.blocks.step
+            sums = self.processes.visited("sweep", visit, self.ends, lambda parts: parts.sum(0))[1]
+            g = g - relaxed * scale * np.log(np.maximum(sums, tiny))
+        return self.processes.rows("sweeps", lambda start, stop: (f[start:stop],), self.ends)[0], g
+
+    def _visit(self, look: Callable[[int, slice, Singles], None], first: int, last: int) -> None:
+        """Call look(worker, rows, costs of those rows) for the rows from one number to another."""
+        n, step = last - first, self.blocks.step
         workers = threads.workers(n, step) if self.cost.concurrent else 1
         rooms = [self.blocks.room(1 if self.blocks.kept is not None else step) for _ in range(workers)]
 
         def visit(worker: int, start: int, stop: int) -> None:
             if self.deadline.passed:
                 raise OutOfTimeError
-            look(worker, slice(start, stop), self.blocks.fill(start, stop, rooms[worker]))
+            rows = slice(first + start, first + stop)
+            look(worker, rows, self.blocks.fill(rows.start, rows.stop, rooms[worker]))
 
         with one_thread():
             threads.in_turns(visit, n, step, workers)

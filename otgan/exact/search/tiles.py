@@ -13,6 +13,7 @@ from otgan.costs import Cost
 from otgan.deadline import NEVER, Deadline
 from otgan.exact.endings import OutOfTimeError
 from otgan.exact.search.blocks import Blocks
+from otgan.exact.search.processes import ALONE, Processes
 from otgan.exact.search.restricted import Lists
 from otgan.exact.search.shortlist import arcs_of, insert, reach_of, violating
 from otgan.exact.sparse_plan import Floats
@@ -38,12 +39,20 @@ class Tiles:
         Float64.
     cost : Cost
     deadline : Deadline
+    processes : Processes
+        Who looks: each at the costs of some rows.
     """
 
-    def __init__(self, x: Floats, y: Floats, cost: Cost, deadline: Deadline = NEVER) -> None:
-        self.x, self.y, self.cost, self.deadline = x, y, cost, deadline
+    def __init__(
+        self, x: Floats, y: Floats, cost: Cost, deadline: Deadline = NEVER, processes: Processes = ALONE
+    ) -> None:
+        self.x, self.y, self.cost = x, y, cost
+        self.deadline, self.processes = processes.clock(deadline), processes
         self.shape = len(x), len(y)
+        self.ends = processes.ends(len(x))
         self.blocks = Blocks(x, y, cost)
+        if self.blocks.wide:
+            self.blocks.keep(*processes.part(self.ends))
 
     def costs(self, codes: Ints) -> Floats:
         """Costs of arcs i·m + j."""
@@ -81,8 +90,7 @@ class Tiles:
             ends, least, starts, low = ends[rows], least[rows], starts[columns], low[columns]
         else:
             nothing, none = (counts[0], 0), (0, counts[1])
-            some = self.blocks.part(rows, None)
-            ends, least = self._least(some, f[rows], g, nothing, (f[rows], g))[:2]
+            ends, least = self._least(self.blocks, f, g, nothing, (f, g), rows)[:2]
             some = self.blocks.part(None, columns)
             starts, low = self._least(some, f, g[columns], none, (f, g[columns]))[2:]
         codes = violating((rows, ends, least, f[rows] - slack), (columns, starts, low, g[columns] - slack), m)
@@ -99,18 +107,42 @@ class Tiles:
         g: Floats,
         counts: tuple[int, int],
         limits: tuple[Floats, Floats],
+        rows: Ints | None = None,
     ) -> tuple[Any, ...]:
-        """The least C − g of rows and the least C − f of columns, so many of each, with their places, where below limits."""
+        """The least C − g of rows and the least C − f of columns, so many of each, with their places, where below limits.
+
+        Rows are all or some; each process looks at those that are its own.
+        """
+
+        def visit(start: int, stop: int) -> tuple[tuple[Any, ...], Any]:
+            own = np.arange(start, stop) if rows is None else rows[start:stop]
+            whole = rows is None and stop - start == blocks.shape[0]
+            here = blocks if whole else blocks.part(own, None)
+            found = self._looked(here, f[own], g, counts, (limits[0][own], limits[1]))
+            # Numbers of rows are whole ones, of which there are not so many.
+            starts = np.where(found[2] < 0, -1, own[found[2]] if len(own) else -1)
+            return found[:2], np.concatenate([found[3], starts], 1)
+
+        ends = self.ends if rows is None else np.searchsorted(rows, self.ends).tolist()
+        of_rows, of_columns = self.processes.visited("look at costs", visit, ends, _merged)
+        low, starts = np.split(of_columns, 2, 1)
+        return (*of_rows, starts.astype(np.int32), low)
+
+    def _looked(
+        self,
+        blocks: Blocks,
+        f: Floats,
+        g: Floats,
+        counts: tuple[int, int],
+        limits: tuple[Floats, Floats],
+    ) -> tuple[Any, ...]:
+        """The same, of all rows of some blocks."""
         n, m = blocks.shape
         least = np.repeat(limits[0][:, None], counts[0], 1)
         ends = np.full((n, counts[0]), -1, np.int32)
+        nothing = np.full((m, counts[1]), -1, np.int32), np.repeat(limits[1][:, None], counts[1], 1)
         if not (n and m):
-            return (
-                ends,
-                least,
-                np.full((m, counts[1]), -1, np.int32),
-                np.repeat(limits[1][:, None], counts[1], 1),
-            )
+            return ends, least, *nothing
         step = blocks.step
         workers = threads.workers(n, step) if self.cost.concurrent else 1
         rooms = [blocks.room(step) for _ in range(workers)]
@@ -130,16 +162,18 @@ class Tiles:
 
         with one_thread():
             threads.in_turns(look, n, step, workers)
-        return (ends, least, *_merged(starts, low, counts[1]))
+        merged = _merged(np.stack([np.concatenate(both, 1) for both in zip(low, starts, strict=True)]))
+        low_of_all, starts_of_all = np.split(merged, 2, 1)
+        return ends, least, starts_of_all.astype(np.int32), low_of_all
 
 
-def _merged(found: list[NDArray[np.int32]], least: list[Floats], count: int) -> tuple[Any, Any]:
-    """Make one of several lists of every column."""
-    if len(found) == 1 or not count:
-        return found[0], least[0]
-    items, values = np.concatenate(found, 1), np.concatenate(least, 1)
-    order = np.argsort(values, 1, kind="stable")[:, :count]
-    return np.take_along_axis(items, order, 1), np.take_along_axis(values, order, 1)
+def _merged(lists: Any) -> Any:
+    """Make one of several lists of every column: values and then numbers, shape (lists, m, ..., 2 k)."""
+    if len(lists) == 1 or not lists.shape[-1]:
+        return lists[0]
+    values, items = (np.concatenate(part, -1) for part in np.split(lists, 2, -1))
+    order = np.argsort(values, -1, kind="stable")[..., : lists.shape[-1] // 2]
+    return np.concatenate([np.take_along_axis(part, order, -1) for part in (values, items)], -1)
 
 
 @compiled(EXACT)
