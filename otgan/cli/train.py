@@ -110,6 +110,11 @@ class _Train(click.Command):
     is_flag=True,
     help="Make samples by class, of data with labels; short for --set conditional=true.",
 )
+@click.option(
+    "--labels",
+    metavar="COLUMN",
+    help="The column of a table that holds the class of each row, numbers or words.",
+)
 @click.option("--device", help="Where to train, such as cpu or cuda.  [default: cuda where there is one]")
 @click.option(
     "--threads",
@@ -137,6 +142,7 @@ def command(
     resume: bool,
     options: tuple[str, ...],
     conditional: bool,
+    labels: str | None,
     device: str | None,
     threads: int | None,
     save_every: int | None,
@@ -167,6 +173,7 @@ def command(
                 steps,
                 each,
                 folder,
+                labels=labels,
                 conditional=conditional,
                 resume=resume,
                 options=given,

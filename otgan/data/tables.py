@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otgan.data.errors import DataError, SpecError, first_line, listed, require, short
+from otgan.data.labels import labelled, without, words_of_parquet
 from otgan.data.shard import Shard
 from otgan.data.sources import Source, Stored, check_fits, select_member
 
@@ -42,10 +43,10 @@ def open_text(path: Path, key: str | None, delimiter: str) -> Source:
     columns, skip = _header(path, delimiter)
     chosen = () if key is None else _chosen(path, key, columns)
 
-    def read(also: str | None = None, *, missing: bool = False) -> Stored:
+    def read(also: str | None = None, *, missing: bool = False, label: str | None = None) -> Stored:
         check_fits(8 * (path.stat().st_size // _WIDEST), f"{path}: its numbers")
         _check_lines(path)
-        wanted = _with(chosen, also)
+        wanted = without(_with(chosen, also), label, columns)
         at = [columns.index(name) for name in wanted]
         try:
             if wanted or missing:
@@ -64,7 +65,8 @@ def open_text(path: Path, key: str | None, delimiter: str) -> Source:
                 raise ValueError(f"{values.shape[1]} cells below {len(columns)} names")
         except (ValueError, csv.Error) as error:
             raise DataError(f"{path}: {_first_fault(path, delimiter, columns, skip, at, error)}") from error
-        return Stored(str(path), values, columns=wanted or columns, selected=bool(chosen))
+        found = Stored(str(path), values, columns=wanted or columns, selected=bool(chosen))
+        return labelled(found, label, lambda: _words(path, delimiter, columns.index(label or ""), skip))
 
     return Source(str(path), read, columns, read_with=read)
 
@@ -79,12 +81,13 @@ def open_parquet(path: Path, key: str | None) -> Source:
         raise DataError(f"{path}: a table of {rows} rows and {len(columns)} columns has no points")
     check_fits(rows * len(chosen or columns) * 8, f"{path}: {rows} rows of {len(chosen or columns)} columns")
 
-    def read(also: str | None = None, *, missing: bool = False) -> Stored:
+    def read(also: str | None = None, *, missing: bool = False, label: str | None = None) -> Stored:
         del missing  # what is missing is NaN in any case
-        wanted = _with(chosen, also) or columns
+        wanted = without(_with(chosen, also) or columns, label, columns)
         _check_kind(path, schema, wanted[-1], "" if chosen else _CHOOSE)
         values = _of_groups(path, range(len(groups)), rows, wanted)
-        return Stored(str(path), values, columns=wanted, selected=bool(chosen))
+        found = Stored(str(path), values, columns=wanted, selected=bool(chosen))
+        return labelled(found, label, lambda: words_of_parquet(path, label))
 
     return Source(str(path), read, columns, read_with=read)
 
@@ -287,3 +290,8 @@ def _chosen(path: Path, key: str, columns: tuple[str, ...]) -> tuple[str, ...]:
 def _with(chosen: tuple[str, ...], also: str | None) -> tuple[str, ...]:
     """Return the chosen columns and another one; none where all are taken."""
     return chosen if not chosen or also is None or also in chosen else (*chosen, also)
+
+
+def _words(path: Path, delimiter: str, place: int, skip: int) -> list[str]:
+    """Return the cells of a column."""
+    return [cells[place] for line, cells in _lines(path, delimiter) if line > skip]

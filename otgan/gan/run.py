@@ -174,7 +174,8 @@ class Run(Latent, Shown):
         source = self.data.spec if against is None else against
         if source is None:
             raise RunError("trained on an array, not kept: say what to evaluate it against; sample by prior")
-        data = TrainingData.of(source, self.seed, data_dir, name="against")
+        labels = self.data.labels if against is None else None
+        data = TrainingData.of(source, self.seed, data_dir, "against", labels)
         judge = Judge.for_space(self.space, data)
         if against is None:
             if self.data.digest != digest(data.train, data.held_out, labels=bool(self.data.classes)):

@@ -82,7 +82,7 @@ def train(
         The folder for configuration, metrics, checkpoints and pictures, see :class:`otgan.gan.training.folder.Folder`.
         Without one nothing is written.
     labels : array-like, shape (n,), optional
-        The class of each sample of an array, a tensor or a DataFrame, numbers or words.
+        The class of each sample of an array, a tensor or a DataFrame, numbers or words; of a table the column that holds them.
     conditional : bool
         Make samples by class: the networks are told the labels of the data, and :meth:`Run.sample` takes a class. Short for
         the hyperparameter of that name.

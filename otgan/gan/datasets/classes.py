@@ -10,17 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from otgan.data import DataError, Dataset
+from otgan.data import Dataset
 from otgan.data.errors import listed
 from otgan.gan.arguments import shown
-from otgan.gan.errors import OptionError, RunError, reason
+from otgan.gan.errors import OptionError, RunError
 
-__all__ = ["Classes", "labels_of"]
+__all__ = ["Classes", "Labels"]
 
 Labels = NDArray[np.int64]
-
-_MOST = 10_000
-"""Classes that networks are told apart, at most: more are no classes, but numbers."""
 
 
 @dataclass(frozen=True)
@@ -115,42 +112,3 @@ class Classes:
         if not self.counts[found]:
             raise OptionError(f"class {self.names[found]} had no samples to learn from")
         return found
-
-
-def labels_of(name: str, labels: Any, n: int) -> tuple[Labels, tuple[str, ...]]:
-    """Return the class of each of n samples, and the names of the classes in order, of labels of any kind: numbers or words.
-
-    Raises
-    ------
-    DataError
-        If they are not one a sample.
-    """
-    if isinstance(labels, Tensor):
-        labels = labels.detach().cpu().numpy()
-    try:
-        values = np.asarray(labels)
-        if values.dtype == object:
-            values = np.array([str(value) for value in values.tolist()])
-    except Exception as error:  # whatever __array__ of a foreign object raises
-        raise DataError(f"{name} cannot be made an array of labels: {reason(error)}") from error
-    if values.shape == (n, 1):
-        values = values[:, 0]
-    if values.shape != (n,) or values.dtype.kind not in "biufUS":
-        raise DataError(
-            f"{name} must hold one label a sample, a number or a word, of {n} samples, got "
-            f"{values.dtype} of shape {values.shape}"
-        )
-    if values.dtype.kind == "f":
-        if not np.isfinite(values).all():
-            raise DataError(
-                f"{name} must hold a label for every sample, got {values[~np.isfinite(values)][0]}"
-            )
-        if (values == np.round(values)).all() and (abs(values) < 2**53).all():
-            values = values.astype(np.int64)
-    found, index = np.unique(values, return_inverse=True)
-    if len(found) > _MOST:
-        raise DataError(f"{name} must hold classes, {_MOST} at most, got {len(found)} different labels")
-    names = tuple(
-        value.decode(errors="replace") if isinstance(value, bytes) else str(value) for value in found.tolist()
-    )
-    return index.reshape(-1).astype(np.int64), names

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from otgan.data import DataError, Dataset, SpecError, open_spec, open_splits
+from otgan.data.labelled import open_labelled
+from otgan.data.labels import labels_of
 from otgan.data.sources import stack
 from otgan.data.toy import TOYS
 from otgan.gan import arguments
 from otgan.gan.datasets.arrays import array_of, is_frame, narrow, suspect
-from otgan.gan.datasets.classes import Classes, labels_of
+from otgan.gan.datasets.classes import Classes
 from otgan.gan.errors import OptionError, RunError
 from otgan.gan.networks import Space
 
@@ -50,6 +52,8 @@ class DataDescription:
         Of a conditional run the names of the classes.
     counts : tuple of int
         How many samples of each there were to train on.
+    labels : str or None
+        The column of a table that they are named in.
     """
 
     spec: str | None
@@ -60,6 +64,7 @@ class DataDescription:
     columns: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     counts: tuple[int, ...] = ()
+    labels: str | None = None
 
     def known_classes(self) -> Classes | None:
         """The classes of a conditional run."""
@@ -75,11 +80,14 @@ class TrainingData:
     spec : str or None
         The name or path, from which they can be had again; None for arrays.
     train, held_out : Dataset
+    labels : str or None
+        The column of a table that holds the labels.
     """
 
     spec: str | None
     train: Dataset
     held_out: Dataset
+    labels: str | None = None
 
     @classmethod
     def of(
@@ -101,10 +109,17 @@ class TrainingData:
         """
         if isinstance(data, (str, os.PathLike)):
             spec = arguments.path(name, data)
-            if labels is not None:
-                raise OptionError(f"labels belong to arrays; {spec} has those that it names: leave them out")
-            return cls(spec, *_opened(spec, seed, data_dir))
+            if labels is None:
+                return cls(spec, *_opened(spec, seed, data_dir))
+            if not isinstance(labels, str):
+                raise OptionError(
+                    f"labels of {spec} must be the name of a column, or left out where it has labels, got {arguments.shown(labels)}"
+                )
+            table = narrow(open_labelled(spec, labels, data_dir=data_dir))
+            return cls(spec, *table.hold_out(max(1, len(table) // 5), seed), labels)
         if not isinstance(data, Dataset):
+            if is_frame(data) and isinstance(labels, str) and labels in data.columns:
+                labels, data = data[labels], data[[name for name in data.columns if name != labels]]
             columns = tuple(map(str, data.columns)) if is_frame(data) else ()
             stored = replace(stack("the array", array_of(name, data)), columns=columns)
             data = stored.draw(None, 0, dtype=np.float64)
@@ -133,6 +148,7 @@ class TrainingData:
             columns=self.train.columns,
             classes=classes.names,
             counts=classes.counts,
+            labels=self.labels,
         )
 
 

@@ -198,10 +198,8 @@ class Settings:
                 raise RunError(f"{where} is damaged: its {key!r} is missing or not what it must be")
         if unknown := set(found) - set(_KEYS) - {"format"}:
             raise RunError(f"{where} is damaged: it has {min(unknown)!r}, which means nothing")
-        data = {name: found["data"][name] for name in ("spec", "train", "held_out", "digest")}
-        later: dict[str, Any] = {
-            name: tuple(found["data"].get(name, ())) for name in ("columns", "classes", "counts")
-        }
+        data = {k: found["data"].get(k) for k in ("spec", "train", "held_out", "digest", "labels")}
+        later: Any = {k: tuple(found["data"].get(k, ())) for k in ("columns", "classes", "counts")}
         return cls(
             system=found["system"],
             options={"conditional": False, **found["options"]},  # of older runs, too
@@ -263,6 +261,8 @@ def _classes(names: Any, counts: Any) -> bool:
 
 def _data(value: Any) -> bool:
     if not isinstance(value, dict) or not isinstance(value.get("spec"), (str, type(None))):
+        return False
+    if not isinstance(value.get("labels"), (str, type(None))):
         return False
     shape = value.get("shape")
     sizes = all(_counts(value.get(part)) for part in ("train", "held_out"))

@@ -1,48 +1,13 @@
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
-from otgan.data import DataError, Dataset
-from otgan.gan.datasets.classes import Classes, labels_of
+from otgan.data import Dataset
+from otgan.gan.datasets.classes import Classes
 from otgan.gan.errors import OptionError, RunError
 
 DIGITS = Classes(tuple("0123456789"), (5,) * 10)
 ODD = Classes(("5", "0", "cat"), (1, 3, 6))
-
-
-@pytest.mark.parametrize(
-    ("labels", "index", "names"),
-    [
-        ([7, 3, 7], [1, 0, 1], ("3", "7")),
-        (np.array([1.0, 0.0, 2.0]), [1, 0, 2], ("0", "1", "2")),
-        ([0.5, 1.0, 0.5], [0, 1, 0], ("0.5", "1.0")),
-        (["cat", "ant", "cat"], [1, 0, 1], ("ant", "cat")),
-        (pd.Series(["b", "a", "b"], dtype="category"), [1, 0, 1], ("a", "b")),
-        (pd.Series(["b", "a", "b"]), [1, 0, 1], ("a", "b")),
-        (torch.tensor([[4], [2], [2]]), [1, 0, 0], ("2", "4")),
-        ([True, False, True], [1, 0, 1], ("False", "True")),
-    ],
-)
-def test_labels_of_any_kind_are_numbers_with_names(labels, index, names):
-    found, known = labels_of("labels", labels, 3)
-    assert found.tolist() == index
-    assert found.dtype == np.int64
-    assert known == names
-
-
-@pytest.mark.parametrize(
-    "labels",
-    [None, 3, "abc", [1, 2], np.ones((3, 2)), [1.0, np.nan, 2.0], [[1], [1, 2], [3]], np.array([1j, 2, 3])],
-)
-def test_what_is_no_label_a_sample_is_refused(labels):
-    with pytest.raises(DataError, match=r"^labels must hold|^labels cannot"):
-        labels_of("labels", labels, 3)
-
-
-def test_numbers_that_are_no_classes_are_refused():
-    with pytest.raises(DataError, match="at most, got 20000"):
-        labels_of("labels", np.random.default_rng(0).permutation(20000), 20000)
 
 
 def test_names_come_before_numbers():
