@@ -183,3 +183,40 @@ def test_what_disks_refuse_and_what_is_damaged_is_one_line(otgan, points, tmp_pa
     status, _, errors = otgan(*arguments, "--steps", 4, "--resume")
     assert status == 0
     assert "metrics.jsonl: line 1 is damaged or was changed: it and the 1 after it are dropped" in errors
+
+
+def test_samples_are_made_by_the_classes_of_a_table(otgan, tmp_path):
+    rng, out = np.random.default_rng(0), tmp_path / "run"
+    label = rng.permutation(np.arange(80) % 2)
+    lines = [f"{x},{['low', 'high'][k]}" for x, k in zip(5 * label + rng.normal(size=80), label, strict=True)]
+    table = tmp_path / "table.csv"
+    table.write_text("\n".join(["x,kind", *lines]), encoding="utf-8")
+    arguments = (
+        "train",
+        "vae",
+        "--data",
+        table,
+        "--conditional",
+        "--out",
+        out,
+        *SMALL,
+        "--steps",
+        3,
+        "--json",
+    )
+    status, _, errors = otgan(*arguments)
+    assert status == 1
+    assert "holds" in errors or "found" in errors  # words are no coordinates
+    status, shown, _ = otgan(*arguments, "--labels", "kind")
+    assert status == 0
+    assert json.loads(shown)["conditional_accuracy_floor"] > 0.8
+    run = Run.load(out)
+    assert run.data.classes == ("high", "low")
+    assert run.evaluate()["conditional_accuracy"] == json.loads(shown)["conditional_accuracy"]
+    file = tmp_path / "samples.npy"
+    assert otgan("sample", out, "-n", 5, "--seed", 1, "--label", "low,high", "--out", file)[0] == 0
+    expected = run.sample(5, seed=1, label=["low", "high", "low", "high", "low"])
+    assert np.array_equal(np.load(file), expected)
+    status, _, errors = otgan("sample", out, "--label", "middle", "--out", file)
+    assert status == 2
+    assert "label must be a class, high, low, or its number, got 'middle'" in errors

@@ -8,9 +8,9 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 from torch.utils.data import Dataset as TorchDataset
 
-from otgan.data import DataError, Dataset
+from otgan.data import DataError, Dataset, SpecError
 from otgan.gan.datasets.training_data import TrainingData, as_tensor, digest
-from otgan.gan.errors import RunError
+from otgan.gan.errors import OptionError, RunError
 from otgan.gan.networks import Space
 
 ROWS = np.random.default_rng(0).normal(size=(60, 2))
@@ -127,3 +127,25 @@ def test_tensors_have_the_shape_of_a_sample():
     assert found.shape == (3, 2, 2, 2)
     assert found.dtype == torch.float32
     assert np.array_equal(found.numpy().reshape(3, 8), points)
+
+
+def test_labels_stay_with_their_rows():
+    x, label = np.arange(50.0)[:, None], np.arange(50) % 3
+    for data, labels in (
+        (x, label),
+        (pd.DataFrame({"x": x[:, 0], "kind": label}), "kind"),
+        (Dataset("mine", x, labels=label, classes=("0", "1", "2")), None),
+    ):
+        found = TrainingData.of(data, 0, labels=labels)
+        for part in (found.train, found.held_out):
+            assert np.array_equal(part.points[:, 0] % 3, part.labels)
+        told, plain = found.describe(conditional=True), found.describe()
+        assert (told.classes, sum(told.counts), plain.classes) == (("0", "1", "2"), 40, ())
+        assert told.digest != plain.digest
+
+
+def test_labels_of_a_name_are_its_own():
+    with pytest.raises(OptionError, match="must be the name of a column, or left out"):
+        TrainingData.of("digits", 0, labels=[1, 2])
+    with pytest.raises(SpecError, match="no column 'kind' of labels"):
+        TrainingData.of("digits", 0, labels="kind")

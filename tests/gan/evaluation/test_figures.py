@@ -200,3 +200,21 @@ def test_a_model_is_drawn_where_it_is_told(tmp_path):
         draw(run.model, run.real_samples(), place)
         assert asked == [(kind, 1) for kind in kinds]
         assert all((tmp_path / f"{system}-{kind}.png").is_file() for kind in kinds)
+
+
+def test_images_by_class_stand_in_a_row_for_each(tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(figures, "sample_picture", lambda *given: shown.append(given[1:]))
+    options = {"batch": 8, "width": 4, "depth": 1, "latent": 2}
+    run = train("gan", "digits", 1, options=options, conditional=True)
+    real, label = run.real_samples()[:40], run.real_labels()[:40]
+    label[label == 3] = 4  # too few for a row of the one, and none of the other
+    draw(run.model, real, lambda kind, step: tmp_path / f"{kind}.png", label)
+    ((made, beside, across),) = shown
+    names = [run.data.classes[k // 8] for k in range(80)]
+    assert np.array_equal(made, run.sample(80, seed=0, label=names))
+    assert across == 8
+    for k in range(10):
+        own = real[label == k][:8]
+        assert np.array_equal(beside[8 * k : 8 * k + len(own)], own)
+        assert not beside[8 * k + len(own) : 8 * k + 8].any()

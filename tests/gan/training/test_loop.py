@@ -36,6 +36,9 @@ class Trainee:
     def real_samples(self):
         return DATA.held_out.points
 
+    def real_labels(self):
+        return DATA.held_out.labels
+
 
 def stage(system=SYSTEM, folder=None):
     state = State.start(system, DATA, 0, torch.device("cpu"))
