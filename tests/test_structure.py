@@ -292,6 +292,7 @@ TESTED_IN = {
     "inference/outcome": "inference/test_two_sample.py",
     "inference/pooled": "inference/test_two_sample.py",
     "inference/border": "report/test_comparison.py",
+    "inference/splitting": "inference/test_workers.py",
     "inference/store": "inference/test_all_pairs.py",
     "inference/table": "inference/test_all_pairs.py",
     "parts": "test_jit.py",

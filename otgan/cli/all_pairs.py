@@ -54,7 +54,7 @@ _DIGITS, _PAIR = 6, 2
     "--store",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Keep finished distances in FILE, and take from it those that are there.",
+    help="Keep finished distances and tests in FILE, and take from it those that are there.",
 )
 @common.data_dir
 @common.memory_limit
@@ -104,7 +104,9 @@ def command(
                 matrix = pairwise(held, n_jobs=jobs, store=store, **options)
                 tests = None
                 if permutations is not None:
-                    tests = pairwise_tests(held, permutations=permutations, seed=seed, **options)
+                    tests = pairwise_tests(
+                        held, permutations=permutations, seed=seed, n_jobs=jobs, store=store, **options
+                    )
     found = {"distance": matrix} | (
         {} if tests is None else {"p_value": tests.p_values, "adjusted": tests.adjusted}
     )

@@ -43,6 +43,7 @@ __all__ = ["command"]
 @click.option(
     "--p", type=click.FloatRange(1), metavar="P", default=1, show_default=True, help="Power of the cost."
 )
+@click.option("--jobs", type=int, metavar="N", help="Processes that measure splits; -1 for one a core.")
 @common.memory_limit
 @common.json_flag
 @common.figure_file
@@ -51,6 +52,7 @@ def command(
     ctx: click.Context,
     a: str,
     b: str,
+    jobs: int | None,
     memory: int | None,
     as_json: bool,
     plot: Path | None,
@@ -68,7 +70,8 @@ def command(
             ctx.with_resource(limit(memory))
         with common.mistakes(), common.heartbeat():
             x, y, _ = inputs.read()
-            test = two_sample_test(x, y, **options, names=inputs.names, progress=sys.stderr.isatty())
+            options |= {"names": inputs.names, "n_jobs": jobs, "progress": sys.stderr.isatty()}
+            test = two_sample_test(x, y, **options)
         figure = None if plot is None else test.plot()
     if as_json:
         common.say_json({**test.to_dict(), "inputs": inputs.to_list()})

@@ -191,6 +191,11 @@ class Metric(ABC):
         raise NotImplementedError(f"{self!r} is not shared over ranks")
 
     @property
+    def cuts(self) -> bool:
+        """Whether splits are measured batch by batch, and not all at once."""
+        return type(self).of_splits is Metric.of_splits
+
+    @property
     def shares(self) -> bool:
         """Whether it can be measured between sets whose rows the ranks of a group have."""
         return type(self).shared is not Metric.shared

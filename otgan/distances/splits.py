@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otgan.measure import Measure
-from otgan.namespace import Array, as_numpy, beside, detached, double, namespace
+from otgan.namespace import Array, as_numpy, beside, detached, double, is_tensor, namespace
 from otgan.pair import Pair
 
 __all__ = ["Pool", "Sides"]
@@ -22,6 +22,11 @@ _ENTRIES = 2**25
 
 _COORDINATES = 2**24
 """Coordinates of points, likewise."""
+
+
+_SPLITS = 128
+"""Splits of one batch on the CPU, where larger ones are no faster: batches are what processes share out, and one process works
+through the same ones, so that both find the same to the last bit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,11 +117,9 @@ class Pool:
     def batches(self, sides: Sides, *, single: bool = False) -> Iterator[tuple[slice, Sides]]:
         """Yield splits, as many at once as fit in little memory or each for itself, with their places."""
         n, m = self.sizes
-        size = (
-            1
-            if single
-            else max(1, min(_ENTRIES // (n * m), _COORDINATES // (len(self) * self.points.shape[1])))
-        )
+        fit = min(_ENTRIES // (n * m), _COORDINATES // (len(self) * self.points.shape[1]))
+        on_gpu = is_tensor(self.points) and self.points.is_cuda
+        size = 1 if single else max(1, fit if on_gpu else min(fit, _SPLITS))
         for start in range(0, len(sides), size):
             yield slice(start, start + size), sides[start : start + size]
 

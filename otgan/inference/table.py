@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +18,9 @@ from otgan.distances.spec import MeasurementSpec
 from otgan.form import to_plain
 from otgan.inference.collection import Collection, pairs_of
 from otgan.inference.store import Store
+from otgan.inference.workers import spread
 from otgan.measure import Measure
-from otgan.mistakes import WorkerError, WrongValueError
-from otgan.options import WrongKindError, shown
+from otgan.mistakes import WrongValueError
 from otgan.pair import Pair
 from otgan.progress import bar
 from otgan.status import ConvergenceWarning
@@ -29,16 +28,13 @@ from otgan.status import ConvergenceWarning
 if TYPE_CHECKING:
     from otgan.distributed.tables import Sharing
 
-__all__ = ["Table"]
+__all__ = ["Table", "check_store", "described"]
 
 _ENTRIES = 2**24
 """Pairs of points in one batch of pairs of sets."""
 
 _Measured = tuple[list[tuple[int, int]], NDArray[np.float64], list[str]]
 """Pairs of sets, their distances, and what fell short in solving them."""
-
-_LIVES = 3
-"""Times that worker processes may be killed in a row before any of them finishes a batch."""
 
 _MOST = 256
 """Pairs of sets in one batch, after which what is found is written down."""
@@ -82,22 +78,12 @@ class Table:
 
     def keys(self) -> dict[tuple[int, int], str]:
         """Return by what a store knows each pair: how it is measured, and what the two sets hold."""
-        how = hashlib.sha256(repr(self.description()).encode()).hexdigest()
+        how = hashlib.sha256(repr(described(self.spec)).encode()).hexdigest()
         x, y = self.first.fingerprints(), self.second.fingerprints()
         return {
             (i, j): f"{how}-{'-'.join(sorted((x[i], y[j])) if self.mirrored else (x[i], y[j]))}"
             for i, j in self.due()
         }
-
-    def description(self) -> tuple[Any, ...]:
-        """Everything that decides a distance between two sets."""
-        spec = self.spec
-        (request,) = spec.requests
-        terms = spec.terms(request)
-        limits = terms.epsilon, terms.blur, terms.tol, terms.max_iter, terms.time_limit
-        # Edges of bins as lists: an array shows itself shortened, where others would look like it.
-        own = sorted((name, to_plain(value)) for name, value in terms.options.items())
-        return otgan.__version__, request.key, repr(spec.cost), *limits, own
 
     def fill(self, n_jobs: int | None, path: Any, progress: bool, group: Any = None) -> None:
         """Measure what is due, on all ranks of a group where there is one."""
@@ -109,16 +95,12 @@ class Table:
         sharing = Sharing(group)
         with sharing.guarded():
             prints = self.first.fingerprints(), self.second.fingerprints()
-            asked = repr((self.description(), *prints)).encode()
+            asked = repr((described(self.spec), *prints)).encode()
             sharing.check(hashlib.sha256(asked).hexdigest())
             self._fill(n_jobs, path, progress, sharing)
 
     def _fill(self, n_jobs: int | None, path: Any, progress: bool, sharing: Sharing | None) -> None:
-        if path is not None and self.spec.cost.name not in COSTS:
-            raise WrongValueError(
-                "store knows distances by how they are measured, which of a cost that is a function cannot be told: "
-                "leave out store"
-            )
+        check_store(path, self.spec)
         with Store(path) as store:
             keys = {} if path is None else self.keys()
             known = store.known(keys.values())
@@ -165,33 +147,28 @@ class Table:
 
     def measured(self, chunks: Sequence[list[tuple[int, int]]], n_jobs: int | None) -> Iterator[_Measured]:
         """Yield the values of chunks, in whatever order they are done."""
-        from joblib import Parallel, delayed
-
-        if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs == 0):
-            raise WrongKindError(
-                f"n_jobs must be a whole number but 0, as joblib takes it, or None, got {shown(n_jobs)}"
-            )
         x, y = self.first.measures, self.second.measures
-        left, lives = {tuple(chunk): chunk for chunk in chunks}, _LIVES
-        while left:
-            jobs = [
-                delayed(_values)(chunk, [x[i] for i, _ in chunk], [y[j] for _, j in chunk], self.spec)
-                for chunk in left.values()
-            ]
-            try:
-                for found in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs):
-                    del left[tuple(found[0])]
-                    lives = _LIVES
-                    yield found
-            except BrokenProcessPool as error:
-                # With one worker the whole pool is gone: what it had not finished begins again in a new one.
-                lives -= 1
-                if not lives:
-                    raise WorkerError(
-                        f"worker processes were killed {_LIVES} times without finishing anything (batches of pairs to go: "
-                        f"{len(left)}), as systems do whose memory is used up: take fewer processes by n_jobs, and a store, "
-                        "which keeps what is finished"
-                    ) from error
+        tasks = [(chunk, [x[i] for i, _ in chunk], [y[j] for _, j in chunk], self.spec) for chunk in chunks]
+        return (found for _, found in spread(_values, tasks, n_jobs))
+
+
+def described(spec: MeasurementSpec) -> tuple[Any, ...]:
+    """Everything that decides a distance between two sets."""
+    (request,) = spec.requests
+    terms = spec.terms(request)
+    limits = terms.epsilon, terms.blur, terms.tol, terms.max_iter, terms.time_limit
+    # Edges of bins as lists: an array shows itself shortened, where others would look like it.
+    own = sorted((name, to_plain(value)) for name, value in terms.options.items())
+    return otgan.__version__, request.key, repr(spec.cost), *limits, own
+
+
+def check_store(path: Any, spec: MeasurementSpec) -> None:
+    """Raise where what is measured cannot be known again by how it is."""
+    if path is not None and spec.cost.name not in COSTS:
+        raise WrongValueError(
+            "store knows distances by how they are measured, which of a cost that is a function cannot be told: "
+            "leave out store"
+        )
 
 
 def _values(

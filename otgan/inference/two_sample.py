@@ -20,6 +20,7 @@ from otgan.inference.border import fitted, generator_of, one_distance
 from otgan.inference.outcome import TwoSampleTest
 from otgan.inference.pooled import posed
 from otgan.inference.relabelling import paired_sides, random_sides, strata_of
+from otgan.inference.splitting import Splitting
 from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
 from otgan.namespace import beside
@@ -62,7 +63,9 @@ def two_sample_test(
     options: Mapping[str, Any] | None = None,
     seed: int | np.random.Generator = 0,
     names: tuple[str, str] = ("x", "y"),
+    n_jobs: int | None = None,
     progress: bool = False,
+    group: Any = None,
 ) -> TwoSampleTest:
     """Test whether two sets of samples are draws of one population, by splitting the pooled samples at random.
 
@@ -100,8 +103,14 @@ def two_sample_test(
         What the splits follow from.
     names : tuple of str
         What to call the two sets.
+    n_jobs : int, optional
+        Processes of joblib that measure batches of splits, as for :func:`otgan.pairwise`: one that is killed costs the batches
+        that were under way. "energy" and "mmd" measure all splits at once, in one process.
     progress : bool, default False
         Whether to draw a progress bar on stderr.
+    group : ProcessGroup, True or "world", optional
+        Processes of torch.distributed that share the batches of splits out: all give the same sets, and all get the test of one
+        process.
 
     Returns
     -------
@@ -112,6 +121,10 @@ def two_sample_test(
     ------
     TypeError, ValueError
         If the samples, the distance or an option are not what is expected, or form a batch.
+    WorkerError
+        If processes are killed again and again before any of them finishes something.
+    RankError
+        If a process of the group ends, does not answer in the group's timeout, or makes another call.
 
     See Also
     --------
@@ -153,7 +166,8 @@ def two_sample_test(
     paired, progress = flag(paired, "paired"), flag(progress, "progress")
     spec, both = fitted(spec, pair(x, y, a, b), "two_sample_test")
     spec.check_weights(both.x.weighted or both.y.weighted)
-    found = _test(spec, both, permutations, generator_of(seed), (strata, paired), progress)
+    splitting = Splitting(n_jobs, group)
+    found = _test(spec, both, permutations, generator_of(seed), (strata, paired), progress, splitting)
     return replace(
         found,
         distance=found.distance if rule is cost else replace(found.distance, cost=cost),
@@ -169,6 +183,7 @@ def _test(
     rng: np.random.Generator,
     asked: tuple[Any, bool],
     progress: bool,
+    splitting: Splitting,
 ) -> TwoSampleTest:
     """Measure, split, and hold the one against the other."""
     pool = Pool.of(both)
@@ -179,7 +194,7 @@ def _test(
         told.begin(f"{request.key} of {pool.sizes[0]} × {pool.sizes[1]} samples")
         measured = request.metric.measured(both, terms)
         told.begin(f"{permutations} splits by {request.key}")
-        null = null_of(pool, sides, request.metric, terms, told.tick)
+        null = null_of(pool, sides, request.metric, terms, told.tick, splitting)
     return TwoSampleTest(
         distance=replace(measured, null=null),
         null=null.values,
@@ -190,13 +205,22 @@ def _test(
     )
 
 
-def null_of(pool: Pool, sides: Sides, metric: Metric, terms: Terms, tick: Callable[[int], object]) -> Null:
+def null_of(
+    pool: Pool,
+    sides: Sides,
+    metric: Metric,
+    terms: Terms,
+    tick: Callable[[int], object],
+    splitting: Splitting | None = None,
+) -> Null:
     """Hold the distance between the two sets of a pool against those between the sides of splits.
 
     The split that was observed is measured beside the others, by the same path to the same accuracy.
     """
     observed = np.arange(len(pool)) < pool.sizes[0]
-    values = metric.of_splits(pool, np.concatenate([observed[None], sides]), terms, tick)
+    values = (splitting or Splitting()).values(
+        metric, pool, np.concatenate([observed[None], sides]), terms, tick
+    )
     return Null.of(values[1:], float(values[0]))
 
 

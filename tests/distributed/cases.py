@@ -11,6 +11,7 @@ import torch
 import torch.distributed as dist
 
 import otgan
+import otgan.distances.splits
 import otgan.distributed.ranks
 import otgan.distributed.search
 import otgan.inference.table
@@ -58,6 +59,9 @@ VALUES = {
 
 BY_FOUR = ("squared", "function")
 """Those that four ranks solve too: what is told takes the most time where they share a processor."""
+
+SPLIT = {"sinkhorn_divergence": {}, "emd": {"p": 2}, "energy": {}, "tv": {"time_limit": 60.0}}
+"""Tests whose splits are shared out: in batches, by one product, and one by one."""
 
 SAME_STEPS = {"epsilon": 0.5, "backend": "streamed", "tol": 1e-9}
 """Those of a solve that takes the same steps on one process and on several: no kernel solves it whole, or in float32."""
@@ -338,12 +342,14 @@ def all_cases(rank, size):
             found[2] = everything(rank, 2, pair)
         elif rank == size - 1:  # which would have nothing to do meanwhile
             found["pairs of one"] = pairs(0, 1, None)
+            found["tests of one"] = permuted(0, 1, None)
             found[1] = everything(0, 1, None) | {"first": solution(torch.float64, 0, 1, None, epsilon=0.2)}
         found["mistakes"] = mistakes(rank, size, True)
         found["time"] = out_of_time(rank, size, True)
         if pair is not None:
             found["refused"] = refused(rank, 2, pair)
         found["pairs"] = pairs(rank, size, True, tempfile.mkdtemp())
+        found["tests"] = permuted(rank, size, True, tempfile.mkdtemp())
         found["settled"], found["outsider"] = settled(rank, size), outsider(rank, pair)
     found["first"] = solution(torch.float64, rank, size, True, epsilon=0.2)
     found["first batch"] = batch(rank, size, True)
@@ -372,6 +378,42 @@ def pairs(rank, size, group, folder=None):
         return found | {"raised": raised(lambda: otgan.pairwise(apart, group=group))}
     finally:
         otgan.inference.table._MOST = before
+
+
+def permuted(rank, size, group, folder=None):
+    """Tests whose splits, or whose pairs of sets, are shared out, and what a rank with other sets makes of them."""
+    rng = np.random.default_rng(2)
+    sets = [rng.normal(size=(12 + k, 2)) + 0.2 * k for k in range(4)]
+    otgan.distances.splits._SPLITS, before = 8, otgan.distances.splits._SPLITS
+    try:
+        splits = {
+            name: otgan.two_sample_test(
+                *sets[:2], distance=name, permutations=61, seed=5, group=group, **options
+            )
+            for name, options in SPLIT.items()
+        }
+        pairs = [
+            otgan.pairwise_tests(
+                sets,
+                distance="emd",
+                permutations=19,
+                seed=3,
+                store=folder and f"{folder}/{rank}-tests.db",
+                group=group,
+            )
+            for _ in range(2)
+        ]
+        apart = sets[rank == size - 1 : 2 + (rank == size - 1)]
+        return {
+            "splits": {name: (each.p_value, each.null, each.value) for name, each in splits.items()},
+            "pairs": [(each.distances, each.p_values, each.adjusted, each.effects) for each in pairs],
+            "raised": [
+                raised(lambda: otgan.two_sample_test(*apart, distance="emd", permutations=9, group=group)),
+                raised(lambda: otgan.pairwise_tests(apart, distance="emd", permutations=9, group=group)),
+            ],
+        }
+    finally:
+        otgan.distances.splits._SPLITS = before
 
 
 def sent(rank, size):

@@ -149,3 +149,28 @@ def test_pairs_are_shared_out_and_all_have_the_matrix(ranks, name):
 def test_pairs_of_other_sets_are_refused_on_all_ranks(ranks):
     for each in ranks:
         assert "sets and options must be the same on all ranks" in each["pairs"]["raised"][1]
+
+
+@pytest.mark.parametrize("name", cases.SPLIT)
+def test_splits_are_shared_out_and_all_have_the_test_of_one_process(ranks, name):
+    p_value, null, value = ranks[-1]["tests of one"]["splits"][name]
+    for each in ranks:
+        found = each["tests"]["splits"][name]
+        assert found[0] == p_value
+        np.testing.assert_array_equal(found[1], null)  # to the last bit
+        assert found[2] == value
+
+
+def test_tests_of_pairs_are_shared_out_and_kept(ranks):
+    expected = ranks[-1]["tests of one"]["pairs"][0]
+    for each in ranks:
+        for found in each["tests"]["pairs"]:  # the second time from the store
+            for matrix, of_one in zip(found, expected, strict=True):
+                np.testing.assert_array_equal(matrix, of_one)
+
+
+def test_tests_of_other_sets_are_refused_on_all_ranks(ranks):
+    for each in ranks:
+        for kind, text in each["tests"]["raised"]:
+            assert kind == "WrongValueError"
+            assert "sets and options must be the same on all ranks" in text

@@ -16,7 +16,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import otgan
 from otgan.distances import METRICS, metric_of
-from otgan.inference import table
+from otgan.inference import table, workers
 
 RNG = np.random.default_rng(0)
 SETS = [RNG.normal(size=(n, 2)) + 0.2 * k for k, n in enumerate((12, 7, 12, 20, 9))]
@@ -119,8 +119,8 @@ def test_a_worker_that_is_killed_costs_its_batches_only(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no such signal")
 def test_workers_that_are_killed_again_and_again_end_in_words(tmp_path, monkeypatch):
-    monkeypatch.setattr(table, "_LIVES", 1)
-    with pytest.raises(otgan.mistakes.WorkerError, match="batches of pairs to go: 1"):
+    monkeypatch.setattr(workers, "_LIVES", 1)
+    with pytest.raises(otgan.mistakes.WorkerError, match="tasks to go: 1"):
         otgan.pairwise(SETS[:2], cost=deadly(tmp_path, 1.0, 99), n_jobs=2)
 
 
