@@ -1,12 +1,14 @@
 """One problem over several processes: ``python -m benchmarks.scale [--nproc 2 4] [--rows N] [--quick]``.
 
 Groups of gloo on this machine, one thread a process: how far the solutions are from that of one process, bytes and seconds of
-a pass beside the model of docs/scale.md, one pass of a large problem with its memory; and all pairs of sets by joblib.
+a pass beside the model of docs/scale.md, one pass of a large problem with its memory; exact problems beside what the share of
+their search predicts; and all pairs of sets by joblib.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import multiprocessing
@@ -17,6 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -32,6 +35,9 @@ SIZES, LARGE = (10_000, 20_000), 1_000_000
 EQUAL, EQUAL_TOL = 2_000, 1e-9
 """Points of the problem whose solutions are compared, and the error it is solved to, on kernels of float64."""
 
+EXACT, EXACT_D, EXACT_WARM = (20_000, 50_000), (2, 10), 6_000
+"""Points and dimensions of exact problems, and points of one that loads what is compiled, and is shared as well."""
+
 PASSES = 7
 SETS, SAMPLES = 200, 100
 HEADS = 6
@@ -43,10 +49,10 @@ _DOUBLE = 8
 Job = Callable[[int, int, dict[str, Any]], dict[str, Any]]
 
 
-def clouds(n: int) -> tuple[Any, Any, float]:
+def clouds(n: int, d: int = D) -> tuple[Any, Any, float]:
     """Return two clouds of n points and ε."""
     rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(n, D)), 1.3 * rng.normal(size=(n, D)) + 0.5
+    x, y = rng.normal(size=(n, d)), 1.3 * rng.normal(size=(n, d)) + 0.5
     mean = x.var(0).sum() + y.var(0).sum() + ((x.mean(0) - y.mean(0)) ** 2).sum()
     return x, y, RELATIVE * float(mean)
 
@@ -123,7 +129,50 @@ def _passing(ranks: Any, n: int) -> Callable[[], object]:
     return lambda: kernel.through(weights, Turn(weights, divides=True))
 
 
-JOBS: dict[str, Job] = {"solve": solve, "one_pass": one_pass}
+def exact(rank: int, size: int, task: dict[str, Any]) -> dict[str, Any]:
+    """Time an exact solve; in one process, with what its parts take."""
+    found: dict[str, Any] = {}
+    for n in (EXACT_WARM, task["n"]):
+        x, y, _ = clouds(n, task["d"])
+        if size == 1:
+            found = timed_exactly(x, y)
+            continue
+        rows = [np.array_split(np.arange(len(side)), size)[rank] for side in (x, y)]
+        start = time.perf_counter()
+        solved = otgan.transport(x[rows[0]], y[rows[1]], backend="certified", group=True)
+        found = {"seconds": time.perf_counter() - start, "value": solved.value}
+    return found
+
+
+def timed_exactly(x: Any, y: Any) -> dict[str, Any]:
+    """Solve in one process and return seconds, those that ranks would share, and those of the simplex."""
+    from otgan.exact.network.network import Network
+    from otgan.exact.search.blocks import Blocks
+    from otgan.exact.search.processes import Processes
+
+    spent = {"search": 0.0, "simplex": 0.0}
+
+    def watched(function: Callable[..., Any], part: str) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            begun = time.perf_counter()
+            try:
+                return function(*arguments)
+            finally:
+                spent[part] += time.perf_counter() - begun
+
+        return call
+
+    shared = ((Processes, "rows"), (Processes, "visited"), (Blocks, "keep"))
+    parts = [(owner, name, "search") for owner, name in shared] + [(Network, "solve_sparse", "simplex")]
+    with contextlib.ExitStack() as stack:
+        for owner, name, part in parts:
+            stack.enter_context(mock.patch.object(owner, name, watched(getattr(owner, name), part)))
+        start = time.perf_counter()
+        solved = otgan.transport(x, y, backend="certified")
+        return {"seconds": time.perf_counter() - start, "value": solved.value, **spent}
+
+
+JOBS: dict[str, Job] = {"solve": solve, "one_pass": one_pass, "exact": exact}
 
 
 def _rank(rank: int, size: int, folder: str, job: str, task: dict[str, Any]) -> None:
@@ -202,6 +251,24 @@ def large(size: int, n: int, solved: int, tol: float) -> tuple[Cell, ...]:
     return n, size, seconds, memory, solved, needed, seconds * needed / 3600
 
 
+def exactly(sizes: Sequence[int], points: Sequence[int]) -> list[tuple[Cell, ...]]:
+    """Return seconds of exact solves by one process, the shares of their parts, and seconds of groups beside what these predict."""
+    rows: list[tuple[Cell, ...]] = []
+    for n in points:
+        for d in EXACT_D:
+            (alone,) = run("exact", 1, n=n, d=d)
+            whole = alone["seconds"]
+            shares = alone["search"] / whole, alone["simplex"] / whole
+            rows.append((n, d, 1, whole, 1.0, *shares, whole, None))
+            for size in sizes:
+                found = run("exact", size, n=n, d=d)
+                seconds = max(each["seconds"] for each in found)
+                predicted = whole * (1 - shares[0] + shares[0] / size)
+                apart = abs(found[0]["value"] / alone["value"] - 1)
+                rows.append((n, d, size, seconds, seconds * size / whole, None, None, predicted, apart))
+    return rows
+
+
 def pairs(sets: int, samples: int) -> tuple[Cell, ...]:
     """Return seconds of the distances between all pairs of sets of digits, by one process of joblib and by two."""
     from sklearn.datasets import load_digits
@@ -233,11 +300,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     equal = equality(options.nproc, EQUAL)
     timed = passes(options.nproc, (2_000,) if quick else SIZES)
     far = large(size, 20_000 if quick else options.rows, 2_000 if quick else SIZES[-1], TOL)
+    by_arcs = exactly(options.nproc[:1], (EXACT_WARM,) if quick else EXACT)
     all_pairs = pairs(8 if quick else SETS, SAMPLES)
-    for row in (*equal, *timed, far, all_pairs):
+    for row in (*equal, *timed, far, *by_arcs, all_pairs):
         print(*(f"{cell:.3g}" if isinstance(cell, float) else cell for cell in row), flush=True)
     if not quick:
         _write(equal, timed, far, all_pairs)
+        _write_exact(by_arcs)
 
 
 def _write(
@@ -302,6 +371,28 @@ def _write(
         ["sets", "samples", "pairs", "1 worker (s)", "2 workers (s)", "× 2 / one", "largest difference"],
         [all_pairs],
         notes=["Exact EM between sets of handwritten digits, 8 × 8, by processes of joblib."],
+    )
+
+
+def _write_exact(by_arcs: Sequence[Sequence[Cell]]) -> None:
+    record(
+        "scale-exact",
+        [
+            "points",
+            "d",
+            "ranks",
+            "seconds",
+            "× ranks / one process",
+            "share of the search",
+            "share of the simplex",
+            "predicted (s)",
+            "difference of the value",
+        ],
+        by_arcs,
+        notes=[
+            'Exact transport between two clouds, squared distances, `backend="certified"`, one thread a process, gloo on one machine. '
+            "Predicted is the time of one process with the search divided by the number of ranks."
+        ],
     )
 
 

@@ -24,8 +24,11 @@ __all__ = ["RankedSearch"]
 
 Found = TypeVar("Found")
 
-_SMALL = 2**22
-"""Costs up to which the first rank alone is faster than all with what they tell each other."""
+_SMALL = 2**25
+"""Costs up to which the first rank alone is faster than all with what they tell each other: some hundreds of times a solve."""
+
+_SMALL_PART = 2**22
+"""The same of a coarser problem on the way to a large one, where they tell each other less."""
 
 _FEWEST = 64
 """Rows that a rank must have for its share to be worth it."""
@@ -49,9 +52,9 @@ class RankedSearch(Processes):
         self.ranks = ranks
         self.name = f" on {ranks.size} ranks"
 
-    def shares(self, n: int, m: int) -> bool:
+    def shares(self, n: int, m: int, *, part: bool = False) -> bool:
         """Whether there are so many costs, and rows for every rank."""
-        return n * m > _SMALL and n >= _FEWEST * self.ranks.size
+        return n * m > (_SMALL_PART if part else _SMALL) and n >= _FEWEST * self.ranks.size
 
     def ends(self, n: int) -> list[int]:
         """Equal parts of the rows; all of them to the first rank where they are few."""

@@ -206,15 +206,22 @@ def continued(rank, size, group):
 @contextlib.contextmanager
 def small(entries):
     """Share problems that have more costs than this."""
-    modules = otgan.distributed.ranks, otgan.distributed.search
-    before = [(module._SMALL, module._FEWEST) for module in modules]
-    for module in modules:
-        module._SMALL, module._FEWEST = entries, 1
+    ranks, search = otgan.distributed.ranks, otgan.distributed.search
+    limits = [
+        (ranks, "_SMALL"),
+        (ranks, "_FEWEST"),
+        (search, "_SMALL"),
+        (search, "_SMALL_PART"),
+        (search, "_FEWEST"),
+    ]
+    before = [getattr(*limit) for limit in limits]
+    for limit in limits:
+        setattr(*limit, 1 if limit[1] == "_FEWEST" else entries)
     try:
         yield
     finally:
-        for module, (most, fewest) in zip(modules, before, strict=True):
-            module._SMALL, module._FEWEST = most, fewest
+        for limit, value in zip(limits, before, strict=True):
+            setattr(*limit, value)
 
 
 def everything(rank, size, group):

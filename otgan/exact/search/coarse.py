@@ -69,7 +69,8 @@ def descend_levels(
     before, f, g = None, np.zeros(0), np.zeros(0)
     for level in itertools.count(min(_COARSEST, max(x.depth, y.depth)), _STEP):
         (near_x, mass_x), (near_y, mass_y) = _at(x, masses[0], level), _at(y, masses[1], level)
-        who = processes if processes.shares(near_x.points.shape[1], near_y.points.shape[1]) else ALONE
+        sizes = near_x.points.shape[1], near_y.points.shape[1]
+        who = processes if processes.shares(*sizes, part=True) else ALONE
         here = Trees(near_x, near_y, law, deadline, who)
         if before is None:
             f, g = np.zeros(here.shape[0]), np.zeros(here.shape[1])

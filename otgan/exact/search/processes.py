@@ -32,9 +32,9 @@ class Processes:
     name = ""
     """What is added to the name of a solver."""
 
-    def shares(self, n: int, m: int) -> bool:
-        """Whether a problem of n rows and m columns is worth being shared."""
-        del n, m
+    def shares(self, n: int, m: int, *, part: bool = False) -> bool:
+        """Whether a problem of n rows and m columns is worth being shared, or a part of one that is."""
+        del n, m, part
         return False
 
     def ends(self, n: int) -> list[int]:

@@ -113,7 +113,7 @@ class _Sweeps:
     ) -> None:
         self.points, self.weights, self.cost, self.unit = (x, y), (a, b), cost, unit
         self.shape, self.rest = (len(x), len(y)), (deadline, processes)
-        self.processes = processes if processes.shares(*self.shape) else ALONE
+        self.processes = processes if processes.shares(*self.shape, part=True) else ALONE
         self.deadline, self.ends = self.processes.clock(deadline), self.processes.ends(len(x))
         self.a, self.b = ((w / w.sum()).astype(np.float32) for w in (a, b))
         self.blocks = Blocks(x, y, cost, single=True, unit=unit)
