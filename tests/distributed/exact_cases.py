@@ -133,6 +133,28 @@ def batch(rank, size, group):
     return {"value": found.value, "f": found.f, "arcs": [len(arcs.i) for arcs in found.arcs]}
 
 
+def metrics(rank, size, group):
+    """Metrics of torchmetrics, updated with the rows of a rank; None without that package."""
+    try:
+        from otgan.integrations import torchmetrics as integrated
+    except otgan.mistakes.NotInstalledError:
+        return None
+    x, y, _, _ = (torch.tensor(each) for each in clouds(3))
+    of_x, of_y = rows_of(rank, size)
+    if group is None:  # torchmetrics would wait for the other processes
+        divergence = otgan.sinkhorn_divergence(x, y, p=1, epsilon=0.5)
+        return {"emd": otgan.emd(x, y, p=2).item(), "divergence": divergence.item()}
+    found = {}
+    for name, metric in {
+        "emd": integrated.EarthMoversDistance(p=2, group=group),
+        "divergence": integrated.SinkhornDivergence(epsilon=0.5, group=group),
+    }.items():
+        for half in (0, 1):
+            metric.update(x[of_x[half::2]], y[of_y[half::2]])
+        found[name] = metric.compute().item()
+    return found
+
+
 def mistakes(rank, size, group):
     """What every rank raises where one of them makes a mistake."""
     x, y, _, _ = clouds(3)
@@ -192,6 +214,7 @@ def everything(rank, size, group):
         "precomputed": precomputed(rank, size, group),
         "batch": batch(rank, size, group),
         "time": out_of_time(rank, size, group),
+        "metrics": metrics(rank, size, group),
     }
 
 

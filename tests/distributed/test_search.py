@@ -150,6 +150,15 @@ def test_time_is_over_for_all(ranks):
     assert 0 < value <= upper
 
 
+def test_metrics_of_torchmetrics_are_computed_together(ranks, alone):
+    if alone["metrics"] is None:
+        pytest.skip("needs torchmetrics")
+    for name, close in (("emd", CLOSE), ("divergence", 1e-5)):
+        found = {each["shared"]["metrics"][name] for each in ranks}
+        assert len(found) == 1
+        assert found.pop() == pytest.approx(alone["metrics"][name], rel=close)
+
+
 REASONS = {
     "nan": "on rank 1: x must be finite",
     "p": "p must be the same on all ranks, got 1 on rank 0 and 2 on rank 1",

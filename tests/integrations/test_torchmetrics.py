@@ -44,6 +44,13 @@ def test_the_value_is_that_of_all_samples(name):
     assert metric.compute().item() == pytest.approx(float(getattr(otgan, name)(X, X, **options)), abs=1e-9)
 
 
+def test_a_group_is_for_distances_that_processes_compute_together():
+    with pytest.raises(ValueError, match="group needs a distance that processes compute together"):
+        integrated.EnergyDistance(group="world")
+    with pytest.raises(ValueError, match="group must be a process group"):
+        integrated.EarthMoversDistance(group="all")
+
+
 def test_options_and_images():
     images = torch.rand(6, 1, 4, 4)
     metric = integrated.SampleDistance("mmd", options={"kernel": "laplacian"})
