@@ -202,7 +202,7 @@ class Settings:
         later: Any = {k: tuple(found["data"].get(k, ())) for k in ("columns", "classes", "counts")}
         return cls(
             system=found["system"],
-            options={"conditional": False, **found["options"]},  # of older runs, too
+            options=found["options"],
             data=DataDescription(shape=tuple(found["data"]["shape"]), **data, **later),
             seed=found["seed"],
             modules=tuple(found["modules"]),
@@ -231,10 +231,11 @@ class Settings:
 
     def _identity(self) -> dict[str, Any]:
         """Return what may not change when a run goes on, with names as they are told."""
+        options = {"conditional": False, **self.options}  # runs of older versions say nothing of it
         return {
             "system": self.system,
             "seed": self.seed,
-            **{f"options: {name}": value for name, value in self.options.items()},
+            **{f"options: {name}": value for name, value in options.items()},
             **{f"data: {name}": value for name, value in asdict(self.data).items() if name != "columns"},
             "modules": list(self.modules),
             "device": self.device,
