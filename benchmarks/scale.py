@@ -1,4 +1,4 @@
-"""One problem over several processes: ``python -m benchmarks.scale [--nproc 2 4] [--rows N] [--quick]``.
+"""One problem over several processes: ``python -m benchmarks.scale [--nproc 2 4] [--rows N] [--parts PART ...] [--quick]``.
 
 Groups of gloo on this machine, one thread a process: how far the solutions are from that of one process, bytes and seconds of
 a pass beside the model of docs/scale.md, one pass of a large problem with its memory; exact problems beside what the share of
@@ -286,39 +286,11 @@ def pairs(sets: int, samples: int) -> tuple[Cell, ...]:
     return sets, samples, math.comb(sets, 2), *times, 2 * times[1] / times[0], apart
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Measure, and record the tables."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.scale", description=__doc__.partition("\n")[0]
-    )
-    parser.add_argument("--nproc", type=int, nargs="+", default=[2, 4], help="processes of the groups")
-    parser.add_argument("--rows", type=int, default=LARGE, help="points on either side of the large problem")
-    parser.add_argument("--quick", action="store_true", help="small problems, nothing recorded")
-    options = parser.parse_args(argv)
-    os.environ["OMP_NUM_THREADS"] = "1"
-    quick, size = options.quick, options.nproc[0]
-    equal = equality(options.nproc, EQUAL)
-    timed = passes(options.nproc, (2_000,) if quick else SIZES)
-    far = large(size, 20_000 if quick else options.rows, 2_000 if quick else SIZES[-1], TOL)
-    by_arcs = exactly(options.nproc[:1], (EXACT_WARM,) if quick else EXACT)
-    all_pairs = pairs(8 if quick else SETS, SAMPLES)
-    for row in (*equal, *timed, far, *by_arcs, all_pairs):
-        print(*(f"{cell:.3g}" if isinstance(cell, float) else cell for cell in row), flush=True)
-    if not quick:
-        _write(equal, timed, far, all_pairs)
-        _write_exact(by_arcs)
+_SETTING = f"d = {D}, squared distances, ε = {RELATIVE:g} of the mean cost, float64 samples, one thread a process, gloo on one machine."
 
-
-def _write(
-    equal: Sequence[Sequence[Cell]],
-    timed: Sequence[Sequence[Cell]],
-    far: Sequence[Cell],
-    all_pairs: Sequence[Cell],
-) -> None:
-    setting = f"d = {D}, squared distances, ε = {RELATIVE:g} of the mean cost, float64 samples, one thread a process, gloo on one machine."
-    record(
-        "scale-equality",
-        [
+TABLES: dict[str, tuple[tuple[str, ...], str]] = {
+    "equality": (
+        (
             "ranks",
             "points",
             "passes",
@@ -327,15 +299,11 @@ def _write(
             "error of the value",
             "of f",
             "of the gradient",
-        ],
-        equal,
-        notes=[
-            f"{setting} L1 error {EQUAL_TOL:g}. Errors are relative to the largest number of one process."
-        ],
-    )
-    record(
-        "scale-pass",
-        [
+        ),
+        f"{_SETTING} L1 error {EQUAL_TOL:g}. Errors are relative to the largest number of one process.",
+    ),
+    "pass": (
+        (
             "points",
             "ranks",
             "a pass (s)",
@@ -343,16 +311,12 @@ def _write(
             "bytes of the model",
             "counted / model",
             "on the wire / model",
-        ],
-        timed,
-        notes=[
-            f"{setting} Medians of {PASSES} passes. The fourth column is 1 where K processes take a K-th of the time; more processes than "
-            "cores share them. On the wire: what the loopback device counts, headers and all other traffic included."
-        ],
-    )
-    record(
-        "scale-large",
-        [
+        ),
+        f"{_SETTING} Medians of {PASSES} passes. The fourth column is 1 where K processes take a K-th of the time; more processes "
+        "than cores share them. On the wire: what the loopback device counts, headers and all other traffic included.",
+    ),
+    "large": (
+        (
             "points",
             "ranks",
             "one pass (s)",
@@ -360,24 +324,15 @@ def _write(
             "passes counted at",
             "passes",
             "a solve (h, extrapolated)",
-        ],
-        [far],
-        notes=[
-            f"{setting} One pass was timed; the passes of a solve to an L1 error of {TOL:g} are those of the smaller problem."
-        ],
-    )
-    record(
-        "scale-pairs",
-        ["sets", "samples", "pairs", "1 worker (s)", "2 workers (s)", "× 2 / one", "largest difference"],
-        [all_pairs],
-        notes=["Exact EM between sets of handwritten digits, 8 × 8, by processes of joblib."],
-    )
-
-
-def _write_exact(by_arcs: Sequence[Sequence[Cell]]) -> None:
-    record(
-        "scale-exact",
-        [
+        ),
+        f"{_SETTING} One pass was timed; the passes of a solve to an L1 error of {TOL:g} are those of the smaller problem.",
+    ),
+    "pairs": (
+        ("sets", "samples", "pairs", "1 worker (s)", "2 workers (s)", "× 2 / one", "largest difference"),
+        "Exact EM between sets of handwritten digits, 8 × 8, by processes of joblib.",
+    ),
+    "exact": (
+        (
             "points",
             "d",
             "ranks",
@@ -387,13 +342,44 @@ def _write_exact(by_arcs: Sequence[Sequence[Cell]]) -> None:
             "share of the simplex",
             "predicted (s)",
             "difference of the value",
-        ],
-        by_arcs,
-        notes=[
-            'Exact transport between two clouds, squared distances, `backend="certified"`, one thread a process, gloo on one machine. '
-            "Predicted is the time of one process with the search divided by the number of ranks."
-        ],
+        ),
+        'Exact transport between two clouds, squared distances, `backend="certified"`, one thread a process, gloo on one machine. '
+        "Predicted is the time of one process with the search divided by the number of ranks.",
+    ),
+}
+"""By the part that is measured: the columns of its table, and the note under it."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure, and record each table before the next one is measured."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.scale", description=__doc__.partition("\n")[0]
     )
+    parser.add_argument("--nproc", type=int, nargs="+", default=[2, 4], help="processes of the groups")
+    parser.add_argument("--rows", type=int, default=LARGE, help="points on either side of the large problem")
+    parser.add_argument(
+        "--parts", nargs="+", choices=TABLES, default=list(TABLES), help="which tables (default: all)"
+    )
+    parser.add_argument("--quick", action="store_true", help="small problems, nothing recorded")
+    options = parser.parse_args(argv)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    quick, sizes = options.quick, options.nproc
+    measure: dict[str, Callable[[], Sequence[Sequence[Cell]]]] = {
+        "equality": lambda: equality(sizes, EQUAL),
+        "pass": lambda: passes(sizes, (2_000,) if quick else SIZES),
+        "large": lambda: [
+            large(sizes[0], 20_000 if quick else options.rows, 2_000 if quick else SIZES[-1], TOL)
+        ],
+        "pairs": lambda: [pairs(8 if quick else SETS, SAMPLES)],
+        "exact": lambda: exactly(sizes[:1], (EXACT_WARM,) if quick else EXACT),
+    }
+    for part in options.parts:
+        rows = measure[part]()
+        for row in rows:
+            print(part, *(f"{cell:.3g}" if isinstance(cell, float) else cell for cell in row), flush=True)
+        if not quick:
+            columns, note = TABLES[part]
+            record(f"scale-{part}", columns, rows, notes=[note])
 
 
 if __name__ == "__main__":
