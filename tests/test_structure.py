@@ -319,6 +319,7 @@ ACROSS = {
     "distances/gradients": "gradients of every metric",
     "distances/registry": "what is true of every metric",
     "gan/rooms": "the structure of the trainer",
+    "distributed/training": "otgan/gan/parallel",
     "cli/root": "the command as a whole",
     "entropic/nasty": "inputs that break solvers",
     "geometry/compiled": "geometry/compiled",

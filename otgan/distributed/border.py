@@ -22,7 +22,7 @@ from otgan.mistakes import WrongKindError, WrongValueError
 from otgan.namespace import as_numpy, is_tensor
 from otgan.options import shown
 
-__all__ = ["Shards", "agreed", "check_group", "device_in", "group_of", "joined"]
+__all__ = ["Shards", "agreed", "check_group", "check_same", "device_in", "group_of", "joined"]
 
 _MATRIX, _BATCH = 2, 3
 """Dimensions of one set of rows, and of a batch of them."""
@@ -155,7 +155,7 @@ def agreed(
     counts = {name: part.count for name, part in parts.items()}
     said = {name: _said(value) for name, value in sorted(asked.items())}
     all_ = ranks.all_of({"asked": said, "told": told, "counts": counts, "needs": needs})
-    _check_same([each["asked"] for each in all_])
+    check_same([each["asked"] for each in all_])
     _check_alike([each["told"] for each in all_])
     of = {name: [each["counts"][name] for each in all_] for name in parts}
     return parts, of, any(each["needs"] for each in all_)
@@ -173,7 +173,7 @@ def _measure(part: Rows, points: Any, weights: Any, name: str) -> Measure:
     return found if part.home is None else replace(found, home=part.home)
 
 
-def _check_same(asked: list[dict[str, str]]) -> None:
+def check_same(asked: list[dict[str, str]]) -> None:
     """Raise where ranks ask for different things."""
     known = set(asked[0]).intersection(*asked)
     for name in sorted(known):

@@ -25,11 +25,12 @@ from otgan.gan.errors import (
     reason,
 )
 from otgan.gan.evaluation.judge import Judge
+from otgan.gan.parallel.members import Alone, members_of
 from otgan.gan.run import Run
 from otgan.gan.systems import System
 from otgan.gan.training import checkpoint
+from otgan.gan.training.begin import Begun, settle, shared_begin
 from otgan.gan.training.folder import Folder
-from otgan.gan.training.history import history_of
 from otgan.gan.training.interrupts import Interrupts
 from otgan.gan.training.loop import fit, stopped
 from otgan.gan.training.records import Records
@@ -63,6 +64,7 @@ def train(
     progress: bool = False,
     tensorboard: bool = False,
     callbacks: Callback | Sequence[Callback] | None = None,
+    group: Any = None,
 ) -> Run:
     """Train a generative model.
 
@@ -107,10 +109,15 @@ def train(
         Write the rows for TensorBoard too, which ``pip install 'otgan[tensorboard]'`` brings.
     callbacks : Callback or list of them, optional
         Who is told of steps and evaluations, and may end the training, such as :class:`otgan.gan.EarlyStopping`.
+    group : ProcessGroup, True or "world", optional
+        A group of torch.distributed that trains together: all of its ranks make the same call, each network runs on a
+        rank's rows of the batch, and all get the weights that one process would have with the same batch. Rank 0 alone
+        evaluates, and writes `out`. See the how-to on many processes.
 
     Returns
     -------
     Run
+        In a group one on each rank, of which that of rank 0 alone has a folder.
 
     Raises
     ------
@@ -143,21 +150,25 @@ def train(
     >>> run.sample(5).shape
     (5, 2)
     """
-    request = Request.checked(**locals())  # every argument by its name
-    try:
-        with contextlib.ExitStack() as stack:
-            interrupts = stack.enter_context(Interrupts())
-            run = _trained(request, interrupts, stack)
-        if interrupts.received:
-            raise stopped(interrupts, run)
-    except (Interrupted, Terminated) as error:
-        _log.warning("%s", error)
-        raise
+    given = {name: value for name, value in locals().items() if name != "group"}  # every argument by its name
+    with members_of(group) as members:
+        request = Request.checked(**given)
+        request = replace(request, device=members.device(request.device))
+        try:
+            with contextlib.ExitStack() as stack:
+                interrupts = stack.enter_context(Interrupts())
+                run = _trained(request, interrupts, stack, members)
+            if members.heard(interrupts):
+                raise stopped(interrupts, run, members)
+        except (Interrupted, Terminated) as error:
+            _log.warning("%s", error)
+            raise
     return run
 
 
-def _trained(request: Request, interrupts: Interrupts, stack: contextlib.ExitStack) -> Run:
+def _trained(request: Request, interrupts: Interrupts, stack: contextlib.ExitStack, members: Alone) -> Run:
     """Gather what a training needs, and train; the stack closes what was opened."""
+    members.agree(request.told())
     data = TrainingData.of(request.data, request.seed, request.data_dir, labels=request.labels)
     system = _fitting(choose_system(request.system, data.space, request.options), data, request.options)
     if request.conditional:
@@ -169,43 +180,51 @@ def _trained(request: Request, interrupts: Interrupts, stack: contextlib.ExitSta
             system.prelude + 1,
             system.prelude,
         )
-    state = State.start(system, data, request.seed, request.device, request.modules)
-    folder = None if request.out is None else Folder(request.out)
-    if folder is not None:
-        stack.enter_context(folder.held())
-    before = folder.settings() if folder is not None and request.resume and folder.holds_run() else None
-    schedule = Schedule.choose(
-        steps, request.save_every, request.evaluate_every, None if before is None else before.schedule
-    )
     description = data.describe(conditional=system.conditional)
-    settings = Settings.of(system, description, request.seed, request.modules, request.device, schedule)
-    history, pending = _settle(folder, settings, before, state)
-    if request.resume:
-        _log.info("resumed at step %d", state.step)
+    members.agree({"system": system, "data": description})
+    state = State.start(system, data, request.seed, request.device, request.modules)
+    place = None if request.out is None else Folder(request.out)
+    folder = place if members.leads else None
 
-    records = Records(folder, system.estimate, history, tensorboard=request.tensorboard, pending=pending)
+    def begin() -> Begun:
+        if folder is not None:
+            stack.enter_context(folder.held())
+        before = folder.settings() if folder is not None and request.resume and folder.holds_run() else None
+        schedule = Schedule.choose(
+            steps, request.save_every, request.evaluate_every, None if before is None else before.schedule
+        )
+        settings = Settings.of(system, description, request.seed, request.modules, request.device, schedule)
+        history, pending = settle(folder, settings, before, state)
+        if request.resume:
+            _log.info("resumed at step %d", state.step)
+        if request.progress:
+            tqdm.write(str(settings), file=sys.stderr)
+        return Begun(schedule, history, pending)
+
+    begun = shared_begin(members, state, begin)
+    tensorboard = request.tensorboard and members.leads
+    records = Records(folder, system.estimate, begun.history, tensorboard=tensorboard, pending=begun.pending)
     stack.enter_context(contextlib.closing(records))
     model, judge = state.model(system, data.space), Judge(data.train, data.held_out)
     run = Run(model, description, request.seed, records.history, folder, judge)
-    if request.progress:
-        tqdm.write(str(settings), file=sys.stderr)
+    quiet = not (request.progress and members.leads)
     bar = stack.enter_context(
-        tqdm(total=max(steps, state.step), initial=state.step, unit="step", disable=not request.progress)
+        tqdm(total=max(steps, state.step), initial=state.step, unit="step", disable=quiet)
     )
-    with _last_checkpoint_named(folder):
+    with _last_checkpoint_named(place), members.training(state.nets, state.optimizers):
         interrupts.wait()
         fit(
             state,
             run,
             records,
             bar,
-            schedule,
-            own=settings.modules,
+            begun.schedule,
+            own=tuple(sorted(request.modules)),
             interrupts=interrupts,
             callbacks=request.callbacks,
+            members=members,
         )
-        if folder is not None:
-            run.write_report()
+        members.by_first("the report", lambda: None if folder is None else run.write_report())
     return run
 
 
@@ -220,38 +239,6 @@ def _fitting(system: System, data: TrainingData, options: Mapping[str, Any]) -> 
         len(data.train),
     )
     return replace(system, batch=len(data.train))
-
-
-def _settle(
-    folder: Folder | None, settings: Settings, before: Settings | None, state: State
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Make the folder that of this run, going on from its last checkpoint where it was one before.
-
-    Returns
-    -------
-    history : list of dict
-        The rows until then.
-    pending : list of dict
-        The terms that are in none of them yet.
-    """
-    history: list[dict[str, Any]] = []
-    pending: list[dict[str, Any]] = []
-    if folder is None:
-        return history, pending
-    if before is None:
-        folder.start(settings)
-        folder.clean()
-        return history, pending
-    before.check_same(settings, str(folder.path))
-    found = checkpoint.newest(folder.path)
-    if found is not None:
-        state.load_state_dict(found.state)
-        history, pending = history_of(found, folder.metrics_file)
-    folder.clean()
-    if state.step == before.schedule.steps:
-        folder.mend_evaluation(history, state.step)
-    folder.write_settings(settings)
-    return history, pending
 
 
 @contextlib.contextmanager

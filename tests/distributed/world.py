@@ -34,10 +34,15 @@ SCENARIOS = {
     "exact_cases.all_cases": (3, 100.0, range(3)),
     "exact_cases.one_dies": (2, TIMEOUT, [0]),
     "exact_cases.first_is_busy": (2, TIMEOUT, range(2)),
+    "training.of_all": (3, 300.0, range(3)),
+    "training.killed": (2, 10.0, [0]),
+    "training.of_two": (2, 100.0, range(2)),
+    "training.hangs": (2, TIMEOUT, [0]),
+    "training.waits": (2, TIMEOUT, range(2)),
 }
 """By the function that every rank runs: ranks, the timeout of the group in seconds, and which ranks come to an end by themselves."""
 
-LONGEST = 240
+LONGEST = 480
 """Seconds after which all of it is killed."""
 
 
@@ -69,6 +74,7 @@ def rank(number, folder, scenario):
     """Join the group, run the scenario, write down what it returns."""
     import torch.distributed as dist
 
+    os.chdir(folder)
     size, timeout, _ = SCENARIOS[scenario]
     module, _, name = scenario.partition(".")
     try:
@@ -94,10 +100,11 @@ def main(folder):
     """Fork the ranks of one scenario after another, and end those that would not end."""
     import torch._dynamo  # of DistributedDataParallel
 
-    from tests.distributed import cases, exact_cases
+    from tests.distributed import cases, exact_cases, training
     from tests.distributed import shards as of_shards
 
     assert torch._dynamo
+    assert training
     cases.warm()
     os.environ["OTGAN_TEST_SHARDS"] = str(Path(folder) / "shards")
     of_shards.write_folders(os.environ["OTGAN_TEST_SHARDS"])

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from otgan.gan.errors import RunError
 from otgan.gan.networks import Prior, draw_noise
+from otgan.gan.parallel.division import undivided
 from otgan.gan.streams import Stream, seeded
 
 __all__ = ["Batches"]
@@ -120,7 +121,8 @@ class Batches:
         """Return what a map that stays as it is makes of all samples, computed once under that name, and no part of the state."""
         if name not in self._kept:
             self._kept.clear()  # one at a time
-            with torch.autocast(self.points.device.type, enabled=False):
+            # Whole on each rank of a group: the rows are the same whenever they are computed.
+            with undivided(), torch.autocast(self.points.device.type, enabled=False):
                 self._kept[name] = torch.cat([map_(part) for part in self.points.split(_CHUNK)])
         return self._kept[name]
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from otgan.gan.losses.semidiscrete import SemiDual
+from otgan.gan.parallel.division import agreed
 
 __all__ = ["Potentials"]
 
@@ -82,7 +83,7 @@ class Potentials(nn.Module):
         for _ in range(ascents):
             x = draw()
             self.ascend(transport.smoothing.ascent(transport.reply(x, self.current).marginal, share))
-            if enough is not None and transport.gap(x, self.average).gap <= enough:
+            if enough is not None and agreed(transport.gap(x, self.average).gap <= enough):
                 break
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:

@@ -25,6 +25,7 @@ from otgan.gan.losses.regularizer import Regularizer, round_density
 from otgan.gan.losses.regularizers import REGULARIZERS
 from otgan.gan.losses.semidiscrete import SemiDual
 from otgan.gan.networks import Space, given
+from otgan.gan.parallel.division import agreed
 from otgan.gan.systems.base import Networks, Optimizers, Terms, adam, descend, fake, generate
 from otgan.gan.systems.fields import Choice, Count, Positive, Rate, Share
 from otgan.gan.systems.transports import IN_CODES, ON_POINTS, Transports
@@ -201,7 +202,7 @@ class SmoothedOT(Transports):
                 x, y, cost = self.drawn(nets, batches, apart=True)
                 phi, psi = self.potentials(given(nets, batches.label), x, y, cost)
                 descend(optimizers["rivals"], -smoothing.dual(phi, psi, cost))
-                if self.enough is not None and smoothing.gap(phi, psi, cost) <= self.enough:
+                if self.enough is not None and agreed(smoothing.gap(phi, psi, cost) <= self.enough):
                     break
 
         pairs = [self.drawn(nets, batches, more=k > 0) for k in range(2 if self.self_terms else 1)]

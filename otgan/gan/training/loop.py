@@ -19,12 +19,14 @@ from otgan.gan.errors import DivergedError, Interrupted, RunError, Terminated, r
 from otgan.gan.files import write_json
 from otgan.gan.model import Model
 from otgan.gan.networks import Kind
+from otgan.gan.parallel.members import Alone
 from otgan.gan.training import checkpoint
 from otgan.gan.training.folder import Folder
 from otgan.gan.training.interrupts import Interrupts
 from otgan.gan.training.records import Records
 from otgan.gan.training.settings import Schedule
 from otgan.gan.training.state import State
+from otgan.mistakes import RankError
 
 __all__ = ["Clock", "Trainee", "fit", "stopped"]
 
@@ -60,6 +62,7 @@ def fit(
     own: Sequence[str] = (),
     interrupts: Interrupts | None = None,
     callbacks: Callbacks | None = None,
+    members: Alone | None = None,
 ) -> None:
     """Step to the end of the schedule, writing down and evaluating on the way, a checkpoint being the last thing done.
 
@@ -78,38 +81,42 @@ def fit(
         Where signals are heard; by default none are.
     callbacks : Callbacks, optional
         Who is told of steps and evaluations, and may end the training.
+    members : Alone, optional
+        Who trains: by default this process alone.
     """
+    members = members or Alone()
     callbacks = callbacks or Callbacks()
     interrupts = interrupts or Interrupts()  # outside of its context, it hears nothing
     system, clock = run.model.system, Clock(records.history)
     if state.step == 0:
-        _evaluate(state, run, records, clock, schedule, own)
-    if interrupts.received:
-        raise stopped(interrupts, run)
+        _evaluate(state, run, records, clock, schedule, own, members)
+    if members.heard(interrupts):
+        raise stopped(interrupts, run, members)
     while state.step < schedule.steps:
         step = state.step + 1
         state.follow_lr_schedule(system.decay)
-        with _explained(state, step, own), _mixed_precision(state, run.model):
+        with _explained(state, step, own), _mixed_precision(state, run.model), members.step():
             terms = system.step(state.nets, state.optimizers, state.batches)
         state.update_averages()
         records.add(terms)
         run.model.step = state.step = step
-        schedule = schedule.until(step, asked=callbacks.on_step(run, terms))
+        schedule = schedule.until(step, asked=members.any_of(callbacks.on_step(run, terms)))
 
         if schedule.logs(step):
             records.flush(step, seconds=clock.seconds())
             bar.update(step - bar.n)
         if schedule.evaluates(step):
-            result = _evaluate(state, run, records, clock, schedule, own)
+            result = _evaluate(state, run, records, clock, schedule, own, members)
             bar.set_postfix_str(f"EM {result['em']:.3f}")
             # It ends a step later, as a step has one evaluation.
-            schedule = schedule.until(step + 1, asked=callbacks.on_evaluation(run, result))
+            asked = members.any_of(callbacks.on_evaluation(run, result))
+            schedule = schedule.until(step + 1, asked=asked)
         # What came while the step was made, or its evaluation, is answered by the checkpoint that the step ends with.
-        save = schedule.saves(step) or interrupts.received is not None
+        save = members.heard(interrupts) or schedule.saves(step)
         if save:
-            _save(state, run, records)
-        if save and interrupts.received:  # while it was saved, too
-            raise stopped(interrupts, run)
+            _save(state, run, records, members)
+        if save and members.heard(interrupts):  # while it was saved, too
+            raise stopped(interrupts, run, members)
 
 
 def _mixed_precision(state: State, model: Model) -> torch.autocast:
@@ -125,7 +132,7 @@ def _explained(state: State, step: int, own: Sequence[str]) -> Iterator[None]:
     """Turn what a step ends in, whose numbers are no longer finite or whose networks do not fit, into one sentence."""
     try:
         yield
-    except RunError:
+    except (RunError, RankError):
         raise
     except (ValueError, OverflowError, RuntimeError, TypeError, AttributeError) as error:
         state.check_finite(step)
@@ -139,46 +146,70 @@ def _explained(state: State, step: int, own: Sequence[str]) -> Iterator[None]:
         raise
 
 
-def _save(state: State, run: Trainee, records: Records) -> None:
+def _save(state: State, run: Trainee, records: Records, members: Alone) -> None:
     """Write a checkpoint, of what is finite alone."""
     state.check_finite()
     records.check(state.step)
-    if run.folder is not None:
-        checkpoint.save(run.folder.path, state.step, state.state_dict(), records.state_dict())
+    members.check_same(state.nets)
+
+    def write() -> None:
+        if run.folder is not None:
+            checkpoint.save(run.folder.path, state.step, state.state_dict(), records.state_dict())
+
+    members.by_first("the checkpoint", write)
 
 
 def _evaluate(
-    state: State, run: Trainee, records: Records, clock: Clock, schedule: Schedule, own: Sequence[str]
+    state: State,
+    run: Trainee,
+    records: Records,
+    clock: Clock,
+    schedule: Schedule,
+    own: Sequence[str],
+    members: Alone,
 ) -> dict[str, Any]:
     """Evaluate the run, write the numbers and the pictures, and warn of an estimate that cannot be one."""
     start, step, system = clock.seconds(), run.model.step, run.model.system
+    result: dict[str, Any] = members.plain_by_first(
+        "an evaluation", lambda: _evaluation(state, run, schedule, own)
+    )
+    doubt = system.doubt([row for row in records.history if "evaluation" not in row][-_DOUBTED:])
+    if doubt is not None:
+        _log.warning("step %d: %s", step, doubt)
+    took = round(clock.seconds() - start, 3)
+    records.write({"step": step, "evaluation": result, "seconds": clock.seconds(), "took": took})
+    if run.folder is not None:
+        from otgan.gan.evaluation import figures
+
+        figures.curves(run.folder.curves_file, records.history, system.estimate)
+    return result
+
+
+def _evaluation(state: State, run: Trainee, schedule: Schedule, own: Sequence[str]) -> dict[str, Any]:
+    """Return what an evaluation finds, with its pictures drawn."""
+    step, system = run.model.step, run.model.system
     result = run.evaluate(n=schedule.evaluated(step))
     with _explained(state, step, own):
         result |= state.assess(system)
     for name, value in result.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise DivergedError(f"step {step}: {name} of the evaluation became {value}")
-    doubt = system.doubt([row for row in records.history if "evaluation" not in row][-_DOUBTED:])
-    if doubt is not None:
-        _log.warning("step %d: %s", step, doubt)
     if run.folder is not None:
         from otgan.gan.evaluation import figures  # matplotlib takes long to import
 
         figures.draw(run.model, run.real_samples(), run.folder.picture, run.real_labels())
         if schedule.last(step):
             write_json(run.folder.evaluation_file, result)
-    took = round(clock.seconds() - start, 3)
-    records.write({"step": step, "evaluation": result, "seconds": clock.seconds(), "took": took})
-    if run.folder is not None:
-        figures.curves(run.folder.curves_file, records.history, system.estimate)
     return result
 
 
-def stopped(interrupts: Interrupts, run: Trainee) -> Interrupted | Terminated:
+def stopped(interrupts: Interrupts, run: Trainee, members: Alone) -> Interrupted | Terminated:
     """Return what ends a training that a signal stopped, with where it goes on."""
     assert interrupts.received is not None
     name, step = interrupts.received.name, run.model.step
-    if run.folder is None:
+    if not members.leads:
+        message = f"{name}: stopped at step {step}; rank 0 says what is saved"
+    elif run.folder is None:
         message = f"{name}: stopped at step {step}; without a folder (out) nothing is saved"
     else:
         saved = "saved" if step else "before anything was to be saved"

@@ -67,6 +67,34 @@ class Request:
         check_system(given["system"], given["options"])
         return cls(**given)
 
+    def told(self) -> dict[str, Any]:
+        """Return what must be the same in all processes of a group, by name.
+
+        Where data lie, who is told of steps and what is shown may differ.
+        """
+        names = (
+            "steps",
+            "seed",
+            "out",
+            "conditional",
+            "resume",
+            "save_every",
+            "evaluate_every",
+            "tensorboard",
+        )
+        modules = {
+            f"modules: {name}": {key: tuple(value.shape) for key, value in module.state_dict().items()}
+            for name, module in self.modules.items()
+        }
+        named = self.system if isinstance(self.system, str) else self.system.name
+        return {
+            "system": named,
+            **{name: getattr(self, name) for name in names},
+            **{f"options: {name}": value for name, value in self.options.items()},
+            **modules,
+            "device": self.device.type,
+        }
+
 
 def check_system(system: str | System, options: Mapping[str, Any]) -> None:
     """Refuse what is no system, before the data are opened."""
