@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,16 @@ __all__ = ["command"]
 _MOST = 1000
 """Seeds of one call."""
 
+_MINUTES = 5
+"""How long one of several processes waits for another that says nothing."""
+
 _NAMES = list(CLASSES)
 _HELP = f"""Train SYSTEM and evaluate it: {", ".join(_NAMES[:-1])} or {_NAMES[-1]}.
 
 The folder receives config.json, metrics.jsonl, the last two checkpoints, samples/, curves.png, evaluation.json and report.html;
 of systems with an encoder reconstructions/ and traversals/ too.
+
+Under torchrun its processes train together: torchrun --nproc-per-node 2 -m otgan train SYSTEM ...
 
 `otgan train SYSTEM --help` lists the hyperparameters of a system as well.
 """
@@ -154,7 +161,7 @@ def command(
 ) -> None:
     """Train SYSTEM and evaluate it."""
     folders = _folders(f"{system}-{_file_name(data)}", seed, seeds, out)
-    with run_mistakes(), on_stderr():
+    with run_mistakes(), on_stderr(), contextlib.ExitStack() as stack:
         from otgan.data import check
 
         given = dict(_assignment(text) for text in options)
@@ -166,6 +173,7 @@ def command(
             import torch
 
             torch.set_num_threads(threads)
+        group, device, speaks = _joined(stack, device)
         for each, folder in folders.items():
             run = train(
                 system,
@@ -184,9 +192,13 @@ def command(
                 progress=not quiet,
                 tensorboard=tensorboard,
                 callbacks=None if minutes is None else TimeLimit(minutes),
+                group=group,
             )
-            common.note(f"the run is in {folder}")
+            if speaks:
+                common.note(f"the run is in {folder}")
         result = next(row["evaluation"] for row in reversed(run.history) if "evaluation" in row)
+    if not speaks:
+        return
     if seeds is None:
         show(result, as_json)
     else:
@@ -200,6 +212,20 @@ def _show_runs(folders: dict[int, Path], as_json: bool) -> None:
         common.say_json(rows)
     else:
         show_table(rows, median=True)
+
+
+def _joined(stack: contextlib.ExitStack, device: str | None) -> tuple[Any, str | None, bool]:
+    """Join the processes that torchrun started: return their group, if any, where to train, and whether this one speaks."""
+    from otgan.distributed.launch import is_launched, launched
+
+    if not is_launched():
+        return None, device, True
+    import torch
+    import torch.distributed as dist
+
+    gpus = torch.cuda.is_available() and (device is None or device.startswith("cuda"))
+    group = stack.enter_context(launched("cuda" if gpus else "cpu", datetime.timedelta(minutes=_MINUTES)))
+    return group, device, dist.get_rank() == 0
 
 
 def _folders(name: str, seed: int, seeds: list[int] | None, out: Path | None) -> dict[int, Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -21,7 +22,7 @@ def is_launched() -> bool:
 
 
 @contextlib.contextmanager
-def launched(device: Any = "cpu") -> Iterator[Any]:
+def launched(device: Any = "cpu", timeout: datetime.timedelta | None = None) -> Iterator[Any]:
     """Join the group of the processes that torchrun started, and leave it at the end; None where it started none.
 
     A group that this process is in already is taken as it is, and stays.
@@ -30,6 +31,8 @@ def launched(device: Any = "cpu") -> Iterator[Any]:
     ----------
     device : str or torch.device
         Where the work is done: NCCL for "cuda", of which each process takes the GPU of its number, gloo for all else.
+    timeout : timedelta, optional
+        How long one of them waits for another; by default as long as torch does.
 
     Raises
     ------
@@ -55,7 +58,7 @@ def launched(device: Any = "cpu") -> Iterator[Any]:
     try:
         if cuda:
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-        dist.init_process_group("nccl" if cuda else "gloo")
+        dist.init_process_group("nccl" if cuda else "gloo", timeout=timeout)
     except ValueError as error:
         told = ", ".join(f"{name}={os.environ[name]}" for name in _VARIABLES)
         raise WrongValueError(

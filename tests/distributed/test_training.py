@@ -1,8 +1,17 @@
 """A training by several processes against that by one: the same weights, and the same ends."""
 
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+import torch
 
+from otgan.gan import Run
 from tests.distributed import training
 from tests.distributed.world import TIMEOUT
 from tests.gan.runs import assert_same, without_times
@@ -162,3 +171,42 @@ def test_a_rank_that_hangs_ends_the_others_within_the_timeout(scenarios):
 def test_an_evaluation_may_take_longer_than_the_timeout(scenarios):
     assert training.SLOW > TIMEOUT
     assert scenarios["training.waits"] == [2, 2]
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="this build of torch has no process groups")
+def test_torchrun_trains_by_two_of_which_one_speaks(tmp_path):
+    np.save(tmp_path / "points.npy", np.random.default_rng(0).normal(size=(60, 2)))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += [
+        "-m",
+        "otgan",
+        "train",
+        "wgan",
+        "--data",
+        str(tmp_path / "points.npy"),
+        "--steps",
+        "3",
+        "--set",
+        "batch=8",
+    ]
+    command += ["--device", "cpu", "--out", "run", "--json", "--quiet"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as both:
+        try:
+            shown, said = both.communicate(timeout=training.LONGEST)
+        finally:
+            if hasattr(os, "killpg"):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(both.pid, signal.SIGKILL)
+            both.kill()
+    assert both.returncode == 0, said[-2000:]
+    assert said.count("the run is in run") == 1
+    assert json.loads(shown) == Run.load(tmp_path / "run").evaluate()

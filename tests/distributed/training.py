@@ -289,6 +289,9 @@ def waits(rank, size):
         Run.evaluate = evaluate
 
 
+LONGEST = 180
+"""Seconds after which processes of torchrun are ended."""
+
 SLOW = 3.0
 """Seconds of an evaluation in a group that waits for less."""
 

@@ -77,6 +77,11 @@ def shared_calls(nets: dict[str, nn.Module], own_forward: Callable[[nn.Module], 
     nets : dict of str to nn.Module
     own_forward : callable
         Given a module, what it computes of the rank's rows: its own ``forward``, or what stands for it.
+
+    Raises
+    ------
+    RunError
+        If a network is compiled, so that what it computes cannot be looked into.
     """
     before: list[tuple[nn.Module, Any]] = []
     seen: set[int] = set()
@@ -86,8 +91,12 @@ def shared_calls(nets: dict[str, nn.Module], own_forward: Callable[[nn.Module], 
                 if id(module) in seen:
                     continue
                 seen.add(id(module))
-                before.append((module, module.__dict__.get("forward")))
                 label = f"{name}.{place}" if place else name
+                if _is_compiled(module):
+                    raise RunError(
+                        f"the {label} is compiled: give the network itself where the ranks of a group share its rows"
+                    )
+                before.append((module, module.__dict__.get("forward")))
                 module.forward = _Call(label, own_forward(module))
         yield
     finally:
@@ -176,6 +185,11 @@ class _Gathered(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
         return _Taken.apply(upstream, ctx.rows), None
+
+
+def _is_compiled(module: nn.Module) -> bool:
+    compiled = getattr(module, "_compiled_call_impl", None) is not None or hasattr(module, "_orig_mod")
+    return compiled or isinstance(module, torch.jit.ScriptModule)
 
 
 def _has_rows(value: Any) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import threading
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -161,12 +162,11 @@ class Team(Exchange):
         ------
         RankError
         """
-        total = torch.zeros((), dtype=torch.int64)
+        total = 0
         for value in values:
-            whole = value.detach().contiguous().reshape(-1).view(torch.uint8)
-            weights = torch.arange(1, len(whole) + 1, device=whole.device)
-            total = 31 * total + (whole * weights).sum().cpu()
-        found = self.all_of(int(total))
+            whole = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+            total = zlib.crc32(whole.numpy().data, total)
+        found = self.all_of(total)
         other = next((k for k, each in enumerate(found) if each != found[0]), None)
         if other is not None:
             self.over = True

@@ -116,3 +116,13 @@ def test_rank_0_decides():
             return before, agreed(team.rank == 0), agreed(team.rank == 1)
 
     assert ranks(2, act) == [(False, True, False), (True, True, False)]
+
+
+def test_a_compiled_network_is_refused_and_nothing_is_changed():
+    class Compiled(nn.Linear):
+        _compiled_call_impl = True
+
+    nets = {"generator": nn.Linear(2, 2), "critic": Compiled(2, 1)}
+    with pytest.raises(RunError, match="the critic is compiled"), shared_calls(nets, forward_of):
+        pass
+    assert "forward" not in nets["generator"].__dict__
