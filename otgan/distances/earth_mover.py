@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +23,14 @@ from otgan.options import check_time_limit
 from otgan.pair import Pair
 from otgan.problem import Problem
 from otgan.quiet import quiet
+from otgan.result import Transport
 from otgan.rooted import Rooted
 from otgan.solve import transport
 from otgan.spelling import answer_misspelt
 from otgan.status import ConvergenceError, Status, report_failures
+
+if TYPE_CHECKING:
+    from otgan.distributed.parts import Parts
 
 __all__ = ["METRIC", "emd"]
 
@@ -184,23 +189,44 @@ class _EarthMover(Length):
             on_failure="ignore",
             progress=None if terms.progress is None else tell,
         )
-        lower, upper = solved.lower, solved.upper
+        found = self._of(solved, terms, start)
+        error = standard_error(solved.f, solved.g, *arrays_of(both.x.weights, both.y.weights))
+        return replace(found, standard_error=rooted(error, solved.value, p))
+
+    def shared(self, parts: Parts, terms: Terms) -> Distance:
+        start = time.perf_counter()
+        solved = transport(
+            *parts.given,
+            cost=terms.cost,
+            time_limit=terms.time_limit,
+            on_failure="ignore",
+            group=parts.ranks.group,
+        )
+        found = self._of(solved, terms, start)
+        error = parts.standard_error(
+            *(part.heavy(h) for part, h in ((parts.x, solved.f), (parts.y, solved.g)))
+        )
+        return replace(
+            found, standard_error=None if error is None else rooted(error, float(solved.value), terms.p)
+        )
+
+    def _of(self, solved: Transport, terms: Terms, start: float) -> Distance:
+        """Return the distance of a solution, without its standard error."""
+        p, lower, upper = terms.p, float(solved.lower), float(solved.upper)
         seconds = time.perf_counter() - start
         assert isinstance(solved.status, Status)
-        error = standard_error(solved.f, solved.g, *arrays_of(both.x.weights, both.y.weights))
         return self.distance(
             terms,
-            solved.distance,
+            float(solved.distance),
             "exact",
             seconds,
             status=solved.status,
             lower=max(lower, 0.0) ** (1 / p),
             upper=max(upper, 0.0) ** (1 / p),
             bounded=f"W_{p:g}",
-            marginal_error=solved.marginal_error,
-            iterations=solved.iterations,
+            marginal_error=float(solved.marginal_error),
+            iterations=int(solved.iterations),
             backend=solved.backend,
-            standard_error=rooted(error, solved.value, p),
             transport=solved,
         )
 

@@ -22,6 +22,7 @@ from otgan.distributed.border import agreed, device_in, group_of
 from otgan.distributed.collectives import combined_min
 from otgan.distributed.ranks import Ranks
 from otgan.entropic.posed import EntropicProblem
+from otgan.home import come_in
 from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
 from otgan.namespace import as_numpy, as_tensor, double, full
@@ -52,6 +53,8 @@ class Part:
         The total of the weights of all ranks as they were given; 1 without weights.
     weighted : bool
     columns : tuple of str or None
+    kept : Tensor or None
+        Which of the rows that were given have mass; None where all have.
     """
 
     points: Tensor
@@ -60,6 +63,12 @@ class Part:
     mass: float
     weighted: bool
     columns: tuple[str, ...] | None
+    kept: Tensor | None = None
+
+    def heavy(self, values: Any) -> Tensor:
+        """Return one value a row that was given for the rows with mass."""
+        found = double(as_tensor(come_in(values, "values")[0], self.points.device)).detach()
+        return found if self.kept is None else found[self.kept]
 
     @property
     def size(self) -> int:
@@ -285,4 +294,4 @@ def _part(ranks: Ranks, side: Measure, raw: Any, counts: list[int], name: str) -
     share = math.fsum(ranks.all_of(float((raw / largest).sum())))
     heavy = raw > 0
     weights = (raw / largest / share)[heavy]
-    return Part(points[heavy], weights, tuple(counts), share * largest, True, side.columns)
+    return Part(points[heavy], weights, tuple(counts), share * largest, True, side.columns, heavy)

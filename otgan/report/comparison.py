@@ -106,7 +106,7 @@ def compare(
         Whether to draw a progress bar on stderr, and beside it between which bounds an exact distance is while it is solved.
     group : ProcessGroup, True or "world", optional
         Processes of torch.distributed, called ranks, that measure together. Each gives the rows of x and of y that it has, some
-        may have none, and all get one report: of "sinkhorn", "sinkhorn_divergence", "energy", "mmd" with a bandwidth, and "bures",
+        may have none, and all get one report: of "emd", "sinkhorn", "sinkhorn_divergence", "energy", "mmd" with a bandwidth, and "bures",
         without permutations, noise floor, standard error of "bures", and figure. The samples of the verdict are those that one process
         would draw. See the page on many processes.
 

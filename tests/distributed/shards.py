@@ -14,7 +14,7 @@ from otgan.cli import root
 from otgan.measure import Measure
 
 BANDWIDTH = {"mmd": {"bandwidth": 1.5}}
-EVERY = "sinkhorn,sinkhorn_divergence,energy,mmd,bures"
+EVERY = "emd,sinkhorn,sinkhorn_divergence,energy,mmd,bures"
 
 REPORTS = {
     "weighted": {"metrics": EVERY, "options": BANDWIDTH},
@@ -124,7 +124,7 @@ def write_folders(folder):
 
 
 CALLS = {
-    "npy": ("left", "right", "--metrics", "energy,bures,sinkhorn"),
+    "npy": ("left", "right", "--metrics", "emd,energy,bures,sinkhorn"),
     "parquet": ("table", "named", "--metrics", "energy,bures"),
     "few": ("few", "right", "--metrics", "energy", "--test", "none"),
     "large": ("large", "large", "--metrics", "bures", "--test", "none"),
@@ -132,7 +132,7 @@ CALLS = {
     "width of one rank": ("wide", "right"),
     "rows of one rank": ("other", "right"),
     "row of one rank": ("torn", "right"),
-    "metric": ("left", "right", "--metrics", "energy,emd"),
+    "metric": ("left", "right", "--metrics", "energy,tv"),
     "plot": ("left", "right", "--plot", "a.png"),
     "no folder": ("left", "nowhere"),
     "file": ("left", "right/0.npy"),

@@ -41,7 +41,7 @@ def test_reports_are_those_of_one_process_and_the_same_on_all_ranks(found, name)
     for each in found[1:]:
         assert timeless(each["reports"][name]) == first
     x, y, a, b = shards.sets(name)
-    options = {"metrics": "sinkhorn_divergence,energy"} | shards.REPORTS[name]
+    options = {"metrics": "emd,sinkhorn_divergence,energy"} | shards.REPORTS[name]
     alone = otgan.compare(x, y, a, b, **options).to_dict()
     assert first["verdict"] == alone["verdict"]  # to the last bit
     assert [first[key] for key in ("n", "m", "d")] == [90, 71, 3]
@@ -65,7 +65,7 @@ def test_tensors_give_what_arrays_do(found):
 
 REASONS = {
     "nan": "on rank 3: x must be finite",
-    "metric": "metrics must be such as the ranks of a group share, sinkhorn, sinkhorn_divergence, energy, mmd, bures, got emd, js:knn",
+    "metric": "metrics must be such as the ranks of a group share, emd, sinkhorn, sinkhorn_divergence, energy, mmd, bures, got js:knn",
     "one rank's metric": "on rank 3: metrics must be such as the ranks of a group share",
     "permutations": "permutations are of all samples in one process, got 9",
     "bandwidth": "mmd over the ranks of a group needs a bandwidth",
