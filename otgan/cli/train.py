@@ -197,11 +197,9 @@ def command(
             if speaks:
                 common.note(f"the run is in {folder}")
         result = next(row["evaluation"] for row in reversed(run.history) if "evaluation" in row)
-    if not speaks:
-        return
-    if seeds is None:
+    if speaks and seeds is None:
         show(result, as_json)
-    else:
+    elif speaks:
         _show_runs(folders, as_json)
 
 
