@@ -26,7 +26,7 @@ from otgan.gan.systems.base import System
 from otgan.gan.training.loop import fit
 from otgan.gan.training.records import Records
 from otgan.gan.training.request import choose_system
-from otgan.gan.training.settings import Schedule
+from otgan.gan.training.schedule import Schedule
 from otgan.gan.training.state import State
 
 SYSTEMS = ("gan", "wgan", "wgan-gp", "smoothed-ot", "sinkhorn")

@@ -35,7 +35,8 @@ from otgan.gan.training.interrupts import Interrupts
 from otgan.gan.training.loop import fit, stopped
 from otgan.gan.training.records import Records
 from otgan.gan.training.request import Request, choose_system
-from otgan.gan.training.settings import STEPS, Schedule, Settings
+from otgan.gan.training.schedule import STEPS, Schedule
+from otgan.gan.training.settings import Settings
 from otgan.gan.training.state import State
 from otgan.spelling import answer_misspelt
 

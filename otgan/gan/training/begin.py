@@ -10,7 +10,8 @@ from otgan.gan.parallel.members import Alone
 from otgan.gan.training import checkpoint
 from otgan.gan.training.folder import Folder
 from otgan.gan.training.history import history_of
-from otgan.gan.training.settings import Schedule, Settings
+from otgan.gan.training.schedule import Schedule
+from otgan.gan.training.settings import Settings
 from otgan.gan.training.state import State
 
 __all__ = ["Begun", "settle", "shared_begin"]

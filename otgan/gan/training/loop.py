@@ -24,7 +24,7 @@ from otgan.gan.training import checkpoint
 from otgan.gan.training.folder import Folder
 from otgan.gan.training.interrupts import Interrupts
 from otgan.gan.training.records import Records
-from otgan.gan.training.settings import Schedule
+from otgan.gan.training.schedule import Schedule
 from otgan.gan.training.state import State
 from otgan.mistakes import RankError
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
@@ -19,77 +19,13 @@ import otgan
 from otgan.gan.datasets.training_data import DataDescription
 from otgan.gan.errors import RunError
 from otgan.gan.systems import System
+from otgan.gan.training.schedule import Schedule
 from otgan.plain import plain
 
-__all__ = ["Schedule", "Settings"]
-
-LOG_EVERY = 20
-"""Steps between rows of terms."""
-SAVE_EVERY = 100
-"""Steps between checkpoints."""
-EVALUATIONS = 25
-"""Evaluations of a run, about; each costs as much as tens of steps."""
-QUICK, FULL = 512, 2000
-"""Samples that are evaluated on the way and at the end."""
-STEPS = 1000
-"""Steps of a system that names no number."""
+__all__ = ["Settings"]
 
 FORMAT = "otgan run 1"
 """Of ``config.json``."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """When what is done, in generator updates.
-
-    Attributes
-    ----------
-    steps : int
-        In all, those before a resumption included.
-    log_every, save_every, evaluate_every : int
-        Steps between rows, checkpoints and evaluations. All three are done at the last step too.
-    """
-
-    steps: int
-    log_every: int = LOG_EVERY
-    save_every: int = SAVE_EVERY
-    evaluate_every: int = SAVE_EVERY
-
-    @classmethod
-    def choose(
-        cls, steps: int, save_every: int | None, evaluate_every: int | None, before: Schedule | None = None
-    ) -> Schedule:
-        """Return how often what is done: as asked for, else as the run before had it, else by default."""
-        if before is not None:
-            save_every = save_every or before.save_every
-            evaluate_every = evaluate_every or before.evaluate_every
-        save_every = save_every or SAVE_EVERY
-        by_default = max(1, round(steps / EVALUATIONS / save_every)) * save_every
-        return cls(steps, LOG_EVERY, save_every, evaluate_every or by_default)
-
-    def until(self, step: int, *, asked: bool) -> Schedule:
-        """Return the schedule that ends at a step where that is asked for, and no later than before."""
-        return replace(self, steps=min(self.steps, step)) if asked else self
-
-    def last(self, step: int) -> bool:
-        """Whether it is the last step."""
-        return step == self.steps
-
-    def saves(self, step: int) -> bool:
-        """Whether a checkpoint follows a step."""
-        return self.last(step) or step % self.save_every == 0
-
-    def evaluates(self, step: int) -> bool:
-        """Whether an evaluation follows a step."""
-        return self.last(step) or step % self.evaluate_every == 0
-
-    def logs(self, step: int) -> bool:
-        """Whether a row follows a step."""
-        return self.saves(step) or self.evaluates(step) or step % self.log_every == 0
-
-    def evaluated(self, step: int) -> int:
-        """Return how many samples are evaluated after a step, at most."""
-        return FULL if self.last(step) else QUICK
 
 
 @dataclass(frozen=True)

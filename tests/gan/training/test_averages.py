@@ -10,7 +10,8 @@ from otgan.gan.datasets.training_data import TrainingData
 from otgan.gan.errors import OptionError, RunError
 from otgan.gan.systems.wae import WAEMMD
 from otgan.gan.training.averages import load_model, moving_average
-from otgan.gan.training.settings import Schedule, Settings
+from otgan.gan.training.schedule import Schedule
+from otgan.gan.training.settings import Settings
 from otgan.gan.training.state import State
 
 CPU, HERE = torch.device("cpu"), Path("here")

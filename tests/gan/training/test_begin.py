@@ -5,7 +5,7 @@ from otgan.gan.datasets.training_data import TrainingData
 from otgan.gan.parallel.members import Alone, Together
 from otgan.gan.systems.gan import GAN
 from otgan.gan.training.begin import Begun, shared_begin
-from otgan.gan.training.settings import Schedule
+from otgan.gan.training.schedule import Schedule
 from otgan.gan.training.state import State
 from tests.gan.parallel.threads import ranks
 from tests.gan.runs import assert_same

@@ -15,7 +15,8 @@ from otgan.gan.errors import WriteError
 from otgan.gan.files import write_whole
 from otgan.gan.training import checkpoint
 from otgan.gan.training.folder import Folder
-from otgan.gan.training.settings import Schedule, Settings
+from otgan.gan.training.schedule import Schedule
+from otgan.gan.training.settings import Settings
 from tests.gan.runs import assert_same, without_times
 
 SMALL = {"batch": 16, "width": 8, "depth": 1, "latent": 2}

@@ -13,7 +13,7 @@ from otgan.gan.training import checkpoint, loop
 from otgan.gan.training.folder import Folder
 from otgan.gan.training.loop import Clock, fit
 from otgan.gan.training.records import Records
-from otgan.gan.training.settings import FULL, QUICK, Schedule
+from otgan.gan.training.schedule import FULL, QUICK, Schedule
 from otgan.gan.training.state import State
 
 DATA = TrainingData.of(np.random.default_rng(0).normal(size=(60, 2)), 0)

@@ -7,30 +7,11 @@ import torch
 from otgan.gan.datasets.training_data import DataDescription
 from otgan.gan.errors import RunError
 from otgan.gan.systems.wgan import WGAN
-from otgan.gan.training.settings import FULL, QUICK, Schedule, Settings
+from otgan.gan.training.schedule import Schedule
+from otgan.gan.training.settings import Settings
 
 DATA = DataDescription("8gaussians", (2,), 80, 20, "abc")
 SETTINGS = Settings.of(WGAN(batch=16), DATA, 3, {"critic": None}, torch.device("cpu"), Schedule(500))
-
-
-def test_a_schedule_is_what_is_asked_for_or_was_before_or_about_25_evaluations():
-    assert Schedule.choose(10000, None, None) == Schedule(10000, 20, 100, 400)
-    assert Schedule.choose(500, None, None) == Schedule(500, 20, 100, 100)
-    assert Schedule.choose(3000, 7, 9) == Schedule(3000, 20, 7, 9)
-    before = Schedule.choose(3000, 7, 9)
-    assert Schedule.choose(6000, None, None, before) == Schedule(6000, 20, 7, 9)
-    assert Schedule.choose(6000, 8, None, before) == Schedule(6000, 20, 8, 9)
-
-
-def test_what_follows_a_step():
-    schedule = Schedule(50, log_every=6, save_every=10, evaluate_every=15)
-    steps = range(1, 51)
-    assert [step for step in steps if schedule.saves(step)] == [10, 20, 30, 40, 50]
-    assert [step for step in steps if schedule.evaluates(step)] == [15, 30, 45, 50]
-    assert [step for step in steps if schedule.logs(step)] == [
-        *(6, 10, 12, 15, 18, 20, 24, 30, 36, 40, 42, 45, 48, 50)
-    ]
-    assert [schedule.evaluated(step) for step in (0, 15, 50)] == [QUICK, QUICK, FULL]
 
 
 def test_all_settings_are_in_one_flat_block():
