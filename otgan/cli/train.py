@@ -141,25 +141,19 @@ class _Train(click.Command):
 def command(
     system: str,
     data: str,
-    steps: int | None,
     minutes: float | None,
     seed: int,
     seeds: list[int] | None,
     out: Path | None,
-    resume: bool,
     options: tuple[str, ...],
-    conditional: bool,
-    labels: str | None,
     device: str | None,
     threads: int | None,
-    save_every: int | None,
-    evaluate_every: int | None,
     data_dir: Path | None,
-    tensorboard: bool,
     quiet: bool,
     as_json: bool,
+    **how: Any,
 ) -> None:
-    """Train SYSTEM and evaluate it."""
+    """Train SYSTEM and evaluate it; `how` are arguments of the function of that name that are given on as they are."""
     folders = _folders(f"{system}-{_file_name(data)}", seed, seeds, out)
     with run_mistakes(), on_stderr(), contextlib.ExitStack() as stack:
         from otgan.data import check
@@ -178,21 +172,15 @@ def command(
             run = train(
                 system,
                 data,
-                steps,
-                each,
-                folder,
-                labels=labels,
-                conditional=conditional,
-                resume=resume,
+                seed=each,
+                out=folder,
                 options=given,
                 device=device,
-                save_every=save_every,
-                evaluate_every=evaluate_every,
                 data_dir=data_dir,
                 progress=not quiet,
-                tensorboard=tensorboard,
                 callbacks=None if minutes is None else TimeLimit(minutes),
                 group=group,
+                **how,
             )
             if speaks:
                 common.note(f"the run is in {folder}")
