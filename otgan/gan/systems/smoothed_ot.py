@@ -96,7 +96,7 @@ class SmoothedOT(Transports):
     steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 5000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {**ON_POINTS, "strength": 0.02, "self_terms": True},
-        "small": {"latent": 32, "width": 256, "batch": 256, "strength": 0.5},
+        "small": {"latent": 32, "width": 256, "batch": 256, "strength": 0.5, "self_terms": True},
         "images": {**IN_CODES, "strength": 0.03, "self_terms": True},
         "images without codes": {
             "batch": 100,
@@ -121,6 +121,7 @@ class SmoothedOT(Transports):
             "decay": 0,
             "lr_dual": 2e-3,
         },
+        "small": {"self_terms": False},
         "images": {"features": "adversarial:64"},
     }
     """What else is different where networks hold the potentials."""
@@ -165,9 +166,8 @@ class SmoothedOT(Transports):
         duals = given.get("duals", cls.duals)
         if isinstance(duals, str) and duals in _NETWORKS:
             given = {**cls.by_nets.get(kind, {}), **given}
-        if isinstance(duals, str) and duals == Duals.TABLE:
-            given = {"self_terms": False, **given}
-        return super().for_data(kind, given)
+        plain = super().for_data(kind, {"self_terms": False, **given})
+        return plain if plain.adversarial or plain.duals is Duals.TABLE else super().for_data(kind, given)
 
     def smoothing(self) -> Regularizer:
         """Return the regularizer with its strength."""

@@ -219,6 +219,15 @@ def test_images_have_other_defaults_where_no_codes_are_compared():
     assert (table.features, table.self_terms) == ("autoencoder:32", False)
 
 
+@pytest.mark.parametrize("kind", ["points", "small", "images"])
+def test_self_terms_are_by_default_where_there_may_be_some(kind):
+    assert SmoothedOT.for_data(kind).self_terms
+    for given in ({"duals": "nets"}, {"duals": "table"}, {"features": "adversarial:8"}):
+        assert not SmoothedOT.for_data(kind, given).self_terms
+    with pytest.raises(OptionError, match="self_terms are between batches"):
+        SmoothedOT.for_data(kind, {"features": "adversarial:8", "self_terms": True})
+
+
 def test_a_gap_that_is_no_number_is_not_zero(samples):
     system, state = start(samples, duals="nets")
     with torch.no_grad():
