@@ -3,8 +3,10 @@ import torch
 from torch import nn
 
 import otgan
+from otgan.gan.datasets.batches import Batches
 from otgan.gan.datasets.training_data import TrainingData
 from otgan.gan.errors import OptionError
+from otgan.gan.networks import Prior
 from otgan.gan.systems.sinkhorn import Sinkhorn
 from otgan.gan.training.state import State
 
@@ -81,17 +83,14 @@ class Scaled(nn.Module):
         return self.scale * x
 
 
-class Whole:
+class Whole(Batches):
     """Batches that are the whole data set, which is its own noise."""
 
     def __init__(self, x):
-        self.x = x
-
-    def real(self):
-        return self.x
+        super().__init__(x, len(x), 1, Prior.NORMAL, 0)
 
     def noise(self):
-        return self.x
+        return self.points
 
 
 def test_plain_transport_shrinks_and_the_divergence_does_not():

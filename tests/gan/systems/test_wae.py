@@ -87,7 +87,9 @@ class Table(nn.Module):
 
 
 class Still:
-    """Batches that are always the same ones."""
+    """Batches that are always the same ones, of no classes."""
+
+    label = None
 
     def __init__(self, x, z):
         self.x, self.z, self.rng = x, z, torch.Generator()
