@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from otgan.gan.parallel.division import Part, part
+from otgan.mistakes import WrongValueError
 
 __all__ = ["forward_of"]
 
@@ -31,7 +32,9 @@ def _normalize(module: _BatchNorm, forward: Callable[[Tensor], Tensor], x: Tenso
     counted = 0 if within.idle else 1
     n = sum(within.team.noted("rows of a batch normalization", counted * (x.numel() // x.shape[1])))
     if n <= 1:
-        raise ValueError(f"expected more than 1 value per channel when training, got {tuple(x.shape)}")
+        raise WrongValueError(
+            f"a batch normalization in training takes more than one number a channel, got {tuple(x.shape)}"
+        )
     mean = _Summed.apply(counted * whole.sum(axes), within) / n
     centered = whole - mean.reshape(shape)
     variance = _Summed.apply(counted * centered.square().sum(axes), within) / n

@@ -49,4 +49,4 @@ def test_a_single_value_has_no_variance():
 
     for found in ranks(2, act):
         assert isinstance(found, ValueError)
-        assert "more than 1 value per channel" in str(found)
+        assert "more than one number a channel" in str(found)
