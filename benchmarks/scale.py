@@ -39,7 +39,8 @@ EXACT, EXACT_D, EXACT_WARM = (20_000, 50_000), (2, 10), 6_000
 """Points and dimensions of exact problems, and points of one that loads what is compiled, and is shared as well."""
 
 PASSES = 7
-SETS, SAMPLES = 200, 100
+SETS, SAMPLES = (200, 500), 100
+"""Sets whose pairs are measured, and samples of each: of the first a job of seconds, of the second one of a minute."""
 HEADS = 6
 """Numbers that a rank tells of a step."""
 
@@ -370,7 +371,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "large": lambda: [
             large(sizes[0], 20_000 if quick else options.rows, 2_000 if quick else SIZES[-1], TOL)
         ],
-        "pairs": lambda: [pairs(8 if quick else SETS, SAMPLES)],
+        "pairs": lambda: [pairs(sets, SAMPLES) for sets in ((8,) if quick else SETS)],
         "exact": lambda: exactly(sizes[:1], (EXACT_WARM,) if quick else EXACT),
     }
     for part in options.parts:
