@@ -33,7 +33,8 @@ class Form(StrEnum):
 class Sinkhorn(Transports):
     """G descends S_ε(x, G z) = OT_ε(x, G z) − ½ OT_ε(x, x) − ½ OT_ε(G z, G z), by envelope gradients, never unrolled.
 
-    The defaults are those of Genevay et al. on MNIST.
+    So it does by the defaults here, those of Genevay et al. on MNIST. For data of each kind others are chosen, `presets`,
+    with the form of two batches unless features are adversarial ones of images.
 
     Parameters
     ----------
