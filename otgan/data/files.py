@@ -114,7 +114,8 @@ def open_path(path: Path, key: str | None, split: str) -> Source:
     if split != "train":
         raise SpecError(f"{path} has no {split} split: hold rows of it out, as open_splits does")
     if path.is_dir():
-        return open_pictures(path)
+        shards = any(each.name.endswith(shard_suffixes()) for each in path.iterdir())
+        return open_pictures(path, "; its shards are one set by otgan measure --shards" if shards else "")
     kind = _kind(path)
     if key is not None and not kind.members:
         raise SpecError(f"{path} is {kind.what}: it has no member {key!r}")

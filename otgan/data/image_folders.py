@@ -28,18 +28,20 @@ _OPAQUE, _DEEPEST = 2**8 - 1, 2**16 - 1
 """The largest values of eight bits, which as transparency is none, and of sixteen."""
 
 
-def open_pictures(folder: Path) -> Source:
+def open_pictures(folder: Path, instead: str = "") -> Source:
     """Open a folder of pictures of one size, in the order of their names.
 
     The pictures lie in the folder itself, or in subfolders, each of which is then a class. Eight and sixteen
-    bits are scaled to [0, 1]. One colored picture gives all of them three channels.
+    bits are scaled to [0, 1]. One colored picture gives all of them three channels. Where there are none, `instead` is what
+    is said of the folder besides.
     """
     groups = {folder.name: _listed(folder)}
     if not groups[folder.name]:
         subfolders = sorted(path for path in folder.iterdir() if path.is_dir())
         groups = {path.name: found for path in subfolders if (found := _listed(path))}
     if not groups:
-        raise DataError(f"{folder}: no pictures in this folder (files ending in {' '.join(PICTURES)})")
+        endings = " ".join(PICTURES)
+        raise DataError(f"{folder}: no pictures in this folder (files ending in {endings}){instead}")
     paths = [path for found in groups.values() for path in found]
     labels = np.repeat(np.arange(len(groups)), [len(found) for found in groups.values()])
     classes = tuple(groups) if paths[0].parent != folder else ()

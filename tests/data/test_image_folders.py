@@ -120,7 +120,13 @@ def test_pictures_of_a_bomb_are_refused(tmp_path, monkeypatch, pixels):
 
 def test_a_folder_without_pictures(tmp_path):
     (tmp_path / "sub").mkdir()
-    with pytest.raises(DataError, match="no pictures in this folder"):
+    with pytest.raises(DataError, match=r"no pictures in this folder \(.*\)$"):
+        check(tmp_path)
+    np.save(tmp_path / "0.npy", np.zeros((3, 2)))
+    with pytest.raises(
+        DataError,
+        match=r"no pictures in this folder \(.*\); its shards are one set by otgan measure --shards$",
+    ):
         check(tmp_path)
 
 
