@@ -117,10 +117,8 @@ class Parts:
     given: tuple[Any, Any, Any, Any]
 
     @classmethod
-    def of(
-        cls, group: Any, x: Any, y: Any, a: Any, b: Any, cost: Cost, asked: Mapping[str, Any]
-    ) -> Parts | None:
-        """Check what the ranks give; None where the group has one rank only.
+    def of(cls, group: Any, x: Any, y: Any, a: Any, b: Any, cost: Cost, asked: Mapping[str, Any]) -> Parts:
+        """Check what the ranks give.
 
         Parameters
         ----------
@@ -141,8 +139,6 @@ class Parts:
         """
         found = group_of(group)
         ranks = Ranks(found, device_in(x, found))
-        if ranks.size == 1:
-            return None
         ranks.meet()
         with ranks.guarded("the samples"):
             rows, counts, _ = agreed(ranks, x, y, a, b, precomputed=False, asked=asked)

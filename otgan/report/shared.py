@@ -88,9 +88,7 @@ def over_ranks(
     said = {**settings, **asked, "metrics": [request.key for request in spec.requests]}
     # Splits follow from the state of a generator, wherever it is in memory; a bar is for those who look at it.
     said |= {"seed": str(made_with.rng.bit_generator.state), "progress": None}
-    parts = Parts.of(group, *inputs, spec.cost, said)
-    assert parts is not None
-    return _report(spec, parts, made_with)
+    return _report(spec, Parts.of(group, *inputs, spec.cost, said), made_with)
 
 
 def shared_spec(metrics: Any, **settings: Any) -> MeasurementSpec:
