@@ -364,6 +364,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="small problems, nothing recorded")
     options = parser.parse_args(argv)
     os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)  # of this process too, which measures the pairs of one worker
     quick, sizes = options.quick, options.nproc
     measure: dict[str, Callable[[], Sequence[Sequence[Cell]]]] = {
         "equality": lambda: equality(sizes, EQUAL),
