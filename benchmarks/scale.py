@@ -41,6 +41,8 @@ EXACT, EXACT_D, EXACT_WARM = (20_000, 50_000), (2, 10), 6_000
 PASSES = 7
 SETS, SAMPLES = (200, 500), 100
 """Sets whose pairs are measured, and samples of each: of the first a job of seconds, of the second one of a minute."""
+WARM = 50
+"""Of those, sets whose pairs are some batches, so that both workers are warm."""
 HEADS = 6
 """Numbers that a rank tells of a step."""
 
@@ -279,7 +281,7 @@ def pairs(sets: int, samples: int) -> tuple[Cell, ...]:
     given = [images[rng.choice(len(images), samples, replace=False)] for _ in range(sets)]
     times, found = [], []
     for jobs in (1, 2):
-        otgan.pairwise(given[:3], n_jobs=jobs)  # which starts the processes and loads what is compiled
+        otgan.pairwise(given[:WARM], n_jobs=jobs)  # which starts the processes, and loads in each what is compiled
         start = time.perf_counter()
         found.append(otgan.pairwise(given, n_jobs=jobs))
         times.append(time.perf_counter() - start)

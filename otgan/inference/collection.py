@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,9 +13,9 @@ from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
 from otgan.namespace import as_numpy
 from otgan.options import WrongKindError, shown
-from otgan.pair import Pair, pair
+from otgan.pair import pair
 
-__all__ = ["Collection", "batch_of", "pairs_of"]
+__all__ = ["Collection"]
 
 _BATCH = 3
 """Dimensions of sets of one size in one array."""
@@ -93,19 +93,6 @@ class Collection:
 
     def __len__(self) -> int:
         return len(self.measures)
-
-
-def batch_of(measures: Sequence[Measure]) -> Measure:
-    """Return several measures as a batch of problems."""
-    weighted = any(each.weighted for each in measures)
-    return Measure.of(
-        [each.points[0] for each in measures], [each.weights[0] for each in measures] if weighted else None
-    )
-
-
-def pairs_of(x: Sequence[Measure], y: Sequence[Measure]) -> Pair:
-    """Return pairs of measures as a batch."""
-    return pair(batch_of(x), batch_of(y))
 
 
 def _fingerprint(measure: Measure) -> str:

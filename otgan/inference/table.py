@@ -16,12 +16,12 @@ from otgan.costs import COSTS
 from otgan.distances.metric import Metric
 from otgan.distances.spec import MeasurementSpec
 from otgan.form import to_plain
-from otgan.inference.collection import Collection, pairs_of
+from otgan.inference.collection import Collection
+from otgan.inference.packed import Packed
 from otgan.inference.store import Store
 from otgan.inference.workers import spread
-from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
-from otgan.pair import Pair
+from otgan.pair import Pair, pair
 from otgan.progress import bar
 from otgan.status import ConvergenceWarning
 
@@ -38,6 +38,9 @@ _Measured = tuple[list[tuple[int, int]], NDArray[np.float64], list[str]]
 
 _MOST = 256
 """Pairs of sets in one batch, after which what is found is written down."""
+
+_SQUARE = 16
+"""Rows and columns of a square of the matrix that holds so many pairs."""
 
 
 class Table:
@@ -63,7 +66,9 @@ class Table:
             for j in range(i if self.mirrored else 0, m)
             if np.isnan(self.values[i, j])
         ]
-        return sorted(pairs, key=lambda pair: -self.work(*pair))
+        # Within one size by squares of the matrix: a batch of 256 then holds some 32 sets, where one by rows may hold all
+        # of them, and whatever it holds is sent to a worker.
+        return sorted(pairs, key=lambda pair: (-self.work(*pair), pair[0] // _SQUARE, pair[1] // _SQUARE))
 
     def work(self, i: int, j: int) -> int:
         """How many pairs of points two sets have."""
@@ -147,9 +152,15 @@ class Table:
 
     def measured(self, chunks: Sequence[list[tuple[int, int]]], n_jobs: int | None) -> Iterator[_Measured]:
         """Yield the values of chunks, in whatever order they are done."""
-        x, y = self.first.measures, self.second.measures
-        tasks = [(chunk, [x[i] for i, _ in chunk], [y[j] for _, j in chunk], self.spec) for chunk in chunks]
-        return (found for _, found in spread(_values, tasks, n_jobs))
+        return (found for _, found in spread(_values, chunks, n_jobs, self.packed))
+
+    def packed(self, chunk: list[tuple[int, int]]) -> tuple[Any, ...]:
+        """Return what a worker must know to measure a chunk."""
+        rows, columns = ([pair[side] for pair in chunk] for side in (0, 1))
+        if self.first is self.second:
+            both = Packed.of(self.first.measures, rows + columns)
+            return chunk, both, both, self.spec
+        return chunk, Packed.of(self.first.measures, rows), Packed.of(self.second.measures, columns), self.spec
 
 
 def described(spec: MeasurementSpec) -> tuple[Any, ...]:
@@ -171,22 +182,17 @@ def check_store(path: Any, spec: MeasurementSpec) -> None:
         )
 
 
-def _values(
-    pairs: list[tuple[int, int]], x: Sequence[Measure], y: Sequence[Measure], spec: MeasurementSpec
-) -> _Measured:
+def _values(pairs: list[tuple[int, int]], x: Packed, y: Packed, spec: MeasurementSpec) -> _Measured:
     """Measure the distances of a chunk, and say which solves fell short: a process hears of no other's warnings."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", ConvergenceWarning)
-        values = _of_batch(len(pairs), x, y, spec)
+        values = _of_batch(pair(x.batch([i for i, _ in pairs]), y.batch([j for _, j in pairs])), spec)
     failures = [str(each.message) for each in told if issubclass(each.category, ConvergenceWarning)]
     return pairs, values, failures
 
 
-def _of_batch(
-    count: int, x: Sequence[Measure], y: Sequence[Measure], spec: MeasurementSpec
-) -> NDArray[np.float64]:
+def _of_batch(given: Pair, spec: MeasurementSpec) -> NDArray[np.float64]:
     # A cost that is a function is asked with what the caller gave, not with what the pairs become here.
-    given = pairs_of(x, y)
     fitted = spec.fit(given)
     (request,) = fitted.requests
     terms = replace(fitted.terms(request), on_failure="warn")
@@ -196,6 +202,6 @@ def _of_batch(
     # What time there is for a solve must not be shared by those of a batch.
     single = [
         request.metric.statistic(terms)(Pair(*(side.take(np.array([k])) for side in (both.x, both.y))))
-        for k in range(count)
+        for k in range(both.x.count)
     ]
     return np.array(single)

@@ -33,7 +33,10 @@ def check_n_jobs(n_jobs: Any) -> None:
 
 
 def spread(
-    function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], n_jobs: int | None
+    function: Callable[..., Any],
+    tasks: Sequence[Any],
+    n_jobs: int | None,
+    packed: Callable[[Any], tuple[Any, ...]] = tuple,
 ) -> Iterator[tuple[int, Any]]:
     """Yield the place of each task and what a function makes of it, in whatever order they are done.
 
@@ -41,9 +44,12 @@ def spread(
     ----------
     function : callable
         Of the parts of a task; where there are workers it can be pickled.
-    tasks : sequence of tuple
+    tasks : sequence
+        Tuples of their parts, or what those are made of.
     n_jobs : int or None
         Processes of joblib, as it takes their number.
+    packed : callable, optional
+        Makes the parts of a task, when its turn comes and not before: all of them together may be many times the data.
 
     Raises
     ------
@@ -57,7 +63,7 @@ def spread(
     check_n_jobs(n_jobs)
     left, lives = dict(enumerate(tasks)), _LIVES
     while left:
-        jobs = [delayed(_placed)(place, function, task) for place, task in left.items()]
+        jobs = (delayed(_placed)(place, function, packed(left[place])) for place in list(left))
         try:
             for place, found in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs):
                 del left[place]
