@@ -141,12 +141,12 @@ class Table:
     def chunks(self, due: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
         """Yield pairs that are solved as one batch."""
         chunk: list[tuple[int, int]] = []
-        for pair in due:
+        for both in due:
             # The first one is the largest, to whose size the others are filled up.
             if chunk and (len(chunk) >= _MOST or (len(chunk) + 1) * self.work(*chunk[0]) > _ENTRIES):
                 yield chunk
                 chunk = []
-            chunk.append(pair)
+            chunk.append(both)
         if chunk:
             yield chunk
 

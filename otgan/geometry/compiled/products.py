@@ -169,10 +169,11 @@ def streamed_products(
         k = index // n
         low = index - k * n
         count = min(_AT_ONCE, n - low, stop - index)
-        for i in range(count):
-            for first in range(0, m, _PART):
-                last = min(first + _PART, m)
-                costs = room[: last - first]
+        # A part of the columns serves all of these rows while it is near: a million points are read from memory otherwise.
+        for first in range(0, m, _PART):
+            last = min(first + _PART, m)
+            costs = room[: last - first]
+            for i in range(count):
                 part_of_row(source, k, low + i, first, costs)
                 fill_powers(costs, row[k, low + i], column[k, first:last], inverse[k], rows[i, first:last])
         some, found = weights[k, low : low + count], sums[k, low : low + count]
