@@ -113,6 +113,11 @@ class _Train(click.Command):
     help="A hyperparameter of the system, such as batch=64, network=resnet or lr=1e-4; may be repeated.",
 )
 @click.option(
+    "--preset",
+    type=click.Choice(["paper"]),
+    help="Networks and settings as the papers have them for CIFAR-10, in place of the defaults for the data: hours of a GPU.",
+)
+@click.option(
     "--conditional",
     is_flag=True,
     help="Make samples by class, of data with labels; short for --set conditional=true.",

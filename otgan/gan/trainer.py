@@ -35,7 +35,7 @@ from otgan.gan.training.interrupts import Interrupts
 from otgan.gan.training.loop import fit, stopped
 from otgan.gan.training.records import Records
 from otgan.gan.training.request import Request, choose_system
-from otgan.gan.training.schedule import STEPS, Schedule
+from otgan.gan.training.schedule import Schedule
 from otgan.gan.training.settings import Settings
 from otgan.gan.training.state import State
 from otgan.spelling import answer_misspelt
@@ -56,6 +56,7 @@ def train(
     labels: Any = None,
     conditional: bool = False,
     resume: bool = False,
+    preset: str | None = None,
     options: Mapping[str, Any] | None = None,
     modules: Mapping[str, nn.Module] | None = None,
     device: str | torch.device | None = None,
@@ -91,6 +92,9 @@ def train(
         the hyperparameter of that name.
     resume : bool
         Go on with the run in `out` from its last usable checkpoint; an empty folder starts one.
+    preset : {"paper"}, optional
+        In place of the defaults for the data, networks and settings as the papers have them for CIFAR-10, of systems that have
+        them: hours of a GPU.
     options : mapping, optional
         Hyperparameters in place of the defaults, by the names of the system's fields.
     modules : mapping of str to nn.Module, optional
@@ -171,10 +175,11 @@ def _trained(request: Request, interrupts: Interrupts, stack: contextlib.ExitSta
     """Gather what a training needs, and train; the stack closes what was opened."""
     members.agree(request.told())
     data = TrainingData.of(request.data, request.seed, request.data_dir, labels=request.labels)
-    system = _fitting(choose_system(request.system, data.space, request.options), data, request.options)
+    chosen = choose_system(request.system, data.space, request.options, request.preset)
+    system = _fitting(chosen, data, request.options)
     if request.conditional:
         system = replace(system, conditional=True)
-    steps = system.steps.get(data.space.kind, STEPS) if request.steps is None else request.steps
+    steps = system.steps_for(request.preset or data.space.kind) if request.steps is None else request.steps
     if 0 < steps <= system.prelude:
         _log.warning(
             "the generator learns from step %d on: %d steps are for what it learns by, see n_features",

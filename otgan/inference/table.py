@@ -160,7 +160,12 @@ class Table:
         if self.first is self.second:
             both = Packed.of(self.first.measures, rows + columns)
             return chunk, both, both, self.spec
-        return chunk, Packed.of(self.first.measures, rows), Packed.of(self.second.measures, columns), self.spec
+        return (
+            chunk,
+            Packed.of(self.first.measures, rows),
+            Packed.of(self.second.measures, columns),
+            self.spec,
+        )
 
 
 def described(spec: MeasurementSpec) -> tuple[Any, ...]:

@@ -15,7 +15,7 @@ from otgan.data import Dataset
 from otgan.gan.errors import RunError
 from otgan.gan.losses.mmd import mmd, permutation_band
 from otgan.gan.model import Model
-from otgan.gan.networks import Kind, draw_noise, given
+from otgan.gan.networks import draw_noise, given
 from otgan.gan.networks.likelihoods import gaussian_log_prob
 from otgan.gan.streams import Stream, seeded
 from otgan.gan.systems.capabilities import LikelihoodBound, Networks
@@ -96,7 +96,7 @@ def evaluate(model: Model, train: Rows, data: Dataset, seed: int) -> dict[str, A
         found["latent_mmd_band"] = permutation_band(codes, prior, scale)
     if (bound := model.system.likelihood_bound) is not None:
         # Pictures are dear to decode.
-        n = len(held_out) // 8 if model.space.kind is Kind.IMAGES else len(held_out)
+        n = len(held_out) // 8 if model.space.large else len(held_out)
         x = model.in_units(held_out[: max(1, min(n, _WEIGHED))])
         told = None if label is None else torch.from_numpy(label[: len(x)]).to(x.device)
         volume = model.space.dim * math.log(model.scaling.scale)

@@ -14,12 +14,16 @@ _STRIDE = 4
 
 
 class Architecture(StrEnum):
-    """A way to build a network; AUTO takes an MLP for points and small images, DCGAN for larger images."""
+    """A way to build a network; AUTO takes an MLP for points and small images, DCGAN for larger images.
+
+    DEEP_RESNET is the network of Gulrajani et al. 2017 for CIFAR-10: as many channels everywhere, blocks down to 4 × 4.
+    """
 
     AUTO = "auto"
     MLP = "mlp"
     DCGAN = "dcgan"
     RESNET = "resnet"
+    DEEP_RESNET = "deep-resnet"
 
 
 def architecture_for(space: Space, name: str) -> Architecture:
@@ -37,7 +41,7 @@ def architecture_for(space: Space, name: str) -> Architecture:
     except ValueError as error:
         raise OptionError(f"network must be one of {', '.join(Architecture)}, got {name!r}") from error
     if chosen is Architecture.AUTO:
-        chosen = Architecture.DCGAN if space.kind is Kind.IMAGES else Architecture.MLP
+        chosen = Architecture.DCGAN if space.large else Architecture.MLP
     if chosen is Architecture.MLP:
         return chosen
     if space.kind is Kind.POINTS:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from otgan.gan.networks.architectures import Architecture, architecture_for
 from otgan.gan.networks.conditional import Conditional
+from otgan.gan.networks.deep import deep_encoder
 from otgan.gan.networks.layers import Centered, Residual, mlp
 from otgan.gan.networks.space import Kind, Space
 
@@ -34,6 +35,9 @@ def encoder(
         return _told(pixels, layers, told)
     channels, height, across = space.shape
     channels += told
+    if architecture is Architecture.DEEP_RESNET:
+        layers = deep_encoder(space, channels, outputs=outputs, width=width, norm=norm)
+        return _told([Centered()], layers, told)
     end = nn.Linear(2 * width * (height // 4) * (across // 4), outputs)
     if architecture is Architecture.DCGAN:
         layers = nn.Sequential(

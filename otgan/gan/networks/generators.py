@@ -8,6 +8,7 @@ from torch import nn
 
 from otgan.gan.networks.architectures import Architecture, architecture_for
 from otgan.gan.networks.conditional import Conditional
+from otgan.gan.networks.deep import deep_generator
 from otgan.gan.networks.layers import Residual, mlp, normalized
 from otgan.gan.networks.space import Kind, Space
 
@@ -57,6 +58,8 @@ def generator(
         layers = mlp(latent, space.dim, width=width, depth=depth, activation=activation)
         pixels = [] if space.kind is Kind.POINTS else [nn.Sigmoid(), nn.Unflatten(1, space.shape)]
         return nn.Sequential(*layers, *pixels)
+    if architecture is Architecture.DEEP_RESNET:
+        return deep_generator(space, latent=latent, width=width, norm=norm)
     channels, height, across = space.shape
     start = (4 * width, height // 4, across // 4)
     first = [nn.Linear(latent, math.prod(start)), nn.Unflatten(1, start)]

@@ -13,11 +13,20 @@ _SMALL = 16
 
 
 class Kind(StrEnum):
-    """The kinds of data for which networks and defaults differ; small images have at most 16 pixels a side."""
+    """The kinds of data for which networks and defaults differ; small images have at most 16 pixels a side.
+
+    Larger ones in color are a kind of their own: codes of a few numbers, which tell digits apart, hold too little of photographs.
+    """
 
     POINTS = "points"
     SMALL = "small"
     IMAGES = "images"
+    COLOR = "color images"
+
+    @classmethod
+    def wider(cls, kind: str) -> str:
+        """Return the kind whose defaults serve one that has none of its own."""
+        return cls.IMAGES if kind == cls.COLOR else kind
 
 
 @dataclass(frozen=True)
@@ -49,4 +58,11 @@ class Space:
         """The kind of data."""
         if len(self.shape) == 1:
             return Kind.POINTS
-        return Kind.SMALL if max(self.shape[1:]) <= _SMALL else Kind.IMAGES
+        if max(self.shape[1:]) <= _SMALL:
+            return Kind.SMALL
+        return Kind.IMAGES if self.shape[0] == 1 else Kind.COLOR
+
+    @property
+    def large(self) -> bool:
+        """Whether samples are images that convolutions suit better than an MLP."""
+        return self.kind in (Kind.IMAGES, Kind.COLOR)

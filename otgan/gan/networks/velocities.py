@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from otgan.gan.networks.architectures import Architecture, architecture_for
+from otgan.gan.networks.deep import halvings
 from otgan.gan.networks.layers import ACTIVATIONS, SmallLinear, mlp, residual_mlp
 from otgan.gan.networks.space import Space
 
@@ -29,7 +30,8 @@ def velocity(space: Space, network: str, *, width: int, depth: int, activation: 
     ----------
     space : Space
     network : str
-        One of :class:`Architecture`; both convolutional ones mean the U-Net.
+        One of :class:`Architecture`; convolutional ones mean the U-Net, of three resolutions, or with "deep-resnet" of all down
+        to 4 pixels a side.
     width : int
         Units of a hidden layer, or channels next to the pixels.
     depth : int
@@ -37,11 +39,13 @@ def velocity(space: Space, network: str, *, width: int, depth: int, activation: 
     activation : str
         One of :class:`~otgan.gan.networks.Activation`, between the layers.
     """
-    if architecture_for(space, network) is Architecture.MLP:
+    architecture = architecture_for(space, network)
+    if architecture is Architecture.MLP:
         told = _TIMES + space.classes
         layers = mlp(space.dim + told, space.dim, width=width, depth=depth, activation=activation)
         return RowVelocity(layers, space.classes)
-    return UNet(space.shape[0], width, activation, space.classes)
+    deep = architecture is Architecture.DEEP_RESNET
+    return UNet(space.shape[0], width, activation, space.classes, halvings(space) + 1 if deep else 3)
 
 
 def code_velocity(size: int, *, width: int, depth: int, classes: int = 0) -> nn.Module:
@@ -99,29 +103,31 @@ class _Block(nn.Module):
 
 
 class UNet(nn.Module):
-    """Three resolutions down and up again, those of equal size joined (Ronneberger et al. 2015), told the time.
+    """Several resolutions down and up again, those of equal size joined (Ronneberger et al. 2015), told the time.
 
     Parameters
     ----------
     channels : int
-        Of an image, whose sides are multiples of 4.
+        Of an image, whose sides can be halved once less often than there are levels.
     width : int
         Channels at the highest resolution; twice as many at the others.
     activation : str
     classes : int
         It is told the class as it is told the time.
+    levels : int
+        Resolutions, at least 2.
     """
 
-    def __init__(self, channels: int, width: int, activation: str, classes: int = 0) -> None:
+    def __init__(self, channels: int, width: int, activation: str, classes: int = 0, levels: int = 3) -> None:
         super().__init__()
         self.classes, self.takes_label = classes, classes > 0
         time, wide = 4 * width, 2 * width
         self.time = nn.Sequential(nn.Linear(_TIMES + classes, time), ACTIVATIONS[activation]())
         self.inlet = nn.Conv2d(channels, width, 3, padding=1)
-        sizes = [(width, width), (width, wide), (wide, wide)]
+        sizes = [(width, width), (width, wide), *[(wide, wide)] * (levels - 2)]
         self.down = nn.ModuleList(_Block(*size, time, activation) for size in sizes)
         self.middle = _Block(wide, wide, time, activation)
-        joined = [(2 * wide, wide), (2 * wide, width), (2 * width, width)]
+        joined = [*[(2 * wide, wide)] * (levels - 2), (2 * wide, width), (2 * width, width)]
         self.up = nn.ModuleList(_Block(*size, time, activation) for size in joined)
         self.smaller, self.larger = nn.AvgPool2d(2), nn.Upsample(scale_factor=2)
         self.outlet = nn.Sequential(

@@ -15,11 +15,14 @@ from torch.optim import Adam, Optimizer
 
 from otgan.gan.datasets.batches import Batches
 from otgan.gan.errors import OptionError
-from otgan.gan.networks import Activation, Architecture, Prior, Space, critic, generator, given
+from otgan.gan.networks import Activation, Architecture, Kind, Prior, Space, critic, generator, given
 from otgan.gan.systems.capabilities import Encoding, LikelihoodBound, Networks
 from otgan.gan.systems.fields import Count, Share, Updates, checked
 
 __all__ = ["Networks", "Optimizers", "System", "Terms", "adam", "descend", "fake", "generate"]
+
+_STEPS = 1000
+"""Generator updates of a system that says nothing of them."""
 
 Optimizers = Mapping[str, Optimizer]
 Terms = dict[str, Tensor]
@@ -30,7 +33,8 @@ class System(ABC):
     """A way to train a generator. The fields are its hyperparameters, their defaults those of its paper.
 
     ``presets`` holds, apart, what the library does differently by default, by the kind of data: "points", "small"
-    images and "images"; :meth:`for_data` applies it.
+    images, "images" and "color images"; :meth:`for_data` applies it. Besides there is "paper": what the papers train on
+    images in color, hours of a GPU.
 
     The types of the fields say what they may be, see :mod:`otgan.gan.systems.fields`; of another type than those a field
     is the system's own to check. :attr:`encoding` and :attr:`likelihood_bound` say what it can do beyond sampling.
@@ -46,8 +50,9 @@ class System(ABC):
         Dimension of the generator's noise.
     prior : {"normal", "uniform"}
         Its distribution: N(0, I), or uniform on [0, 1].
-    network : {"auto", "mlp", "dcgan", "resnet"}
-        "auto" takes an MLP for points and small images, "dcgan" for larger images.
+    network : {"auto", "mlp", "dcgan", "resnet", "deep-resnet"}
+        "auto" takes an MLP for points and small images, "dcgan" for larger images; "deep-resnet" is that of Gulrajani et al. 2017
+        for CIFAR-10.
     width, depth : int
         Units and number of the hidden layers; for convolutions, channels next to the pixels.
     activation : {"relu", "softplus", "tanh", "silu"}
@@ -109,7 +114,12 @@ class System(ABC):
         for name in given:
             if name not in known:
                 raise OptionError(f"{cls.name} has no option {name!r}; it has {', '.join(sorted(known))}")
-        return cls(**{**cls.presets.get(kind, {}), **given})
+        return cls(**{**cls.presets.get(kind, cls.presets.get(Kind.wider(kind), {})), **given})
+
+    @classmethod
+    def steps_for(cls, kind: str) -> int:
+        """Return the generator updates of a run that asks for no number, on a kind of data; 1000 where the system has none."""
+        return cls.steps.get(kind, cls.steps.get(Kind.wider(kind), _STEPS))
 
     @property
     def prelude(self) -> int:

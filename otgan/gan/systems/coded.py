@@ -64,9 +64,11 @@ class Coded(System):
     def for_data(cls, kind: str, options: Mapping[str, Any] | None = None) -> Self:
         """Make the system with the library's defaults for a kind of data and of features, and options of one's own."""
         given = dict(options or {})
-        if kind == Kind.IMAGES and "features" in given:
+        if kind in {Kind.IMAGES, Kind.COLOR} and "features" in given:
             maps = FeatureNames.read("features", given["features"]).maps()
-            if not any(isinstance(each, Autoencoder) for each in maps):
+            if any(isinstance(each, Autoencoder) for each in maps):
+                kind = Kind.IMAGES
+            elif kind == Kind.IMAGES:
                 kind = f"{kind} without codes"
         return super().for_data(kind, given)
 

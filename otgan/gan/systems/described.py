@@ -27,7 +27,7 @@ class Hyperparameter:
     type : str
         What it may be.
     defaults : dict of str to Any
-        By the kind of data: "points", "small" images and "images".
+        By the kind of data: "points", "small" images, "images" and "color images".
     meaning : str
     """
 
@@ -42,6 +42,8 @@ class Hyperparameter:
         shown = {kind: str(value) for kind, value in self.defaults.items()}
         if len(set(shown.values())) == 1:
             return next(iter(shown.values()))
+        if shown[Kind.COLOR] == shown[Kind.IMAGES]:
+            del shown[Kind.COLOR]
         return ", ".join(f"{value} for {kind}" for kind, value in shown.items())
 
 
@@ -53,7 +55,7 @@ def hyperparameters(kind: type[System]) -> list[Hyperparameter]:
         for name, said in _parameters(vars(each).get("__doc__") or "").items():
             words.setdefault(name, said)
         order += [name for name in vars(each).get("__annotations__", {}) if name not in order]
-    made = {str(data): kind.for_data(data) for data in (Kind.POINTS, Kind.SMALL, Kind.IMAGES)}
+    made = {str(data): kind.for_data(data) for data in Kind}
     found = []
     for field in sorted(dataclasses.fields(kind), key=lambda field: order.index(field.name)):
         type_, meaning = words.get(field.name, ("", ""))

@@ -60,7 +60,7 @@ class FlowMatching(Coded):
 
     name: ClassVar[str] = "flow-matching"
     estimate: ClassVar[str | None] = None
-    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 10000}
+    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 10000, "paper": 400_000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {},
         "small": {},
@@ -75,6 +75,16 @@ class FlowMatching(Coded):
             "lr": 4e-3,
         },
         "images without codes": {"batch": 64, "width": 32},
+        "color images": {"batch": 64, "width": 32},
+        # Theirs has two blocks at each resolution, and attention.
+        "paper": {
+            "network": "deep-resnet",
+            "width": 128,
+            "batch": 128,
+            "lr": 2e-4,
+            "ema": 0.9999,
+            "decay": 0,
+        },
     }
     latent: ClassVar[int] = 0  # type: ignore[misc]  # as many as a sample, or a code, has numbers
     prior: ClassVar[Prior] = Prior.NORMAL  # type: ignore[misc]  # what the velocity is learnt from: no option

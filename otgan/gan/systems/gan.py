@@ -37,11 +37,12 @@ class GAN(System):
 
     name: ClassVar[str] = "gan"
     estimate: ClassVar[str | None] = "js"
-    steps: ClassVar[Mapping[str, int]] = {"points": 10000, "small": 10000, "images": 10000}
+    steps: ClassVar[Mapping[str, int]] = {"points": 10000, "small": 10000, "images": 10000, "paper": 100_000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {"latent": 2, "width": 128, "batch": 256, "lr": 1e-4},
         "small": {"latent": 32, "width": 256},
         "images": {"latent": 64, "width": 32},
+        "paper": {"network": "dcgan", "latent": 100, "width": 128, "batch": 128},
     }
 
     saturating: bool = False

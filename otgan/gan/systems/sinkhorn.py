@@ -16,7 +16,8 @@ from otgan.gan.datasets.batches import Batches
 from otgan.gan.networks import Activation, Prior
 from otgan.gan.systems.base import Networks, Optimizers, Terms, adam, descend
 from otgan.gan.systems.fields import Count, Positive, Rate, Share
-from otgan.gan.systems.transports import IN_CODES, ON_POINTS, Transports
+from otgan.gan.systems.presets import AGAINST, AT_SIZE, IN_CODES, ON_POINTS
+from otgan.gan.systems.transports import Transports
 
 __all__ = ["Form", "Sinkhorn"]
 
@@ -27,6 +28,17 @@ class Form(StrEnum):
     DEBIASED = "debiased"
     BIASED = "biased"
     TWO_BATCH = "two-batch"
+
+
+_AGAINST: Mapping[str, Any] = {
+    **AGAINST,
+    "prior": "normal",
+    "activation": "relu",
+    # With much less, features gain most by spreading one batch away from the next of the same images.
+    "epsilon": 1.0,
+    "lr_features": 2e-4,
+}
+"""Of features that learn against the generator."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +68,7 @@ class Sinkhorn(Transports):
 
     name: ClassVar[str] = "sinkhorn"
     estimate: ClassVar[str | None] = "divergence"
-    steps: ClassVar[Mapping[str, int]] = {"points": 5000, "small": 3000, "images": 5000}
+    steps: ClassVar[Mapping[str, int]] = {"points": 5000, "small": 3000, "images": 5000, "paper": 50_000}
     # The other forms, between batches of so many samples, are least at a law that is narrower than the data.
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {
@@ -83,17 +95,14 @@ class Sinkhorn(Transports):
             "epsilon": 0.03,
             "form": "two-batch",
         },
-        "images without codes": {
-            "batch": 100,
-            "latent": 64,
-            "prior": "normal",
-            "activation": "relu",
-            "width": 16,
-            "features": "adversarial:64",
-            # With much less, features gain most by spreading one batch away from the next of the same images.
-            "epsilon": 1.0,
-            "lr": 5e-4,
-            "lr_features": 2e-4,
+        "images without codes": _AGAINST,
+        "color images": {**_AGAINST, "width": 32},
+        "paper": {
+            **_AGAINST,
+            **AT_SIZE,
+            "form": "two-batch",
+            "epsilon": 0.01,
+            "lr_features": 1e-4,
         },
     }
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -19,30 +18,7 @@ from otgan.gan.systems.base import Networks, generate
 from otgan.gan.systems.coded import SAMPLES, Coded
 from otgan.gan.systems.fields import Updates
 
-__all__ = ["IN_CODES", "ON_POINTS", "Transports"]
-
-ON_POINTS: Mapping[str, Any] = {
-    "latent": 2,
-    "width": 256,
-    "batch": 256,
-    "power": 1.0,
-    "lr": 2e-3,
-    "decay": 1000,
-}
-"""What all of them take for points."""
-
-IN_CODES: Mapping[str, Any] = {
-    "batch": 500,
-    "latent": 64,
-    "width": 16,
-    "features": "autoencoder:32",
-    "n_features": 600,
-    "lr": 3e-3,
-    "decay": 1000,
-    "ema": 0.998,
-    "tol": 1e-2,
-}
-"""What is best for images in fifteen minutes of one core, whatever the form of the divergence between their codes."""
+__all__ = ["Transports"]
 
 
 @dataclass(frozen=True, kw_only=True)

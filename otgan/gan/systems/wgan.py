@@ -36,11 +36,12 @@ class WGAN(System):
     """
 
     name: ClassVar[str] = "wgan"
-    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 4000}
+    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 4000, "paper": 100_000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {"latent": 2, "width": 128, "batch": 256, "clip": 0.1, "lr": 5e-4},
         "small": {"latent": 32, "width": 256, "clip": 0.05, "lr": 2e-4},
         "images": {"latent": 64, "width": 32},
+        "paper": {"network": "dcgan", "latent": 100, "width": 128},
     }
 
     clip: Positive = 0.01

@@ -37,7 +37,7 @@ class WGANGP(System):
     """
 
     name: ClassVar[str] = "wgan-gp"
-    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 10000}
+    steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 3000, "images": 10000, "paper": 100_000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {
             "latent": 2,
@@ -59,6 +59,8 @@ class WGANGP(System):
             # At a constant rate samples stop getting better halfway.
             "decay": 2000,
         },
+        # The authors' rate falls in a line to 0 at the end.
+        "paper": {"network": "deep-resnet", "width": 128, "lr": 2e-4, "decay": 50_000, "ema": 0.9999},
     }
 
     penalty: Rate = 10.0

@@ -18,7 +18,6 @@ from otgan.gan.callbacks import Callbacks
 from otgan.gan.errors import DivergedError, Interrupted, RunError, Terminated, reason
 from otgan.gan.files import write_json
 from otgan.gan.model import Model
-from otgan.gan.networks import Kind
 from otgan.gan.parallel.members import Alone
 from otgan.gan.training import checkpoint
 from otgan.gan.training.folder import Folder
@@ -122,7 +121,7 @@ def fit(
 def _mixed_precision(state: State, model: Model) -> torch.autocast:
     """Compute steps on images in bfloat16 where that is fast."""
     device = state.batches.points.device
-    mixed = device.type == "cuda" and model.space.kind is Kind.IMAGES
+    mixed = device.type == "cuda" and model.space.large
     # Weights change within a step, so bfloat16 copies of them must not be kept.
     return torch.autocast(device.type, torch.bfloat16, enabled=mixed, cache_enabled=False)
 

@@ -18,6 +18,10 @@ from otgan.gan.systems import SYSTEMS, System
 __all__ = ["Request", "check_system", "choose_system"]
 
 
+PAPER = "paper"
+"""The preset that is for no kind of data: what the papers train on images in color."""
+
+
 @dataclass(frozen=True)
 class Request:
     """What :func:`train` was given, each of the type that it must have."""
@@ -30,6 +34,7 @@ class Request:
     labels: Any
     conditional: bool
     resume: bool
+    preset: str | None
     options: dict[str, Any]
     modules: dict[str, nn.Module]
     device: torch.device
@@ -64,7 +69,7 @@ class Request:
             raise OptionError("to resume, name the folder of the run: out")
         if given["out"] is None and given["tensorboard"]:
             raise OptionError("TensorBoard's files need a folder: out")
-        check_system(given["system"], given["options"])
+        check_system(given["system"], given["options"], given["preset"])
         return cls(**given)
 
     def told(self) -> dict[str, Any]:
@@ -96,10 +101,10 @@ class Request:
         }
 
 
-def check_system(system: str | System, options: Mapping[str, Any]) -> None:
-    """Refuse what is no system, before the data are opened."""
+def check_system(system: str | System, options: Mapping[str, Any], preset: str | None = None) -> None:
+    """Refuse what is no system, or no preset of it, before the data are opened."""
     if isinstance(system, System):
-        if options:
+        if options or preset is not None:
             raise OptionError("give options to the system itself, or name the system")
     elif not isinstance(system, str):
         raise OptionError(
@@ -107,9 +112,16 @@ def check_system(system: str | System, options: Mapping[str, Any]) -> None:
         )
     elif system not in SYSTEMS:
         raise OptionError(f"no system {system!r}; there are {', '.join(SYSTEMS)}")
+    elif preset is not None and (preset != PAPER or PAPER not in SYSTEMS[system].presets):
+        having = [name for name, each in SYSTEMS.items() if PAPER in each.presets]
+        raise OptionError(
+            f"{system} has no preset {arguments.shown(preset)}: there is {PAPER!r}, of {', '.join(having)}"
+        )
 
 
-def choose_system(system: str | System, space: Space, options: Mapping[str, Any] | None) -> System:
-    """Return the system of that name with the defaults for the data, or the one given."""
-    check_system(system, options or {})
-    return system if isinstance(system, System) else SYSTEMS[system].for_data(space.kind, options)
+def choose_system(
+    system: str | System, space: Space, options: Mapping[str, Any] | None, preset: str | None = None
+) -> System:
+    """Return the system of that name with the defaults for the data, or with those of a preset, or the one given."""
+    check_system(system, options or {}, preset)
+    return system if isinstance(system, System) else SYSTEMS[system].for_data(preset or space.kind, options)

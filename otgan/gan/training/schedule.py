@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-__all__ = ["STEPS", "Schedule"]
+__all__ = ["Schedule"]
 
 LOG_EVERY = 20
 """Steps between rows of terms."""
@@ -14,8 +14,6 @@ EVALUATIONS = 25
 """Evaluations of a run, about; each costs as much as tens of steps."""
 QUICK, FULL = 512, 2000
 """Samples that are evaluated on the way and at the end."""
-STEPS = 1000
-"""Steps of a system that names no number."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ CASES = [
     ((3, 32, 32), "dcgan"),
     ((1, 28, 28), "resnet"),
     ((3, 32, 32), "resnet"),
+    ((1, 28, 28), "deep-resnet"),
+    ((3, 32, 64), "deep-resnet"),
 ]
 
 

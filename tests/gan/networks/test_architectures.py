@@ -19,5 +19,7 @@ def test_shapes_that_networks_cannot_take():
         generator(POINTS, "dcgan", **options)
     with pytest.raises(RunError, match="multiples of 4, got 30 x 28"):
         generator(Space((1, 30, 28)), "resnet", **options)
-    with pytest.raises(OptionError, match="network must be one of auto, mlp, dcgan, resnet, got 'unet'"):
+    with pytest.raises(
+        OptionError, match="network must be one of auto, mlp, dcgan, resnet, deep-resnet, got 'unet'"
+    ):
         critic(POINTS, "unet", width=8, depth=2)

@@ -8,7 +8,14 @@ from tests.gan.networks.made import filled
 
 @pytest.mark.parametrize(
     ("shape", "network"),
-    [((3,), "auto"), ((1, 8, 8), "auto"), ((3, 20, 24), "auto"), ((1, 8, 8), "dcgan"), ((1, 28, 28), "mlp")],
+    [
+        ((3,), "auto"),
+        ((1, 8, 8), "auto"),
+        ((3, 20, 24), "auto"),
+        ((3, 32, 32), "deep-resnet"),
+        ((1, 8, 8), "dcgan"),
+        ((1, 28, 28), "mlp"),
+    ],
 )
 def test_velocities_have_the_shape_of_their_places_and_know_the_time(shape, network):
     net = filled(velocity, Space(shape), network, width=6, depth=2)

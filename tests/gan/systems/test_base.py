@@ -48,10 +48,19 @@ def test_presets_are_those_of_the_kind_and_give_way_to_options(name):
     assert kind.name == name
     for data in Kind:
         found = kind.for_data(data)
-        assert all(getattr(found, option) == value for option, value in kind.presets[data].items())
+        preset = kind.presets.get(data, kind.presets[Kind.wider(data)])
+        assert all(getattr(found, option) == value for option, value in preset.items())
         assert kind.for_data(data, {"batch": 7}).batch == 7
-        assert kind.steps[data] > 0
+        assert kind.steps_for(data) > 0
     assert kind.for_data("") == kind()
+
+
+def test_steps_of_a_system_that_says_nothing_of_them_are_a_thousand():
+    assert (WGAN.steps_for("images"), WGAN.steps_for("color images"), WGAN.steps_for("")) == (
+        4000,
+        4000,
+        1000,
+    )
 
 
 def test_a_negative_estimate_is_doubted_and_no_other():

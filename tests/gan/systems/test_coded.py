@@ -42,6 +42,15 @@ def test_images_without_codes_have_defaults_of_their_own(name):
 
 
 @pytest.mark.parametrize("name", CODED)
+def test_images_in_color_have_no_codes_unless_these_are_asked_for(name):
+    kind = SYSTEMS[name]
+    assert kind.for_data("color images").autoencoder is None
+    assert kind.for_data("color images", {"features": "samples"}).width == 32
+    coded = kind.for_data("color images", {"features": "autoencoder:64"})
+    assert coded == kind.for_data("images", {"features": "autoencoder:64"})
+
+
+@pytest.mark.parametrize("name", CODED)
 def test_batches_that_are_too_small_for_the_autoencoder_are_refused(name):
     with pytest.raises(OptionError, match="takes batches of at least 2, got batch=1"):
         SYSTEMS[name](features="wae:4", batch=1)

@@ -18,6 +18,7 @@ NOTHING = {
             "data_dir",
             "callbacks",
             "labels",
+            "preset",
         )
     ),
     **dict.fromkeys(("conditional", "resume", "progress", "tensorboard"), False),
@@ -44,6 +45,9 @@ def test_what_is_given_gets_its_type(tmp_path):
         ({"system": WGAN(), "options": {"clip": 1}}, "give options to the system itself"),
         ({"system": WGAN}, "or a System that was made"),
         ({"steps": 0}, "steps must be a whole number"),
+        ({"preset": "images"}, "gan has no preset 'images': there is 'paper', of gan, wgan, wgan-gp"),
+        ({"system": "vae", "preset": "paper"}, "vae has no preset 'paper': there is 'paper', of gan"),
+        ({"system": WGAN(), "preset": "paper"}, "give options to the system itself"),
     ],
 )
 def test_what_cannot_be_is_named(given, message):
@@ -54,5 +58,6 @@ def test_what_cannot_be_is_named(given, message):
 def test_a_system_is_chosen_for_the_data_or_taken_as_it_is():
     assert choose_system("wgan", Space((2,)), {"lr": 1}) == WGAN.for_data("points", {"lr": 1})
     assert choose_system("wgan", Space((1, 28, 28)), None) == WGAN.for_data("images")
+    assert choose_system("wgan", Space((3, 32, 32)), {"lr": 1}, "paper") == WGAN.for_data("paper", {"lr": 1})
     mine = WGAN(clip=0.5)
     assert choose_system(mine, Space((2,)), {}) is mine

@@ -1,0 +1,57 @@
+"""Deep residual networks of images, after Gulrajani et al. 2017 on CIFAR-10: as many channels at every resolution."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from otgan.gan.networks.layers import Residual, normalized
+from otgan.gan.networks.space import Space
+
+__all__ = ["deep_encoder", "deep_generator", "halvings"]
+
+_LEAST = 4
+"""Pixels a side at the lowest resolution."""
+
+_BLOCKS = 4
+"""Residual blocks of an encoder."""
+
+
+def halvings(space: Space) -> int:
+    """Return how often both sides of an image can be halved, down to 4 pixels: 3 for 32 × 32, 2 for 28 × 28."""
+    sides, count = space.shape[1:], 0
+    while all(side % 2 == 0 and side // 2 >= _LEAST for side in sides):
+        sides, count = tuple(side // 2 for side in sides), count + 1
+    return count
+
+
+def deep_generator(space: Space, *, latent: int, width: int, norm: bool) -> nn.Sequential:
+    """Make a generator, unfilled: a block for each time that the resolution doubles, of `width` channels."""
+    channels, *sides = space.shape
+    times = halvings(space)
+    height, across = (side >> times for side in sides)
+    blocks = [Residual(width, width, norm=norm, resample=nn.Upsample(scale_factor=2)) for _ in range(times)]
+    return nn.Sequential(
+        nn.Linear(latent, width * height * across),
+        nn.Unflatten(1, (width, height, across)),
+        *blocks,
+        *normalized(width, norm),
+        nn.Conv2d(width, channels, 3, padding=1),
+        nn.Sigmoid(),
+    )
+
+
+def deep_encoder(space: Space, channels: int, *, outputs: int, width: int, norm: bool) -> nn.Sequential:
+    """Make an encoder of images with so many channels, unfilled: four blocks, then the mean over the pixels that are left.
+
+    The first of them halve the resolution, once less often than it can be, and at least once.
+    """
+    down = max(1, halvings(space) - 1)
+    pools = [nn.AvgPool2d(2) if k < down else None for k in range(max(_BLOCKS, down))]
+    return nn.Sequential(
+        nn.Conv2d(channels, width, 3, padding=1),
+        *(Residual(width, width, norm=norm, resample=pool) for pool in pools),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(width, outputs),
+    )

@@ -1,0 +1,37 @@
+"""Deep residual networks: resolutions, and the size of the one that the paper trains."""
+
+import pytest
+import torch
+
+from otgan.gan.networks import Space, critic, generator
+from otgan.gan.networks.deep import halvings
+from tests.gan.networks.made import filled
+
+CIFAR = Space((3, 32, 32))
+
+
+@pytest.mark.parametrize(
+    ("shape", "times"),
+    [((3, 32, 32), 3), ((1, 28, 28), 2), ((3, 32, 64), 3), ((1, 12, 20), 1), ((3, 64, 64), 4)],
+)
+def test_both_sides_are_halved_down_to_four_pixels(shape, times):
+    assert halvings(Space(shape)) == times
+
+
+def test_they_have_as_many_weights_as_those_of_the_paper():
+    with torch.device("meta"):
+        made = [
+            generator(CIFAR, "deep-resnet", latent=128, width=128, depth=1),
+            critic(CIFAR, "deep-resnet", width=128, depth=1),
+        ]
+    # By hand: a linear layer to 4 x 4 pixels, three blocks of two convolutions and two norms, a norm, the last convolution;
+    # and the first convolution, four blocks, a linear layer.
+    convolution = 128 * 128 * 9 + 128
+    first, last = 128 * 2048 + 2048, 128 * 3 * 9 + 3
+    assert sum(p.numel() for p in made[0].parameters()) == first + 3 * (2 * convolution + 512) + 256 + last
+    assert sum(p.numel() for p in made[1].parameters()) == 3 * 128 * 9 + 128 + 8 * convolution + 129
+
+
+def test_an_encoder_takes_images_of_one_halving():
+    network = filled(critic, Space((1, 12, 20)), "deep-resnet", width=4, depth=1)
+    assert network(torch.rand(2, 1, 12, 20)).shape == (2,)
