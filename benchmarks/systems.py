@@ -84,8 +84,10 @@ def picture(name: str, rows: Sequence[Row]) -> Path:
     figure, axes = figures.row(across, height=(10 / across + 0.2) * down, rows=down)
     for ax in axes[len(rows) :]:
         ax.set_axis_off()
-    for ax, row in zip(axes, rows, strict=False):
-        ax.set_title(row.label)
+    systems = [row.label.partition(" ")[0] for row in rows]
+    for ax, row, system in zip(axes, rows, systems, strict=False):
+        # The options of a system would run into its neighbour, and tell it apart from none.
+        ax.set_title(system if systems.count(system) == 1 else row.label)
         ax.set_axis_off()
         if row.run.space.kind != "points":
             ax.imshow(image_grid(_tiles(row.run)))
