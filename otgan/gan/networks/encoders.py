@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from otgan.gan.networks.architectures import Architecture, architecture_for
 from otgan.gan.networks.conditional import Conditional
-from otgan.gan.networks.deep import deep_encoder
+from otgan.gan.networks.deep import deep_encoder, strides
 from otgan.gan.networks.layers import Centered, Residual, mlp
 from otgan.gan.networks.space import Kind, Space
 
@@ -38,16 +38,22 @@ def encoder(
     if architecture is Architecture.DEEP_RESNET:
         layers = deep_encoder(space, channels, outputs=outputs, width=width, norm=norm)
         return _told([Centered()], layers, told)
-    end = nn.Linear(2 * width * (height // 4) * (across // 4), outputs)
     if architecture is Architecture.DCGAN:
+        times = strides(space)
+        halving: list[nn.Module] = []
+        for k in range(1, times):
+            out = width << k
+            halving += [
+                nn.Conv2d(out // 2, out, 4, 2, 1),
+                *([nn.BatchNorm2d(out)] if norm else []),
+                nn.LeakyReLU(0.2),
+            ]
         layers = nn.Sequential(
             nn.Conv2d(channels, width, 4, 2, 1),
             nn.LeakyReLU(0.2),
-            nn.Conv2d(width, 2 * width, 4, 2, 1),
-            *([nn.BatchNorm2d(2 * width)] if norm else []),
-            nn.LeakyReLU(0.2),
+            *halving,
             nn.Flatten(),
-            end,
+            nn.Linear((width << (times - 1)) * (height >> times) * (across >> times), outputs),
         )
         return _told([Centered()], layers, told)
     layers = nn.Sequential(
@@ -57,7 +63,7 @@ def encoder(
         Residual(2 * width, 2 * width, norm=norm),
         nn.ReLU(),
         nn.Flatten(),
-        end,
+        nn.Linear(2 * width * (height // 4) * (across // 4), outputs),
     )
     return _told([Centered()], layers, told)
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from otgan.gan.networks.architectures import Architecture, architecture_for
 from otgan.gan.networks.conditional import Conditional
-from otgan.gan.networks.deep import deep_generator
+from otgan.gan.networks.deep import deep_generator, strides
 from otgan.gan.networks.layers import Residual, mlp, normalized
 from otgan.gan.networks.space import Kind, Space
 
@@ -60,25 +60,35 @@ def generator(
         return nn.Sequential(*layers, *pixels)
     if architecture is Architecture.DEEP_RESNET:
         return deep_generator(space, latent=latent, width=width, norm=norm)
+    if architecture is Architecture.DCGAN:
+        return _dcgan(space, latent, width, norm)
     channels, height, across = space.shape
     start = (4 * width, height // 4, across // 4)
     first = [nn.Linear(latent, math.prod(start)), nn.Unflatten(1, start)]
-    if architecture is Architecture.DCGAN:
-        return nn.Sequential(
-            *first,
-            *normalized(4 * width, norm),
-            nn.ConvTranspose2d(4 * width, 2 * width, 4, 2, 1),
-            *normalized(2 * width, norm),
-            nn.ConvTranspose2d(2 * width, width, 4, 2, 1),
-            *normalized(width, norm),
-            nn.Conv2d(width, channels, 3, padding=1),
-            nn.Sigmoid(),
-        )
     return nn.Sequential(
         *first,
         Residual(4 * width, 2 * width, norm=norm, resample=nn.Upsample(scale_factor=2)),
         Residual(2 * width, width, norm=norm, resample=nn.Upsample(scale_factor=2)),
         *normalized(width, norm),
+        nn.Conv2d(width, channels, 3, padding=1),
+        nn.Sigmoid(),
+    )
+
+
+def _dcgan(space: Space, latent: int, width: int, norm: bool) -> nn.Sequential:
+    """Make transposed convolutions that double the resolution and halve the channels, as Radford et al. 2016 do, and one that keeps both."""
+    channels, height, across = space.shape
+    times = strides(space)
+    start = (width << times, height >> times, across >> times)
+    doubling: list[nn.Module] = []
+    for k in range(times, 0, -1):
+        out = width << (k - 1)
+        doubling += [nn.ConvTranspose2d(2 * out, out, 4, 2, 1), *normalized(out, norm)]
+    return nn.Sequential(
+        nn.Linear(latent, math.prod(start)),
+        nn.Unflatten(1, start),
+        *normalized(start[0], norm),
+        *doubling,
         nn.Conv2d(width, channels, 3, padding=1),
         nn.Sigmoid(),
     )

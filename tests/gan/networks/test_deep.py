@@ -12,9 +12,16 @@ CIFAR = Space((3, 32, 32))
 
 @pytest.mark.parametrize(
     ("shape", "times"),
-    [((3, 32, 32), 3), ((1, 28, 28), 2), ((3, 32, 64), 3), ((1, 12, 20), 1), ((3, 64, 64), 4)],
+    [
+        ((3, 32, 32), 3),
+        ((1, 28, 28), 2),
+        ((3, 32, 64), 3),
+        ((1, 12, 20), 2),
+        ((3, 64, 64), 4),
+        ((1, 4, 20), 0),
+    ],
 )
-def test_both_sides_are_halved_down_to_four_pixels(shape, times):
+def test_both_sides_are_halved_while_three_pixels_are_left(shape, times):
     assert halvings(Space(shape)) == times
 
 
@@ -32,6 +39,6 @@ def test_they_have_as_many_weights_as_those_of_the_paper():
     assert sum(p.numel() for p in made[1].parameters()) == 3 * 128 * 9 + 128 + 8 * convolution + 129
 
 
-def test_an_encoder_takes_images_of_one_halving():
-    network = filled(critic, Space((1, 12, 20)), "deep-resnet", width=4, depth=1)
-    assert network(torch.rand(2, 1, 12, 20)).shape == (2,)
+def test_an_encoder_takes_images_that_are_as_small_as_they_get():
+    network = filled(critic, Space((1, 4, 20)), "deep-resnet", width=4, depth=1)
+    assert network(torch.rand(2, 1, 4, 20)).shape == (2,)
