@@ -42,7 +42,7 @@ class GAN(System):
         "points": {"latent": 2, "width": 128, "batch": 256, "lr": 1e-4},
         "small": {"latent": 32, "width": 256},
         "images": {"latent": 64, "width": 32},
-        "paper": {"network": "dcgan", "latent": 100, "width": 128, "batch": 128},
+        "paper": {"network": "dcgan", "latent": 100, "width": 64, "batch": 128},
     }
 
     saturating: bool = False

@@ -41,7 +41,7 @@ class WGAN(System):
         "points": {"latent": 2, "width": 128, "batch": 256, "clip": 0.1, "lr": 5e-4},
         "small": {"latent": 32, "width": 256, "clip": 0.05, "lr": 2e-4},
         "images": {"latent": 64, "width": 32},
-        "paper": {"network": "dcgan", "latent": 100, "width": 128},
+        "paper": {"network": "dcgan", "latent": 100, "width": 64},
     }
 
     clip: Positive = 0.01
