@@ -5,28 +5,13 @@ from __future__ import annotations
 from torch import nn
 
 from otgan.gan.networks.layers import Residual, normalized
+from otgan.gan.networks.resolutions import halvings
 from otgan.gan.networks.space import Space
 
-__all__ = ["deep_encoder", "deep_generator", "halvings", "strides"]
-
-_LEAST = 3
-"""Pixels a side at the lowest resolution, at least."""
+__all__ = ["deep_encoder", "deep_generator"]
 
 _BLOCKS = 4
 """Residual blocks of an encoder."""
-
-
-def halvings(space: Space) -> int:
-    """Return how often both sides of an image can be halved, down to 3 pixels or more: 3 for 32 × 32, 2 for 28 × 28."""
-    sides, count = space.shape[1:], 0
-    while all(side % 2 == 0 and side // 2 >= _LEAST for side in sides):
-        sides, count = tuple(side // 2 for side in sides), count + 1
-    return count
-
-
-def strides(space: Space) -> int:
-    """Return how many convolutions of stride 2 a DCGAN has for an image: down to the lowest resolution, and two at least."""
-    return max(2, halvings(space))
 
 
 def deep_generator(space: Space, *, latent: int, width: int, norm: bool) -> nn.Sequential:

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from otgan.gan.networks.architectures import Architecture, architecture_for
 from otgan.gan.networks.conditional import Conditional
-from otgan.gan.networks.deep import deep_encoder, strides
+from otgan.gan.networks.deep import deep_encoder
 from otgan.gan.networks.layers import Centered, Residual, mlp
+from otgan.gan.networks.resolutions import channels_at, strides
 from otgan.gan.networks.space import Kind, Space
 
 __all__ = ["NoiseFed", "encoder"]
@@ -42,9 +43,9 @@ def encoder(
         times = strides(space)
         halving: list[nn.Module] = []
         for k in range(1, times):
-            out = width << k
+            out = channels_at(width, k)
             halving += [
-                nn.Conv2d(out // 2, out, 4, 2, 1),
+                nn.Conv2d(channels_at(width, k - 1), out, 4, 2, 1),
                 *([nn.BatchNorm2d(out)] if norm else []),
                 nn.LeakyReLU(0.2),
             ]
@@ -53,7 +54,7 @@ def encoder(
             nn.LeakyReLU(0.2),
             *halving,
             nn.Flatten(),
-            nn.Linear((width << (times - 1)) * (height >> times) * (across >> times), outputs),
+            nn.Linear(channels_at(width, times - 1) * (height >> times) * (across >> times), outputs),
         )
         return _told([Centered()], layers, told)
     layers = nn.Sequential(

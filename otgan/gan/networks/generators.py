@@ -8,8 +8,9 @@ from torch import nn
 
 from otgan.gan.networks.architectures import Architecture, architecture_for
 from otgan.gan.networks.conditional import Conditional
-from otgan.gan.networks.deep import deep_generator, strides
+from otgan.gan.networks.deep import deep_generator
 from otgan.gan.networks.layers import Residual, mlp, normalized
+from otgan.gan.networks.resolutions import channels_at, strides
 from otgan.gan.networks.space import Kind, Space
 
 __all__ = ["generator"]
@@ -79,11 +80,11 @@ def _dcgan(space: Space, latent: int, width: int, norm: bool) -> nn.Sequential:
     """Make transposed convolutions that double the resolution and halve the channels, as Radford et al. 2016 do, and one that keeps both."""
     channels, height, across = space.shape
     times = strides(space)
-    start = (width << times, height >> times, across >> times)
+    start = (channels_at(width, times), height >> times, across >> times)
     doubling: list[nn.Module] = []
-    for k in range(times, 0, -1):
-        out = width << (k - 1)
-        doubling += [nn.ConvTranspose2d(2 * out, out, 4, 2, 1), *normalized(out, norm)]
+    for k in reversed(range(times)):
+        out = channels_at(width, k)
+        doubling += [nn.ConvTranspose2d(channels_at(width, k + 1), out, 4, 2, 1), *normalized(out, norm)]
     return nn.Sequential(
         nn.Linear(latent, math.prod(start)),
         nn.Unflatten(1, start),

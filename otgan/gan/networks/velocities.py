@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from otgan.gan.networks.architectures import Architecture, architecture_for
-from otgan.gan.networks.deep import halvings
 from otgan.gan.networks.layers import ACTIVATIONS, SmallLinear, mlp, residual_mlp
+from otgan.gan.networks.resolutions import halvings
 from otgan.gan.networks.space import Space
 
 __all__ = ["RowVelocity", "UNet", "code_velocity", "velocity"]

@@ -1,31 +1,14 @@
-"""Deep residual networks: resolutions, and the size of the one that the paper trains."""
+"""Deep residual networks: their weights, and the least images."""
 
-import pytest
 import torch
 
 from otgan.gan.networks import Space, critic, generator
-from otgan.gan.networks.deep import halvings
 from tests.gan.networks.made import filled
 
 CIFAR = Space((3, 32, 32))
 
 
-@pytest.mark.parametrize(
-    ("shape", "times"),
-    [
-        ((3, 32, 32), 3),
-        ((1, 28, 28), 2),
-        ((3, 32, 64), 3),
-        ((1, 12, 20), 2),
-        ((3, 64, 64), 4),
-        ((1, 4, 20), 0),
-    ],
-)
-def test_both_sides_are_halved_while_three_pixels_are_left(shape, times):
-    assert halvings(Space(shape)) == times
-
-
-def test_they_have_as_many_weights_as_those_of_the_paper():
+def test_they_have_the_weights_that_their_blocks_add_up_to():
     with torch.device("meta"):
         made = [
             generator(CIFAR, "deep-resnet", latent=128, width=128, depth=1),
