@@ -32,8 +32,8 @@ D, RELATIVE, TOL = 3, 0.1, 1e-6
 """Dimensions, ε as a share of the mean cost, and the L1 error of solves."""
 
 SIZES, LARGE = (10_000, 20_000), 1_000_000
-EQUAL, EQUAL_TOL = 2_000, 1e-9
-"""Points of the problem whose solutions are compared, and the error it is solved to, on kernels of float64."""
+EQUAL, EQUAL_TOL, FEW = (2_000, 20_000), 1e-9, 2_000
+"""Points of problems whose solutions are compared, the error they are solved to, on kernels of float64, and points of a glance."""
 
 EXACT, EXACT_D, EXACT_WARM = (20_000, 50_000), (2, 10), 6_000
 """Points and dimensions of exact problems, and points of one that loads what is compiled, and is shared as well."""
@@ -103,7 +103,7 @@ def one_pass(rank: int, size: int, task: dict[str, Any]) -> dict[str, Any]:
     from otgan.distributed.ranks import Ranks
 
     ranks = Ranks(dist.group.WORLD, torch.device("cpu")) if size > 1 else None
-    _passing(ranks, EQUAL)()
+    _passing(ranks, FEW)()
     run, times = _passing(ranks, task["n"]), []
     if task["passes"] > 1:
         run()
@@ -371,10 +371,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)  # of this process too, which measures the pairs of one worker
     quick, sizes = options.quick, options.nproc
     measure: dict[str, Callable[[], Sequence[Sequence[Cell]]]] = {
-        "equality": lambda: equality(sizes, EQUAL),
-        "pass": lambda: passes(sizes, (2_000,) if quick else SIZES),
+        "equality": lambda: [row for n in ((FEW,) if quick else EQUAL) for row in equality(sizes, n)],
+        "pass": lambda: passes(sizes, (FEW,) if quick else SIZES),
         "large": lambda: [
-            large(sizes[0], 20_000 if quick else options.rows, 2_000 if quick else SIZES[-1], TOL)
+            large(sizes[0], 20_000 if quick else options.rows, FEW if quick else SIZES[-1], TOL)
         ],
         "pairs": lambda: [pairs(sets, SAMPLES) for sets in ((8,) if quick else SETS)],
         "exact": lambda: exactly(sizes[:1], (EXACT_WARM,) if quick else EXACT),

@@ -189,7 +189,6 @@ def test_lengths_are_counted():
 
 TESTED_IN = {
     "arrays": "test_measure.py",
-    "gan/systems/presets": "gan/systems/test_transports.py",
     "samples": "test_measure.py",
     "autograd": "distances/test_earth_mover.py",
     "cli/common": "cli/test_measure.py",

@@ -28,6 +28,7 @@ def test_no_system_is_forgotten():
         "coded",
         "described",
         "fields",
+        "presets",
         "transports",
     }
 
