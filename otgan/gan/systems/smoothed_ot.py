@@ -105,7 +105,7 @@ class SmoothedOT(Transports):
         "small": {"latent": 32, "width": 256, "batch": 256, "strength": 0.5, "self_terms": True},
         "images": {**IN_CODES, "strength": 0.03, "self_terms": True},
         "images without codes": _AGAINST,
-        "color images": {**_AGAINST, "width": 32},
+        "color images": {**_AGAINST, "width": 32, "lr_dual": 5e-5},
         "paper": {**_AGAINST, **AT_SIZE, "lr_dual": 1e-4},
     }
 
