@@ -93,7 +93,7 @@ def train(
     resume : bool
         Go on with the run in `out` from its last usable checkpoint; an empty folder starts one.
     preset : {"paper"}, optional
-        In place of the defaults for the data, networks and settings as the papers have them for CIFAR-10, of systems that have
+        In place of the defaults for the data, networks and settings of the papers' size for CIFAR-10, of systems that have
         them: hours of a GPU.
     options : mapping, optional
         Hyperparameters in place of the defaults, by the names of the system's fields.

@@ -33,8 +33,8 @@ class System(ABC):
     """A way to train a generator. The fields are its hyperparameters, their defaults those of its paper.
 
     ``presets`` holds, apart, what the library does differently by default, by the kind of data: "points", "small"
-    images, "images" and "color images"; :meth:`for_data` applies it. Besides there is "paper": what the papers train on
-    images in color, hours of a GPU.
+    images, "images" and "color images"; :meth:`for_data` applies it. Besides there is "paper": what is of the papers'
+    size for images in color, hours of a GPU.
 
     The types of the fields say what they may be, see :mod:`otgan.gan.systems.fields`; of another type than those a field
     is the system's own to check. :attr:`encoding` and :attr:`likelihood_bound` say what it can do beyond sampling.

@@ -49,4 +49,4 @@ AT_SIZE: Mapping[str, Any] = {
     "beta2": 0.999,
     "ema": 0.9999,
 }
-"""What transport takes on a GPU: OT-GAN's batch, a half of it, its features and rates (Salimans et al. 2018), whose networks have gated units."""
+"""What transport takes on a GPU, after OT-GAN (Salimans et al. 2018): its rates, half of its batch, fewer features, and other networks."""

@@ -19,7 +19,7 @@ __all__ = ["Request", "check_system", "choose_system"]
 
 
 PAPER = "paper"
-"""The preset that is for no kind of data: what the papers train on images in color."""
+"""The preset that is for no kind of data: of the papers' size, for images in color."""
 
 
 @dataclass(frozen=True)
