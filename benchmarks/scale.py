@@ -281,9 +281,8 @@ def pairs(sets: int, samples: int) -> tuple[Cell, ...]:
     given = [images[rng.choice(len(images), samples, replace=False)] for _ in range(sets)]
     times, found = [], []
     for jobs in (1, 2):
-        otgan.pairwise(
-            given[:WARM], n_jobs=jobs
-        )  # which starts the processes, and loads in each what is compiled
+        # Starts the processes, and loads in each what is compiled.
+        otgan.pairwise(given[:WARM], n_jobs=jobs)
         start = time.perf_counter()
         found.append(otgan.pairwise(given, n_jobs=jobs))
         times.append(time.perf_counter() - start)

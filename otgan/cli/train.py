@@ -114,8 +114,8 @@ class _Train(click.Command):
 )
 @click.option(
     "--preset",
-    type=click.Choice(["paper"]),
-    help="Networks and settings as the papers have them for CIFAR-10, in place of the defaults for the data: hours of a GPU.",
+    metavar="paper",
+    help="Networks and settings of the papers' size for CIFAR-10, in place of the defaults for the data: hours of a GPU.",
 )
 @click.option(
     "--conditional",

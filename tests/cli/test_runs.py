@@ -102,6 +102,11 @@ def test_samples_are_drawn_and_judged_by_another_law_of_the_codes(otgan, points,
         (["train", "gan", "--set", "lr=-1"], 2, "lr must not be negative, got -1"),
         (["train", "gan", "--set", "=3"], 2, "NAME=VALUE"),
         (
+            ["train", "vae", "--preset", "paper"],
+            2,
+            "vae has no preset 'paper': there is 'paper', of gan, wgan",
+        ),
+        (
             ["train", "gan", "--data", "POINTS", "--out", "POINTS/run", *SMALL],
             1,
             "cannot hold a run: Not a directory",

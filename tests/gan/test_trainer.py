@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import otgan.data
-from otgan.gan import DivergedError, OptionError, Run, RunError, train
+from otgan.gan import DivergedError, OptionError, Run, RunError, TimeLimit, train
 from otgan.gan.systems import SYSTEMS, System
 from otgan.gan.systems.autoencoder import Autoencoder
 from otgan.gan.systems.wgan import WGAN
@@ -315,6 +315,7 @@ def test_modules_of_ones_own_are_trained_and_asked_for_when_read_back(tmp_path, 
         ({"system": "wgang"}, OptionError, "no system 'wgang'; there are gan, wgan"),
         ({"data": "8gausians"}, otgan.data.SpecError, "did you mean"),
         ({"options": {"bach": 3}}, OptionError, "gan has no option 'bach'; it has"),
+        ({"preset": "papers"}, OptionError, "gan has no preset 'papers': there is 'paper', of gan, wgan"),
         ({"options": {"batch": "many"}}, OptionError, "batch takes int"),
         ({"options": {"batch": 0}}, OptionError, "batch must be at least 1"),
         ({"options": {"network": "dcgan", "batch": 8}}, RunError, "got points of 2 coordinates"),
@@ -351,6 +352,23 @@ def test_a_system_of_ones_own_hyperparameters(points):
     assert run.system.clip == 0.5
     with pytest.raises(OptionError, match="give options to the system itself"):
         train(WGAN(), points, 2, options={"clip": 0.1})
+
+
+def test_a_preset_sets_networks_hyperparameters_and_the_number_of_updates(tmp_path):
+    images = np.random.default_rng(0).random((40, 3, 20, 20), dtype=np.float32)
+    small = {"batch": 4, "width": 2}
+    run = train(
+        "gan",
+        images,
+        out=tmp_path,
+        preset="paper",
+        options=small,
+        callbacks=TimeLimit(1e-9),
+        evaluate_every=10**6,
+    )
+    assert (run.system.latent, run.system.network, run.system.batch) == (100, "dcgan", 4)
+    settings = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    assert settings["steps"] == SYSTEMS["gan"].steps["paper"]
 
 
 def test_negative_estimate_is_warned_of(caplog, points):

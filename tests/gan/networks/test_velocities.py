@@ -28,8 +28,14 @@ def test_velocities_have_the_shape_of_their_places_and_know_the_time(shape, netw
     assert torch.allclose(net(x[:1], torch.zeros(1)), net(x, torch.zeros(4))[:1], atol=1e-5)
 
 
+def test_a_deep_network_goes_down_to_the_lowest_resolution():
+    for shape, levels in (((3, 32, 32), 4), ((1, 28, 28), 3), ((3, 64, 64), 5)):
+        assert len(filled(velocity, Space(shape), "deep-resnet", width=2, depth=1).down) == levels
+
+
 def test_every_weight_matters():
     for net, x in (
+        (filled(velocity, Space((3, 32, 32)), "deep-resnet", width=4, depth=2), torch.rand(3, 3, 32, 32)),
         (filled(velocity, Space((1, 20, 20)), "auto", width=4, depth=2), torch.rand(3, 1, 20, 20)),
         (filled(code_velocity, 5, width=8, depth=2), torch.rand(3, 5)),
     ):
