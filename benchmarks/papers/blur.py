@@ -20,13 +20,13 @@ from otgan.gan.evaluation.figures import image_grid
 SYSTEMS = ("vae", "wae-mmd", "wae-gan")
 SHARED: Mapping[str, Any] = {
     "network": "dcgan",
-    "width": 16,
+    "width": 32,
     "latent": 8,
     "batch": 64,
     "encoder": "gaussian",
 }
-"""The architecture of all of them."""
-UPDATES = 1500
+"""The library's defaults for MNIST, and one kind of encoder for all of them."""
+UPDATES = 3000
 COMPARED = 1000
 
 

@@ -7,6 +7,7 @@ import typing
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, ClassVar, Self
 
 import torch
@@ -17,15 +18,23 @@ from otgan.gan.datasets.batches import Batches
 from otgan.gan.errors import OptionError
 from otgan.gan.networks import Activation, Architecture, Kind, Prior, Space, critic, generator, given
 from otgan.gan.systems.capabilities import Encoding, LikelihoodBound, Networks
-from otgan.gan.systems.fields import Count, Share, Updates, checked
+from otgan.gan.systems.fields import Count, OtherWidth, Share, Updates, checked
 
-__all__ = ["Networks", "Optimizers", "System", "Terms", "adam", "descend", "fake", "generate"]
+__all__ = ["Networks", "Optimizers", "Precision", "System", "Terms", "adam", "descend", "fake", "generate"]
 
 _STEPS = 1000
 """Generator updates of a system that says nothing of them."""
 
 Optimizers = Mapping[str, Optimizer]
 Terms = dict[str, Tensor]
+
+
+class Precision(StrEnum):
+    """What the layers of a step compute in."""
+
+    AUTO = "auto"
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +64,8 @@ class System(ABC):
         for CIFAR-10.
     width, depth : int
         Units and number of the hidden layers; for convolutions, channels next to the pixels.
+    critic_width : int
+        The same as `width` for what samples go into: critic, discriminator, features. 0 takes `width`.
     activation : {"relu", "softplus", "tanh", "silu"}
         Between the layers of an MLP.
     norm : bool
@@ -67,6 +78,9 @@ class System(ABC):
     conditional : bool
         Whether samples are made by class, of data that have labels: generator, critic and discriminator are told the class of
         each sample (Mirza & Osindero 2014), and what they minimize is a distance between the laws of samples with their classes.
+    precision : {"auto", "float32", "bfloat16"}
+        What layers compute in during the training, weights being in single precision: "auto" takes "bfloat16" for larger images on
+        a GPU. On a processor that multiplies such numbers (AVX512-BF16, AMX) convolutions take half to two thirds of the time.
 
     See Also
     --------
@@ -87,12 +101,14 @@ class System(ABC):
     prior: Prior = Prior.NORMAL
     network: Architecture = Architecture.AUTO
     width: Count = 512
+    critic_width: OtherWidth = 0
     depth: Count = 3
     activation: Activation = Activation.RELU
     norm: bool = True
     ema: Share = 0.999
     decay: Updates = 0
     conditional: bool = False
+    precision: Precision = Precision.AUTO
 
     def __post_init__(self) -> None:
         hints = typing.get_type_hints(type(self), include_extras=True)
@@ -199,7 +215,7 @@ class System(ABC):
         return critic(
             space,
             self.network,
-            width=self.width,
+            width=self.critic_width or self.width,
             depth=self.depth,
             activation=self.activation,
             norm=norm,

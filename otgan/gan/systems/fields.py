@@ -15,7 +15,7 @@ import numpy as np
 from otgan.gan.arguments import shown
 from otgan.gan.errors import OptionError
 
-__all__ = ["Choice", "Count", "Limit", "Positive", "Rate", "Share", "Updates", "checked"]
+__all__ = ["Choice", "Count", "Limit", "OtherWidth", "Positive", "Rate", "Share", "Updates", "checked"]
 
 _LARGEST = 1e30
 """Far beyond what an option can mean, and still a number in single precision."""
@@ -61,6 +61,10 @@ Count = Annotated[int, Limit(lambda value: value >= 1, "be at least 1"), _COUNTA
 """How many of something that there must be."""
 Updates = Annotated[int, Limit(lambda value: value >= 0, "be a number of updates, or 0 for none"), _COUNTABLE]
 """How many updates, 0 being none."""
+OtherWidth = Annotated[
+    int, Limit(lambda value: value >= 0, "be a width, or 0 for that of the generator"), _COUNTABLE
+]
+"""The width of a network, 0 being that of another."""
 Rate = Annotated[float, Limit(lambda value: value >= 0, "not be negative")]
 """A rate, of which 0 keeps a network as it is; or a weight."""
 Share = Annotated[float, Limit(lambda value: 0 <= value < 1, "be in [0, 1)")]

@@ -19,6 +19,7 @@ from otgan.gan.errors import DivergedError, Interrupted, RunError, Terminated, r
 from otgan.gan.files import write_json
 from otgan.gan.model import Model
 from otgan.gan.parallel.members import Alone
+from otgan.gan.systems.base import Precision
 from otgan.gan.training import checkpoint
 from otgan.gan.training.folder import Folder
 from otgan.gan.training.interrupts import Interrupts
@@ -119,9 +120,10 @@ def fit(
 
 
 def _mixed_precision(state: State, model: Model) -> torch.autocast:
-    """Compute steps on images in bfloat16 where that is fast."""
-    device = state.batches.points.device
-    mixed = device.type == "cuda" and model.space.large
+    """Compute steps in bfloat16 where that is asked for, or on images where it is fast."""
+    device, asked = state.batches.points.device, model.system.precision
+    fast = device.type == "cuda" and model.space.large
+    mixed = asked is Precision.BFLOAT16 or (asked is Precision.AUTO and fast)
     # Weights change within a step, so bfloat16 copies of them must not be kept.
     return torch.autocast(device.type, torch.bfloat16, enabled=mixed, cache_enabled=False)
 

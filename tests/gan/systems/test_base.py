@@ -1,3 +1,5 @@
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
@@ -6,7 +8,7 @@ from torch.optim import SGD
 
 from otgan.gan.datasets.batches import Batches
 from otgan.gan.datasets.training_data import TrainingData
-from otgan.gan.networks import Kind, Prior
+from otgan.gan.networks import Kind, Prior, Space
 from otgan.gan.systems import SYSTEMS
 from otgan.gan.systems.base import adam, descend, fake, generate
 from otgan.gan.systems.vae import VAE
@@ -81,3 +83,23 @@ def test_rivals_are_updated_as_often_as_wanted(name):
         system.step(state.nets, state.optimizers, state.batches)
         taken.append(state.batches.position // 8)
     assert taken[1] - taken[0] == 3 * (2 if getattr(system, "form", None) == "two-batch" else 1)
+
+
+@pytest.mark.parametrize("name", ["gan", "wgan", "wgan-gp", "sinkhorn", "smoothed-ot"])
+def test_what_samples_go_into_has_a_width_of_its_own(name):
+    features = {"features": 3} if hasattr(SYSTEMS[name], "features") else {}
+    for critic_width, expected in ((0, 8), (4, 4)):
+        options = {"width": 8, "depth": 1, "critic_width": critic_width, **features}
+        system = SYSTEMS[name].for_data("points", options)
+        with torch.device("meta"):
+            nets = system.networks(Space((2,)))
+        widths = {key: next(iter(net.parameters())).shape[0] for key, net in nets.items()}
+        assert widths.pop("generator") == 8
+        assert set(widths.values()) == {expected}
+
+
+def test_only_systems_that_have_something_to_tell_samples_or_codes_apart_have_a_width_for_it():
+    without = {
+        name for name, kind in SYSTEMS.items() if "critic_width" not in {each.name for each in fields(kind)}
+    }
+    assert without == {"vae", "wae-mmd"}
