@@ -16,11 +16,11 @@ from benchmarks.papers import figures
 from benchmarks.papers.checks import SEEDS, Checks, evaluations, last, loss_and_quality, run_checks
 from otgan.gan import Run
 from otgan.gan.datasets.training_data import TrainingData
+from otgan.gan.losses.slopes import gradient_norms
 from otgan.gan.networks import Space, critic, initialize
 from otgan.gan.streams import seeded
 from otgan.gan.systems.base import adam, descend
 from otgan.gan.systems.wgan import WGAN, clip_weights
-from otgan.gan.systems.wgan_gp import gradient_norms
 from otgan.gan.training.state import State
 
 CPU = torch.device("cpu")

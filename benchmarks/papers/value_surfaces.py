@@ -21,11 +21,12 @@ from benchmarks.papers import figures
 from benchmarks.papers.checks import Checks, run_checks
 from otgan.data.toy import build
 from otgan.gan.datasets.batches import Batches
+from otgan.gan.losses.slopes import gradient_norms
 from otgan.gan.networks import Prior, Space, critic, initialize
 from otgan.gan.streams import seeded
 from otgan.gan.systems.base import adam, descend
 from otgan.gan.systems.wgan import clip_weights
-from otgan.gan.systems.wgan_gp import WGANGP, gradient_norms
+from otgan.gan.systems.wgan_gp import WGANGP
 
 CPU = torch.device("cpu")
 DATA = {"8gaussians": "8 Gaussians", "25gaussians": "25 Gaussians", "swissroll": "Swiss roll"}

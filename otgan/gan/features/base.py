@@ -47,6 +47,8 @@ class Features(ABC):
     """Whether the map stays as it is; learns before the generator does; or beside it, to ascend what that descends."""
     network_name: ClassVar[str] = ""
     """The name of its network, of those that have one."""
+    sloped: ClassVar[bool] = False
+    """Whether it is charged for the slope of its rows while it learns."""
 
     def network(self, space: Space, make: Maker) -> nn.Module | None:
         """Make its network, unfilled, where it has one."""
@@ -56,3 +58,8 @@ class Features(ABC):
     @abstractmethod
     def rows(self, nets: Networks, x: Tensor) -> Tensor:
         """Return the features of n samples, shape (n, k), in single precision."""
+
+    def steepness(self, nets: Networks, x: Tensor, directions: Tensor) -> Tensor:
+        """Return what it is charged for its slope at samples, along directions of N(0, I) of its rows, shape (n, k): nothing."""
+        del nets, directions
+        return x.new_zeros(())

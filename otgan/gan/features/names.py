@@ -14,12 +14,14 @@ from otgan.gan.features.adversarial import Adversarial
 from otgan.gan.features.autoencoder import Autoencoder, WassersteinAutoencoder
 from otgan.gan.features.base import Features, Learning
 from otgan.gan.features.convolutions import RandomFeatures
+from otgan.gan.features.lipschitz import Lipschitz
 from otgan.gan.features.samples import Samples
 
 __all__ = ["FEATURES", "FeatureNames"]
 
 FEATURES: dict[str, type[Features]] = {
-    kind.name: kind for kind in (Samples, Adversarial, Autoencoder, WassersteinAutoencoder, RandomFeatures)
+    kind.name: kind
+    for kind in (Samples, Adversarial, Lipschitz, Autoencoder, WassersteinAutoencoder, RandomFeatures)
 }
 
 _OTHER_NAMES = {"pixels": Samples.name}
@@ -54,6 +56,11 @@ class FeatureNames(str):
         kinds = [each.name for each in maps]
         if twice := [kind for kind in kinds if kinds.count(kind) > 1]:
             raise OptionError(f"{name} names {twice[0]} twice")
+        against = [each.name for each in maps if each.learning is Learning.AGAINST]
+        if len(against) > 1:
+            raise OptionError(
+                f"{name} takes one map that learns against the generator, got {' and '.join(against)}"
+            )
         first = [each.name for each in maps if each.learning is Learning.FIRST]
         if len(first) > 1:
             raise OptionError(f"{name} takes one map that learns first, got {' and '.join(first)}")

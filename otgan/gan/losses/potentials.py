@@ -1,8 +1,9 @@
-"""A potential for every data point, in a table that stochastic ascent fills: Genevay et al. 2016."""
+"""Where potentials come from, one place being a table with one for every data point, which stochastic ascent fills: Genevay et al. 2016."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Any
 
 import torch
@@ -11,7 +12,20 @@ from torch import Tensor, nn
 from otgan.gan.losses.semidiscrete import SemiDual
 from otgan.gan.parallel.division import agreed
 
-__all__ = ["Potentials"]
+__all__ = ["FUNCTIONS", "Duals", "Potentials"]
+
+
+class Duals(StrEnum):
+    """Where the potentials come from."""
+
+    NETS = "nets"
+    SINKHORN = "sinkhorn"
+    SEMIDUAL = "semidual"
+    TABLE = "table"
+
+
+FUNCTIONS = (Duals.NETS, Duals.SEMIDUAL)
+"""Potentials that are functions of samples."""
 
 _HORIZON = 100
 """Ascents that the average looks back on, about."""

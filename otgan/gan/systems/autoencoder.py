@@ -57,7 +57,6 @@ class Autoencoder(System):
     averaged: ClassVar[tuple[str, ...]] = ("generator", "encoder")
     encoders: ClassVar[tuple[Encoder, ...]] = tuple(Encoder)
     """The kinds that the system can train."""
-    critic_width: ClassVar[int] = 0  # type: ignore[misc]  # what tells codes apart has sizes of its own: no option
 
     batch: Count = 100
     latent: Count = 8

@@ -68,8 +68,10 @@ class Coded(System):
             maps = FeatureNames.read("features", given["features"]).maps()
             if any(isinstance(each, Autoencoder) for each in maps):
                 kind = Kind.IMAGES
-            elif kind == Kind.IMAGES:
-                kind = f"{kind} without codes"
+            elif any(each.sloped for each in maps):
+                kind = Kind.COLOR
+            else:
+                kind = f"{Kind.IMAGES} without codes"
         return super().for_data(kind, given)
 
     @property

@@ -75,7 +75,7 @@ class FlowMatching(Coded):
             "lr": 4e-3,
         },
         "images without codes": {"batch": 64, "width": 32},
-        "color images": {"batch": 64, "width": 32},
+        "color images": {"batch": 64, "width": 32, "decay": 5000},
         # Theirs has two blocks at each resolution, and attention.
         "paper": {
             "network": "deep-resnet",

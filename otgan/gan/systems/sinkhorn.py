@@ -16,7 +16,7 @@ from otgan.gan.datasets.batches import Batches
 from otgan.gan.networks import Activation, Prior
 from otgan.gan.systems.base import Networks, Optimizers, Terms, adam, descend
 from otgan.gan.systems.fields import Count, Positive, Rate, Share
-from otgan.gan.systems.presets import AGAINST, AT_SIZE, IN_CODES, ON_POINTS
+from otgan.gan.systems.presets import AGAINST, AT_SIZE, IN_CODES, ON_POINTS, WITH_SLOPE
 from otgan.gan.systems.transports import Transports
 
 __all__ = ["Form", "Sinkhorn"]
@@ -59,7 +59,7 @@ class Sinkhorn(Transports):
         − 2 W(Y,Y′) between two batches of each side, W = OT_ε. That one is an unbiased estimate of twice a mini-batch
         energy distance, not of S_ε, and may be negative.
     n_critic : int
-        Ascents of adversarial features, where there are any, for each update of the generator.
+        Ascents of features that learn against the generator, where there are any, for each of its updates.
     lr, lr_features, beta1, beta2 : float
         Adam's.
     tol : float
@@ -96,8 +96,14 @@ class Sinkhorn(Transports):
             "form": "two-batch",
         },
         "images without codes": _AGAINST,
-        # At 2e-4 features of three convolutions of 64 channels outran the generator within 500 steps.
-        "color images": {**_AGAINST, "width": 32, "lr_features": 5e-5},
+        "color images": {
+            **WITH_SLOPE,
+            "prior": "normal",
+            "activation": "relu",
+            "epsilon": 0.5,
+            "n_critic": 2,
+            "lr_features": 1e-3,
+        },
         "paper": {
             **_AGAINST,
             **AT_SIZE,
@@ -131,10 +137,11 @@ class Sinkhorn(Transports):
         return {**super().optimizers(nets), **found}
 
     def learn(self, nets: Networks, optimizers: Optimizers, batches: Batches) -> Terms:
-        """One descent of the divergence in G, after n_critic ascents in the adversarial features where there are any."""
+        """One descent of the divergence in G, after n_critic ascents in features that learn against it, where there are any."""
         if self.adversarial and not self.in_codes(nets):
             for _ in range(self.n_critic):
-                descend(optimizers["features"], -self.divergence(nets, batches, apart=True))
+                lacking = -self.divergence(nets, batches, apart=True)
+                descend(optimizers["features"], lacking + self.steepness(nets, batches))
         divergence = self.divergence(nets, batches)
         descend(optimizers["generator"], divergence)
         return {"divergence": divergence.detach()}

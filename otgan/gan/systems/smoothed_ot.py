@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from typing import Annotated, Any, ClassVar, Self, cast
 
@@ -20,7 +19,7 @@ from torch.optim import Optimizer
 from otgan.gan.datasets.batches import Batches
 from otgan.gan.errors import OptionError
 from otgan.gan.losses.ground_cost import ground_cost
-from otgan.gan.losses.potentials import Potentials
+from otgan.gan.losses.potentials import FUNCTIONS, Duals, Potentials
 from otgan.gan.losses.regularizer import Regularizer, round_density
 from otgan.gan.losses.regularizers import REGULARIZERS
 from otgan.gan.losses.semidiscrete import SemiDual
@@ -28,24 +27,13 @@ from otgan.gan.networks import Kind, Space, given
 from otgan.gan.parallel.division import agreed
 from otgan.gan.systems.base import Networks, Optimizers, Terms, adam, descend, fake, generate
 from otgan.gan.systems.fields import Choice, Count, Positive, Rate, Share
-from otgan.gan.systems.presets import AGAINST, AT_SIZE, IN_CODES, ON_POINTS
+from otgan.gan.systems.presets import AGAINST, AT_SIZE, IN_CODES, ON_POINTS, WITH_SLOPE
 from otgan.gan.systems.transports import Transports
 
-__all__ = ["Duals", "SmoothedOT"]
-
-
-class Duals(StrEnum):
-    """Where the potentials come from."""
-
-    NETS = "nets"
-    SINKHORN = "sinkhorn"
-    SEMIDUAL = "semidual"
-    TABLE = "table"
+__all__ = ["SmoothedOT"]
 
 
 _Three = tuple[Tensor, Tensor, Tensor]
-_NETWORKS = (Duals.NETS, Duals.SEMIDUAL)
-"""Potentials that are functions of samples."""
 
 
 # Of 1, .3 and .1 that strength was the best after 600 steps.
@@ -105,7 +93,7 @@ class SmoothedOT(Transports):
         "small": {"latent": 32, "width": 256, "batch": 256, "strength": 0.5, "self_terms": True},
         "images": {**IN_CODES, "strength": 0.03, "self_terms": True},
         "images without codes": _AGAINST,
-        "color images": {**_AGAINST, "width": 32, "lr_dual": 5e-5},
+        "color images": {**WITH_SLOPE, "strength": 0.5, "self_terms": True, "n_dual": 2, "lr_dual": 1e-3},
         "paper": {**_AGAINST, **AT_SIZE, "lr_dual": 1e-4},
     }
 
@@ -144,17 +132,15 @@ class SmoothedOT(Transports):
         super().__post_init__()
         if self.attached and self.duals is not Duals.NETS:
             raise OptionError("attached is a baseline for duals=nets")
-        if self.duals in _NETWORKS and self.autoencoder is not None:
+        if self.duals in FUNCTIONS and self.autoencoder is not None:
             raise OptionError(
                 f"duals={self.duals} are functions of samples, not of codes: take features=adversarial:64 or samples with them, or "
                 f"duals=sinkhorn with {self.features}"
             )
         if self.duals is Duals.TABLE and (self.adversarial or (self.n_codes and len(self.maps) > 1)):
             raise OptionError(f"duals=table takes features that stay as they are, got {self.features}")
-        if self.self_terms and (self.adversarial or self.duals is Duals.TABLE):
-            raise OptionError(
-                f"self_terms are between batches, of features that stay as they are: got duals={self.duals}, features={self.features}"
-            )
+        if self.self_terms and self.duals is Duals.TABLE:
+            raise OptionError("self_terms are between batches, and duals=table is of all the data")
         self.smoothing()  # its strength is checked there
 
     @classmethod
@@ -162,10 +148,10 @@ class SmoothedOT(Transports):
         """Make the system with the library's defaults for a kind of data and of duals, and options of one's own."""
         given = dict(options or {})
         duals = given.get("duals", cls.duals)
-        if isinstance(duals, str) and duals in _NETWORKS:
+        if isinstance(duals, str) and duals in FUNCTIONS:
             given = {**cls.by_nets.get(Kind.wider(kind), {}), **given}
         plain = super().for_data(kind, {"self_terms": False, **given})
-        return plain if plain.adversarial or plain.duals is Duals.TABLE else super().for_data(kind, given)
+        return plain if plain.duals is Duals.TABLE else super().for_data(kind, given)
 
     def smoothing(self) -> Regularizer:
         """Return the regularizer with its strength."""
@@ -174,7 +160,7 @@ class SmoothedOT(Transports):
     def networks(self, space: Space) -> dict[str, nn.Module]:
         """Make the generator, φ, ψ or their table, and the networks of the features, where they are wanted."""
         nets = super().networks(space)
-        if self.duals in _NETWORKS:
+        if self.duals in FUNCTIONS:
             nets["phi"] = self.make_critic(space)
         if self.duals is Duals.NETS:
             nets["psi"] = self.make_critic(space)
@@ -191,7 +177,7 @@ class SmoothedOT(Transports):
         return optimizers
 
     def learn(self, nets: Networks, optimizers: Optimizers, batches: Batches) -> Terms:
-        """n_dual ascents of the dual in φ, ψ (and adversarial features), then one descent of ⟨π̃, c⟩ in G."""
+        """n_dual ascents in φ, ψ and features that learn against G, then one descent of ⟨π̃, c⟩ in G."""
         if self.duals is Duals.TABLE:
             return self.descend_to_data(nets, optimizers, batches)
         smoothing = self.smoothing()
@@ -199,7 +185,12 @@ class SmoothedOT(Transports):
             for _ in range(self.n_dual):
                 x, y, cost = self.drawn(nets, batches, apart=True)
                 phi, psi = self.potentials(given(nets, batches.label), x, y, cost)
-                descend(optimizers["rivals"], -smoothing.dual(phi, psi, cost))
+                lacking = self.steepness(nets, batches) - smoothing.dual(phi, psi, cost)
+                if self.self_terms and self.adversarial:  # of other features they stay as they are
+                    again = self.drawn(nets, batches, apart=True, more=True)
+                    for pair in zip((x, y), again, strict=False):
+                        lacking = lacking + self.self_term(nets, batches, *pair)[0] / 2
+                descend(optimizers["rivals"], lacking)
                 if self.enough is not None and agreed(smoothing.gap(phi, psi, cost) <= self.enough):
                     break
 
@@ -209,12 +200,19 @@ class SmoothedOT(Transports):
         loss = torch.stack(losses).mean()
         terms = {name: torch.stack([each[name] for each in values]).mean() for name in values[0]}
         if self.self_terms:
-            # Of one batch to itself every sample would meet itself, and be no further from the others than it likes.
-            y, z = (self.placed(nets, y, batches) if self.duals in _NETWORKS else y for _, y, _ in pairs)
-            repelled, terms["self_term"] = self.smoothing().transport(y, z, self.power, self.tol)
+            repelled, terms["self_term"] = self.self_term(nets, batches, *(y for _, y, _ in pairs))
             loss = loss - repelled / 2
         descend(optimizers["generator"], loss)
         return terms
+
+    def self_term(self, nets: Networks, batches: Batches, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what has the gradient of h_λ between two batches of one side, and its value.
+
+        Of one batch to itself every sample would meet itself, and be no further from the others than it likes.
+        """
+        if self.duals in FUNCTIONS:
+            y, z = (self.placed(nets, each, batches) for each in (y, z))
+        return self.smoothing().transport(y, z, self.power, self.tol)
 
     def loss(self, nets: Networks, x: Tensor, y: Tensor, cost: Tensor) -> tuple[Tensor, Terms]:
         """Return what G descends between data and samples, and the terms that say how it stands."""
@@ -270,7 +268,7 @@ class SmoothedOT(Transports):
 
     def drawn(self, nets: Networks, batches: Batches, *, apart: bool = False, more: bool = False) -> _Three:
         """Draw data x and samples y, and their costs; where no network asks for them, rows in their place."""
-        if self.duals not in _NETWORKS:
+        if self.duals not in FUNCTIONS:
             x, y = self.real(nets, batches, more=more), self.generated(nets, batches, apart=apart)
             return x, y, ground_cost(x, y, self.power)
         x = batches.points[batches.more() if more else batches.indices()]
@@ -279,7 +277,7 @@ class SmoothedOT(Transports):
 
     def potentials(self, nets: Networks, x: Tensor, y: Tensor, cost: Tensor) -> tuple[Tensor, Tensor]:
         """φ at x and ψ at y, as :meth:`drawn` returns them."""
-        if self.duals not in _NETWORKS:
+        if self.duals not in FUNCTIONS:
             with torch.no_grad():
                 return self.smoothing().solve(x, y, self.power, self.tol)
         phi = nets["phi"](x).float().flatten()

@@ -14,9 +14,9 @@ from otgan.gan.errors import OptionError
 from otgan.gan.features import FeatureNames, Learning
 from otgan.gan.features.autoencoder import CodeGenerator
 from otgan.gan.networks import given
-from otgan.gan.systems.base import Networks, generate
+from otgan.gan.systems.base import Networks, fake, generate
 from otgan.gan.systems.coded import SAMPLES, Coded
-from otgan.gan.systems.fields import Updates
+from otgan.gan.systems.fields import Rate, Updates
 
 __all__ = ["Transports"]
 
@@ -40,14 +40,17 @@ class Transports(Coded):
     features : str
         Maps of samples to rows, joined by a plus sign where several stand side by side: "samples", coordinates or pixels
         themselves; "adversarial:64", a network's outputs on the unit sphere, where the cost is bounded, which ascend
-        what the generator descends; "autoencoder:16", codes of an autoencoder that learns first; "wae:16", codes of one
+        what the generator descends; "lipschitz:16", outputs that do so on no sphere, with a slope of 1; "autoencoder:16", codes of an autoencoder that learns first; "wae:16", codes of one
         that is held near N(0, I); "random:256", random convolutions. A number k alone is "adversarial:k", 0 "samples".
     n_codes : int
         Steps in the space of an autoencoder's codes, before samples are compared; 0 for no end.
+    penalty : float
+        The weight of E (slope − 1)² of features that are held to one.
     """
 
     features: FeatureNames = SAMPLES
     n_codes: Updates = 0
+    penalty: Rate = 10.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -65,6 +68,17 @@ class Transports(Coded):
     def adversarial(self) -> bool:
         """Whether a map learns beside the generator."""
         return any(each.learning is Learning.AGAINST for each in self.maps)
+
+    def steepness(self, nets: Networks, batches: Batches) -> Tensor | float:
+        """Return what features are charged for another slope than they are to have, between data and samples; 0 where none has one to keep."""
+        charged: Tensor | float = 0.0
+        for each in self.maps:
+            if each.sloped:
+                x, y = batches.points[batches.more()], fake(nets, batches)
+                t = batches.uniform(len(x), *[1] * (x.ndim - 1))
+                directions = batches.normal(len(x), each.size)
+                charged = self.penalty * each.steepness(nets, torch.lerp(y, x, t), directions)
+        return charged
 
     def in_codes(self, nets: Networks) -> bool:
         """Whether the generator learns in the space of codes at this step."""

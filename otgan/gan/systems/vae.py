@@ -27,6 +27,7 @@ class VAE(Variational):
     name: ClassVar[str] = "vae"
     estimate: ClassVar[str | None] = "elbo"
     encoders: ClassVar[tuple[Encoder, ...]] = (Encoder.GAUSSIAN,)
+    critic_width: ClassVar[int] = 0  # type: ignore[misc]  # of none: no option
     steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 2000, "images": 3000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {

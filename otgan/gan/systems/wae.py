@@ -108,6 +108,7 @@ class WAEMMD(PenalizedOT):
     """POT with the maximum mean discrepancy between codes and prior, WAE-MMD: a U-statistic, which may be negative."""
 
     name: ClassVar[str] = "wae-mmd"
+    critic_width: ClassVar[int] = 0  # type: ignore[misc]  # of none: no option
     steps: ClassVar[Mapping[str, int]] = {"points": 3000, "small": 2500, "images": 3000}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "points": {"latent": 2, "width": 128, "batch": 256},

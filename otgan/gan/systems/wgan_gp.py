@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 from otgan.gan.datasets.batches import Batches
+from otgan.gan.losses.slopes import gradient_norms
 from otgan.gan.networks import given
 from otgan.gan.systems.base import Networks, Optimizers, System, Terms, adam, descend, fake, generate
 from otgan.gan.systems.fields import Count, Rate, Share
 
-__all__ = ["WGANGP", "gradient_norms"]
+__all__ = ["WGANGP"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +59,17 @@ class WGANGP(System):
             # At a constant rate samples stop getting better halfway.
             "decay": 2000,
         },
+        # At a rate of 2e-4 and one update of the critic it is twice as far from the data after equal times.
+        "color images": {
+            "latent": 64,
+            "width": 32,
+            "critic_width": 64,
+            "n_critic": 2,
+            "lr": 1e-3,
+            "beta1": 0.5,
+            "beta2": 0.9,
+            "decay": 4000,
+        },
         # The authors' rate falls in a line to 0 at the end.
         "paper": {"network": "deep-resnet", "width": 128, "lr": 2e-4, "decay": 50_000, "ema": 0.9999},
     }
@@ -100,13 +111,3 @@ class WGANGP(System):
             "slope": slope,
             "penalty": penalty.detach(),
         }
-
-
-def gradient_norms(critic: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """‖∇f(x)‖₂ of each sample, shape (n,), in float32 and differentiable in the critic's parameters."""
-    x = x.detach().float().requires_grad_()
-    with torch.autocast(x.device.type, enabled=False):
-        (gradient,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
-        # The norm's own derivative at an exact 0 is taken as 0 by torch.
-        norms: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1)
-    return norms

@@ -28,6 +28,7 @@ def test_when_maps_learn():
     assert {name: kind.learning for name, kind in FEATURES.items()} == {
         "samples": Learning.NEVER,
         "adversarial": Learning.AGAINST,
+        "lipschitz": Learning.AGAINST,
         "autoencoder": Learning.FIRST,
         "wae": Learning.FIRST,
         "random": Learning.NEVER,

@@ -31,7 +31,10 @@ def test_names_in_full(value, expected):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("vgg", "features has no map 'vgg'; there are samples, adversarial:64, autoencoder:16, "),
+        (
+            "vgg",
+            "features has no map 'vgg'; there are samples, adversarial:64, lipschitz:16, autoencoder:16, ",
+        ),
         ("", "has no map ''"),
         ("random+", "has no map ''"),
         (-1, "has no map '-1'"),

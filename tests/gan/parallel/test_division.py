@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from otgan.gan.errors import RunError
+from otgan.gan.losses.slopes import gradient_norms
 from otgan.gan.parallel.division import agreed, divided, part, shared_calls, undivided
-from otgan.gan.systems.wgan_gp import gradient_norms
 from tests.gan.parallel.threads import ranks
 
 X = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))

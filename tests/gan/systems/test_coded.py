@@ -45,7 +45,7 @@ def test_images_without_codes_have_defaults_of_their_own(name):
 def test_images_in_color_have_no_codes_unless_these_are_asked_for(name):
     kind = SYSTEMS[name]
     assert kind.for_data("color images").autoencoder is None
-    assert kind.for_data("color images", {"features": "samples"}).width == 32
+    assert kind.for_data("color images", {"features": "samples"}).features == "samples"
     coded = kind.for_data("color images", {"features": "autoencoder:64"})
     assert coded == kind.for_data("images", {"features": "autoencoder:64"})
 

@@ -19,7 +19,7 @@ def test_every_hyperparameter_is_described(name):
 
 def test_defaults_are_those_for_the_kinds_of_data():
     found = {each.name: each for each in hyperparameters(SYSTEMS["sinkhorn"])}
-    assert found["epsilon"].default == "0.02 for points, 0.5 for small, 0.03 for images, 1.0 for color images"
+    assert found["epsilon"].default == "0.02 for points, 0.5 for small, 0.03 for images, 0.5 for color images"
     assert found["beta1"].default == "0.5"
     assert found["epsilon"].meaning == "ε, in units of the cost."
     assert found["batch"].type == "int"

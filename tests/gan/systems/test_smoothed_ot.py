@@ -6,7 +6,8 @@ import torch
 
 from otgan.gan.datasets.training_data import TrainingData
 from otgan.gan.errors import OptionError
-from otgan.gan.systems.smoothed_ot import Duals, SmoothedOT
+from otgan.gan.losses.potentials import Duals
+from otgan.gan.systems.smoothed_ot import SmoothedOT
 from otgan.gan.training.state import State
 
 CPU = torch.device("cpu")
@@ -95,7 +96,6 @@ def test_options_are_checked():
         ({"attached": True}, "baseline for duals=nets"),
         ({"features": "autoencoder", "duals": "nets"}, "duals=nets are functions of samples, not of codes"),
         ({"features": 64, "duals": "table"}, "takes features that stay as they are, got adversarial:64"),
-        ({"features": 64, "self_terms": True}, "self_terms are between batches"),
         ({"duals": "table", "self_terms": True}, "self_terms are between batches"),
         ({"duals": "table", "lr_table": 1.0}, r"lr_table must be in \[0, 1\)"),
         (
@@ -222,10 +222,9 @@ def test_images_have_other_defaults_where_no_codes_are_compared():
 @pytest.mark.parametrize("kind", ["points", "small", "images"])
 def test_self_terms_are_by_default_where_there_may_be_some(kind):
     assert SmoothedOT.for_data(kind).self_terms
-    for given in ({"duals": "nets"}, {"duals": "table"}, {"features": "adversarial:8"}):
+    for given in ({"duals": "nets"}, {"duals": "table"}):
         assert not SmoothedOT.for_data(kind, given).self_terms
-    with pytest.raises(OptionError, match="self_terms are between batches"):
-        SmoothedOT.for_data(kind, {"features": "adversarial:8", "self_terms": True})
+    assert SmoothedOT.for_data(kind, {"features": "lipschitz:8"}).self_terms
 
 
 def test_a_gap_that_is_no_number_is_not_zero(samples):

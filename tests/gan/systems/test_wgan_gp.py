@@ -1,32 +1,14 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
 from torch.optim import SGD
 
 import otgan
 from otgan.gan.datasets.batches import Batches
 from otgan.gan.datasets.training_data import TrainingData
 from otgan.gan.networks import Space, critic, initialize
-from otgan.gan.systems.wgan_gp import WGANGP, gradient_norms
+from otgan.gan.systems.wgan_gp import WGANGP
 from otgan.gan.training.state import State
-
-
-def test_gradient_norms_of_a_known_function():
-    x = torch.randn(5, 3)
-    linear = nn.Linear(3, 1)
-    norm = torch.linalg.vector_norm(linear.weight.detach())
-    assert torch.allclose(gradient_norms(linear, x).detach(), norm.expand(5))
-    gradient_norms(linear, x).sum().backward()
-    assert torch.allclose(linear.weight.grad[0], 5 * linear.weight.detach()[0] / norm)
-
-
-def test_gradient_norms_are_per_sample_and_defined_at_zero():
-    def quadratic(x):
-        return 0.5 * x.square().sum(1)
-
-    x = torch.tensor([[3.0, 4.0], [0.0, 0.0]])
-    assert gradient_norms(quadratic, x).tolist() == [5.0, 0.0]
 
 
 def test_paper_defaults():
