@@ -56,30 +56,38 @@ class Row:
 
 
 def train(system: str, choices: dict[str, str], data: str, seed: int, options: argparse.Namespace) -> Row:
-    """Run the command as a user would, or read the run that it left in the folder before."""
+    """Run the command as a user would, go on with the run that it left unfinished in the folder, or read the one that it finished there."""
     name = "-".join([system, *choices.values(), re.sub(r"\W+", "-", data), str(seed)])
-    folder, clock = options.out / name, options.out / f"{name}.seconds"
+    folder, clock, spent = (options.out / f"{name}{end}" for end in ("", ".seconds", ".spent"))
     if not clock.exists():
-        command = [sys.executable, "-m", "otgan", "train", system, "--data", data, "--seed", str(seed)]
-        command += ["--threads", str(options.threads), "--out", str(folder)]
-        minutes = choices.get("minutes", options.minutes)
-        command += [f"--set={name}={value}" for name, value in choices.items() if name != "minutes"]
-        command += ["--steps", str(QUICK_STEPS)] if options.quick else []
-        if minutes is not None:
-            every = max(1, SYSTEMS[system].steps.get(KINDS.get(data, "points"), STEPS) // 25)
-            command += [
-                "--minutes",
-                str(minutes),
-                "--steps",
-                str(ENDLESS),
-                "--evaluate-every",
-                str(every),
-            ]
+        command = [*_command(system, choices, data, seed, options), "--out", str(folder)]
+        command += ["--resume"] if any(folder.glob("checkpoint-*.pt")) else []
         before = _processor_seconds()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        clock.write_text(f"{_processor_seconds() - before:.1f}\n", encoding="utf-8")
+        try:
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        finally:
+            with spent.open("a", encoding="utf-8") as parts:
+                parts.write(f"{_processor_seconds() - before:.1f}\n")
+        total = sum(float(part) for part in spent.read_text(encoding="utf-8").split())
+        clock.write_text(f"{total:.1f}\n", encoding="utf-8")
     label = " ".join([system, *(f"{name}={value}" for name, value in choices.items())])
     return Row(label, Run.load(folder), float(clock.read_text(encoding="utf-8")))
+
+
+def _command(
+    system: str, choices: dict[str, str], data: str, seed: int, options: argparse.Namespace
+) -> list[str]:
+    """Return the command without its folder."""
+    command = [sys.executable, "-m", "otgan", "train", system, "--data", data, "--seed", str(seed)]
+    command += ["--threads", str(options.threads)]
+    command += [f"--set={name}={value}" for name, value in choices.items() if name != "minutes"]
+    if options.quick:
+        return [*command, "--steps", str(QUICK_STEPS)]
+    minutes, every = choices.get("minutes", options.minutes), options.evaluate_every
+    if minutes is not None:
+        command += ["--minutes", str(minutes), "--steps", str(ENDLESS)]
+        every = every or max(1, SYSTEMS[system].steps.get(KINDS.get(data, "points"), STEPS) // 25)
+    return command + ([] if every is None else ["--evaluate-every", str(every)])
 
 
 def _processor_seconds() -> float:

@@ -24,7 +24,7 @@ from otgan.plot.palette import BLUE, GREEN, INK, ORANGE, SKY
 
 SHOWN = ("gan", "wgan", "wgan-gp", "smoothed-ot", "smoothed-ot:duals=nets", "sinkhorn")
 TILES, DOTS, ACROSS = 64, 1000, 6
-MINUTES = (1, 2, 3, 5, 8, 12, 15, 20, 30)
+MINUTES = (1, 2, 3, 5, 8, 12, 15, 20, 30, 60, 90, 120)
 COLORS = (BLUE, ORANGE, GREEN, SKY, INK)
 
 # By the kind of data: the columns of the table, and the entries of an evaluation behind them.
@@ -122,8 +122,8 @@ def course_picture(name: str, rows: Sequence[Row], key: str, head: str) -> Path:
     return figures.save(figure, name)
 
 
-def at_equal_times(rows: Sequence[Row], key: str) -> list[tuple[Cell, ...]]:
-    """Return a number of the last evaluation of each run before each of some minutes, none where the run had ended."""
+def at_equal_times(rows: Sequence[Row], key: str, asked: Sequence[int]) -> list[tuple[Cell, ...]]:
+    """Return a number of the last evaluation of each run before each of the minutes, none where the run had ended."""
     return [
         (
             row.label,
@@ -131,7 +131,7 @@ def at_equal_times(rows: Sequence[Row], key: str) -> list[tuple[Cell, ...]]:
                 [value for seconds, value in row.course(key) if seconds <= 60 * minutes][-1]
                 if 60 * minutes <= row.training
                 else None
-                for minutes in MINUTES
+                for minutes in asked
             ),
         )
         for row in rows
@@ -143,10 +143,12 @@ def course(name: str, rows: Sequence[Row], key: str, head: str, command: str) ->
     if all(row.training < 60 * MINUTES[2] for row in rows):
         return
     course_picture(name, rows, key, head)
+    longest = max(row.training for row in rows)
+    asked = [minutes for minutes in MINUTES if 60 * minutes <= longest]
     record(
         name,
-        ["system", *(f"{minutes} min" for minutes in MINUTES)],
-        at_equal_times(rows, key),
+        ["system", *(f"{minutes} min" for minutes in asked)],
+        at_equal_times(rows, key, asked),
         notes=[
             f"{head} of the median run's last evaluation before so many minutes of training, by the clock and without evaluations, "
             f"of {rows[0].run.history[0]['evaluation']['n']} samples. No number: the run had ended."
@@ -178,6 +180,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--minutes",
         type=float,
         help="of training for each, evaluations not counted, in place of the systems' own steps",
+    )
+    parser.add_argument(
+        "--evaluate-every",
+        type=int,
+        metavar="STEPS",
+        help="between evaluations (default: about 25 of them in as many steps as the system has by default)",
     )
     parser.add_argument("--quick", action="store_true", help="few steps, one seed, nothing recorded")
     options = parser.parse_args(argv)

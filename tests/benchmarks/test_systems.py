@@ -33,9 +33,7 @@ def test_every_seed_is_shown_and_the_median_one_is_marked():
 
 def test_the_course_is_by_the_seconds_of_training_and_of_equally_many_samples():
     assert row(0.2, 0).course("em") == [(0.0, 5.0), (60.0, 0.4)]
-    assert systems.at_equal_times([row(0.2, 0)], "em") == [
-        ("gan", 0.4, 0.4, *[None] * (len(systems.MINUTES) - 2))
-    ]
+    assert systems.at_equal_times([row(0.2, 0)], "em", [1, 2, 5]) == [("gan", 0.4, 0.4, None)]
 
 
 def test_two_seeds_have_no_middle_and_the_better_is_marked():
@@ -56,15 +54,37 @@ def test_the_command_is_run_once_and_then_read(tmp_path, monkeypatch):
     commands = []
     monkeypatch.setattr(runs.subprocess, "run", lambda command, **_: commands.append(command))
     monkeypatch.setattr(runs.Run, "load", lambda folder: (folder, len(commands)))
-    options = argparse.Namespace(out=tmp_path, threads=1, quick=False, minutes=None)
+    options = argparse.Namespace(out=tmp_path, threads=1, quick=False, minutes=None, evaluate_every=None)
     for _ in range(2):
         made = runs.train("smoothed-ot", {"duals": "nets"}, "digits:3", 4, options)
         assert made.label == "smoothed-ot duals=nets"
         assert made.run == (tmp_path / "smoothed-ot-nets-digits-3-4", 1)
     assert commands[0][1:] == [
         *("-m", "otgan", "train", "smoothed-ot", "--data", "digits:3", "--seed", "4", "--threads", "1"),
-        *("--out", str(tmp_path / "smoothed-ot-nets-digits-3-4"), "--set=duals=nets"),
+        *("--set=duals=nets", "--out", str(tmp_path / "smoothed-ot-nets-digits-3-4")),
     ]
+
+
+def test_a_run_that_was_stopped_goes_on_and_its_processor_time_is_that_of_all_parts(tmp_path, monkeypatch):
+    commands, clock = [], iter([0.0, 10.0, 100.0, 105.0])
+    folder = tmp_path / "gan-8gaussians-0"
+
+    def stopped_at_first(command, **_):
+        commands.append(command)
+        if len(commands) == 1:
+            folder.mkdir()
+            (folder / "checkpoint-00000005.pt").touch()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs.subprocess, "run", stopped_at_first)
+    monkeypatch.setattr(runs, "_processor_seconds", lambda: next(clock))
+    monkeypatch.setattr(runs.Run, "load", lambda folder: None)
+    options = argparse.Namespace(out=tmp_path, threads=1, quick=False, minutes=2.0, evaluate_every=7)
+    with pytest.raises(KeyboardInterrupt):
+        runs.train("gan", {}, "8gaussians", 0, options)
+    assert runs.train("gan", {}, "8gaussians", 0, options).seconds == 15.0
+    assert commands[1] == [*commands[0], "--resume"]
+    assert commands[0][-8:-2] == ["--minutes", "2.0", "--steps", str(runs.ENDLESS), "--evaluate-every", "7"]
 
 
 def test_the_command_to_measure_again_does_not_say_where_the_runs_were_kept():

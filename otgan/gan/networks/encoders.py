@@ -103,8 +103,9 @@ class NoiseFed(nn.Module):
         """Mean and variance of each coordinate of each posterior, shapes (n, latent), over the rows of noise."""
         a, v = self._weights(x), self._basis(noise)
         mean = v.mean(0)
-        covariance = torch.einsum("mkl,mjl->kjl", v - mean, v - mean) / len(v)
-        return (a * mean).sum(1), torch.einsum("nkl,kjl,njl->nl", a, covariance, a)
+        with torch.autocast(x.device.type, enabled=False):  # of products of differences little would be left
+            covariance = torch.einsum("mkl,mjl->kjl", v - mean, v - mean) / len(v)
+            return (a * mean).sum(1), torch.einsum("nkl,kjl,njl->nl", a, covariance, a)
 
     def _weights(self, x: Tensor) -> Tensor:
         a = self.weights(x).float().unflatten(1, (-1, self.latent))
