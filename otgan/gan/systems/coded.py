@@ -92,12 +92,13 @@ class Coded(System):
     def labelled(self, rows: Tensor, batches: Batches, label: Tensor | None) -> Tensor:
         """Return rows with their labels as more coordinates, where there are any.
 
-        In these different classes lie ten standard deviations apart: that is 1 for each coordinate of samples, and for all of
-        any other map together. It is no more, as digits of the distances within a class would be lost.
+        In these different classes lie ten standard deviations apart: that is 1 for each coordinate of samples, or for a map that is no
+        steeper than they are, and for all of any other map together. It is no more, as digits of the distances within a class would be lost.
         """
         if label is None:
             return rows
-        spread = sum(1 if each.size else math.prod(batches.points.shape[1:]) for each in self.maps)
+        dim = math.prod(batches.points.shape[1:])
+        spread = sum(1 if each.size and not each.sloped else dim for each in self.maps)
         return beside(rows, label, batches.classes, math.sqrt(_APART * spread / 2))
 
     def make_codes(self, size: int, classes: int = 0) -> nn.Module:

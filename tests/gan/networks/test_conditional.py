@@ -36,6 +36,8 @@ EVERY = [
     ("smoothed-ot", {"duals": "semidual"}),
     ("smoothed-ot", {"duals": "table"}),
     ("smoothed-ot", {"features": "adversarial:4", "self_terms": False}),
+    ("smoothed-ot", {"features": "lipschitz:4"}),
+    ("sinkhorn", {"features": "lipschitz:4"}),
     ("smoothed-ot", {"features": "autoencoder:2+samples", "n_features": 1, "n_codes": 1}),
     ("sinkhorn", {"form": "two-batch"}),
     ("sinkhorn", {"features": "autoencoder:2", "n_features": 1, "form": "two-batch"}),
