@@ -102,7 +102,6 @@ class Sinkhorn(Transports):
             "activation": "relu",
             # Features gain by spreading one batch away from the next of the same images unless the form is without bias.
             "form": "two-batch",
-            "batch": 50,
             "epsilon": 0.5,
             "n_critic": 2,
             "lr_features": 1e-3,
