@@ -94,7 +94,7 @@ class SmoothedOT(Transports):
         "images": {**IN_CODES, "strength": 0.03, "self_terms": True},
         "images without codes": _AGAINST,
         "color images": {**WITH_SLOPE, "strength": 0.5, "self_terms": True, "n_dual": 2, "lr_dual": 1e-3},
-        "paper": {**_AGAINST, **AT_SIZE, "lr_dual": 1e-4},
+        "paper": {**_AGAINST, **AT_SIZE, "self_terms": True, "lr_dual": 1e-4},
     }
 
     by_nets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
