@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from enum import Enum
 from typing import Any
 
@@ -18,7 +18,7 @@ import torch
 import otgan
 from otgan.gan.datasets.training_data import DataDescription
 from otgan.gan.errors import RunError
-from otgan.gan.systems import System
+from otgan.gan.systems import SYSTEMS, System
 from otgan.gan.training.schedule import Schedule
 from otgan.plain import plain
 
@@ -167,7 +167,7 @@ class Settings:
 
     def _identity(self) -> dict[str, Any]:
         """Return what may not change when a run goes on, with names as they are told."""
-        options = {"conditional": False, **self.options}  # runs of older versions say nothing of it
+        options = {**_defaults(self.system), **self.options}
         return {
             "system": self.system,
             "seed": self.seed,
@@ -177,6 +177,13 @@ class Settings:
             "device": self.device,
             **{name: value for name, value in asdict(self.schedule).items() if name != "steps"},
         }
+
+
+def _defaults(system: str) -> dict[str, Any]:
+    """Return the options of a system by its class: by these, what a later version brings leaves a run of an older one, which says nothing of it, as it was."""
+    found = fields(SYSTEMS.get(system, System))
+    values = {field.name: field.default for field in found if field.default is not MISSING}
+    return {name: value.value if isinstance(value, Enum) else value for name, value in values.items()}
 
 
 def _whole(value: Any, least: int = 0) -> bool:

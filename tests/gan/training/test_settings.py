@@ -59,3 +59,13 @@ def test_a_run_is_not_resumed_as_another(change, message):
 
 def test_steps_and_versions_may_change():
     SETTINGS.check_same(replace(SETTINGS, schedule=Schedule(900), versions={}), "here")
+
+
+def test_options_that_an_older_version_says_nothing_of_are_those_of_the_class():
+    older = {
+        name: value for name, value in SETTINGS.options.items() if name not in {"precision", "conditional"}
+    }
+    replace(SETTINGS, options=older).check_same(SETTINGS, "here")
+    other = replace(SETTINGS, options={**SETTINGS.options, "precision": "bfloat16"})
+    with pytest.raises(RunError, match="options: precision = 'auto', not 'bfloat16'"):
+        replace(SETTINGS, options=older).check_same(other, "here")
