@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from otgan.gan.networks import Networks, Space
 
-__all__ = ["Features", "Learning", "Maker"]
+__all__ = ["Features", "Learning", "Maker", "Sloped"]
 
 Maker = Callable[[int], nn.Module]
 """Makes a network of a system's own kind that has so many outputs for a sample."""
@@ -47,8 +47,6 @@ class Features(ABC):
     """Whether the map stays as it is; learns before the generator does; or beside it, to ascend what that descends."""
     network_name: ClassVar[str] = ""
     """The name of its network, of those that have one."""
-    sloped: ClassVar[bool] = False
-    """Whether it is charged for the slope of its rows while it learns."""
 
     def network(self, space: Space, make: Maker) -> nn.Module | None:
         """Make its network, unfilled, where it has one."""
@@ -59,7 +57,10 @@ class Features(ABC):
     def rows(self, nets: Networks, x: Tensor) -> Tensor:
         """Return the features of n samples, shape (n, k), in single precision."""
 
+
+class Sloped(Features):
+    """A map that is charged for the slope of its rows while it learns."""
+
+    @abstractmethod
     def steepness(self, nets: Networks, x: Tensor, directions: Tensor) -> Tensor:
-        """Return what it is charged for its slope at samples, along directions of N(0, I) of its rows, shape (n, k): nothing."""
-        del nets, directions
-        return x.new_zeros(())
+        """Return the charge at samples, along directions of N(0, I) of its rows, shape (n, k)."""

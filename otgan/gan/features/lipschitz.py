@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from otgan.gan.features.base import Features, Learning, Maker
+from otgan.gan.features.base import Learning, Maker, Sloped
 from otgan.gan.losses.slopes import gradient_norms
 from otgan.gan.networks import Networks, Space
 
@@ -16,7 +16,7 @@ __all__ = ["Lipschitz"]
 
 
 @dataclass(frozen=True)
-class Lipschitz(Features):
+class Lipschitz(Sloped):
     """A network's outputs f(x), whose slope along a random direction of rows, ‖∇⟨u, f⟩(x)‖₂, is held near 1 between data and samples.
 
     No map of Lipschitz constant 1 takes two laws further apart than they are, W₁(f#P, f#Q) ≤ W₁(P, Q), and one with a
@@ -29,7 +29,6 @@ class Lipschitz(Features):
     default: ClassVar[int] = 16
     learning: ClassVar[Learning] = Learning.AGAINST
     network_name: ClassVar[str] = "features"
-    sloped: ClassVar[bool] = True
 
     def network(self, space: Space, make: Maker) -> nn.Module:
         """Make the network, a critic of that many outputs."""

@@ -15,6 +15,7 @@ from otgan.gan.datasets.batches import Batches
 from otgan.gan.errors import OptionError
 from otgan.gan.features import FeatureNames, Features
 from otgan.gan.features.autoencoder import Autoencoder, CodeGenerator, Encoder, learning_rate
+from otgan.gan.features.base import Sloped
 from otgan.gan.networks import Conditional, Kind, Space, beside, residual_mlp
 from otgan.gan.systems.base import Networks, Optimizers, System, Terms
 from otgan.gan.systems.fields import Count, Rate
@@ -65,12 +66,13 @@ class Coded(System):
         """Make the system with the library's defaults for a kind of data and of features, and options of one's own."""
         given = dict(options or {})
         if kind in {Kind.IMAGES, Kind.COLOR} and "features" in given:
-            maps = FeatureNames.read("features", given["features"]).maps()
+            named = FeatureNames.read("features", given["features"])
+            maps = named.maps()
             if any(isinstance(each, Autoencoder) for each in maps):
                 kind = Kind.IMAGES
-            elif any(each.sloped for each in maps):
+            elif any(isinstance(each, Sloped) for each in maps):
                 kind = Kind.COLOR
-            else:
+            elif kind == Kind.IMAGES or named != cls.for_data(kind).features:
                 kind = f"{Kind.IMAGES} without codes"
         return super().for_data(kind, given)
 
@@ -98,7 +100,7 @@ class Coded(System):
         if label is None:
             return rows
         dim = math.prod(batches.points.shape[1:])
-        spread = sum(1 if each.size and not each.sloped else dim for each in self.maps)
+        spread = sum(1 if each.size and not isinstance(each, Sloped) else dim for each in self.maps)
         return beside(rows, label, batches.classes, math.sqrt(_APART * spread / 2))
 
     def make_codes(self, size: int, classes: int = 0) -> nn.Module:

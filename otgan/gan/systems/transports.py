@@ -13,6 +13,7 @@ from otgan.gan.datasets.batches import Batches
 from otgan.gan.errors import OptionError
 from otgan.gan.features import FeatureNames, Learning
 from otgan.gan.features.autoencoder import CodeGenerator
+from otgan.gan.features.base import Sloped
 from otgan.gan.networks import given
 from otgan.gan.systems.base import Networks, fake, generate
 from otgan.gan.systems.coded import SAMPLES, Coded
@@ -40,8 +41,8 @@ class Transports(Coded):
     features : str
         Maps of samples to rows, joined by a plus sign where several stand side by side: "samples", coordinates or pixels
         themselves; "adversarial:64", a network's outputs on the unit sphere, where the cost is bounded, which ascend
-        what the generator descends; "lipschitz:16", outputs that do so on no sphere, with a slope of 1; "autoencoder:16", codes of an autoencoder that learns first; "wae:16", codes of one
-        that is held near N(0, I); "random:256", random convolutions. A number k alone is "adversarial:k", 0 "samples".
+        what the generator descends; "lipschitz:16", outputs that do so on no sphere, with slopes near 1; "autoencoder:16", codes
+        of an autoencoder that learns first; "wae:16", codes of one that is held near N(0, I); "random:256", random convolutions. A number k alone is "adversarial:k", 0 "samples".
     n_codes : int
         Steps in the space of an autoencoder's codes, before samples are compared; 0 for no end.
     penalty : float
@@ -73,7 +74,7 @@ class Transports(Coded):
         """Return what features are charged for another slope than they are to have, between data and samples; 0 where none has one to keep."""
         charged: Tensor | float = 0.0
         for each in self.maps:
-            if each.sloped:
+            if isinstance(each, Sloped):
                 x, y = batches.points[batches.more()], fake(nets, batches)
                 t = batches.uniform(len(x), *[1] * (x.ndim - 1))
                 directions = batches.normal(len(x), each.size)

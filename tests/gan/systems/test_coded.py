@@ -46,6 +46,8 @@ def test_images_in_color_have_no_codes_unless_these_are_asked_for(name):
     kind = SYSTEMS[name]
     assert kind.for_data("color images").autoencoder is None
     assert kind.for_data("color images", {"features": "samples"}).features == "samples"
+    plain = kind.for_data("color images")
+    assert kind.for_data("color images", {"features": str(plain.features)}) == plain
     coded = kind.for_data("color images", {"features": "autoencoder:64"})
     assert coded == kind.for_data("images", {"features": "autoencoder:64"})
 
