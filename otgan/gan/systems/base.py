@@ -80,7 +80,7 @@ class System(ABC):
         each sample (Mirza & Osindero 2014), and what they minimize is a distance between the laws of samples with their classes.
     precision : {"auto", "float32", "bfloat16"}
         What layers compute in during the training, weights being in single precision: "auto" takes "bfloat16" for larger images on
-        a GPU. On a processor that multiplies such numbers (AVX512-BF16, AMX) convolutions take half to two thirds of the time.
+        a GPU. A processor that multiplies such numbers (AVX512-BF16, AMX) is faster by it as well.
 
     See Also
     --------

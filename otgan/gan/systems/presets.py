@@ -44,14 +44,14 @@ WITH_SLOPE: Mapping[str, Any] = {
     "batch": 50,
     "latent": 64,
     "width": 32,
-    # A generator of so many channels costs five times what a critic does.
+    # A generator of so many channels costs several times what a critic does.
     "critic_width": 64,
     "features": "lipschitz:16",
     "power": 1.0,
     "lr": 1e-3,
     "decay": 4000,
 }
-"""What is taken for larger images in color: after a thousand steps on CIFAR-10 at half the distance of features on the sphere."""
+"""What is taken for larger images in color, where a generator by features on the sphere soon stops getting nearer to the data."""
 
 AT_SIZE: Mapping[str, Any] = {
     "network": "deep-resnet",

@@ -46,7 +46,7 @@ class Sinkhorn(Transports):
     """G descends S_ε(x, G z) = OT_ε(x, G z) − ½ OT_ε(x, x) − ½ OT_ε(G z, G z), by envelope gradients, never unrolled.
 
     So it does by the defaults here, those of Genevay et al. on MNIST. For data of each kind others are chosen, `presets`,
-    with the form of two batches unless features are adversarial ones of images.
+    with the form of two batches but for images between features other than codes and "lipschitz".
 
     Parameters
     ----------

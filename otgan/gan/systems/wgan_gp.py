@@ -59,7 +59,7 @@ class WGANGP(System):
             # At a constant rate samples stop getting better halfway.
             "decay": 2000,
         },
-        # At a rate of 2e-4 and one update of the critic it is twice as far from the data after equal times.
+        # At a rate of 2e-4 and one update of the critic it is further from the data after equal times.
         "color images": {
             "latent": 64,
             "width": 32,
