@@ -1,13 +1,14 @@
 """Couplings and flows: ``python -m benchmarks.flow [--parts coupling quality] [--data DATA ...] [--quick]``.
 
-What drawing pairs from a plan takes, beside torchcfm's; and by each coupling how straight the paths of a trained flow are, and how
-good its samples after few steps. torchcfm is no dependency: `pip install --no-deps torchcfm` brings it, without the notebooks and
-the vision that it asks for and that nothing here needs.
+What drawing pairs from a plan takes, beside torchcfm's; and by each coupling of batches of several sizes how straight the paths
+of a trained flow are, and how good its samples after few steps. torchcfm is no dependency: `pip install --no-deps torchcfm`
+brings it, without the notebooks and the vision that it asks for and that nothing here needs.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import re
 import shlex
@@ -16,9 +17,10 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -32,12 +34,18 @@ import otgan.data
 from benchmarks import timing
 from benchmarks.record import Cell, record
 from otgan.gan import PlanSampler, couple, train
+from otgan.gan.datasets.batches import Batches
+from otgan.gan.datasets.training_data import TrainingData
 from otgan.gan.networks import Flow, Integrator, Space, initialize, velocity
+from otgan.gan.systems.base import Networks
 from otgan.gan.systems.flow_matching import FlowMatching
 from otgan.gan.training.averages import moving_average
 from otgan.gan.training.state import lr_schedule
 
-COUPLINGS = ("exact", "sinkhorn", "independent")
+PEER = "torchcfm"
+COUPLINGS = ("exact", PEER, "sinkhorn", "independent")
+PEER_BATCH = 512
+"""The largest that a flow is trained with by torchcfm's pairs, which have the law of the exact ones: a step by those of 2048 takes a second."""
 DATA = ("8gaussians", "moons to 8gaussians", "digits")
 STEPS = (1, 2, 4, 8, 100)
 BATCHES = (128, 512, 2048)
@@ -109,7 +117,27 @@ def ring(n: int, rng: np.random.Generator) -> Tensor:
     return torch.tensor(points + np.sqrt(0.1) * rng.standard_normal((n, 2)), dtype=torch.float32)
 
 
-def between_moons_and_ring(coupling: str, seed: int, steps: int) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class PeerMatching(FlowMatching):
+    """Flow matching by the pairs that torchcfm draws from its exact plan."""
+
+    name: ClassVar[str] = f"flow-matching by {PEER}"
+
+    def pairs(self, nets: Networks, batches: Batches) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Draw noise and data, coupled by it."""
+        x1 = self.data(nets, batches)
+        return *peer_pairs(batches.normal(*x1.shape), x1), None
+
+
+def peer_pairs(x0: Tensor, x1: Tensor) -> tuple[Tensor, Tensor]:
+    """Return pairs of torchcfm's, which draws from NumPy's global generator."""
+    from torchcfm.optimal_transport import OTPlanSampler
+
+    x0, x1 = OTPlanSampler("exact").sample_plan(x0, x1)
+    return x0, x1
+
+
+def between_moons_and_ring(coupling: str, batch: int, seed: int, steps: int) -> dict[str, Any]:
     """Train a flow from the moons to the ring by a loop of its own, as the system does from noise."""
     system, rng = FlowMatching.for_data("points"), np.random.default_rng(seed)
     made = velocity(Space((2,)), "mlp", width=system.width, depth=system.depth, activation=system.activation)
@@ -118,13 +146,15 @@ def between_moons_and_ring(coupling: str, seed: int, steps: int) -> dict[str, An
     average = AveragedModel(flow, avg_fn=moving_average(system.ema))
     optimizer, start = Adam(flow.parameters(), lr=system.lr), timing.now()
     for step in range(steps):
-        x0, x1 = moons(system.batch, rng), ring(system.batch, rng)
-        if coupling != "independent":
+        x0, x1 = moons(batch, rng), ring(batch, rng)
+        if coupling == PEER:
+            x0, x1 = peer_pairs(x0, x1)
+        elif coupling != "independent":
             exact = coupling == "exact"
             # The mean cost of independent pairs is about 2 · 30 here.
             i, j = couple(x0, x1, None if exact else EPSILON * 60, replace=not exact, rng=rng)
             x0, x1 = x0[i], x1[j]
-        t = torch.tensor(rng.random(len(x0)), dtype=torch.float32)
+        t = torch.tensor(rng.random(batch), dtype=torch.float32)
         loss = (flow.at(torch.lerp(x0, x1, t[:, None]), t) - (x1 - x0)).square().mean()
         optimizer.param_groups[0]["lr"] = lr_schedule(system.lr, step, system.decay)
         optimizer.zero_grad()
@@ -133,7 +163,8 @@ def between_moons_and_ring(coupling: str, seed: int, steps: int) -> dict[str, An
         average.update_parameters(flow)
     seconds = timing.now() - start
     trained: Any = average.module
-    source, target, other = moons(SAMPLES, rng), ring(SAMPLES, rng), ring(SAMPLES, rng)
+    held_out = np.random.default_rng([seed, 1])  # the same whatever a training drew
+    source, target, other = moons(SAMPLES, held_out), ring(SAMPLES, held_out), ring(SAMPLES, held_out)
     with torch.no_grad():
         found = {"straightness": float(trained.straightness(source))}
         for k in STEPS:
@@ -142,19 +173,14 @@ def between_moons_and_ring(coupling: str, seed: int, steps: int) -> dict[str, An
     return found | {"measure": "W₁", "floor": float(otgan.emd(target, other)), "seconds": seconds}
 
 
-def from_noise(data: str, coupling: str, seed: int, steps: int | None, folder: Path) -> dict[str, Any]:
+def from_noise(
+    data: str, coupling: str, batch: int, seed: int, steps: int | None, folder: Path
+) -> dict[str, Any]:
     """Train the system, or go on with its run, and judge its samples after few steps."""
-    start = timing.now()
-    run = train(
-        "flow-matching",
-        data,
-        steps,
-        seed,
-        folder,
-        resume=True,
-        options={"coupling": coupling},
-        evaluate_every=10**6,
-    )
+    space = TrainingData.of(data, 0).space
+    matching, named = (PeerMatching, {}) if coupling == PEER else (FlowMatching, {"coupling": coupling})
+    system, start = matching.for_data(space.kind, {"batch": batch, **named}), timing.now()
+    run = train(system, data, steps, seed, folder, resume=True, evaluate_every=10**6)
     seconds = timing.now() - start
     generator: Any = run.networks["generator"]
     flow = getattr(generator, "codes", generator)
@@ -172,28 +198,30 @@ def from_noise(data: str, coupling: str, seed: int, steps: int | None, folder: P
     return found | {"measure": name, "floor": judged[f"{key}_floor"], "seconds": seconds}
 
 
-def quality(data: str, coupling: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
+def quality(data: str, coupling: str, batch: int, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     """Measure one flow, or read what was measured before."""
-    name = "-".join([re.sub(r"\W+", "-", data), coupling, str(seed)])
+    name = "-".join([re.sub(r"\W+", "-", data), coupling, str(batch), str(seed)])
     kept = options.out / f"{name}.json"
     if not kept.exists():
         steps = QUICK_STEPS if options.quick else options.steps
         if data == "moons to 8gaussians":
-            found = between_moons_and_ring(coupling, seed, steps or FlowMatching.steps["points"])
+            found = between_moons_and_ring(coupling, batch, seed, steps or FlowMatching.steps["points"])
         else:
-            found = from_noise(data, coupling, seed, steps, options.out / name)
+            found = from_noise(data, coupling, batch, seed, steps, options.out / name)
         kept.write_text(json.dumps(found), encoding="utf-8")
     return dict(json.loads(kept.read_text(encoding="utf-8")))
 
 
 def quality_rows(data: str, options: argparse.Namespace) -> list[tuple[Cell, ...]]:
-    """Return a row for each coupling: medians over the seeds."""
+    """Return a row for each coupling of each size of batches: medians over the seeds."""
     rows: list[tuple[Cell, ...]] = []
-    for coupling in COUPLINGS:
-        found = [quality(data, coupling, seed, options) for seed in options.seeds]
+    for batch, coupling in itertools.product(options.batches, COUPLINGS):
+        if coupling == PEER and batch > PEER_BATCH:
+            continue
+        found = [quality(data, coupling, batch, seed, options) for seed in options.seeds]
         middle = {key: statistics.median(each[key] for each in found) for key in found[0] if key != "measure"}
         columns = ("straightness", "floor", *map(str, STEPS), "seconds")
-        rows.append((coupling, found[0]["measure"], *(middle[key] for key in columns)))
+        rows.append((batch, coupling, found[0]["measure"], *(middle[key] for key in columns)))
         print(data, *rows[-1], sep="  ", flush=True)
     return rows
 
@@ -206,6 +234,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--parts", nargs="+", choices=("coupling", "quality"), default=["coupling", "quality"]
     )
     parser.add_argument("--data", nargs="+", default=list(DATA), help="mnist is one of them, too")
+    parser.add_argument("--batches", type=int, nargs="+", default=list(BATCHES))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--steps", type=int, help="of training; by default the system's own number")
     parser.add_argument("--out", type=Path, help="keep the runs here; what is finished there is read")
@@ -217,7 +246,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         del words[words.index("--out") : words.index("--out") + 2]
     command = " ".join(["python -m benchmarks.flow", *words])
     if "coupling" in options.parts:
-        rows = coupling_rows(BATCHES[:1] if options.quick else BATCHES, 1 if options.quick else 5)
+        rows = coupling_rows(
+            options.batches[:1] if options.quick else options.batches, 1 if options.quick else 5
+        )
         if not options.quick:
             record_couplings(rows, command)
     if "quality" in options.parts:
@@ -242,7 +273,7 @@ def record_couplings(rows: Sequence[Sequence[Cell]], command: str) -> None:
             f"Noise is N(0, I); digits have 64 coordinates. Entropic plans have ε = {EPSILON} · 2d. The error is ‖P1 − a‖₁ + ‖Pᵀ1 − b‖₁ of the "
             "plan, in float64.",
         ],
-        packages=["torchcfm"],
+        packages=[PEER],
         command=command,
     )
 
@@ -252,6 +283,8 @@ def record_quality(data: str, rows: Sequence[Sequence[Cell]], options: argparse.
     steps = [f"{k} step{'s' if k > 1 else ''}" for k in STEPS]
     words = ["python", "-m", "benchmarks.flow", "--parts", "quality", "--data", data]
     words += [
+        "--batches",
+        *map(str, options.batches),
         "--seeds",
         *map(str, options.seeds),
         "--threads",
@@ -263,18 +296,20 @@ def record_quality(data: str, rows: Sequence[Sequence[Cell]], options: argparse.
     loop = "the flow is trained by a loop of the benchmark's own, in the units of torchcfm's examples"
     record(
         "-".join(["flow-quality", re.sub(r"\W+", "-", data)]),
-        ["coupling", "measure", "straightness", "floor", *steps, "training (s)"],
+        ["batch", "coupling", "measure", "straightness", "floor", *steps, "training (s)"],
         rows,
         notes=[
-            f"{data}, by Euler's steps, each of which takes one velocity. W₁ is between {SAMPLES} samples and as many held out, the "
+            f"{data}, all by equally many updates, by Euler's steps, each of which takes one velocity. W₁ is between {SAMPLES} samples and as many held out, the "
             "classifier-Fréchet distance between as many as are held out, at most so many. The training has an evaluation at either end. "
             + timing.clock(),
+            f"{PEER} is flow matching by the pairs that its sampler draws, up to batches of {PEER_BATCH}.",
             *(
                 [f"From the two moons to the ring {loop}, without evaluations."]
                 if data == "moons to 8gaussians"
                 else []
             ),
         ],
+        packages=[PEER],
         command=shlex.join(words),
     )
 

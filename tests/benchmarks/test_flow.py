@@ -14,24 +14,26 @@ def test_the_error_of_a_plan_is_that_of_its_marginals():
 
 
 def test_what_was_measured_is_read_and_the_median_seed_is_shown(tmp_path):
-    options = argparse.Namespace(out=tmp_path, data=["8gaussians"], seeds=[0, 1, 2], quick=False, steps=None)
+    options = argparse.Namespace(
+        out=tmp_path, data=["8gaussians"], batches=[128], seeds=[0, 1, 2], quick=False, steps=None
+    )
     for coupling in flow.COUPLINGS:
         for seed in options.seeds:
             found = {"straightness": seed / 10, "floor": 0.05, "seconds": 9.0, "measure": "W₁"}
             found |= {str(k): float(10 * k + seed) for k in flow.STEPS}
-            (tmp_path / f"8gaussians-{coupling}-{seed}.json").write_text(json.dumps(found))
+            (tmp_path / f"8gaussians-{coupling}-128-{seed}.json").write_text(json.dumps(found))
     rows = flow.quality_rows("8gaussians", options)
-    assert [row[:2] for row in rows] == [(each, "W₁") for each in flow.COUPLINGS]
-    assert rows[0][2:] == (0.1, 0.05, 11.0, 21.0, 41.0, 81.0, 1001.0, 9.0)
+    assert [row[:3] for row in rows] == [(128, each, "W₁") for each in flow.COUPLINGS]
+    assert rows[0][3:] == (0.1, 0.05, 11.0, 21.0, 41.0, 81.0, 1001.0, 9.0)
 
 
 def test_flows_are_trained_and_judged(tmp_path):
     options = argparse.Namespace(out=tmp_path, data=[], seeds=[0], quick=True, steps=None)
     for data in ("8gaussians", "moons to 8gaussians"):
-        found = flow.quality(data, "sinkhorn", 0, options)
+        found = flow.quality(data, "sinkhorn", 64, 0, options)
         assert found["measure"] == "W₁"
         assert 0 < found["floor"] < found["100"]
-        assert found == flow.quality(data, "sinkhorn", 0, options)
+        assert found == flow.quality(data, "sinkhorn", 64, 0, options)
 
 
 def test_the_tables_name_what_reruns_them(tmp_path, monkeypatch):
@@ -44,5 +46,5 @@ def test_the_tables_name_what_reruns_them(tmp_path, monkeypatch):
     assert written.keys() == {"flow-coupling", "flow-quality-mnist"}
     assert written["flow-coupling"]["command"] == "python -m benchmarks.flow --threads 1 --data mnist"
     assert written["flow-quality-mnist"]["command"] == (
-        "python -m benchmarks.flow --parts quality --data mnist --seeds 0 --threads 1 --clock wall"
+        "python -m benchmarks.flow --parts quality --data mnist --batches 128 512 2048 --seeds 0 --threads 1 --clock wall"
     )
