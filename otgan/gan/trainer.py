@@ -87,6 +87,7 @@ def train(
         Without one nothing is written.
     labels : array-like, shape (n,), optional
         The class of each sample of an array, a tensor or a DataFrame, numbers or words; of a table the column that holds them.
+        By default those of the data: of a data set of torch whole numbers that stand behind the samples.
     conditional : bool
         Make samples by class: the networks are told the labels of the data, and :meth:`Run.sample` takes a class. Short for
         the hyperparameter of that name.

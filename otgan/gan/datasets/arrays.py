@@ -16,10 +16,12 @@ from otgan.data import DataError, Dataset
 from otgan.gan.arguments import shown
 from otgan.gan.errors import OptionError, reason
 
-__all__ = ["array_of", "is_frame", "narrow", "rows_of", "suspect"]
+__all__ = ["array_of", "is_frame", "narrow", "rows_of", "suspect", "with_labels"]
 
 _LEAST_DIGITS = 64
 """Steps of single precision that the spread of a column must have for its samples to be told apart."""
+
+_LEAST_CLASSES = 2
 
 _MATRIX = 2
 """Dimensions of a set of samples."""
@@ -33,10 +35,7 @@ def array_of(name: str, x: Any) -> NDArray[Any]:
     DataError
         If they are in something that is no array, with what to pass instead.
     """
-    if isinstance(x, torch.utils.data.DataLoader):
-        x = x.dataset
-    if isinstance(x, torch.utils.data.Dataset):
-        x = _samples_of(name, x)
+    x, *_ = with_labels(name, x)
     _check_container(name, x)
     if isinstance(x, (list, tuple)) and x and all(isinstance(row, Tensor) for row in x):
         x = _stack(name, x)
@@ -45,6 +44,33 @@ def array_of(name: str, x: Any) -> NDArray[Any]:
     if is_frame(x):
         _check_frame(name, x)
     return _converted(name, x)
+
+
+def with_labels(name: str, x: Any) -> tuple[Any, NDArray[np.int64] | None, tuple[str, ...]]:
+    """Return samples, and labels and the names of classes where they are in a data set of torch, or in a loader of one.
+
+    Labels are whole numbers that stand second in its items, where there are at least two and half as many as samples at
+    most: a constant tells nothing, and positions are no classes. Names are its attribute ``classes``, as torchvision's have it.
+    """
+    if isinstance(x, torch.utils.data.DataLoader):
+        x = x.dataset
+    if not isinstance(x, torch.utils.data.Dataset):
+        return x, None, ()
+    samples, seconds = _items_of(name, x)
+    labels = [whole for each in seconds if (whole := _whole(each)) is not None]
+    if len(labels) < len(samples) or not _LEAST_CLASSES <= len(set(labels)) <= len(samples) // 2:
+        return samples, None, ()
+    words = getattr(x, "classes", ())
+    named = isinstance(words, (list, tuple)) and set(labels) <= set(range(len(words)))
+    return samples, np.array(labels), tuple(map(str, words)) if named else ()
+
+
+def _whole(label: Any) -> int | None:
+    """Return a label that is a whole number, or a tensor or an array of one."""
+    if isinstance(label, (Tensor, np.ndarray)) and not label.ndim:
+        label = label.item()
+    whole = isinstance(label, (int, np.integer)) and not isinstance(label, bool)
+    return int(label) if whole else None
 
 
 def _check_container(name: str, x: Any) -> None:
@@ -66,14 +92,16 @@ def is_frame(x: Any) -> bool:
     return hasattr(x, "dtypes") and hasattr(x, "columns")
 
 
-def _samples_of(name: str, data: torch.utils.data.Dataset[Any]) -> list[Tensor]:
-    """Return the samples of a data set of torch, without what else its items hold: labels, that is, behind them."""
+def _items_of(name: str, data: torch.utils.data.Dataset[Any]) -> tuple[list[Tensor], list[Any]]:
+    """Return the samples of a data set of torch, and what stands second in its items, None where nothing does."""
     if isinstance(data, torch.utils.data.IterableDataset) or not hasattr(data, "__len__"):
         raise DataError(f"{name} is a torch Dataset without a length: pass its samples, stacked")
-    rows = []
+    rows: list[Tensor] = []
+    seconds: list[Any] = []
     for k in range(len(data)):
         item = data[k]
-        sample = item[0] if isinstance(item, (tuple, list)) and item else item
+        sample, second = (*item, None)[:2] if isinstance(item, (tuple, list)) and item else (item, None)
+        seconds.append(second)
         try:
             rows.append(torch.as_tensor(sample))
         except (TypeError, ValueError, RuntimeError) as error:
@@ -81,7 +109,7 @@ def _samples_of(name: str, data: torch.utils.data.Dataset[Any]) -> list[Tensor]:
                 f"{name} is a torch Dataset whose samples are {type(sample).__name__}: give it a transform to tensors, such "
                 "as torchvision's ToTensor()"
             ) from error
-    return rows
+    return rows, seconds
 
 
 def _stack(name: str, rows: Sequence[Tensor]) -> Tensor:

@@ -18,7 +18,7 @@ from otgan.data.labels import labels_of
 from otgan.data.sources import stack
 from otgan.data.toy import TOYS
 from otgan.gan import arguments
-from otgan.gan.datasets.arrays import array_of, is_frame, narrow, suspect
+from otgan.gan.datasets.arrays import array_of, is_frame, narrow, suspect, with_labels
 from otgan.gan.datasets.classes import Classes
 from otgan.gan.errors import OptionError, RunError
 from otgan.gan.networks import Space
@@ -118,11 +118,16 @@ class TrainingData:
             table = narrow(open_labelled(spec, labels, data_dir=data_dir))
             return cls(spec, *table.hold_out(max(1, len(table) // 5), seed), labels)
         if not isinstance(data, Dataset):
+            data, own, names = with_labels(name, data)
             if is_frame(data) and isinstance(labels, str) and labels in data.columns:
                 labels, data = data[labels], data[[name for name in data.columns if name != labels]]
             columns = tuple(map(str, data.columns)) if is_frame(data) else ()
             stored = replace(stack("the array", array_of(name, data)), columns=columns)
             data = stored.draw(None, 0, dtype=np.float64)
+            if labels is None and names:
+                data = replace(data, labels=own, classes=names)
+            elif labels is None:
+                labels = own
         if labels is not None:
             index, classes = labels_of("labels", labels, len(data))
             data = replace(data, labels=index, classes=classes)

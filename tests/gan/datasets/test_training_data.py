@@ -144,6 +144,43 @@ def test_labels_stay_with_their_rows():
         assert told.digest != plain.digest
 
 
+class Named(TensorDataset):
+    classes = ("two", "one", "none")
+
+
+KINDS = torch.arange(60) % 2
+
+
+@pytest.mark.parametrize(
+    ("data", "classes"),
+    [
+        (TensorDataset(TENSOR, KINDS), ("0", "1")),
+        (TensorDataset(TENSOR, 3 * KINDS), ("0", "3")),
+        (Named(TENSOR, KINDS), ("two", "one", "none")),
+        (Named(TENSOR, 5 * KINDS), ("0", "5")),
+        (DataLoader(Named(TENSOR, KINDS), batch_size=7, shuffle=True), ("two", "one", "none")),
+    ],
+)
+def test_labels_of_data_sets_of_torch_are_behind_their_samples(data, classes):
+    found = TrainingData.of(data, 0)
+    assert found.train.classes == classes
+    kinds = dict(zip(map(tuple, TENSOR.float().tolist()), KINDS.tolist(), strict=True))
+    for part in (found.train, found.held_out):
+        assert [kinds[tuple(row)] for row in part.points.tolist()] == part.labels.tolist()
+
+
+@pytest.mark.parametrize(
+    "second", [torch.arange(60), torch.zeros(60), torch.zeros(60, dtype=torch.int64), KINDS / 2]
+)
+def test_positions_constants_and_numbers_behind_samples_are_no_labels(second):
+    assert TrainingData.of(TensorDataset(TENSOR, second), 0).train.labels is None
+
+
+def test_labels_that_are_given_come_before_those_of_the_data():
+    found = TrainingData.of(Named(TENSOR, KINDS), 0, labels=["a"] * 30 + ["b"] * 30)
+    assert found.train.classes == ("a", "b")
+
+
 def test_labels_of_a_name_are_its_own():
     with pytest.raises(OptionError, match="must be the name of a column, or left out"):
         TrainingData.of("digits", 0, labels=[1, 2])
