@@ -32,13 +32,10 @@ from otgan.gan.systems.transports import Transports
 
 __all__ = ["SmoothedOT"]
 
-
 _Three = tuple[Tensor, Tensor, Tensor]
 
-
-# Of 1, .3 and .1 that strength was the best after 600 steps.
 _AGAINST: Mapping[str, Any] = {**AGAINST, "strength": 0.1, "n_dual": 1, "lr_dual": 2e-4}
-"""Of features that learn against the generator."""
+"""Of features that learn against the generator. Of strengths of 1, .3 and .1 that was the best after 600 steps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +68,9 @@ class SmoothedOT(Transports):
     half_step : bool
         Whether the marginal on the generated side is made exact before G descends.
     self_terms : bool
-        G descends h_λ(x, G z) − ½ h_λ(G z, G z′), a generalized energy distance between batches, whose second term the
-        solver finds: without it a generator of many dimensions shrinks, as what lies between samples is near to more of
-        a batch of them.
+        G descends h_λ(x, G z) − ½ h_λ(G z, G z′), the second by the solver: without it a generator of many dimensions
+        shrinks, as what lies between samples is near to more of a batch of them. Features that learn ascend the same less
+        ½ h_λ(x, x′), a generalized energy distance between batches.
     attached : bool
         A baseline, not the algorithm: G descends the dual value through ψ(G z) as well, as if the potentials were a
         critic. The additional term vanishes only where ψ's marginal is exact.
@@ -93,12 +90,11 @@ class SmoothedOT(Transports):
         "small": {"latent": 32, "width": 256, "batch": 256, "strength": 0.5, "self_terms": True},
         "images": {**IN_CODES, "strength": 0.03, "self_terms": True},
         "images without codes": _AGAINST,
-        "color images": {**WITH_SLOPE, "strength": 0.5, "self_terms": True, "n_dual": 2, "lr_dual": 1e-3},
+        "color images": {**WITH_SLOPE, "strength": 0.5, "self_terms": True, "n_dual": 2, "penalty": 2.5},
         "paper": {**_AGAINST, **AT_SIZE, "self_terms": True, "lr_dual": 1e-4},
     }
 
     by_nets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        # They must keep up with the generator.
         "points": {
             "width": 128,
             "strength": 0.2,
@@ -110,7 +106,7 @@ class SmoothedOT(Transports):
         "small": {"self_terms": False},
         "images": {"features": "adversarial:64"},
     }
-    """What else is different where networks hold the potentials."""
+    """What else is different where networks hold the potentials: they must keep up with the generator."""
 
     regularizer: Annotated[str, Choice(REGULARIZERS)] = "kl"
     strength: float = 0.05
@@ -183,24 +179,24 @@ class SmoothedOT(Transports):
         smoothing = self.smoothing()
         if "rivals" in optimizers and not self.in_codes(nets):
             for _ in range(self.n_dual):
-                x, y, cost = self.drawn(nets, batches, apart=True)
-                phi, psi = self.potentials(given(nets, batches.label), x, y, cost)
-                lacking = self.steepness(nets, batches) - smoothing.dual(phi, psi, cost)
-                if self.self_terms and self.adversarial:  # of other features they stay as they are
-                    again = self.drawn(nets, batches, apart=True, more=True)
-                    for pair in zip((x, y), again, strict=False):
-                        lacking = lacking + self.self_term(nets, batches, *pair)[0] / 2
+                pairs = self.several(nets, batches, apart=True, twice=self.self_terms and self.adversarial)
+                duals = [(*self.potentials(given(nets, batches.label), *pair), pair[-1]) for pair in pairs]
+                dual = torch.stack([smoothing.dual(*each) for each in duals]).mean()
+                lacking = self.steepness(nets, batches) - dual
+                if len(pairs) > 1:  # self terms of features that do not learn stay as they are
+                    sides = zip(pairs[0][:2], pairs[1][:2], strict=True)
+                    lacking = lacking + sum(self.self_term(nets, batches, *side)[0] for side in sides) / 2
                 descend(optimizers["rivals"], lacking)
-                if self.enough is not None and agreed(smoothing.gap(phi, psi, cost) <= self.enough):
+                if self.enough is not None and agreed(smoothing.gap(*duals[0]) <= self.enough):
                     break
 
-        pairs = [self.drawn(nets, batches, more=k > 0) for k in range(2 if self.self_terms else 1)]
+        pairs = self.several(nets, batches, twice=self.self_terms)
         here = given(nets, batches.label)
         losses, values = zip(*(self.loss(here, *pair) for pair in pairs), strict=True)
         loss = torch.stack(losses).mean()
         terms = {name: torch.stack([each[name] for each in values]).mean() for name in values[0]}
         if self.self_terms:
-            repelled, terms["self_term"] = self.self_term(nets, batches, *(y for _, y, _ in pairs))
+            repelled, terms["self_term"] = self.self_term(nets, batches, *(y for _, y, _ in pairs[:2]))
             loss = loss - repelled / 2
         descend(optimizers["generator"], loss)
         return terms
@@ -274,6 +270,14 @@ class SmoothedOT(Transports):
         x = batches.points[batches.more() if more else batches.indices()]
         y = (fake if apart else generate)(nets, batches)
         return x, y, ground_cost(self.placed(nets, x, batches), self.placed(nets, y, batches), self.power)
+
+    def several(self, nets: Networks, batches: Batches, *, apart: bool = False, twice: bool) -> list[_Three]:
+        """Draw once or twice. Where features learn each batch meets both of the other side: less of what they ascend is noise."""
+        pairs = [self.drawn(nets, batches, apart=apart, more=k > 0) for k in range(1 + twice)]
+        if twice and self.adversarial and self.duals not in FUNCTIONS:
+            (x, y, _), (x2, y2, _) = pairs
+            pairs += [(a, b, ground_cost(a, b, self.power)) for a, b in ((x, y2), (x2, y))]
+        return pairs
 
     def potentials(self, nets: Networks, x: Tensor, y: Tensor, cost: Tensor) -> tuple[Tensor, Tensor]:
         """φ at x and ψ at y, as :meth:`drawn` returns them."""

@@ -1,12 +1,16 @@
 import itertools
 import math
+from functools import partial
 
 import pytest
 import torch
 
+import otgan
 from otgan.gan.datasets.training_data import TrainingData
 from otgan.gan.errors import OptionError
 from otgan.gan.losses.potentials import Duals
+from otgan.gan.systems import smoothed_ot
+from otgan.gan.systems.base import descend
 from otgan.gan.systems.smoothed_ot import SmoothedOT
 from otgan.gan.training.state import State
 
@@ -192,6 +196,32 @@ def test_self_terms_are_between_two_batches_of_the_generator(samples, duals, reg
     expected = torch.autograd.grad(loss, list(other.nets["generator"].parameters()))
     for a, b in zip(found, expected, strict=True):
         assert torch.allclose(a, b, atol=1e-4)
+
+
+def test_features_that_learn_ascend_a_distance_between_two_batches_on_either_side(samples, monkeypatch):
+    options = {"features": "adversarial:4", "self_terms": True, "n_dual": 1, "lr_dual": 0.0, "tol": 1e-6}
+    (system, state), (_, other) = start(samples, **options), start(samples, **options)
+    found = []
+
+    def spied(optimizer, loss):
+        descend(optimizer, loss)
+        found.append([p.grad.clone() for group in optimizer.param_groups for p in group["params"]])
+
+    monkeypatch.setattr(smoothed_ot, "descend", spied)
+    system.step(state.nets, state.optimizers, state.batches)
+
+    sides = []
+    for more in (False, True):
+        x = system.real(other.nets, other.batches, more=more)
+        sides.append((x, system.generated(other.nets, other.batches, apart=True)))
+    (x, y), (x2, y2) = sides
+    between = partial(otgan.sinkhorn, p=system.power, epsilon=system.strength, tol=1e-6)
+    crossed = [between(a, b) for a, b in itertools.product((x, x2), (y, y2))]
+    lacking = -sum(crossed) / 4 + (between(x, x2) + between(y, y2)) / 2
+    expected = torch.autograd.grad(lacking, list(other.nets["features"].parameters()))
+    for a, b in zip(found[0], expected, strict=True):
+        assert torch.allclose(a, b, atol=1e-5)
+    assert max(float(a.abs().max()) for a in found[0]) > 1e-3
 
 
 def test_self_terms_keep_what_plain_transport_shrinks():
