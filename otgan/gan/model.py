@@ -19,7 +19,7 @@ from otgan.gan.datasets.scaling import Scaling
 from otgan.gan.datasets.training_data import as_tensor
 from otgan.gan.errors import DivergedError, OptionError
 from otgan.gan.networks import Space, draw_noise, given
-from otgan.gan.samplers import CodeLaw
+from otgan.gan.samplers import Laws
 from otgan.gan.streams import Stream, seeded
 from otgan.gan.systems import SYSTEMS, System
 from otgan.gan.systems.capabilities import Encoding
@@ -67,7 +67,7 @@ class Model:
 
     @torch.no_grad()
     def sample(
-        self, n: int, seed: int | None = None, law: CodeLaw | None = None, label: Any = None
+        self, n: int, seed: int | None = None, laws: Laws | None = None, label: Any = None
     ) -> NDArray[np.float32]:
         """Draw samples, see :meth:`otgan.gan.Run.sample`, of codes of the prior or of another law."""
         n = arguments.whole("the number of samples", n)
@@ -80,11 +80,11 @@ class Model:
         check_fits(4 * n * self.space.dim, f"{n} samples")
         sizes = [min(_CHUNK, n - start) for start in range(0, n, _CHUNK)]
         latent = self.system.noise_size(self.space)
-        if law is None:
+        if laws is None:
             noise = (draw_noise(size, latent, self.system.prior, rng) for size in sizes)
         else:
             key = torch.randint(2**62, (), generator=rng, device=rng.device)
-            drawn = torch.from_numpy(law.draw(n, np.random.default_rng(int(key)))).to(self.device)
+            drawn = torch.from_numpy(laws.draw(n, np.random.default_rng(int(key)), labels)).to(self.device)
             noise = (part for part in drawn.split(_CHUNK))
         return self._decoded(noise, labels)
 

@@ -23,7 +23,7 @@ from otgan.gan.evaluation.shown import Shown
 from otgan.gan.latent import Latent
 from otgan.gan.model import Model
 from otgan.gan.networks import Space
-from otgan.gan.samplers import PRIOR, CodeLaw, check_sampler, law_of
+from otgan.gan.samplers import PRIOR, Laws, check_sampler, laws_of
 from otgan.gan.systems import System
 from otgan.gan.systems.capabilities import Encoding
 from otgan.gan.training import checkpoint
@@ -58,7 +58,7 @@ class Run(Latent, Shown):
     history: list[dict[str, Any]]
     folder: Folder | None = None
     own_judge: Judge | None = None
-    _laws: dict[tuple[str, int], CodeLaw | None] = field(default_factory=dict, init=False)
+    _laws: dict[tuple[str, int], Laws | None] = field(default_factory=dict, init=False)
 
     def __repr__(self) -> str:
         where = "" if self.folder is None else f", {str(self.folder.path)!r}"
@@ -109,7 +109,7 @@ class Run(Latent, Shown):
             Makes the draw repeatable.
         sampler : {"prior", "mixture", "transport"}
             The law of the codes: that of the training, or of systems with an encoder one that is fitted to the codes of the
-            data, see :mod:`otgan.gan.samplers`.
+            data, class by class where samples are made so, see :mod:`otgan.gan.samplers`.
         label : int, str or sequence of them, optional
             Of a conditional run the class of all samples, or of each: its name, or its number. By default they are drawn
             by their shares of the training data.
@@ -124,7 +124,7 @@ class Run(Latent, Shown):
         OptionError
             If there is no such class, or the run is not conditional.
         """
-        return self.model.sample(n, seed, self._law(sampler), label)
+        return self.model.sample(n, seed, self._laws_of(sampler), label)
 
     def evaluate(
         self,
@@ -186,10 +186,11 @@ class Run(Latent, Shown):
             self.own_judge = judge
         return judge
 
-    def _law(self, sampler: str) -> CodeLaw | None:
+    def _laws_of(self, sampler: str) -> Laws | None:
         key = (check_sampler(sampler), self.step)
         if key not in self._laws:
-            self._laws[key] = law_of(sampler, self.model, lambda: self.judge().train.points)
+            by_class = self.model.classes is not None
+            self._laws[key] = laws_of(sampler, self.model, lambda: self.judge().train, by_class=by_class)
         return self._laws[key]
 
     def real_samples(self) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,19 +10,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from otgan.data import Dataset
 from otgan.gan.arguments import shown
+from otgan.gan.datasets.classes import Labels
 from otgan.gan.errors import OptionError
 from otgan.gan.networks import Prior, draw_noise
 from otgan.gan.systems.capabilities import Encoding
 from otgan.solve import transport
 
-__all__ = ["PRIOR", "SAMPLERS", "CodeLaw", "check_sampler", "law_of"]
+__all__ = ["PRIOR", "SAMPLERS", "CodeLaw", "Laws", "check_sampler", "laws_of"]
 
 PRIOR = "prior"
 """The name of the law that codes have in the training."""
 
 _FITTED = 10_000
-"""Samples whose codes a law is fitted to, at most."""
+"""Samples whose codes laws are fitted to, at most; with classes equally many of each."""
 _COMPONENTS = 10
 """Gaussians of a mixture."""
 _LEAST_VARIANCE = 1e-6
@@ -111,6 +113,25 @@ SAMPLERS: dict[str, Callable[[Codes, Prior], CodeLaw]] = {"mixture": Mixture.fit
 """How a law is fitted to codes, by its name."""
 
 
+@dataclass(frozen=True, eq=False)
+class Laws:
+    """A law of codes, or one for each class: of samples of one class the codes are not those of another."""
+
+    of_all: CodeLaw | None
+    of_class: Mapping[int, CodeLaw]
+
+    def draw(self, n: int, rng: np.random.Generator, labels: Labels | None) -> Codes:
+        """Draw n codes, of the classes of labels where there are any."""
+        if self.of_all is not None:
+            return self.of_all.draw(n, rng)
+        assert labels is not None  # the law of a run without classes is of all
+        drawn = {k: self.of_class[k].draw(int((labels == k).sum()), rng) for k in np.unique(labels).tolist()}
+        codes = np.empty((n, next(iter(drawn.values())).shape[1]), np.float32)
+        for k, found in drawn.items():
+            codes[labels == k] = found
+        return codes
+
+
 class _Coding(Protocol):
     """A model that makes codes of samples."""
 
@@ -121,8 +142,8 @@ class _Coding(Protocol):
         """Return how, or refuse where there is no encoder."""
 
 
-def law_of(sampler: str, model: _Coding, points: Callable[[], Any]) -> CodeLaw | None:
-    """Return a law of codes by its name, fitted to those of the points; None for the prior.
+def laws_of(sampler: str, model: _Coding, data: Callable[[], Dataset], *, by_class: bool) -> Laws | None:
+    """Return a law of codes by its name, fitted to those of the data, or one for each class; None for the prior.
 
     Raises
     ------
@@ -132,9 +153,17 @@ def law_of(sampler: str, model: _Coding, points: Callable[[], Any]) -> CodeLaw |
     if sampler == PRIOR:
         return None
     encoding = model.encoding()
-    data = points()
-    rows = np.random.default_rng(0).permutation(len(data))[:_FITTED]
-    return SAMPLERS[sampler](model.encode(data[rows]), encoding.prior)
+    samples = data()
+    rows = np.random.default_rng(0).permutation(len(samples))
+
+    def fitted(rows: NDArray[np.int64], most: int) -> CodeLaw:
+        return SAMPLERS[sampler](model.encode(samples.points[rows[:most]]), encoding.prior)
+
+    if samples.labels is None or not by_class:
+        return Laws(fitted(rows, _FITTED), {})
+    classes = np.unique(samples.labels).tolist()
+    most = max(_FITTED // len(classes), 1)
+    return Laws(None, {k: fitted(rows[samples.labels[rows] == k], most) for k in classes})
 
 
 def check_sampler(value: object) -> str:

@@ -6,7 +6,7 @@ from scipy.stats import kstest
 import otgan
 from otgan.gan import OptionError, Run, RunError, train
 from otgan.gan.networks import Prior
-from otgan.gan.samplers import SAMPLERS, check_sampler
+from otgan.gan.samplers import SAMPLERS, check_sampler, laws_of
 
 SMALL = {"batch": 32, "width": 16, "depth": 2, "latent": 2}
 
@@ -78,6 +78,27 @@ def test_runs_draw_by_any_law_and_repeatably(run, sampler):
     assert not np.array_equal(run.sample(30, seed=2, sampler=sampler), samples)
     assert np.array_equal(Run.load(run.folder.path).sample(30, seed=1, sampler=sampler), samples)
     assert run.evaluate(n=100, sampler=sampler)["n"] == 100
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_runs_by_class_draw_each_class_by_its_own_law(sampler):
+    rng = np.random.default_rng(0)
+    label = np.arange(400) % 2
+    points = rng.normal(8 * label[:, None], 1.0, (400, 2)).astype(np.float32)
+    run = train(
+        "wae-mmd", points, 1, 0, labels=np.array(["low", "high"])[label], conditional=True, options=SMALL
+    )
+    codes = {name: run.encode(points[label == k]) for k, name in enumerate(("low", "high"))}
+    assert otgan.emd(codes["low"], codes["high"]) > 0.2
+    laws = laws_of(sampler, run.model, lambda: run.judge().train, by_class=True)
+    names = run.model.classes.names
+    drawn = laws.draw(600, rng, np.arange(600) % 3 // 2)
+    for k, name in enumerate(names):
+        mine = drawn[np.arange(600) % 3 // 2 == k]
+        other = codes[names[1 - k]]
+        assert otgan.emd(mine, codes[name]) < otgan.emd(mine, other) / 2
+    assert run.sample(5, seed=0, sampler=sampler, label="high").shape == (5, 2)
+    assert run.sample(5, seed=0, sampler=sampler).shape == (5, 2)
 
 
 def test_laws_that_are_none_and_systems_without_codes_are_refused(run):
