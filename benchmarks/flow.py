@@ -170,16 +170,22 @@ def between_moons_and_ring(coupling: str, batch: int, seed: int, steps: int) -> 
         for k in STEPS:
             trained.integrator, trained.n_steps = Integrator.EULER, k
             found[str(k)] = float(otgan.emd(trained(source), target))
-    return found | {"measure": "W₁", "floor": float(otgan.emd(target, other)), "seconds": seconds}
+    return found | {
+        "batch": batch,
+        "measure": "W₁",
+        "floor": float(otgan.emd(target, other)),
+        "seconds": seconds,
+    }
 
 
 def from_noise(
     data: str, coupling: str, batch: int, seed: int, steps: int | None, folder: Path
 ) -> dict[str, Any]:
     """Train the system, or go on with its run, and judge its samples after few steps."""
-    space = TrainingData.of(data, 0).space
+    samples = TrainingData.of(data, 0)
+    batch = min(batch, len(samples.train))  # as the training takes it
     matching, named = (PeerMatching, {}) if coupling == PEER else (FlowMatching, {"coupling": coupling})
-    system, start = matching.for_data(space.kind, {"batch": batch, **named}), timing.now()
+    system, start = matching.for_data(samples.space.kind, {"batch": batch, **named}), timing.now()
     run = train(system, data, steps, seed, folder, resume=True, evaluate_every=10**6)
     seconds = timing.now() - start
     generator: Any = run.networks["generator"]
@@ -195,7 +201,7 @@ def from_noise(
         judged = judge(run.sample(n, seed=0))
         found[str(k)] = judged[key]
     name = "W₁" if key == "em" else "classifier-Fréchet"
-    return found | {"measure": name, "floor": judged[f"{key}_floor"], "seconds": seconds}
+    return found | {"batch": batch, "measure": name, "floor": judged[f"{key}_floor"], "seconds": seconds}
 
 
 def quality(data: str, coupling: str, batch: int, seed: int, options: argparse.Namespace) -> dict[str, Any]:
@@ -221,7 +227,7 @@ def quality_rows(data: str, options: argparse.Namespace) -> list[tuple[Cell, ...
         found = [quality(data, coupling, batch, seed, options) for seed in options.seeds]
         middle = {key: statistics.median(each[key] for each in found) for key in found[0] if key != "measure"}
         columns = ("straightness", "floor", *map(str, STEPS), "seconds")
-        rows.append((batch, coupling, found[0]["measure"], *(middle[key] for key in columns)))
+        rows.append((found[0]["batch"], coupling, found[0]["measure"], *(middle[key] for key in columns)))
         print(data, *rows[-1], sep="  ", flush=True)
     return rows
 

@@ -19,11 +19,11 @@ def test_what_was_measured_is_read_and_the_median_seed_is_shown(tmp_path):
     )
     for coupling in flow.COUPLINGS:
         for seed in options.seeds:
-            found = {"straightness": seed / 10, "floor": 0.05, "seconds": 9.0, "measure": "W₁"}
+            found = {"straightness": seed / 10, "floor": 0.05, "seconds": 9.0, "measure": "W₁", "batch": 100}
             found |= {str(k): float(10 * k + seed) for k in flow.STEPS}
             (tmp_path / f"8gaussians-{coupling}-128-{seed}.json").write_text(json.dumps(found))
     rows = flow.quality_rows("8gaussians", options)
-    assert [row[:3] for row in rows] == [(128, each, "W₁") for each in flow.COUPLINGS]
+    assert [row[:3] for row in rows] == [(100, each, "W₁") for each in flow.COUPLINGS]
     assert rows[0][3:] == (0.1, 0.05, 11.0, 21.0, 41.0, 81.0, 1001.0, 9.0)
 
 
