@@ -51,7 +51,10 @@ WITH_SLOPE: Mapping[str, Any] = {
     "lr": 1e-3,
     "decay": 4000,
 }
-"""What is taken for larger images in color, where a generator by features on the sphere soon stops getting nearer to the data."""
+"""What is taken for larger images in color, where a generator by features on the sphere soon stops getting nearer to the data.
+
+What features of `smoothed-ot` ascend is a quarter of the divergence of `sinkhorn`, and so is what they are charged for slopes.
+"""
 
 AT_SIZE: Mapping[str, Any] = {
     "network": "deep-resnet",
