@@ -48,7 +48,7 @@ format: $(VENV)/.dev ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.bench ## measure every figure that the documents quote, and render them (ARGS=--quick for a glance)
+bench: $(VENV)/.bench ## run every benchmark by its defaults, and render the pages (ARGS=--quick for a glance)
 	$(BIN)/python -m benchmarks $(ARGS)
 
 campaign: $(VENV)/.dev ## search for wrong numbers, hangs and raw errors: an hour of two cores, resumable (ARGS=--failures to see them)

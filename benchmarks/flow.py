@@ -8,6 +8,7 @@ brings it, without the notebooks and the vision that it asks for and that nothin
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import itertools
 import json
 import re
@@ -32,7 +33,7 @@ from torch.optim.swa_utils import AveragedModel
 import otgan
 import otgan.data
 from benchmarks import timing
-from benchmarks.record import Cell, record
+from benchmarks.record import Cell, absent, record
 from otgan.gan import PlanSampler, couple, train
 from otgan.gan.datasets.batches import Batches
 from otgan.gan.datasets.training_data import TrainingData
@@ -76,6 +77,11 @@ def marginal_error(plan: Any) -> float:
     return float(sum(abs(matrix.sum(1 - k) - 1 / matrix.shape[k]).sum() for k in (0, 1)))
 
 
+def has_peer() -> bool:
+    """Return whether torchcfm is installed."""
+    return importlib.util.find_spec(PEER) is not None
+
+
 def coupling_rows(sizes: Sequence[int], rounds: int) -> list[tuple[Cell, ...]]:
     """Time ours and torchcfm's in turns."""
     from torchcfm.optimal_transport import OTPlanSampler
@@ -91,11 +97,14 @@ def coupling_rows(sizes: Sequence[int], rounds: int) -> list[tuple[Cell, ...]]:
             ):
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # what was not reached is in the table
+                    its_error = marginal_error(theirs.get_map(x0, x1))
+                    if kind == "sinkhorn":
+                        ours.tol = its_error  # torchcfm does not let its own be chosen
                     runs = [partial(each.sample_plan, x0, x1) for each in (ours, theirs)]
                     for run in runs:
                         run()
                     mine, other = timing.in_turns(runs, rounds)
-                    errors = [marginal_error(each.get_map(x0, x1)) for each in (ours, theirs)]
+                    errors = [marginal_error(ours.get_map(x0, x1)), its_error]
                 rows.append((problem, n, kind, 1e3 * mine, 1e3 * other, other / mine, *errors))
                 print(*rows[-1], sep="  ", flush=True)
     return rows
@@ -130,7 +139,7 @@ class PeerMatching(FlowMatching):
 
 
 def peer_pairs(x0: Tensor, x1: Tensor) -> tuple[Tensor, Tensor]:
-    """Return pairs of torchcfm's, which draws from NumPy's global generator."""
+    """Return pairs of torchcfm's, which draws from NumPy's global generator: :func:`quality` seeds it."""
     from torchcfm.optimal_transport import OTPlanSampler
 
     x0, x1 = OTPlanSampler("exact").sample_plan(x0, x1)
@@ -185,11 +194,11 @@ def from_noise(
     samples = TrainingData.of(data, 0)
     batch = min(batch, len(samples.train))  # as the training takes it
     matching, named = (PeerMatching, {}) if coupling == PEER else (FlowMatching, {"coupling": coupling})
-    system, start = matching.for_data(samples.space.kind, {"batch": batch, **named}), timing.now()
-    run = train(system, data, steps, seed, folder, resume=True, evaluate_every=10**6)
-    seconds = timing.now() - start
-    generator: Any = run.networks["generator"]
-    flow = getattr(generator, "codes", generator)
+    system = matching.for_data(samples.space.kind, {"batch": batch, **named})
+    spent = folder.with_name(f"{folder.name}.spent")
+    with timing.adding_up(spent):
+        run = train(system, data, steps, seed, folder, resume=True, evaluate_every=10**6)
+    flow = system.flow(run.networks)
     key = "em" if run.space.kind == "points" else "classifier_frechet"
     noise = torch.randn(SAMPLES, run.system.noise_size(run.space), generator=torch.Generator().manual_seed(0))
     judge = run.judge()
@@ -200,16 +209,20 @@ def from_noise(
         flow.integrator, flow.n_steps = Integrator.EULER, k
         judged = judge(run.sample(n, seed=0))
         found[str(k)] = judged[key]
-    name = "W₁" if key == "em" else "classifier-Fréchet"
-    return found | {"batch": batch, "measure": name, "floor": judged[f"{key}_floor"], "seconds": seconds}
+    found |= {"floor": judged[f"{key}_floor"], "seconds": timing.total(spent), "batch": batch}
+    if key == "em":
+        return found | {"measure": "W₁"}
+    return found | {"measure": "classifier-Fréchet", "gaussian": judged[f"{key}_gaussian"]}
 
 
 def quality(data: str, coupling: str, batch: int, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     """Measure one flow, or read what was measured before."""
-    name = "-".join([re.sub(r"\W+", "-", data), coupling, str(batch), str(seed)])
+    steps = QUICK_STEPS if options.quick else options.steps
+    length = [] if steps is None else [f"{steps}-steps"]
+    name = "-".join([re.sub(r"\W+", "-", data), coupling, str(batch), *length, str(seed)])
     kept = options.out / f"{name}.json"
     if not kept.exists():
-        steps = QUICK_STEPS if options.quick else options.steps
+        np.random.seed(seed)  # noqa: NPY002  (torchcfm draws from it)
         if data == "moons to 8gaussians":
             found = between_moons_and_ring(coupling, batch, seed, steps or FlowMatching.steps["points"])
         else:
@@ -222,12 +235,12 @@ def quality_rows(data: str, options: argparse.Namespace) -> list[tuple[Cell, ...
     """Return a row for each coupling of each size of batches: medians over the seeds."""
     rows: list[tuple[Cell, ...]] = []
     for batch, coupling in itertools.product(options.batches, COUPLINGS):
-        if coupling == PEER and batch > PEER_BATCH:
+        if coupling == PEER and (batch > PEER_BATCH or not has_peer()):
             continue
         found = [quality(data, coupling, batch, seed, options) for seed in options.seeds]
         middle = {key: statistics.median(each[key] for each in found) for key in found[0] if key != "measure"}
-        columns = ("straightness", "floor", *map(str, STEPS), "seconds")
-        rows.append((found[0]["batch"], coupling, found[0]["measure"], *(middle[key] for key in columns)))
+        columns = ("straightness", "floor", "gaussian", *map(str, STEPS), "seconds")
+        rows.append((found[0]["batch"], coupling, found[0]["measure"], *(middle.get(key) for key in columns)))
         print(data, *rows[-1], sep="  ", flush=True)
     return rows
 
@@ -244,14 +257,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--steps", type=int, help="of training; by default the system's own number")
     parser.add_argument("--out", type=Path, help="keep the runs here; what is finished there is read")
+    parser.add_argument(
+        "--replace", action="store_true", help="record also in place of a table of other batches or couplings"
+    )
     parser.add_argument("--quick", action="store_true", help="few steps and sizes, nothing recorded")
     options = parser.parse_args(argv)
     timing.prepare(options)
-    words = list(sys.argv[1:] if argv is None else argv)
+    words = [word for word in (sys.argv[1:] if argv is None else argv) if word != "--replace"]
     if "--out" in words:
         del words[words.index("--out") : words.index("--out") + 2]
     command = " ".join(["python -m benchmarks.flow", *words])
-    if "coupling" in options.parts:
+    if not has_peer():
+        print(f"{PEER} is not installed: the time of a coupling and the flows by its pairs are left out")
+    if "coupling" in options.parts and has_peer():
         rows = coupling_rows(
             options.batches[:1] if options.quick else options.batches, 1 if options.quick else 5
         )
@@ -277,7 +295,7 @@ def record_couplings(rows: Sequence[Sequence[Cell]], command: str) -> None:
             "`PlanSampler.sample_plan` beside `OTPlanSampler.sample_plan` of torchcfm, in turns, medians of five; both solve the plan and "
             "draw as many pairs as there are samples. Independent pairs take no time. " + timing.clock(),
             f"Noise is N(0, I); digits have 64 coordinates. Entropic plans have ε = {EPSILON} · 2d. The error is ‖P1 − a‖₁ + ‖Pᵀ1 − b‖₁ of the "
-            "plan, in float64.",
+            "plan, in float64; that of an entropic plan of torchcfm cannot be chosen, and ours is asked for the same.",
         ],
         packages=[PEER],
         command=command,
@@ -299,14 +317,18 @@ def record_quality(data: str, rows: Sequence[Sequence[Cell]], options: argparse.
         options.clock,
     ]
     words += [] if options.steps is None else ["--steps", str(options.steps)]
+    name = "-".join(["flow-quality", re.sub(r"\W+", "-", data)])
+    if not options.replace and (lost := absent(name, rows, keys=2)):
+        print(f"not recorded: {name} has {', '.join(lost)}. Measure them too, or --replace it.")
+        return
     loop = "the flow is trained by a loop of the benchmark's own, in the units of torchcfm's examples"
     record(
-        "-".join(["flow-quality", re.sub(r"\W+", "-", data)]),
-        ["batch", "coupling", "measure", "straightness", "floor", *steps, "training (s)"],
+        name,
+        ["batch", "coupling", "measure", "straightness", "floor", "of a Gaussian", *steps, "training (s)"],
         rows,
         notes=[
             f"{data}, all by equally many updates, by Euler's steps, each of which takes one velocity. W₁ is between {SAMPLES} samples and as many held out, the "
-            "classifier-Fréchet distance between as many as are held out, at most so many. The training has an evaluation at either end. "
+            "classifier-Fréchet distance between as many as are held out, at most so many, beside that of a Gaussian with the pixels' moments. The training has an evaluation at either end. "
             + timing.clock(),
             f"{PEER} is flow matching by the pairs that its sampler draws, up to batches of {PEER_BATCH}.",
             *(
@@ -315,7 +337,7 @@ def record_quality(data: str, rows: Sequence[Sequence[Cell]], options: argparse.
                 else []
             ),
         ],
-        packages=[PEER],
+        packages=[PEER] if has_peer() else [],
         command=shlex.join(words),
     )
 

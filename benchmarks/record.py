@@ -119,6 +119,18 @@ def record(
     return result.write(directory)
 
 
+def absent(
+    name: str, rows: Iterable[Sequence[Cell]], *, keys: int = 1, directory: Path = RESULTS
+) -> list[str]:
+    """Return what the first ``keys`` columns of a recorded table name and those of ``rows`` do not: what recording would lose."""
+    path = directory / f"{name}.json"
+    if not path.exists():
+        return []
+    there = {tuple(row[:keys]) for row in rows}
+    recorded = dict.fromkeys(tuple(row[:keys]) for row in Result.read(path).rows)
+    return [" ".join(map(str, each)) for each in recorded if each not in there]
+
+
 def machine() -> dict[str, Any]:
     """Describe what the figures were measured on, and nothing that would identify whose it is.
 

@@ -10,11 +10,14 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks import timing
 from otgan.gan import SYSTEMS, Run
 
 QUICK_STEPS = 20
 STEPS, ENDLESS = 1000, 10**7
 """Steps of a system that names no number, and more than there is time for."""
+OURS = ("minutes", "evaluate_every")
+"""Options that are said of a system, and are the command's."""
 KINDS = {"mnist": "images", "cifar10": "images", "digits": "small"}
 
 
@@ -57,20 +60,18 @@ class Row:
 
 def train(system: str, choices: dict[str, str], data: str, seed: int, options: argparse.Namespace) -> Row:
     """Run the command as a user would, go on with the run that it left unfinished in the folder, or read the one that it finished there."""
-    name = "-".join([system, *choices.values(), re.sub(r"\W+", "-", data), str(seed)])
+    length = "quick" if options.quick else "" if options.minutes is None else f"{options.minutes:g}-minutes"
+    settings = {key: value for key, value in choices.items() if key != "evaluate_every"}
+    words = [system, *settings.values(), re.sub(r"\W+", "-", data), length, str(seed)]
+    name = "-".join(filter(None, words))
     folder, clock, spent = (options.out / f"{name}{end}" for end in ("", ".seconds", ".spent"))
     if not clock.exists():
         command = [*_command(system, choices, data, seed, options), "--out", str(folder)]
         command += ["--resume"] if any(folder.glob("checkpoint-*.pt")) else []
-        before = _processor_seconds()
-        try:
+        with timing.adding_up(spent, _processor_seconds):
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        finally:
-            with spent.open("a", encoding="utf-8") as parts:
-                parts.write(f"{_processor_seconds() - before:.1f}\n")
-        total = sum(float(part) for part in spent.read_text(encoding="utf-8").split())
-        clock.write_text(f"{total:.1f}\n", encoding="utf-8")
-    label = " ".join([system, *(f"{name}={value}" for name, value in choices.items())])
+        clock.write_text(f"{timing.total(spent):.1f}\n", encoding="utf-8")
+    label = " ".join([system, *(f"{key}={value}" for key, value in settings.items())])
     return Row(label, Run.load(folder), float(clock.read_text(encoding="utf-8")))
 
 
@@ -80,14 +81,15 @@ def _command(
     """Return the command without its folder."""
     command = [sys.executable, "-m", "otgan", "train", system, "--data", data, "--seed", str(seed)]
     command += ["--threads", str(options.threads)]
-    command += [f"--set={name}={value}" for name, value in choices.items() if name != "minutes"]
+    command += [f"--set={name}={value}" for name, value in choices.items() if name not in OURS]
     if options.quick:
         return [*command, "--steps", str(QUICK_STEPS)]
-    minutes, every = choices.get("minutes", options.minutes), options.evaluate_every
+    minutes = choices.get("minutes", options.minutes)
+    every = int(choices.get("evaluate_every", options.evaluate_every or 0))
     if minutes is not None:
         command += ["--minutes", str(minutes), "--steps", str(ENDLESS)]
         every = every or max(1, SYSTEMS[system].steps.get(KINDS.get(data, "points"), STEPS) // 25)
-    return command + ([] if every is None else ["--evaluate-every", str(every)])
+    return [*command, "--evaluate-every", str(every)] if every else command
 
 
 def _processor_seconds() -> float:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.papers import figures
-from benchmarks.record import Cell, record
+from benchmarks.record import Cell, absent, record
 from benchmarks.runs import Row, parse, train
 from otgan.gan import Run
 from otgan.gan.evaluation.figures import image_grid
@@ -24,8 +24,10 @@ from otgan.plot.palette import BLUE, GREEN, INK, ORANGE, SKY
 
 SHOWN = ("gan", "wgan", "wgan-gp", "smoothed-ot", "smoothed-ot:duals=nets", "sinkhorn")
 TILES, DOTS, ACROSS = 64, 1000, 6
+SMALL, SMALL_TILES, GAP = 16, 36, 8
+"""Images of less than so many pixels a side are drawn apart, and fewer of them: joined they run into each other."""
 MINUTES = (1, 2, 3, 5, 8, 12, 15, 20, 30, 60, 90, 120)
-COLORS = (BLUE, ORANGE, GREEN, SKY, INK)
+STYLES = tuple(itertools.product(("-", "--", ":"), (BLUE, ORANGE, GREEN, SKY, INK)))
 
 # By the kind of data: the columns of the table, and the entries of an evaluation behind them.
 POINTS = {"W₁": "em", "its floor": "em_floor", "modes": "modes", "in a mode": "in_modes"}
@@ -87,10 +89,14 @@ def picture(name: str, rows: Sequence[Row]) -> Path:
     systems = [row.label.partition(" ")[0] for row in rows]
     for ax, row, system in zip(axes, rows, systems, strict=False):
         # The options of a system would run into its neighbour, and tell it apart from none.
-        ax.set_title(system if systems.count(system) == 1 else row.label)
+        ax.set_title(system if systems.count(system) == 1 else row.label.replace(" ", "\n"))
         ax.set_axis_off()
         if row.run.space.kind != "points":
-            ax.imshow(image_grid(_tiles(row.run)))
+            small = row.run.space.shape[-1] < SMALL
+            ax.imshow(
+                image_grid(_tiles(row.run), gap=GAP if small else 0),
+                interpolation="nearest" if small else None,
+            )
             continue
         for points, color in ((row.run.real_samples()[:DOTS], "0.6"), (row.run.sample(DOTS, seed=0), BLUE)):
             ax.scatter(points[:, 0], points[:, 1], s=2, color=color, linewidths=0)
@@ -102,23 +108,24 @@ def _tiles(run: Run) -> NDArray[np.float32]:
     """Draw images, a row of each class where they are made by class."""
     classes = run.model.classes
     if classes is None:
-        return run.sample(TILES, seed=0)
+        return run.sample(SMALL_TILES if run.space.shape[-1] < SMALL else TILES, seed=0)
     names = [classes.names[k] for k in classes.present]
     return run.sample(len(names) ** 2, seed=0, label=np.repeat(names, len(names)))
 
 
 def course_picture(name: str, rows: Sequence[Row], key: str, head: str) -> Path:
     """Draw a number of each run against the minutes of training, into ``docs/pictures/NAME.png``."""
-    figure, (axes,) = figures.row(1, width=7)
-    for row, color in zip(rows, itertools.cycle(COLORS)):
+    figure, (axes,) = figures.row(1, width=9)
+    for row, (line, color) in zip(rows, itertools.cycle(STYLES)):
         seconds, values = zip(*row.course(key), strict=True)
-        axes.plot([each / 60 for each in seconds], values, "o-", markersize=3, color=color, label=row.label)
+        minutes = [each / 60 for each in seconds]
+        axes.plot(minutes, values, "o", linestyle=line, markersize=3, color=color, label=row.label)
     floors = [row.run.history[0]["evaluation"][f"{key}_floor"] for row in rows]
     axes.axhline(statistics.median(floors), linestyle="--", color="0.5", label="real data (floor)")
     axes.set_yscale("log")
     axes.set_xlabel("minutes of training")
     axes.set_ylabel(head)
-    axes.legend()
+    axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)  # where it covers no curve
     return figures.save(figure, name)
 
 
@@ -170,7 +177,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         nargs="+",
         metavar="NAME[:OPTION=VALUE,...]",
         default=[parse(text) for text in SHOWN],
-        help="with options where they are not the defaults, such as smoothed-ot:duals=nets; minutes=30 trains for so long",
+        help="with options where they are not the defaults, such as smoothed-ot:duals=nets; minutes=30 trains for so long, "
+        "evaluate_every=500 evaluates so often",
     )
     parser.add_argument("--threads", type=int, default=1, help="of the processor (default: 1)")
     parser.add_argument(
@@ -186,6 +194,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         type=int,
         metavar="STEPS",
         help="between evaluations (default: about 25 of them in as many steps as the system has by default)",
+    )
+    parser.add_argument(
+        "--replace", action="store_true", help="record also in place of a table of other systems or seeds"
     )
     parser.add_argument("--quick", action="store_true", help="few steps, one seed, nothing recorded")
     options = parser.parse_args(argv)
@@ -217,6 +228,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         name = "systems-" + re.sub(r"\W+", "-", options.data)
         name += "-conditional" if "conditional_accuracy" in columns.values() else ""
         name += "" if options.minutes is None else f"-{options.minutes:g}-minutes"
+        table = [row for rows in groups for row in cells(rows, columns)]
+        if not options.replace and (lost := absent(name, table, keys=2)):
+            print(f"not recorded: {name} has {', '.join(lost)}. Name them too, or --replace it.")
+            return
         head, key = next(iter(columns.items()))
         middle = [median_run(rows, key) for rows in groups]
         picture(name, middle)
@@ -225,7 +240,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     record(
         name,
         ["system", "seed", "median", *columns, "steps", "training (s)", "processor time (s)"],
-        [row for rows in groups for row in cells(rows, columns)],
+        table,
         notes=[
             f"`otgan train SYSTEM --data {options.data} --seed SEED{limit}`, with no other option than the table names. "
             "Samples are those of the generator's moving average.",
@@ -241,7 +256,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _command(argv: Sequence[str]) -> str:
     """Return what to type to measure this again: where the runs were kept does not matter."""
-    words = list(argv)
+    words = [word for word in argv if word != "--replace"]
     if "--out" in words:
         at = words.index("--out")
         del words[at : at + 2]

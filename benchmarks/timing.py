@@ -9,12 +9,13 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 import torch
 from threadpoolctl import threadpool_limits
 
-__all__ = ["add_options", "clock", "in_turns", "now", "prepare", "timed"]
+__all__ = ["add_options", "adding_up", "clock", "in_turns", "now", "prepare", "timed", "total"]
 
 T = TypeVar("T")
 
@@ -71,6 +72,22 @@ def at_most(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(timer, 0)
         signal.signal(ring, before)
+
+
+@contextmanager
+def adding_up(parts: Path, clock: Callable[[], float] = now) -> Iterator[None]:
+    """Note in a file what the body takes, also where it is stopped: what goes on another time takes the :func:`total` of its parts."""
+    before = clock()
+    try:
+        yield
+    finally:
+        with parts.open("a", encoding="utf-8") as file:
+            file.write(f"{clock() - before:.1f}\n")
+
+
+def total(parts: Path) -> float:
+    """Return the seconds of all parts that are noted in a file."""
+    return sum(float(part) for part in parts.read_text(encoding="utf-8").split())
 
 
 def in_turns(runs: Sequence[Callable[[], object]], rounds: int) -> list[float]:

@@ -87,7 +87,7 @@ def gan_against_wgan(grid: NDArray[Any], judges: Mapping[str, Judged], wgan: Cou
     line.text(-2, 1.04, "real", ha="center")
     line.text(2, 1.04, "generated", ha="center")
     line.set(xlabel="x", xlim=(-4, 7), ylim=(-0.05, 1.12), title="Trained to tell two Gaussians apart")
-    _legend(line)
+    legend_below(line)
 
     styles = {
         "saturating": (ORANGE, "-", "D, saturating loss"),
@@ -104,7 +104,7 @@ def gan_against_wgan(grid: NDArray[Any], judges: Mapping[str, Judged], wgan: Cou
         ylabel="mean |gradient| at generated points",
         title="What the generator would be told",
     )
-    _legend(slopes)
+    legend_below(slopes)
 
     for ax, course, what, unit in (
         (followed, wgan, "wgan: the critic's estimate", "estimate (a multiple of W₁)"),
@@ -114,7 +114,7 @@ def gan_against_wgan(grid: NDArray[Any], judges: Mapping[str, Judged], wgan: Cou
     return figure
 
 
-def _legend(ax: Axes, **shown: Any) -> None:
+def legend_below(ax: Axes, **shown: Any) -> None:
     """Put a legend below the axes, where it covers no curve."""
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, frameon=False, fontsize=8, **shown)
 
@@ -133,7 +133,7 @@ def _course(ax: Axes, course: Course, what: str, unit: str) -> None:
         ylim=(0, None),
         title=f"8 Gaussians, seed 0: Spearman correlation {course.correlation:.2f}",
     )
-    _legend(ax, handles=[exact, floor, estimate])
+    legend_below(ax, handles=[exact, floor, estimate])
 
 
 def parallel_lines(

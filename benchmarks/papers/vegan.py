@@ -30,7 +30,7 @@ from benchmarks.papers.autoencoders import (
 )
 from benchmarks.papers.checks import SEEDS, Checks, last, run_checks
 from benchmarks.papers.encoders import Discrete, Relaxed, relaxed, total_variation
-from benchmarks.papers.figures import row, save
+from benchmarks.papers.figures import legend_below, row, save
 from otgan.gan import Run
 from otgan.plot.palette import BLUE, GREEN, INK, ORANGE
 
@@ -272,9 +272,9 @@ def draw(
         samples, real = trained[0].sample(1000, seed=0), trained[0].real_samples()[:300]
         ax.scatter(samples[:, 0], samples[:, 1], s=3, color=color, linewidths=0, label="prior samples")
         ax.scatter(real[:, 0], real[:, 1], s=3, color=INK, linewidths=0, label="data")
-        ax.set(aspect="equal", xlim=(-2, 2), ylim=(-2, 2.5))
+        ax.set(aspect="equal", xlim=(-3, 3), ylim=(-3, 3), xlabel="x₁", ylabel="x₂")
         ax.set_title(f"{name}: {far(trained[0], samples):.0%} far from every mode")
-        ax.legend(frameon=False, fontsize=8, markerscale=3, loc="upper center", ncols=2)
+        legend_below(ax, markerscale=3)
     return figure
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,13 +23,13 @@ from otgan.spelling import answer_misspelt
 from otgan.status import Status
 
 __all__ = [
+    "DensePlan",
     "Rng",
     "Source",
-    "columns_of_rows",
     "couple",
     "draw_pairs",
+    "draw_partners",
     "generator_of",
-    "pairs_of_plan",
     "plan_between",
 ]
 
@@ -38,18 +40,25 @@ Rng: TypeAlias = Source | int | None
 """What random numbers are drawn from: a generator of NumPy or torch, a seed, or None for a fresh one."""
 
 _ENTRIES = 2**22
-"""Of a plan, that are added up at once."""
+"""Of a plan, that are held at once."""
 
 
 @answer_misspelt
 def couple(
-    x0: Any, x1: Any, epsilon: float | None = None, replace: bool = True, rng: Rng = None
+    x0: Any,
+    x1: Any,
+    epsilon: float | None = None,
+    replace: bool = True,
+    rng: Rng = None,
+    *,
+    tol: float | None = None,
 ) -> tuple[Any, Any]:
     """Draw pairs (i, j) of samples x0[i] and x1[j] from the optimal transport plan between two batches.
 
     The plan minimizes ⟨P, C⟩, or with `epsilon` ⟨P, C⟩ + ε KL(P | a⊗b), where C = ‖x0 − x1‖², which is not halved, and
     all samples of a batch weigh the same (Tong et al. 2024). There are as many pairs as samples x0. They are drawn
-    independently: any number of draws has the plan for its law, whose marginals are the two batches.
+    independently: any number of draws has the plan for its law, whose marginals are the two batches. Of large plans a few
+    rows at a time are held.
 
     Parameters
     ----------
@@ -62,6 +71,8 @@ def couple(
         are all there are: i = 0 … n − 1 in order, and j a permutation.
     rng : Generator of NumPy or torch, or int, optional
         What the draws come from, or a seed for it; a fresh generator by default.
+    tol : float, optional
+        L1 error of the marginals of an entropic plan; 1e-6, or 1e-4 for float32 samples. Exact plans have none.
 
     Returns
     -------
@@ -73,7 +84,7 @@ def couple(
     OptionError
         If an argument is not what it must be.
     TypeError, ValueError
-        If samples are not finite numbers, or epsilon is not positive.
+        If samples are not finite numbers, or epsilon or tol is not positive.
     OutOfRangeError
         If epsilon is so far below the costs that floating point holds no plan.
     SimplexError
@@ -87,18 +98,19 @@ def couple(
     ([0, 1], [1, 0])
     """
     replace, source = arguments.flag("replace", replace), generator_of(rng)
-    i, j = draw_pairs(plan_between(x0, x1, epsilon), len(x0), replace, source)
+    i, j = draw_pairs(plan_between(x0, x1, epsilon, tol), len(x0), replace, source)
     return (i, j) if isinstance(x0, Tensor) else (i.numpy(), j.numpy())
 
 
-def plan_between(x0: Any, x1: Any, epsilon: float | None = None) -> Transport:
+def plan_between(x0: Any, x1: Any, epsilon: float | None = None, tol: float | None = None) -> Transport:
     """Solve the transport between two batches, each sample flat."""
     flat = [_flat(name, x) for name, x in (("x0", x0), ("x1", x1))]
     if isinstance(x0, Tensor) != isinstance(x1, Tensor):
         raise OptionError(f"x0 and x1 must be of one library, got {shown(x0)} and {shown(x1)}")
     if flat[0].shape[1] != flat[1].shape[1]:
         raise OptionError(f"samples of x0 and x1 must have one size, got {shown(x0)} and {shown(x1)}")
-    solved = transport(*(Measure.of(x, name=f"x{k}") for k, x in enumerate(flat)), epsilon=epsilon)
+    measures = (Measure.of(x, name=f"x{k}") for k, x in enumerate(flat))
+    solved = transport(*measures, epsilon=epsilon, tol=tol)
     if solved.status is Status.NONFINITE:  # there is no mass to draw from
         raise OutOfRangeError(
             f"epsilon is too far below the costs for a plan in floating point, got {shown(epsilon)}: raise it, or leave "
@@ -107,38 +119,97 @@ def plan_between(x0: Any, x1: Any, epsilon: float | None = None) -> Transport:
     return solved
 
 
+@dataclass(frozen=True)
+class DensePlan:
+    """A plan in which every row has mass in every column, by blocks of rows.
+
+    Parameters
+    ----------
+    masses : Tensor, shape (n,)
+        Sums of the rows, float64.
+    columns : int
+    block : callable
+        The rows of a slice, shape (k, columns), of any total.
+    """
+
+    masses: Tensor
+    columns: int
+    block: Callable[[slice], Tensor]
+
+    @classmethod
+    def of(cls, plan: Tensor) -> DensePlan:
+        """Take a matrix."""
+        return cls(plan.double().sum(1), plan.shape[1], lambda rows: plan[rows])
+
+    @classmethod
+    def solved(cls, found: Transport) -> DensePlan:
+        """Take an entropic plan, and do without its matrix where that is large."""
+        n, m = len(found.f), len(found.g)
+        if n * m <= _ENTRIES:
+            return cls.of(as_tensor(found.plan))
+        ones = torch.ones_like(found.g) if isinstance(found.g, Tensor) else np.ones_like(found.g)
+        masses = as_tensor(found.apply(ones)).double()
+        return cls(masses, m, lambda rows: as_tensor(found._coupling.plan_rows(rows)[0]))
+
+    def pairs(self, n: int, replace: bool, source: Source) -> tuple[Tensor, Tensor]:
+        """Draw n pairs."""
+        if replace:
+            i = _inverse(self.masses, _uniform(n, source, self.masses.device))
+            return i, self.partners(i, source)
+        times, places = self.masses.new_empty(0), self.masses.new_empty(0, dtype=torch.int64)
+        for rows in self._slices():
+            mass = self.block(rows).double().flatten()
+            times = torch.cat([times, _arrivals(mass, source)])
+            start = rows.start * self.columns
+            places = torch.cat([places, torch.arange(start, start + len(mass), device=mass.device)])
+            first = torch.topk(times, min(n, len(times)), largest=False).indices
+            times, places = times[first], places[first]
+        return places // self.columns, places % self.columns
+
+    def partners(self, i: Tensor, source: Source) -> Tensor:
+        """Draw a column for each of some rows, by the masses in that row."""
+        levels, found = _uniform(len(i), source, i.device), torch.empty_like(i)
+        for rows in self._slices():
+            here = ((i >= rows.start) & (i < rows.stop)).nonzero()[:, 0]
+            if not len(here):
+                continue
+            heights = self.block(rows).double().cumsum(1)
+            for some in here.split(rows.stop - rows.start):  # a row may be asked for often
+                of_each = heights[i[some] - rows.start]
+                level = levels[some, None] * of_each[:, -1:]
+                found[some] = torch.searchsorted(of_each, level, right=True)[:, 0]
+        return found.clamp_max(self.columns - 1)
+
+    def _slices(self) -> Iterator[slice]:
+        n, step = len(self.masses), max(1, _ENTRIES // self.columns)
+        return (slice(low, min(low + step, n)) for low in range(0, n, step))
+
+
 def draw_pairs(solved: Transport, n: int, replace: bool, source: Source) -> tuple[Tensor, Tensor]:
     """Draw n pairs from a plan that was solved between uniform weights, as tensors on its device."""
     if solved.epsilon is not None:
-        return pairs_of_plan(as_tensor(solved.plan), n, replace, source)
+        return DensePlan.solved(solved).pairs(n, replace, source)
     i, j, mass = (as_tensor(each) for each in solved.arcs)
     if replace:
         chosen = _inverse(mass.double(), _uniform(n, source, mass.device))
         return i[chosen], j[chosen]
     if len(i) == n:  # all pairs there are
         return i, j
-    chosen = _race(mass.double(), n, source)
+    chosen = torch.topk(_arrivals(mass.double(), source), n, largest=False).indices
     return i[chosen], j[chosen]
 
 
-def pairs_of_plan(plan: Tensor, n: int, replace: bool, source: Source) -> tuple[Tensor, Tensor]:
-    """Draw n pairs from a dense plan, shape (rows, columns), of any total."""
-    plan = plan.double()
-    if not replace:
-        chosen = _race(plan.flatten(), n, source)
-        return chosen // plan.shape[1], chosen % plan.shape[1]
-    i = _inverse(plan.sum(1), _uniform(n, source, plan.device))
-    return i, columns_of_rows(plan, i, source)
-
-
-def columns_of_rows(plan: Tensor, i: Tensor, source: Source) -> Tensor:
-    """Draw a column for each of some rows of a dense plan, by the masses in that row."""
-    u = _uniform(len(i), source, plan.device)
-    found = []
-    for rows, levels in zip(*(each.split(max(1, _ENTRIES // plan.shape[1])) for each in (i, u)), strict=True):
-        heights = plan[rows].cumsum(1)
-        found.append(torch.searchsorted(heights, levels[:, None] * heights[:, -1:], right=True)[:, 0])
-    return torch.cat(found).clamp_max(plan.shape[1] - 1)
+def draw_partners(solved: Transport, i: Tensor, source: Source) -> Tensor:
+    """Draw for each of some samples x0[i] one of x1, by the masses in its row of a solved plan."""
+    if solved.epsilon is not None:
+        return DensePlan.solved(solved).partners(i, source)
+    rows, columns, mass = (as_tensor(each) for each in solved.arcs)
+    heights = torch.cat([mass.new_zeros(1, dtype=torch.float64), mass.double().cumsum(0)])
+    first, last = (
+        torch.searchsorted(rows, i, right=right) for right in (False, True)
+    )  # arcs are sorted by rows
+    level = torch.lerp(heights[first], heights[last], _uniform(len(i), source, i.device))
+    return columns[(torch.searchsorted(heights, level, right=True) - 1).clamp(first, last - 1)]
 
 
 def generator_of(rng: Rng) -> Source:
@@ -169,7 +240,7 @@ def _inverse(mass: Tensor, u: Tensor) -> Tensor:
     return torch.searchsorted(heights, u * heights[-1], right=True).clamp_max(len(mass) - 1)
 
 
-def _race(mass: Tensor, n: int, source: Source) -> Tensor:
-    """Draw n different places by their masses, one after the other: the first n arrivals of exponential clocks."""
+def _arrivals(mass: Tensor, source: Source) -> Tensor:
+    """Return when exponential clocks at the rates of the masses ring: the first n are n different places, drawn one after the other."""
     times = -torch.log1p(-_uniform(len(mass), source, mass.device)) / mass
-    return torch.topk(times.masked_fill(mass <= 0, torch.inf), n, largest=False).indices
+    return times.masked_fill(mass <= 0, torch.inf)

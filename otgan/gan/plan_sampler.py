@@ -11,16 +11,10 @@ from torch import Tensor
 from otgan.arrays import array_of
 from otgan.gan import arguments
 from otgan.gan.arguments import shown
-from otgan.gan.couplings import (
-    Rng,
-    columns_of_rows,
-    draw_pairs,
-    generator_of,
-    pairs_of_plan,
-    plan_between,
-)
+from otgan.gan.couplings import DensePlan, Rng, draw_pairs, draw_partners, generator_of, plan_between
 from otgan.gan.errors import OptionError
 from otgan.namespace import as_tensor
+from otgan.result import Transport
 from otgan.spelling import answer_misspelt
 
 __all__ = ["PlanSampler"]
@@ -42,6 +36,8 @@ class PlanSampler:
         Regularization, in units of the cost ‖x0 − x1‖²: torchcfm's `reg`. Without it plans are exact.
     rng : Generator of NumPy or torch, or int, optional
         What the draws come from, or a seed for it; a fresh generator by default.
+    tol : float, optional
+        L1 error of the marginals of entropic plans; 1e-6, or 1e-4 for float32 samples.
 
     Examples
     --------
@@ -53,15 +49,18 @@ class PlanSampler:
     """
 
     @answer_misspelt
-    def __init__(self, epsilon: float | None = None, rng: Rng = None) -> None:
+    def __init__(self, epsilon: float | None = None, rng: Rng = None, *, tol: float | None = None) -> None:
         self.epsilon = epsilon if epsilon is None else arguments.real("epsilon", epsilon)
         if self.epsilon is not None and self.epsilon <= 0:
             raise OptionError(f"epsilon must be positive, or None for exact plans, got {epsilon}")
+        self.tol = tol if tol is None else arguments.real("tol", tol)
+        if self.tol is not None and self.tol <= 0:
+            raise OptionError(f"tol must be positive, or None, got {tol}")
         self._source = generator_of(rng)
 
     def get_map(self, x0: Any, x1: Any) -> Any:
         """Return the plan between two batches, shape (n, m), in float64, of their kind."""
-        plan = plan_between(x0, x1, self.epsilon).plan
+        plan = self._plan_between(x0, x1).plan
         return plan.double() if isinstance(plan, Tensor) else np.asarray(plan, np.float64)
 
     def sample_map(self, pi: Any, batch_size: int, replace: bool = True) -> tuple[Any, Any]:
@@ -88,7 +87,7 @@ class PlanSampler:
             raise OptionError(f"pi must be a matrix of masses, finite and not all zero, got {shown(pi)}")
         if not replace and n > (there := int((plan > 0).sum())):
             raise OptionError(f"batch_size must be at most the {there} pairs of the plan, got {n}")
-        i, j = pairs_of_plan(plan.double() / plan.max(), n, replace, self._source)  # totals may overflow
+        i, j = DensePlan.of(plan.double() / plan.max()).pairs(n, replace, self._source)  # totals may overflow
         return (i, j) if isinstance(pi, Tensor) else (i.numpy(), j.numpy())
 
     def sample_plan(self, x0: Any, x1: Any, replace: bool = True) -> tuple[Any, Any]:
@@ -115,7 +114,7 @@ class PlanSampler:
             None in place of labels that were not given.
         """
         replace = arguments.flag("replace", replace)
-        solved = plan_between(x0, x1, self.epsilon)
+        solved = self._plan_between(x0, x1)
         for name, labels, x in (("y0", y0, x0), ("y1", y1, x1)):
             known = labels is None or (isinstance(labels, (np.ndarray, Tensor)) and labels.ndim > 0)
             if not known or (labels is not None and len(labels) != len(x)):
@@ -143,7 +142,9 @@ class PlanSampler:
         index: Any = torch.arange(len(x), device=x.device if isinstance(x, Tensor) else "cpu")
         path: list[Any] = [x[:, 0]]
         for at in range(1, x.shape[1]):
-            plan = as_tensor(self.get_map(x[:, at - 1], x[:, at]))
-            index = columns_of_rows(plan, index, self._source)
+            index = draw_partners(self._plan_between(x[:, at - 1], x[:, at]), index, self._source)
             path.append(x[:, at][index if isinstance(x, Tensor) else index.numpy()])
         return torch.stack(path, 1) if isinstance(x, Tensor) else np.stack(path, 1)
+
+    def _plan_between(self, x0: Any, x1: Any) -> Transport:
+        return plan_between(x0, x1, self.epsilon, self.tol)

@@ -5,7 +5,7 @@ import socket
 import numpy
 import pytest
 
-from benchmarks.record import Result, record, versions
+from benchmarks.record import Result, absent, record, versions
 
 
 def test_what_is_written_is_read_back(tmp_path):
@@ -30,6 +30,15 @@ def test_a_result_says_what_it_depends_on_and_not_whose_it_is(tmp_path, monkeypa
     assert result.machine["cores"] >= 1
     assert result.command.startswith("python ")
     assert platform.node() not in (tmp_path / "small.json").read_text()
+
+
+def test_what_recording_would_lose_is_named(tmp_path):
+    rows = [("gan", 0, 0.5), ("gan", 1, 0.6), ("wgan", 0, 0.7)]
+    assert absent("small", rows[:1], directory=tmp_path) == []  # nothing is recorded
+    record("small", ["system", "seed", "W₁"], rows, directory=tmp_path)
+    assert absent("small", rows[:1], directory=tmp_path) == ["wgan"]
+    assert absent("small", rows[:1], keys=2, directory=tmp_path) == ["gan 1", "wgan 0"]
+    assert absent("small", [*rows, ("aae", 0, 0.1)], keys=2, directory=tmp_path) == []
 
 
 def test_a_result_of_an_unknown_peer_is_an_error():

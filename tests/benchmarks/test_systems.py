@@ -65,9 +65,27 @@ def test_the_command_is_run_once_and_then_read(tmp_path, monkeypatch):
     ]
 
 
+def test_runs_of_other_lengths_are_kept_apart_and_how_often_they_are_evaluated_tells_none_apart(
+    tmp_path, monkeypatch
+):
+    commands = []
+    monkeypatch.setattr(runs.subprocess, "run", lambda command, **_: commands.append(command))
+    monkeypatch.setattr(runs.Run, "load", lambda folder: folder.name)
+    given = {"out": tmp_path, "threads": 1, "evaluate_every": None}
+    for quick, minutes, name in (
+        (True, None, "gan-digits-quick-0"),
+        (False, 0.5, "gan-digits-0.5-minutes-0"),
+    ):
+        options = argparse.Namespace(**given, quick=quick, minutes=minutes)
+        made = runs.train("gan", {"evaluate_every": "70"}, "digits", 0, options)
+        assert (made.run, made.label) == (name, "gan")
+    assert "--evaluate-every" not in commands[0]
+    assert commands[1][-4:-2] == ["--evaluate-every", "70"]
+
+
 def test_a_run_that_was_stopped_goes_on_and_its_processor_time_is_that_of_all_parts(tmp_path, monkeypatch):
     commands, clock = [], iter([0.0, 10.0, 100.0, 105.0])
-    folder = tmp_path / "gan-8gaussians-0"
+    folder = tmp_path / "gan-8gaussians-2-minutes-0"
 
     def stopped_at_first(command, **_):
         commands.append(command)
@@ -88,5 +106,27 @@ def test_a_run_that_was_stopped_goes_on_and_its_processor_time_is_that_of_all_pa
 
 
 def test_the_command_to_measure_again_does_not_say_where_the_runs_were_kept():
-    found = systems._command(["--data", "mnist", "--out", "somewhere", "--seeds", "0"])
+    found = systems._command(["--data", "mnist", "--out", "somewhere", "--replace", "--seeds", "0"])
     assert found == "python -m benchmarks.systems --data mnist --seeds 0"
+
+
+def test_a_table_of_other_systems_is_not_replaced_unawares(tmp_path, monkeypatch, capsys):
+    written = []
+    space = SimpleNamespace(kind="points")
+    monkeypatch.setattr(systems, "record", lambda name, *_, **more: written.append(name))
+    monkeypatch.setattr(systems, "picture", lambda *_: None)
+    monkeypatch.setattr(systems, "absent", lambda name, rows, keys: ["gan 0"])
+
+    def train(system, *_):
+        made = row(0.2, 0, system)
+        made.run.space, made.run.model = space, SimpleNamespace(classes=None)
+        return made
+
+    monkeypatch.setattr(systems, "train", train)
+    monkeypatch.setattr(systems, "course", lambda *_: None)
+    words = ["--systems", "wgan", "--seeds", "0", "--out", str(tmp_path)]
+    systems.main(words)
+    assert "not recorded: systems-8gaussians has gan 0." in capsys.readouterr().out
+    assert written == []
+    systems.main([*words, "--replace"])
+    assert written == ["systems-8gaussians"]

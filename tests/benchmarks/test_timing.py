@@ -38,3 +38,12 @@ def test_runs_take_turns():
     assert order == [1, 2] * 3
     assert len(medians) == 2
     assert min(medians) >= 0
+
+
+def test_what_was_stopped_takes_the_sum_of_its_parts(tmp_path):
+    parts, seconds = tmp_path / "parts", iter([1.0, 3.5, 10.0, 14.0])
+    with pytest.raises(KeyboardInterrupt), timing.adding_up(parts, lambda: next(seconds)):
+        raise KeyboardInterrupt
+    with timing.adding_up(parts, lambda: next(seconds)):
+        pass
+    assert timing.total(parts) == 6.5

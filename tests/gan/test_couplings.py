@@ -6,8 +6,8 @@ from scipy.spatial.distance import cdist
 from scipy.stats import chisquare
 
 import otgan
-from otgan.gan import OptionError, couple
-from otgan.gan.couplings import columns_of_rows, generator_of, pairs_of_plan
+from otgan.gan import OptionError, couple, couplings
+from otgan.gan.couplings import DensePlan, generator_of
 
 
 def batches(n, m, shape, seed=0):
@@ -60,16 +60,40 @@ def test_the_first_of_distinct_pairs_has_the_law_of_the_plan():
     plan = torch.tensor([[0.5, 0.1], [0.0, 0.4]])
     source, first = np.random.default_rng(0), np.zeros((2, 2))
     for _ in range(4000):
-        i, j = pairs_of_plan(plan, 1, False, source)
+        i, j = DensePlan.of(plan).pairs(1, False, source)
         first += shares(i.numpy(), j.numpy(), (2, 2))
     assert first[1, 0] == 0
     assert chisquare(first[plan.numpy() > 0], 4000 * np.array([0.5, 0.1, 0.4])).pvalue > 1e-4
 
 
+@pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])
+@pytest.mark.parametrize("replace", [True, False])
+@pytest.mark.parametrize("entries", [1, 45, 90])
+def test_of_large_plans_the_same_pairs_come_block_by_block(kind, replace, entries, monkeypatch):
+    x0, x1 = (kind(x) for x in batches(13, 9, (2,)))
+    expected = couple(x0, x1, 0.5, replace, rng=4, tol=1e-10)
+    monkeypatch.setattr(couplings, "_ENTRIES", entries)
+    assert all(map(np.array_equal, couple(x0, x1, 0.5, replace, rng=4, tol=1e-10), expected))
+
+
+def test_a_large_plan_is_not_held(monkeypatch):
+    x0, x1 = batches(60, 50, (2,))
+    monkeypatch.setattr(couplings, "_ENTRIES", 500)
+    monkeypatch.setattr(otgan.Transport, "plan", property(lambda _: pytest.fail("the matrix was made")))
+    i, j = couple(x0, x1, 1.0, rng=0)
+    assert len(i) == len(j) == 60
+
+
+def test_entropic_plans_are_as_near_to_the_batches_as_asked():
+    x0, x1 = (torch.tensor(x, dtype=torch.float32) for x in batches(50, 50, (2,)))
+    for tol in (1e-3, 1e-6):
+        assert couplings.plan_between(x0, x1, 0.3, tol).marginal_error <= tol
+
+
 def test_columns_are_drawn_within_their_rows():
     plan = torch.tensor([[0.0, 2.0, 0.0], [1.0, 0.0, 3.0]])
     i = torch.tensor([0, 1]).repeat(2000)
-    j = columns_of_rows(plan, i, np.random.default_rng(0))
+    j = DensePlan.of(plan).partners(i, np.random.default_rng(0))
     assert set(j[i == 0].tolist()) == {1}
     assert chisquare(np.bincount(j[i == 1], minlength=3)[[0, 2]], [500, 1500]).pvalue > 1e-4
 
@@ -130,6 +154,7 @@ def test_no_pairs_come_from_a_plan_that_was_not_found(replace):
         ({"x0": torch.zeros(3, 2).to_sparse(), "x1": torch.zeros(3, 2)}, "x0 must be a dense tensor"),
         ({"x0": np.zeros((3, 0)), "x1": np.zeros((3, 0))}, "x0 has samples of dimension 0"),
         ({"epsilon": -1.0}, "epsilon must be"),
+        ({"epsilon": 1.0, "tol": 0}, "tol must be a positive number"),
         ({"replace": 1}, "replace must be True or False"),
         ({"rng": -1}, "rng must be a generator of NumPy or torch, a seed or None, got -1"),
         ({"rng": np.random.RandomState(0)}, "rng must be a generator"),
@@ -145,3 +170,15 @@ def test_generators_are_taken_as_they_are():
     assert generator_of(source) is source
     with pytest.raises(OptionError, match="rng must be"):
         generator_of(True)
+
+
+@pytest.mark.parametrize("epsilon", [None, 0.5])
+def test_partners_have_the_law_of_the_row(epsilon):
+    x0, x1 = batches(6, 4, (2,))
+    solved = otgan.transport(x0, x1, epsilon=epsilon)
+    i = torch.arange(6).repeat(3000)
+    j = couplings.draw_partners(solved, i, np.random.default_rng(2))
+    drawn, plan = shares(i.numpy(), j.numpy(), (6, 4)), solved.plan
+    assert not drawn[plan == 0].any()
+    expected = 3000 * plan / plan.sum(1, keepdims=True)
+    assert chisquare(drawn[plan > 0], expected[plan > 0], ddof=5, sum_check=False).pvalue > 1e-4

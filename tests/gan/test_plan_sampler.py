@@ -64,6 +64,7 @@ def test_what_is_no_argument_is_refused():
     sampler, x = PlanSampler(), np.zeros((3, 2))
     for call, message in (
         (lambda: PlanSampler(-1), "epsilon must be positive, or None"),
+        (lambda: PlanSampler(1.0, tol=-1e-3), "tol must be positive, or None"),
         (lambda: PlanSampler("exact"), "epsilon must be a number"),
         (lambda: PlanSampler(rng="a"), "rng must be a generator"),
         (lambda: sampler.sample_map([[1.0]], 1), "pi must be a matrix of masses"),
