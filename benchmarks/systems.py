@@ -83,20 +83,18 @@ def picture(name: str, rows: Sequence[Row]) -> Path:
     """Draw samples of each run side by side, points over those of the data, into ``docs/pictures/NAME.png``."""
     down = -(-len(rows) // ACROSS)
     across = -(-len(rows) // down)
-    figure, axes = figures.row(across, height=(10 / across + 0.2) * down, rows=down)
+    grids = [None if row.run.space.kind == "points" else _tiles(row.run) for row in rows]
+    tall = 1.0 if grids[0] is None else grids[0].shape[0] / grids[0].shape[1]
+    figure, axes = figures.row(across, height=(10 * tall / across + 0.2) * down, rows=down)
     for ax in axes[len(rows) :]:
         ax.set_axis_off()
     systems = [row.label.partition(" ")[0] for row in rows]
-    for ax, row, system in zip(axes, rows, systems, strict=False):
+    for ax, row, system, grid in zip(axes, rows, systems, grids, strict=False):
         # The options of a system would run into its neighbour, and tell it apart from none.
         ax.set_title(system if systems.count(system) == 1 else row.label.replace(" ", "\n"))
         ax.set_axis_off()
-        if row.run.space.kind != "points":
-            small = row.run.space.shape[-1] < SMALL
-            ax.imshow(
-                image_grid(_tiles(row.run), gap=GAP if small else 0),
-                interpolation="nearest" if small else None,
-            )
+        if grid is not None:
+            ax.imshow(grid, interpolation="nearest" if row.run.space.shape[-1] < SMALL else None)
             continue
         for points, color in ((row.run.real_samples()[:DOTS], "0.6"), (row.run.sample(DOTS, seed=0), BLUE)):
             ax.scatter(points[:, 0], points[:, 1], s=2, color=color, linewidths=0)
@@ -104,13 +102,15 @@ def picture(name: str, rows: Sequence[Row]) -> Path:
     return figures.save(figure, name)
 
 
-def _tiles(run: Run) -> NDArray[np.float32]:
-    """Draw images, a row of each class where they are made by class."""
-    classes = run.model.classes
+def _tiles(run: Run) -> NDArray[np.uint8]:
+    """Draw images side by side, a row of each class where they are made by class."""
+    classes, small = run.model.classes, run.space.shape[-1] < SMALL
+    gap = GAP if small else 0
     if classes is None:
-        return run.sample(SMALL_TILES if run.space.shape[-1] < SMALL else TILES, seed=0)
+        return image_grid(run.sample(SMALL_TILES if small else TILES, seed=0), gap=gap)
     names = [classes.names[k] for k in classes.present]
-    return run.sample(len(names) ** 2, seed=0, label=np.repeat(names, len(names)))
+    across = len(names) // 2 if small else len(names)
+    return image_grid(run.sample(len(names) * across, seed=0, label=np.repeat(names, across)), across, gap)
 
 
 def course_picture(name: str, rows: Sequence[Row], key: str, head: str) -> Path:
