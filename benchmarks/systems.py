@@ -23,7 +23,7 @@ from otgan.gan.evaluation.figures import image_grid
 from otgan.plot.palette import BLUE, GREEN, INK, ORANGE, SKY
 
 SHOWN = ("gan", "wgan", "wgan-gp", "smoothed-ot", "smoothed-ot:duals=nets", "sinkhorn")
-TILES, DOTS, ACROSS = 64, 1000, 6
+TILES, DOTS, ACROSS, ACROSS_IN_COLOR = 64, 1000, 6, 2
 SMALL, SMALL_TILES, GAP = 16, 36, 8
 """Images of less than so many pixels a side are drawn apart, and fewer of them: joined they run into each other."""
 MINUTES = (1, 2, 3, 5, 8, 12, 15, 20, 30, 60, 90, 120)
@@ -81,17 +81,16 @@ def cells(rows: Sequence[Row], columns: dict[str, str]) -> list[tuple[Cell, ...]
 
 def picture(name: str, rows: Sequence[Row]) -> Path:
     """Draw samples of each run side by side, points over those of the data, into ``docs/pictures/NAME.png``."""
-    down = -(-len(rows) // ACROSS)
+    in_color = rows[0].run.space.kind != "points" and rows[0].run.space.shape[0] > 1
+    down = -(-len(rows) // (ACROSS_IN_COLOR if in_color else ACROSS))
     across = -(-len(rows) // down)
     grids = [None if row.run.space.kind == "points" else _tiles(row.run) for row in rows]
     tall = 1.0 if grids[0] is None else grids[0].shape[0] / grids[0].shape[1]
     figure, axes = figures.row(across, height=(10 * tall / across + 0.2) * down, rows=down)
     for ax in axes[len(rows) :]:
         ax.set_axis_off()
-    systems = [row.label.partition(" ")[0] for row in rows]
-    for ax, row, system, grid in zip(axes, rows, systems, grids, strict=False):
-        # The options of a system would run into its neighbour, and tell it apart from none.
-        ax.set_title(system if systems.count(system) == 1 else row.label.replace(" ", "\n"))
+    for ax, row, title, grid in zip(axes, rows, _titles(rows), grids, strict=False):
+        ax.set_title(title)
         ax.set_axis_off()
         if grid is not None:
             ax.imshow(grid, interpolation="nearest" if row.run.space.shape[-1] < SMALL else None)
@@ -100,6 +99,15 @@ def picture(name: str, rows: Sequence[Row]) -> Path:
             ax.scatter(points[:, 0], points[:, 1], s=2, color=color, linewidths=0)
         ax.set_aspect("equal")
     return figures.save(figure, name)
+
+
+def _titles(rows: Sequence[Row]) -> list[str]:
+    """Return the name of each system, with its options, which are long, where they tell it apart from another."""
+    systems = [row.label.partition(" ")[0] for row in rows]
+    return [
+        system if systems.count(system) == 1 else row.label.replace(" ", "\n")
+        for row, system in zip(rows, systems, strict=True)
+    ]
 
 
 def _tiles(run: Run) -> NDArray[np.uint8]:
@@ -116,10 +124,10 @@ def _tiles(run: Run) -> NDArray[np.uint8]:
 def course_picture(name: str, rows: Sequence[Row], key: str, head: str) -> Path:
     """Draw a number of each run against the minutes of training, into ``docs/pictures/NAME.png``."""
     figure, (axes,) = figures.row(1, width=9)
-    for row, (line, color) in zip(rows, itertools.cycle(STYLES)):
+    for row, title, (line, color) in zip(rows, _titles(rows), itertools.cycle(STYLES), strict=False):
         seconds, values = zip(*row.course(key), strict=True)
         minutes = [each / 60 for each in seconds]
-        axes.plot(minutes, values, "o", linestyle=line, markersize=3, color=color, label=row.label)
+        axes.plot(minutes, values, "o", linestyle=line, markersize=3, color=color, label=title)
     floors = [row.run.history[0]["evaluation"][f"{key}_floor"] for row in rows]
     axes.axhline(statistics.median(floors), linestyle="--", color="0.5", label="real data (floor)")
     axes.set_yscale("log")
