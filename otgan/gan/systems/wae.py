@@ -9,14 +9,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from otgan.gan.datasets.batches import Batches
 from otgan.gan.losses.mmd import mmd, mmd_by_class
-from otgan.gan.networks import given
+from otgan.gan.networks import Kind, given
 from otgan.gan.systems.autoencoder import Autoencoder, LatentAdversary
 from otgan.gan.systems.base import Networks, Optimizers, Terms, descend
 from otgan.gan.systems.fields import Positive
@@ -105,7 +105,11 @@ class WAEGAN(LatentAdversary, PenalizedOT):
 
 @dataclass(frozen=True, kw_only=True)
 class WAEMMD(PenalizedOT):
-    """POT with the maximum mean discrepancy between codes and prior, WAE-MMD: a U-statistic, which may be negative."""
+    """POT with the maximum mean discrepancy between codes and prior, WAE-MMD: a U-statistic, which may be negative.
+
+    By class it is the mean of those of the classes, each between the few rows of a batch that are of that class, and as much noisier: by
+    default λ is less there.
+    """
 
     name: ClassVar[str] = "wae-mmd"
     critic_width: ClassVar[int] = 0  # type: ignore[misc]  # of none: no option
@@ -116,6 +120,16 @@ class WAEMMD(PenalizedOT):
         "small": {"width": 256, "depth": 2, "batch": 500, "encoder": "gaussian", "penalty": 100.0},
         "images": {"batch": 64, "width": 32, "penalty": 200.0},
     }
+    by_class: ClassVar[Mapping[str, float]] = {"small": 3.0, "images": 20.0}
+    """λ of samples by class. At that of samples of no class the noise of the penalty leaves codes nothing but the prior."""
+
+    @classmethod
+    def for_data(cls, kind: str, options: Mapping[str, Any] | None = None) -> Self:
+        """Make the system with the library's defaults for a kind of data, by class or not, and options of one's own."""
+        plain, known = super().for_data(kind, options), Kind.wider(kind)
+        if not plain.conditional or known not in cls.by_class:
+            return plain
+        return super().for_data(kind, {"penalty": cls.by_class[known], **(options or {})})
 
     def discrepancy(self, nets: Networks, code: Tensor, z: Tensor, label: Tensor | None = None) -> Tensor:
         """MMD² under the inverse multiquadratic kernel, see :func:`otgan.gan.losses.mmd.mmd`."""
