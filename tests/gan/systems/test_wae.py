@@ -157,7 +157,9 @@ def test_the_relaxed_optimum_lies_below_transport_and_nears_it_with_the_penalty(
 def test_by_class_the_noisier_penalty_weighs_less_unless_it_is_chosen(kind):
     assert WAEMMD.for_data(kind, {"conditional": True}).penalty < WAEMMD.for_data(kind).penalty / 5
     assert WAEMMD.for_data(kind, {"conditional": True, "penalty": 7.0}).penalty == 7.0
-    assert WAEMMD.for_data("points", {"conditional": True}) == WAEMMD(conditional=True, **WAEMMD.presets["points"])
+    assert WAEMMD.for_data("points", {"conditional": True}) == WAEMMD(
+        conditional=True, **WAEMMD.presets["points"]
+    )
 
 
 def test_options_are_checked():
