@@ -251,7 +251,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         samples = replace(samples, held_out=few, train=replace(samples.train, labels=None))
         for name in SYSTEMS:
             also = PLAIN.get(name, {})
-            also = also | {"features": BESIDE} if also and samples.space.kind == "images" else {}
+            if also and samples.space.kind == "images":
+                also = {**also, "features": BESIDE}
             system = choose_system(name, samples.space, {**options, **also})
             turns = zip(
                 ours(system, samples, rounds, steps), plain(system, samples, rounds, steps), strict=True
