@@ -295,7 +295,8 @@ def record_couplings(rows: Sequence[Sequence[Cell]], command: str) -> None:
             "`PlanSampler.sample_plan` beside `OTPlanSampler.sample_plan` of torchcfm, in turns, medians of five; both solve the plan and "
             "draw as many pairs as there are samples. Independent pairs take no time. " + timing.clock(),
             f"Noise is N(0, I); digits have 64 coordinates. Entropic plans have ε = {EPSILON} · 2d. The error is ‖P1 − a‖₁ + ‖Pᵀ1 − b‖₁ of the "
-            "plan, in float64; that of an entropic plan of torchcfm cannot be chosen, and ours is asked for the same.",
+            "plan, in float64; that of an entropic plan of torchcfm cannot be chosen, and ours is asked for the same. "
+            "Samples are in single precision, and so are our plans, whose rounding is about 1e-8.",
         ],
         packages=[PEER],
         command=command,
