@@ -152,7 +152,7 @@ def between_moons_and_ring(coupling: str, batch: int, seed: int, steps: int) -> 
     made = velocity(Space((2,)), "mlp", width=system.width, depth=system.depth, activation=system.activation)
     net = initialize(made, torch.Generator().manual_seed(seed), torch.device("cpu"))
     flow = Flow(net, (2,))
-    average = AveragedModel(flow, avg_fn=moving_average(system.ema))
+    average = AveragedModel(flow, multi_avg_fn=moving_average(system.ema))
     optimizer, start = Adam(flow.parameters(), lr=system.lr), timing.now()
     for step in range(steps):
         x0, x1 = moons(batch, rng), ring(batch, rng)

@@ -23,6 +23,7 @@ from otgan.distances.splits import Pool, Sides
 from otgan.distances.terms import Terms
 from otgan.distances.words import number
 from otgan.form import Form
+from otgan.geometry.exponentials import exp
 from otgan.measure import Measure
 from otgan.mistakes import WrongValueError
 from otgan.namespace import as_numpy, beside
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["METRIC", "mmd"]
 
 _KERNELS: dict[str, Callable[[Tensor], Tensor]] = {
-    "gaussian": lambda ratio: (-0.5 * ratio.square()).exp(),
-    "laplacian": lambda ratio: (-ratio).exp(),
+    "gaussian": lambda ratio: exp(-0.5 * ratio.square()),
+    "laplacian": lambda ratio: exp(-ratio),
     "imq": lambda ratio: 1 / (1 + ratio.square()),
 }
 """The kernels, as functions of the distance over the bandwidth."""

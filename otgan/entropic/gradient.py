@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from otgan.costs import Cost
+from otgan.geometry.exponentials import exp
 
 __all__ = ["second_order_gradients"]
 
@@ -56,7 +57,7 @@ def _plan(
     exponent = (f[..., None] + g[:, None] - cost) / epsilon[:, None, None]
     # Pairs without weight on either side may have any potential; they have no mass.
     weightless = (a == 0)[..., None] | (b == 0)[:, None]
-    return a[..., None] * b[:, None] * exponent.masked_fill(weightless, 0.0).exp()
+    return a[..., None] * b[:, None] * exp(exponent.masked_fill(weightless, 0.0))
 
 
 class _Potentials(torch.autograd.Function):

@@ -20,20 +20,22 @@ from otgan.gan.training.settings import Settings
 
 __all__ = ["load_model", "moving_average"]
 
+_Weights = tuple[Tensor, ...] | list[Tensor]
+
 _PREFIX = "module."
 """What torch puts before the names of the weights that it averages."""
 
 
-def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
-    """Return the rule of an exponential moving average that at first forgets faster.
+def moving_average(decay: float) -> Callable[[_Weights, _Weights, Tensor | int], None]:
+    """Return the rule of an exponential moving average that at first forgets faster, of lists of weights.
 
     After k updates the decay is min(decay, (1 + k) / (10 + k)): the average looks back on a tenth of the run at
     most, so that the first weights do not linger in it.
     """
 
-    def average(averaged: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
+    def average(averaged: _Weights, current: _Weights, updates: Tensor | int) -> None:
         count = int(updates)
-        return torch.lerp(averaged, current, 1 - min(decay, (1 + count) / (10 + count)))
+        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + count) / (10 + count)))
 
     return average
 

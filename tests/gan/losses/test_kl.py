@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -31,3 +33,16 @@ def test_gap_identity_of_kl(rng):
         gap = value - smoothing.dual(phi, psi, cost)
         divergence = generalized_kl(optimum, smoothing.density(phi, psi, cost))
         assert abs(float(gap - 0.2 * divergence)) < 1e-8
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_half_steps_and_their_derivatives_are_right_where_exponentials_underflow(rng, dtype):
+    phi = torch.tensor(rng.normal(size=20), dtype=dtype, requires_grad=True)
+    cost = torch.tensor(rng.uniform(0, 50, size=(20, 30)), dtype=dtype)
+    smoothing = KL(0.01)
+    psi = smoothing.half_step(phi, cost)
+    expected = 0.01 * (math.log(20) - ((phi[:, None] - cost) / 0.01).double().logsumexp(0))
+    assert torch.allclose(psi.double(), expected, atol=1e-5)
+    slopes = [torch.autograd.grad(each.square().sum(), phi, retain_graph=True)[0] for each in (psi, expected)]
+    torch.testing.assert_close(*slopes, rtol=1e-3, atol=1e-3)
+    assert torch.allclose(smoothing.density(phi, psi, cost).mean(0), torch.ones(30, dtype=dtype), rtol=1e-2)

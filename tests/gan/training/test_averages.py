@@ -30,14 +30,18 @@ def settings():
 
 
 def test_an_average_forgets_faster_at_first():
-    rule, value = moving_average(0.5), torch.tensor(0.0)
+    rule, values = moving_average(0.5), [torch.zeros(()), torch.zeros(2)]
+    current = [torch.ones(()), torch.full((2,), 3.0)]
     expected = 0.0
     for count in range(12):
-        value = rule(value, torch.tensor(1.0), count)
+        rule(values, current, count)
         decay = min(0.5, (1 + count) / (10 + count))
         expected = decay * expected + (1 - decay)
-        assert float(value) == pytest.approx(expected, abs=1e-6)
-    assert float(rule(torch.tensor(0.0), torch.tensor(1.0), 10**6)) == 0.5
+        assert float(values[0]) == pytest.approx(expected, abs=1e-6)
+        assert values[1].tolist() == pytest.approx([3 * expected] * 2, abs=1e-5)
+    late = [torch.tensor(0.0)]
+    rule(late, [torch.tensor(1.0)], 10**6)
+    assert float(late[0]) == 0.5
 
 
 def test_the_model_of_a_checkpoint_is_that_of_the_training(state, settings):
