@@ -28,7 +28,6 @@ import torch
 from sklearn.datasets import make_moons
 from torch import Tensor
 from torch.optim import Adam
-from torch.optim.swa_utils import AveragedModel
 
 import otgan
 import otgan.data
@@ -152,7 +151,7 @@ def between_moons_and_ring(coupling: str, batch: int, seed: int, steps: int) -> 
     made = velocity(Space((2,)), "mlp", width=system.width, depth=system.depth, activation=system.activation)
     net = initialize(made, torch.Generator().manual_seed(seed), torch.device("cpu"))
     flow = Flow(net, (2,))
-    average = AveragedModel(flow, multi_avg_fn=moving_average(system.ema))
+    average = moving_average(flow, system.ema)
     optimizer, start = Adam(flow.parameters(), lr=system.lr), timing.now()
     for step in range(steps):
         x0, x1 = moons(batch, rng), ring(batch, rng)

@@ -99,6 +99,10 @@ def _float_tensor(tensor: Any, name: str) -> Any:
         )
     if tensor.dtype in {torch.float32, torch.float64}:
         return tensor
+    if tensor.requires_grad:
+        from otgan.autograd import in_single
+
+        return in_single(tensor)
     return tensor.float() if tensor.is_floating_point() else tensor.double()
 
 

@@ -8,13 +8,20 @@ import torch
 from torch import Tensor
 
 from otgan.mistakes import UnsupportedError
+from otgan.rounding import in_type
 
-__all__ = ["in_double", "once"]
+__all__ = ["in_double", "in_single", "once"]
 
 
-def once(gradient: Tensor, *inputs: Tensor) -> Tensor:
+_TWICE = (
+    "otgan's distances are differentiable once, got a second derivative (create_graph=True and a backward pass through the "
+    "gradient): detach the gradient, or use finite differences of it"
+)
+
+
+def once(gradient: Tensor, *inputs: Tensor, why: str = _TWICE) -> Tensor:
     """A gradient that depends on inputs, and is an error to differentiate in them where it is not 0 upstream."""
-    found: Tensor = _Once.apply(gradient, *inputs)
+    found: Tensor = _Once.apply(gradient, why, *inputs)
     return found
 
 
@@ -26,18 +33,15 @@ class _Once(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, gradient: Tensor, *inputs: Tensor) -> Tensor:
-        ctx.count = 1 + len(inputs)
+    def forward(ctx: Any, gradient: Tensor, why: str, *inputs: Tensor) -> Tensor:
+        ctx.why, ctx.count = why, 2 + len(inputs)
         return gradient.clone()
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[None, ...]:
         if not any(bool(each.any()) for each in upstream):  # nobody asks
             return (None,) * ctx.count
-        raise UnsupportedError(
-            "otgan's distances are differentiable once, got a second derivative (create_graph=True and a backward "
-            "pass through the gradient): detach the gradient, or use finite differences of it"
-        )
+        raise UnsupportedError(ctx.why)
 
 
 def in_double(x: Tensor) -> Tensor:
@@ -61,3 +65,23 @@ class _InDouble(torch.autograd.Function):
     def backward(ctx: Any, upstream: Tensor) -> Tensor:
         largest = torch.finfo(ctx.dtype).max
         return upstream.clamp(-largest, largest).to(ctx.dtype)
+
+
+def in_single(x: Tensor) -> Tensor:
+    """Return a tensor of a narrower type in float32; a gradient that its own type cannot hold is an OverflowError."""
+    found: Tensor = _InSingle.apply(x)
+    return found
+
+
+class _InSingle(torch.autograd.Function):
+    """The forward pass is exact, and the way back says what it cannot."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.dtype = x.dtype
+        return x.float()
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> Tensor:
+        found: Tensor = in_type(upstream, ctx.dtype)
+        return found

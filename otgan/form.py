@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from otgan.arrays import array_of
 from otgan.home import Home
-from otgan.mistakes import OutOfRangeError, WrongValueError
+from otgan.mistakes import WrongValueError
 from otgan.namespace import (
     Array,
     as_numpy,
@@ -18,16 +17,14 @@ from otgan.namespace import (
     beside,
     detached,
     double,
-    is_double,
     is_tensor,
-    namespace,
-    of_type,
     stacked,
 )
 from otgan.options import WrongKindError, shown
 from otgan.pair import Pair
+from otgan.rounding import in_type
 
-__all__ = ["Form", "device_of", "in_type", "to_plain", "type_of"]
+__all__ = ["Form", "device_of", "to_plain", "type_of"]
 
 _MATRIX, _BATCH = 2, 3
 """Dimensions of one set of rows, and of a batch of them."""
@@ -141,34 +138,6 @@ class Form:
         tensor = as_tensor(values)
         dtype = self.dtype if tensor.is_floating_point() else tensor.dtype
         return in_type(tensor, dtype).to(self.device)
-
-
-def in_type(values: Array, dtype: Any) -> Array:
-    """Return numbers in another type, that of the samples.
-
-    Raises
-    ------
-    OverflowError
-        If they are finite and it cannot hold them.
-    """
-    if is_double(dtype) and is_double(values.dtype):
-        return values
-    values = values if isinstance(dtype, np.dtype) else as_tensor(values)
-    xp = namespace(values)
-    with np.errstate(over="ignore"):  # what is beyond its range is told here
-        found = of_type(values, dtype)
-    if dtype != values.dtype:
-        held, kept = detached(values), detached(found)
-        with np.errstate(over="ignore", invalid="ignore"):
-            if math.isfinite(float(xp.sum(kept))):  # a sum is one pass, and finite only where all are
-                return found
-        beyond = xp.isfinite(held) & ~xp.isfinite(kept)
-        if bool(beyond.any()):
-            raise OutOfRangeError(
-                f"a result of {float(held[beyond][0]):.1e} is beyond the range of "
-                f"{str(dtype).removeprefix('torch.')}, the type of the samples: pass them in float64 (x.double(); in JAX, jax_enable_x64)"
-            )
-    return found
 
 
 def _float64(v: Any, like: Array, name: str) -> Array:

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from otgan.autograd import once
 from otgan.coupling import STEEPEST, Coupling
-from otgan.form import in_type
 from otgan.namespace import as_tensor
 from otgan.pair import Pair
+from otgan.rounding import in_type
 
 __all__ = ["value_of"]
 

@@ -31,6 +31,11 @@ __all__ = ["Restored"]
 _MANTISSA = 0.5
 """What a power of two has before its exponent, as :func:`numpy.frexp` splits numbers."""
 
+_WEIGHTLESS = (
+    "there are no second derivatives in weights that are 0, got some (create_graph=True and a backward pass through the gradient): "
+    "leave these points out, or give them a little weight"
+)
+
 
 class Restored(Coupling):
     """The solution of a normal form, seen from the problem that it stands for.
@@ -190,6 +195,12 @@ class Restored(Coupling):
         ]
         weights = [s.gather(v.double()) for s, v in zip(sides, (a, b), strict=True)]
         inner = self.inner.differentiable_gradients(*points, *weights)
+        # What a point of weight 0 would add to the others' gradients, were it given mass, is not computed, and not taken for 0.
+        weightless = [
+            v[light[1]] for s, v in zip(sides, (a, b), strict=True) if (light := s.left_out()) is not None
+        ]
+        if weightless:
+            inner = tuple(each + once(torch.zeros_like(each), *weightless, why=_WEIGHTLESS) for each in inner)
         pulls, slopes = [], []
         for side, pull, own, constant in zip(
             sides, inner[:2], inner[2:], self.weight_gradients(), strict=True

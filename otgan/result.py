@@ -12,7 +12,7 @@ import numpy as np
 from otgan.coupling import Coupling
 from otgan.form import Form, device_of, type_of
 from otgan.mistakes import WrongValueError
-from otgan.namespace import Array, detached, is_tensor
+from otgan.namespace import Array, detached
 from otgan.options import WrongKindError, pair_of_names, whole_number
 from otgan.quiet import quiet
 from otgan.rooted import root
@@ -145,7 +145,7 @@ class Transport:
         arcs = coupling.sparse()
         if arcs is None:
             raise WrongValueError(
-                f"{name} belongs to exact problems, got a plan of epsilon={_short(self.epsilon)}, in which mass goes from "
+                f"{name} belongs to exact problems, got a plan of epsilon={self._short(coupling.epsilon)}, in which mass goes from "
                 "every point to every other one: use plan or apply"
             )
         n = form.sizes_x or (coupling.a.shape[1],) * len(arcs)
@@ -286,13 +286,10 @@ class Transport:
 
     def __repr__(self) -> str:
         status = self.status if isinstance(self.status, Status) else f"{len(self.status)} problems"
-        kind = "exact" if self.epsilon is None else f"epsilon={_short(self.epsilon)}"
-        return (
-            f"Transport(value={_short(self.value)}, p={self.p:g}, {kind}, {status}, backend={self.backend!r})"
-        )
+        epsilon = self._coupling.epsilon
+        kind = "exact" if epsilon is None else f"epsilon={self._short(epsilon)}"
+        return f"Transport(value={self._short(self._value)}, p={self.p:g}, {kind}, {status}, backend={self.backend!r})"
 
-
-def _short(value: Any) -> str:
-    if is_tensor(value):
-        value = value.detach().tolist()
-    return f"{value:.6g}" if isinstance(value, float) else f"<{len(value)} values>"
+    def _short(self, values: Array) -> str:
+        """Say a number a problem in a few digits, whatever the results are handed back in."""
+        return f"<{len(values)} values>" if self._form.batched else f"{float(values[0]):.6g}"

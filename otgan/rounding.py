@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from otgan.namespace import Array, as_numpy, as_tensor, double, is_double, namespace, norms, of_type
+from otgan.mistakes import OutOfRangeError
+from otgan.namespace import Array, as_numpy, as_tensor, detached, double, is_double, namespace, norms, of_type
 
-__all__ = ["UNIT", "CostError", "outward", "sum_error", "weight_error"]
+__all__ = ["UNIT", "CostError", "in_type", "outward", "sum_error", "weight_error"]
 
 UNIT = 2.0**-53
 """Unit roundoff of float64."""
@@ -97,3 +98,32 @@ def outward(value: Array, dtype: Any, down: bool) -> Array:
     inside = double(rounded) > value if down else double(rounded) < value
     edge = xp.full_like(rounded, -math.inf if down else math.inf)
     return xp.where(inside, xp.nextafter(rounded, edge), rounded)
+
+
+def in_type(values: Array, dtype: Any) -> Array:
+    """Return numbers in another type, that of the samples.
+
+    Raises
+    ------
+    OverflowError
+        If they are finite and it cannot hold them.
+    """
+    if is_double(dtype) and is_double(values.dtype):
+        return values
+    values = values if isinstance(dtype, np.dtype) else as_tensor(values)
+    xp = namespace(values)
+    with np.errstate(over="ignore"):  # what is beyond its range is told here
+        found = of_type(values, dtype)
+    if dtype != values.dtype:
+        held, kept = detached(values), detached(found)
+        with np.errstate(over="ignore", invalid="ignore"):
+            if math.isfinite(float(xp.sum(kept))):  # a sum is one pass, and finite only where all are
+                return found
+        beyond = xp.isfinite(held) & ~xp.isfinite(kept)
+        if bool(beyond.any()):
+            raise OutOfRangeError(
+                f"a result of {float(held[beyond][0]):.1e} is beyond the range of "
+                f"{str(dtype).removeprefix('torch.')}, the type of the samples or what it was moved to: pass them in float64 (x.double(); in "
+                "JAX, jax_enable_x64), or move it to no narrower type"
+            )
+    return found

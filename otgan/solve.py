@@ -8,7 +8,7 @@ from typing import Any
 from otgan.coupling import Coupling
 from otgan.deadline import Progress
 from otgan.exact.solver import EXACT_BACKENDS, solve_exact
-from otgan.form import Form, in_type
+from otgan.form import Form
 from otgan.mistakes import WrongValueError
 from otgan.namespace import Array, detached, namespace
 from otgan.options import (
@@ -23,6 +23,7 @@ from otgan.options import (
 from otgan.problem import Problem
 from otgan.quiet import quiet
 from otgan.result import Transport
+from otgan.rounding import in_type
 from otgan.spelling import answer_misspelt
 from otgan.status import Status, report_failures
 

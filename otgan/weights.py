@@ -47,7 +47,7 @@ def weights_of(
     if not is_plain(weights) and holds_tensors(weights) == numpy:
         kinds = ("NumPy", "a torch tensor") if numpy else ("a torch tensor", "NumPy")
         raise WrongKindError(f"{name} is {kinds[1]} and the samples are {kinds[0]}: use one library for both")
-    raw = _in_double(float_array(weights, name)) if inside is None else _ragged(weights, points, sizes, name)
+    raw = _in_double(weights, name) if inside is None else _ragged(weights, points, sizes, name)
     raw = _beside(raw, points, is_plain(weights), name)
     if inside is not None:
         raw = raw * inside
@@ -59,7 +59,7 @@ def _ragged(weights: Any, points: Array, sizes: tuple[int, ...], name: str) -> A
     """Return the weights of problems that differ in size, padded with zeros."""
     listed = isinstance(weights, (list, tuple)) and not any(isinstance(row, Real) for row in weights)
     rows = list(weights) if listed else []
-    arrays = [_in_double(float_array(row, f"{name}[{k}]")) for k, row in enumerate(rows)]
+    arrays = [_in_double(row, f"{name}[{k}]") for k, row in enumerate(rows)]
     shapes = [tuple(row.shape) for row in arrays]
     if shapes != [(size,) for size in sizes]:
         raise WrongValueError(
@@ -101,13 +101,13 @@ def _check_values(values: Array, name: str) -> None:
         raise WrongValueError(f"{name} must have a positive total, got all zeros{which}")
 
 
-def _in_double(values: Array) -> Array:
+def _in_double(values: Any, name: str) -> Array:
     """Return weights in float64, whose gradient comes back within the range of their own type."""
-    if not (is_tensor(values) and values.requires_grad):
-        return double(values)
-    from otgan.autograd import in_double
+    if is_tensor(values) and values.requires_grad and values.is_floating_point():
+        from otgan.autograd import in_double
 
-    return in_double(values)
+        values = in_double(values)
+    return double(float_array(values, name))
 
 
 def total_of(weights: Array) -> Array:

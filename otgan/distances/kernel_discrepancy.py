@@ -172,7 +172,7 @@ def _check_pairs(inside: Pair) -> None:
 def _check_two(heavy: int, name: str) -> None:
     if heavy <= 1:
         raise WrongValueError(
-            f"{name} must have two samples with mass or more for the unbiased estimate of mmd, got 1: pass biased=True"
+            f"{name} must have two samples with mass or more for the unbiased estimate of mmd, got 1: pass biased=True, as an option"
         )
 
 
@@ -230,15 +230,15 @@ class _KernelDiscrepancy(Metric):
         points = inside.x.points
         length = median_distance(points)[None] if own["bandwidth"] is None else own["bandwidth"] / unit
         w, chosen = beside(pool.mass, points), beside(sides.T, points)
-        within_a, within_b, across = means_of_splits(points, w, chosen, _kernel(own["kernel"], length))
+        kernel, distinct = _kernel(own["kernel"], length), not own["biased"]
+        within_a, within_b, across = means_of_splits(points, w, chosen, kernel, distinct=distinct)
         tick(len(sides))
         if own["biased"]:
             return as_numpy((within_a + within_b - 2 * across).clamp_min(0))
-        # Of a sample with itself every kernel is 1; without these pairs the mean is over what they leave.
         value = -2 * across
         for within, side in ((within_a, chosen), (within_b, ~chosen)):
             weights = side * w[:, None] / (side * w[:, None]).sum(0)
-            value = value + (within - weights.square().sum(0)) / _of_two(weights.T)
+            value = value + within / _of_two(weights.T)
         return as_numpy(value)
 
     def fixed(self, x: Measure, terms: Terms) -> Terms:

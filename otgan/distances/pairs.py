@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -22,6 +22,9 @@ _TILE_OF_SPLITS = 2**20
 """The same where each entry goes into a product with many columns."""
 
 _TILE_OF_GPU = 2**22
+
+_UNEQUAL = 1e3
+"""Times the smallest weight, or the lighter side of a split, from which on a difference of sums is no more accurate enough for the light ones."""
 
 Function = Callable[[Tensor], Tensor]
 
@@ -60,12 +63,19 @@ def mean_over_pairs(
 
 @torch.no_grad()
 def means_of_splits(
-    x: Tensor, w: Tensor, chosen: Tensor, function: Function, *, cost: Cost = DISTANCE
+    x: Tensor,
+    w: Tensor,
+    chosen: Tensor,
+    function: Function,
+    *,
+    cost: Cost = DISTANCE,
+    distinct: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Mean of function(d(xᵢ, xⱼ)) within either side of K splits, and across them, each of shape (K,).
 
-    One product of the distances with the chosen weights m serves all three: of the others, w − m, sums follow from those of
-    all samples, which no split changes.
+    One product of the distances with the weights m that were chosen serves all three: of the others, w − m, sums follow from
+    those of all samples, which no split changes. Where little would be left of these differences the others have a product of
+    their own.
 
     Parameters
     ----------
@@ -78,14 +88,37 @@ def means_of_splits(
         Of distances, (1, k, n).
     cost : Cost
         The distance d.
+    distinct : bool
+        Leave the pairs of a sample with itself out of the sums within, whose divisor stays the square of a side's weight.
     """
-    m = chosen * w[:, None]
-    within = x.new_zeros(m.shape[1])
-    rows_of_all, columns_of_all = torch.zeros_like(w), torch.zeros_like(w)
+    m, rest = chosen * w[:, None], ~chosen * w[:, None]
+    masses = m.sum(0), rest.sum(0)
+    lost = w.max() > _UNEQUAL * w.min() or torch.minimum(*masses).min() * _UNEQUAL < w.sum()
+    sums = _sums_of_both if lost else _sums_by_differences
+    within_m, within_rest, across = sums(x, w, m, rest, _values_of_splits(x, function, cost, distinct), cost)
+    return within_m / masses[0] ** 2, within_rest / masses[1] ** 2, across / (masses[0] * masses[1])
+
+
+def _values_of_splits(
+    x: Tensor, function: Function, cost: Cost, distinct: bool
+) -> Iterator[tuple[slice, int, Tensor]]:
+    """Yield rows of a matrix of function(d(xᵢ, xⱼ)), from which column on they are: of what is symmetric, from the diagonal."""
     for rows in tiles_of(x.shape[1], x.shape[1], max(_tile(x), _TILE_OF_SPLITS)):
-        # Of what is symmetric the part to the right of the diagonal is enough.
         start = rows.start if cost.symmetric else 0
         values = function(cost.block(x[:, rows], x[:, start:], exact=True))[0]
+        if distinct:
+            values.diagonal(rows.start - start).zero_()
+        yield rows, start, values
+
+
+def _sums_by_differences(
+    x: Tensor, w: Tensor, m: Tensor, rest: Tensor, tiles: Iterator[tuple[slice, int, Tensor]], cost: Cost
+) -> tuple[Tensor, Tensor, Tensor]:
+    """mᵀ V m, rᵀ V r and mᵀ V r of each split, r = w − m, from V m alone."""
+    del rest
+    within = x.new_zeros(m.shape[1])
+    rows_of_all, columns_of_all = torch.zeros_like(w), torch.zeros_like(w)
+    for rows, start, values in tiles:
         rows_of_all[rows] += values @ w[start:]
         if cost.symmetric:
             beyond = values[:, rows.stop - start :]
@@ -98,10 +131,27 @@ def means_of_splits(
         within += (m[rows] * part).sum(0)
     columns_of_all = rows_of_all if cost.symmetric else columns_of_all
     to_all, from_all, total = rows_of_all @ m, columns_of_all @ m, w @ rows_of_all
-    mass = m.sum(0)
-    rest = w.sum() - mass
-    others = total - to_all - from_all + within
-    return within / mass**2, others / rest**2, (to_all - within) / (mass * rest)
+    return within, total - to_all - from_all + within, to_all - within
+
+
+def _sums_of_both(
+    x: Tensor, w: Tensor, m: Tensor, rest: Tensor, tiles: Iterator[tuple[slice, int, Tensor]], cost: Cost
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same from V m and V r, without a difference: sums of what is positive are as accurate as their terms."""
+    del w
+    found = x.new_zeros(3, m.shape[1])
+    for rows, start, values in tiles:
+        near = values[:, : rows.stop - start] if cost.symmetric else values
+        ours, theirs = (near @ (side[rows] if cost.symmetric else side) for side in (m, rest))
+        found[0] += (m[rows] * ours).sum(0)
+        found[1] += (rest[rows] * theirs).sum(0)
+        found[2] += (m[rows] * theirs).sum(0)
+        if cost.symmetric:
+            ours, theirs = (values[:, rows.stop - start :] @ side[rows.stop :] for side in (m, rest))
+            found[0] += 2 * (m[rows] * ours).sum(0)
+            found[1] += 2 * (rest[rows] * theirs).sum(0)
+            found[2] += (m[rows] * theirs + rest[rows] * ours).sum(0)
+    return found[0], found[1], found[2]
 
 
 @torch.no_grad()

@@ -9,12 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 from otgan.costs import Cost, Euclidean
-from otgan.form import in_type
 from otgan.measure import Measure
 from otgan.mistakes import OutOfRangeError
 from otgan.namespace import Array, detached, namespace
 from otgan.normal_form import NormalForm, Side
 from otgan.pair import Pair
+from otgan.rounding import in_type
 
 __all__ = ["DISTANCE", "in_units", "lengths", "normalized"]
 

@@ -241,6 +241,9 @@ def _inverse(mass: Tensor, u: Tensor) -> Tensor:
 
 
 def _arrivals(mass: Tensor, source: Source) -> Tensor:
-    """Return when exponential clocks at the rates of the masses ring: the first n are n different places, drawn one after the other."""
-    times = -torch.log1p(-_uniform(len(mass), source, mass.device)) / mass
-    return times.masked_fill(mass <= 0, torch.inf)
+    """Return when exponential clocks at the rates of the masses ring: the first n are n different places, drawn one after the other.
+
+    The times are logarithms: of masses of any size they are different numbers.
+    """
+    waits = torch.log(-torch.log1p(-_uniform(len(mass), source, mass.device))) - mass.log()
+    return waits.masked_fill(mass <= 0, torch.inf)

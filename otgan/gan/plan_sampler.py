@@ -87,7 +87,9 @@ class PlanSampler:
             raise OptionError(f"pi must be a matrix of masses, finite and not all zero, got {shown(pi)}")
         if not replace and n > (there := int((plan > 0).sum())):
             raise OptionError(f"batch_size must be at most the {there} pairs of the plan, got {n}")
-        i, j = DensePlan.of(plan.double() / plan.max()).pairs(n, replace, self._source)  # totals may overflow
+        masses = plan.double()
+        # Totals may overflow, and are not needed where no pair is drawn twice.
+        i, j = DensePlan.of(masses / masses.max() if replace else masses).pairs(n, replace, self._source)
         return (i, j) if isinstance(pi, Tensor) else (i.numpy(), j.numpy())
 
     def sample_plan(self, x0: Any, x1: Any, replace: bool = True) -> tuple[Any, Any]:

@@ -692,3 +692,59 @@ def test_bounds_hold_beside_potentials_of_points_that_are_nearly_weightless(back
     best = 6.232300223485488503396547e-8  # by rational arithmetic
     assert t.value == pytest.approx(best, rel=1e-15)
     assert best * (1 - 1e-9) <= t.lower <= best <= t.upper <= best * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("options", [{"distance": "energy"}, {"distance": "mmd"}])
+@pytest.mark.parametrize("biased", [False, True])
+def test_splits_of_samples_of_very_different_weights_have_the_distances_of_their_sides(options, biased):
+    # The lighter side came from a difference, in which the heavy sample of the other one left nothing of it.
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(6, 2)), rng.normal(size=(7, 2)) + 0.3
+    a, b = 10.0 ** -rng.uniform(0, 12, 6), 10.0 ** -rng.uniform(0, 12, 7)
+    own = {"bandwidth": 1.0, "biased": biased} if options["distance"] == "mmd" else {}
+    test = otgan.two_sample_test(x, y, a, b, permutations=200, seed=0, options=own, **options)
+    pooled, weights = np.concatenate([x, y]), np.concatenate([6 * a / a.sum(), 7 * b / b.sum()])
+    possible = []
+    for chosen in itertools.combinations(range(13), 6):
+        first = np.isin(np.arange(13), chosen)
+        sides = pooled[first], pooled[~first], weights[first], weights[~first]
+        possible.append(getattr(otgan, options["distance"])(*sides, **own))
+    apart = np.abs(np.array(possible)[:, None] - np.asarray(test.null)).min(0)
+    assert apart.max() <= 1e-9 * max(possible)
+
+
+def test_second_derivatives_in_weights_of_zero_are_an_error_and_not_those_of_the_others():
+    rng = torch.Generator().manual_seed(0)
+    x, y = (torch.randn(n, 2, dtype=torch.float64, generator=rng) for n in (4, 3))
+    a = torch.tensor([0.5, 0.0, 0.3, 0.2], dtype=torch.float64, requires_grad=True)
+    for leaf in (a, x.requires_grad_()):
+        (first,) = torch.autograd.grad(
+            otgan.sinkhorn(x, y, a, epsilon=0.3, tol=1e-12), leaf, create_graph=True
+        )
+        with pytest.raises(RuntimeError, match="weights that are 0"):
+            torch.autograd.grad(first[0].sum(), a, retain_graph=True)
+    # In the points, of which one without weight moves nothing, there are all.
+    (second,) = torch.autograd.grad(first.square().sum(), x)
+    assert bool(second[0].any())
+    assert not bool(second[1].any())
+
+
+def test_gradients_that_half_precision_cannot_hold_are_an_error_and_no_infinity():
+    x = torch.tensor([[40000.0]], dtype=torch.float16, requires_grad=True)
+    with pytest.raises(OverflowError, match="beyond the range of float16"):
+        otgan.transport(x, -x.detach()).value.backward()
+    a = torch.full((2,), 0.5, dtype=torch.float16, requires_grad=True)
+    points = torch.tensor([[0.0], [500.0]])
+    otgan.sinkhorn(points, points + 400, a, epsilon=1e4).backward()
+    assert bool(a.grad.isfinite().all())
+    assert float(a.grad.abs().max()) == torch.finfo(torch.float16).max
+
+
+def test_a_result_in_a_type_that_cannot_hold_it_says_what_it_is():
+    x = torch.tensor([[0.0, 1.0], [1e5, 0.0]])
+    t = otgan.transport(x, x + 300, epsilon=1e9).to(dtype=torch.float16)
+    assert "epsilon=1e+09" in repr(t)
+    with pytest.raises(ValueError, match="arcs belongs to exact problems"):
+        t.arcs  # noqa: B018
+    with pytest.raises(OverflowError, match="float16"):
+        t.value  # noqa: B018

@@ -26,6 +26,14 @@ def test_pairs_are_drawn_from_any_matrix_of_masses():
         assert sorted(i.tolist()) == [0, 1]
 
 
+def test_pairs_without_mass_are_not_drawn_beside_any_however_small():
+    sampler = PlanSampler(rng=0)
+    for masses, there in (([1, 1e-310, 0, 0], {0, 1}), ([0, 1e300, 0, 1e-300], {1, 3})):
+        for _ in range(20):
+            _, j = sampler.sample_map(np.array([masses]), 2, replace=False)
+            assert set(j.tolist()) == there
+
+
 @pytest.mark.parametrize("dtype", ["f2", ">f8", "u2", "u8", "?", "longdouble"])
 def test_masses_are_of_any_real_type(dtype):
     pi = np.array([[0, 1], [0, 0]], dtype)

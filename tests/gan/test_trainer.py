@@ -291,6 +291,19 @@ def test_names_of_columns_survive_into_samples(tmp_path):
         assert len(found) == 7
 
 
+@pytest.mark.parametrize("system", ["sinkhorn", "smoothed-ot", "wgan", "wgan-gp"])
+def test_frozen_layers_of_ones_own_stay_as_they_are(points, system):
+    generator = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 2))
+    generator[0].requires_grad_(False)
+    before = [each.detach().clone() for each in generator.parameters()]
+    train(system, points, 2, options=SMALL, modules={"generator": generator})
+    same = [torch.equal(*both) for both in zip(before, generator.parameters(), strict=True)]
+    assert same == [True, True, False, False]
+    generator.requires_grad_(False)
+    with pytest.raises(OptionError, match="not frozen"):
+        train(system, points, 2, options=SMALL, modules={"generator": generator})
+
+
 def test_modules_of_ones_own_are_trained_and_asked_for_when_read_back(tmp_path, points):
     generator = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 2))
     before = generator[0].weight.detach().clone()

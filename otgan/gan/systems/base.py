@@ -20,7 +20,18 @@ from otgan.gan.networks import Activation, Architecture, Kind, Prior, Space, cri
 from otgan.gan.systems.capabilities import Encoding, LikelihoodBound, Networks
 from otgan.gan.systems.fields import Count, OtherWidth, Share, Updates, checked
 
-__all__ = ["Networks", "Optimizers", "Precision", "System", "Terms", "adam", "descend", "fake", "generate"]
+__all__ = [
+    "Networks",
+    "Optimizers",
+    "Precision",
+    "System",
+    "Terms",
+    "adam",
+    "descend",
+    "fake",
+    "generate",
+    "trained",
+]
 
 _STEPS = 1000
 """Generator updates of a system that says nothing of them."""
@@ -225,14 +236,24 @@ class System(ABC):
 
 def adam(nets: nn.Module | Iterable[nn.Module], lr: float, betas: tuple[float, float]) -> Adam:
     """Make Adam over the parameters of one or several networks, in its fused form where the device has one."""
-    modules = [nets] if isinstance(nets, nn.Module) else list(nets)
-    parameters = [parameter for module in modules for parameter in module.parameters()]
+    parameters = trained(nets)
     return Adam(
         parameters,
         lr=lr,
         betas=betas,
         fused=all(parameter.device.type in {"cpu", "cuda"} for parameter in parameters),
     )
+
+
+def trained(nets: nn.Module | Iterable[nn.Module]) -> list[nn.Parameter]:
+    """Return the parameters of one or several networks but those that are frozen."""
+    modules = [nets] if isinstance(nets, nn.Module) else list(nets)
+    found = [each for module in modules for each in module.parameters() if each.requires_grad]
+    if not found:
+        raise OptionError(
+            "a network that is to be trained must have parameters that are not frozen, got none: leave requires_grad on in some"
+        )
+    return found
 
 
 def descend(optimizer: Optimizer, loss: Tensor) -> None:

@@ -12,7 +12,7 @@ from torch.optim import Optimizer, RMSprop
 
 from otgan.gan.datasets.batches import Batches
 from otgan.gan.networks import given
-from otgan.gan.systems.base import Networks, Optimizers, System, Terms, descend, fake, generate
+from otgan.gan.systems.base import Networks, Optimizers, System, Terms, descend, fake, generate, trained
 from otgan.gan.systems.fields import Count, Positive, Rate
 
 __all__ = ["WGAN"]
@@ -50,7 +50,7 @@ class WGAN(System):
 
     def optimizers(self, nets: Networks) -> dict[str, Optimizer]:
         """RMSProp for both."""
-        return {name: RMSprop(net.parameters(), lr=self.lr) for name, net in nets.items()}
+        return {name: RMSprop(trained(net), lr=self.lr) for name, net in nets.items()}
 
     def step(self, nets: Networks, optimizers: Optimizers, batches: Batches) -> Terms:
         """Algorithm 1: n_critic ascents, each followed by the clip, then one descent in G."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from otgan.gan.datasets.scaling import Scaling
 from otgan.gan.errors import OptionError, RunError, reason
@@ -26,8 +27,8 @@ _PREFIX = "module."
 """What torch puts before the names of the weights that it averages."""
 
 
-def moving_average(decay: float) -> Callable[[_Weights, _Weights, Tensor | int], None]:
-    """Return the rule of an exponential moving average that at first forgets faster, of lists of weights.
+def moving_average(network: nn.Module, decay: float) -> AveragedModel:
+    """Return a copy of a network whose weights are to be the exponential moving average of its own.
 
     After k updates the decay is min(decay, (1 + k) / (10 + k)): the average looks back on a tenth of the run at
     most, so that the first weights do not linger in it.
@@ -37,7 +38,11 @@ def moving_average(decay: float) -> Callable[[_Weights, _Weights, Tensor | int],
         count = int(updates)
         torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + count) / (10 + count)))
 
-    return average
+    if (
+        next(network.parameters(), None) is None
+    ):  # of no weights torch makes no groups; its buffers are followed
+        return AveragedModel(network, avg_fn=lambda averaged, current, updates: averaged)
+    return AveragedModel(network, multi_avg_fn=average)
 
 
 def load_model(

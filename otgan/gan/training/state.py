@@ -93,8 +93,7 @@ class State:
         nets = _networks(system, space, seed, device, own)
         check_generator(nets, batches, space.shape, own)
         check_encoder(system, nets, batches, own)
-        average = moving_average(system.ema)
-        averages = {name: AveragedModel(nets[name], multi_avg_fn=average) for name in system.averaged}
+        averages = {name: moving_average(nets[name], system.ema) for name in system.averaged}
         for copy in averages.values():
             copy.eval().requires_grad_(False)
         try:

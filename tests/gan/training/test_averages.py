@@ -30,18 +30,33 @@ def settings():
 
 
 def test_an_average_forgets_faster_at_first():
-    rule, values = moving_average(0.5), [torch.zeros(()), torch.zeros(2)]
-    current = [torch.ones(()), torch.full((2,), 3.0)]
+    network = nn.Linear(2, 1)
+    average = moving_average(network, 0.5)
     expected = 0.0
     for count in range(12):
-        rule(values, current, count)
+        with torch.no_grad():
+            network.weight.fill_(float(count > 0))
+            network.bias.fill_(3.0 * (count > 0))
+        average.update_parameters(network)
         decay = min(0.5, (1 + count) / (10 + count))
-        expected = decay * expected + (1 - decay)
-        assert float(values[0]) == pytest.approx(expected, abs=1e-6)
-        assert values[1].tolist() == pytest.approx([3 * expected] * 2, abs=1e-5)
-    late = [torch.tensor(0.0)]
-    rule(late, [torch.tensor(1.0)], 10**6)
-    assert float(late[0]) == 0.5
+        expected = decay * expected + (1 - decay) if count else 0.0
+        assert average.module.weight[0].tolist() == pytest.approx([expected] * 2, abs=1e-6)
+        assert average.module.bias.item() == pytest.approx(3 * expected, abs=1e-5)
+    with torch.no_grad():
+        average.n_averaged.fill_(10**6)
+        network.weight.fill_(2.0)
+        before = average.module.weight.clone()
+    average.update_parameters(network)
+    assert torch.allclose(average.module.weight, (before + 2) / 2)
+
+
+def test_a_network_without_weights_has_an_average_that_follows_its_buffers():
+    network = nn.BatchNorm1d(2, affine=False)
+    average = moving_average(network, 0.9)
+    for _ in range(2):
+        network(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+        average.update_parameters(network)
+        assert torch.equal(average.module.running_mean, network.running_mean)
 
 
 def test_the_model_of_a_checkpoint_is_that_of_the_training(state, settings):
