@@ -27,7 +27,7 @@ TILES, DOTS, ACROSS, ACROSS_IN_COLOR = 64, 1000, 6, 2
 SMALL, SMALL_TILES, GAP = 16, 36, 8
 """Images of less than so many pixels a side are drawn apart, and fewer of them: joined they run into each other."""
 MINUTES = (1, 2, 3, 5, 8, 12, 15, 20, 30, 60, 90, 120)
-STYLES = tuple(itertools.product(("-", "--", ":"), (BLUE, ORANGE, GREEN, SKY, INK)))
+STYLES = tuple(itertools.product((("-", "o"), ("--", "s"), (":", "^")), (BLUE, ORANGE, GREEN, SKY, INK)))
 
 # By the kind of data: the columns of the table, and the entries of an evaluation behind them.
 POINTS = {"W₁": "em", "its floor": "em_floor", "modes": "modes", "in a mode": "in_modes"}
@@ -86,17 +86,23 @@ def picture(name: str, rows: Sequence[Row]) -> Path:
     across = -(-len(rows) // down)
     grids = [None if row.run.space.kind == "points" else _tiles(row.run) for row in rows]
     tall = 1.0 if grids[0] is None else grids[0].shape[0] / grids[0].shape[1]
-    figure, axes = figures.row(across, height=(10 * tall / across + 0.2) * down, rows=down)
+    titles = _titles(rows)
+    head = 0.15 + 0.2 * max(title.count("\n") + 1 for title in titles)
+    figure, axes = figures.row(across, height=(10 * tall / across + head) * down, rows=down)
     for ax in axes[len(rows) :]:
         ax.set_axis_off()
-    for ax, row, title, grid in zip(axes, rows, _titles(rows), grids, strict=False):
+    for ax, row, title, grid in zip(axes, rows, titles, grids, strict=False):
         ax.set_title(title)
         ax.set_axis_off()
         if grid is not None:
             ax.imshow(grid, interpolation="nearest" if row.run.space.shape[-1] < SMALL else None)
             continue
-        for points, color in ((row.run.real_samples()[:DOTS], "0.6"), (row.run.sample(DOTS, seed=0), BLUE)):
-            ax.scatter(points[:, 0], points[:, 1], s=2, color=color, linewidths=0)
+        real, made = row.run.real_samples()[:DOTS], row.run.sample(DOTS, seed=0)
+        for points, size, color in (
+            (real, 12, "0.8"),
+            (made, 2, BLUE),
+        ):  # the data's stay to be seen around the others
+            ax.scatter(points[:, 0], points[:, 1], s=size, color=color, linewidths=0)
         ax.set_aspect("equal")
     return figures.save(figure, name)
 
@@ -124,10 +130,12 @@ def _tiles(run: Run) -> NDArray[np.uint8]:
 def course_picture(name: str, rows: Sequence[Row], key: str, head: str) -> Path:
     """Draw a number of each run against the minutes of training, into ``docs/pictures/NAME.png``."""
     figure, (axes,) = figures.row(1, width=9)
-    for row, title, (line, color) in zip(rows, _titles(rows), itertools.cycle(STYLES), strict=False):
+    for row, title, ((line, marker), color) in zip(
+        rows, _titles(rows), itertools.cycle(STYLES), strict=False
+    ):
         seconds, values = zip(*row.course(key), strict=True)
         minutes = [each / 60 for each in seconds]
-        axes.plot(minutes, values, "o", linestyle=line, markersize=3, color=color, label=title)
+        axes.plot(minutes, values, marker, linestyle=line, markersize=3, color=color, label=title)
     floors = [row.run.history[0]["evaluation"][f"{key}_floor"] for row in rows]
     axes.axhline(statistics.median(floors), linestyle="--", color="0.5", label="real data (floor)")
     axes.set_yscale("log")

@@ -66,7 +66,7 @@ def measure(checks: Checks) -> Sequence[str]:
         figure, axes = row(1 + len(SYSTEMS), height=2.8)
         pictures = {"data": real[:64], **{name: of[0].sample(64, seed=0) for name, of in runs.items()}}
         for ax, (name, images) in zip(axes, pictures.items(), strict=True):
-            ax.imshow(image_grid(images))
+            ax.imshow(image_grid(images, gap=2))
             ax.set_axis_off()
             ax.set_title(name)
         save(figure, "blur")

@@ -263,7 +263,7 @@ def architectures(samples: Mapping[tuple[str, str], tuple[NDArray[Any], Mapping[
     kinds, systems = (list(dict.fromkeys(key[k] for key in samples)) for k in (0, 1))
     figure, axes = row(len(systems), rows=len(kinds), height=1.15 * len(kinds))
     for ax, ((kind, system), (images, found)) in zip(axes, samples.items(), strict=True):
-        ax.imshow(image_grid(images, across=8), interpolation="nearest")
+        ax.imshow(image_grid(images, across=8, gap=4), interpolation="nearest")
         ax.set_axis_off()
         ax.set_title(f"{kind}, {system}: {found['classifier_frechet']:.0f}")
     return figure

@@ -37,7 +37,7 @@ def measure(checks: Checks) -> Sequence[str]:
     return (
         "The minimizer over s of OT between N(0, 1) and N(0, s^2), c = (x - y)^2, has the variance (1 - epsilon / 2)+. "
         "Measured on 500 standardized draws and the same draws times s.",
-        f"Generators: library defaults but c = |x - y|^2 and epsilon = {TRAINED:g}; 400 updates.",
+        f"Generators: library defaults but form = biased (OT) or debiased (S), c = |x - y|^2 and epsilon = {TRAINED:g}; 400 updates.",
     )
 
 

@@ -141,7 +141,7 @@ class _Train(click.Command):
 )
 @common.data_dir
 @click.option("--tensorboard", is_flag=True, help="Write the metrics for TensorBoard too.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@click.option("--quiet", is_flag=True, help="Neither settings nor a progress bar.")
 @common.json_flag
 def command(
     system: str,
