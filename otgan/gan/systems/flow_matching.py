@@ -76,7 +76,8 @@ class FlowMatching(Coded):
             "lr": 4e-3,
         },
         "images without codes": {"batch": 64, "width": 32},
-        "color images": {"batch": 64, "width": 32, "decay": 5000},
+        # Of rates of 1e-3 and 3e-3 the second is nearer to the data at all times, on CIFAR-10.
+        "color images": {"batch": 64, "width": 32, "lr": 3e-3, "decay": 5000},
         # Theirs has two blocks at each resolution, and attention.
         "paper": {
             "network": "deep-resnet",
