@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from otgan.autograd import once
@@ -16,9 +18,11 @@ from otgan.distances.metric import Length
 from otgan.distances.option import Option
 from otgan.distances.sampling import rooted
 from otgan.distances.scaled import in_units, lengths
+from otgan.distances.splits import Pool, Sides
 from otgan.distances.terms import Terms
 from otgan.distances.words import number
 from otgan.form import Form
+from otgan.namespace import as_numpy
 from otgan.options import check_power
 from otgan.pair import Pair, pair
 from otgan.quiet import quiet
@@ -36,7 +40,7 @@ _OPTIONS = {
 }
 
 _TILE = 2**20
-"""Projected points that are held at once."""
+"""Projected points held at once."""
 
 _UNIT = 2.0**-52
 """The distance from 1 to the next number of float64."""
@@ -124,18 +128,22 @@ def _costs(both: Pair, p: float, projections: int, seed: int) -> tuple[Tensor, T
     """The costs W_p^p in every direction, shape (B, L), and the length whose power p they are measured in, shape (B,)."""
     inside, unit = in_units(both)
     (x, a), (y, b) = ((side.points, side.weights) for side in (inside.x, inside.y))
-    ends = torch.cat([x, y], 1).detach()
-    # No projection is longer than the diagonal of the box that holds the points: in it no power is too large.
-    span = torch.linalg.vector_norm(ends.amax(1) - ends.amin(1), dim=1)
-    span = torch.where(span > 0, span, 1.0)
+    span, slack = _span(torch.cat([x, y], 1).detach())
     x, y = (points / span[:, None, None] for points in (x, y))
-    # The projections of one point in two places of a list may differ by this: no more than that is a distance of 0.
-    largest = torch.linalg.vector_norm(ends, dim=2).amax(1) / span
-    slack = largest * (0.0 if ends.shape[2] == 1 else 4 * _UNIT)
-    theta = directions(ends.shape[2], projections, seed).to(ends.device)
+    theta = directions(x.shape[2], projections, seed).to(x.device)
     even = x.shape == y.shape and _uniform(inside) and not (a.requires_grad or b.requires_grad)
     costs: Tensor = _Costs.apply(x, y, a, b, theta, slack, p, even)
     return costs, unit * span
+
+
+def _span(ends: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the length that projections are measured in, and how long in it is no length, each of shape (B,)."""
+    # No projection is longer than the diagonal of the box that holds the points: in it no power is too large.
+    span = torch.linalg.vector_norm(ends.amax(1) - ends.amin(1), dim=1)
+    span = torch.where(span > 0, span, 1.0)
+    # The projections of one point in two places of a list may differ by this: no more than that is a distance of 0.
+    largest = torch.linalg.vector_norm(ends, dim=2).amax(1) / span
+    return span, largest * (0.0 if ends.shape[2] == 1 else 4 * _UNIT)
 
 
 class _Costs(torch.autograd.Function):
@@ -174,9 +182,8 @@ class _Costs(torch.autograd.Function):
             found = [whole + part for whole, part in zip(found, parts, strict=True)]
         out: list[Tensor | None] = [None] * 8
         for k, gradient in zip(wanted, found, strict=True):
-            out[k] = (
-                once(gradient, *inputs) if torch.is_grad_enabled() else gradient
-            )  # enabled by create_graph=True
+            # Enabled by create_graph=True.
+            out[k] = once(gradient, *inputs) if torch.is_grad_enabled() else gradient
         return tuple(out)
 
 
@@ -246,6 +253,25 @@ class _Sliced(Length):
 
     def evaluate(self, both: Pair, terms: Terms) -> Tensor:
         return _sliced(both, terms.p, **terms.options)
+
+    def of_splits(
+        self, pool: Pool, sides: Sides, terms: Terms, tick: Callable[[int], object]
+    ) -> NDArray[np.float64]:
+        from otgan.distances.splits_on_lines import costs_of_splits  # numba takes its time
+
+        inside, unit = in_units(pool.itself)
+        points = inside.x.points
+        if points.is_cuda:
+            return super().of_splits(pool, sides, terms, tick)
+        span, slack = _span(points)
+        theta = directions(points.shape[2], **terms.options)
+        scaled, costs = points / span, np.zeros(len(sides))
+        for rows in _some(scaled, scaled, theta):
+            at = as_numpy((theta[rows] @ scaled.mT)[0])
+            costs += costs_of_splits(at, sides, pool.mass, slack=float(slack), p=terms.p)
+        tick(len(sides))
+        found = root(torch.from_numpy(costs / len(theta)), terms.p) * (unit * span)
+        return as_numpy(lengths(found, pool.itself.x.dtype))
 
     def how(self, terms: Terms) -> str:
         del terms
