@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,9 @@ from otgan.data.sources import Stored
 
 __all__ = ["labelled", "labels_of", "labels_of_words", "without", "words_of_parquet"]
 
+_PADDED = re.compile("[+-]?0[0-9]")
+"""Numbers that are names: months, postal codes."""
+
 _MOST = 10_000
 """Classes that are told apart, at most: more are no classes, but numbers."""
 
@@ -27,14 +32,7 @@ def labels_of(name: str, labels: Any, n: int) -> tuple[NDArray[np.int64], tuple[
     DataError
         If they are not one a sample.
     """
-    if hasattr(labels, "detach"):  # a tensor, without torch being loaded for it
-        labels = labels.detach().cpu().numpy()
-    try:
-        values = np.asarray(labels)
-        if values.dtype == object:
-            values = np.array([str(value) for value in values.tolist()])
-    except Exception as error:  # whatever __array__ of a foreign object raises
-        raise DataError(f"{name} cannot be made an array of labels: {first_line(error)}") from error
+    values = _values_of(name, labels)
     if values.shape == (n, 1):
         values = values[:, 0]
     if values.shape != (n,) or values.dtype.kind not in "biufUS":
@@ -58,8 +56,37 @@ def labels_of(name: str, labels: Any, n: int) -> tuple[NDArray[np.int64], tuple[
     return index.reshape(-1).astype(np.int64), names
 
 
+def _values_of(name: str, labels: Any) -> NDArray[Any]:
+    """Return labels of any kind as an array, objects as words."""
+    try:
+        if hasattr(labels, "detach"):  # a tensor, without torch being loaded for it
+            labels = labels.detach().cpu().numpy()
+        values = np.asarray(labels)
+        # Of a list with words numpy makes words of what stands for none, too.
+        given = labels if isinstance(labels, (list, tuple)) else values.ravel().tolist()
+        missing = [k for k, value in enumerate(given) if values.dtype.kind in "OUS" and _is_missing(value)]
+        if values.dtype == object:
+            values = np.array([str(value) for value in values.tolist()])
+    except Exception as error:  # whatever __array__ of a foreign object raises
+        raise DataError(f"{name} cannot be made an array of labels: {first_line(error)}") from error
+    if missing:
+        raise DataError(
+            f"{name} must hold a label for every sample, and sample {missing[0]} (counted from 0) has none"
+        )
+    return values
+
+
+def _is_missing(label: Any) -> bool:
+    """Whether an object stands for no label: None, NaN, or what pandas has in place of them."""
+    return (
+        label is None
+        or type(label).__name__ in {"NAType", "NaTType"}
+        or (isinstance(label, float) and math.isnan(label))
+    )
+
+
 def labels_of_words(name: str, words: list[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Return the same for cells of a table: numbers where all of them are.
+    """Return the same for cells of a table: numbers where all of them are, and none is written with zeros before it.
 
     Raises
     ------
@@ -71,9 +98,10 @@ def labels_of_words(name: str, words: list[str]) -> tuple[NDArray[np.int64], tup
             f"{name} must hold a label in every row, and row {words.index('')} (counted from 0) has none"
         )
     try:
-        return labels_of(name, np.array(words, float), len(words))
+        numbers = None if any(map(_PADDED.match, words)) else np.array(words, float)
     except ValueError:
-        return labels_of(name, words, len(words))
+        numbers = None
+    return labels_of(name, words if numbers is None else numbers, len(words))
 
 
 def without(wanted: tuple[str, ...], label: str | None, columns: tuple[str, ...]) -> tuple[str, ...]:

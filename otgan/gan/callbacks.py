@@ -98,7 +98,7 @@ class EarlyStopping(Callback):
         found = [each[self.metric] for each in judged if each.get("n") == result.get("n")]
         best, since = found[0], 0
         for value in found[1:]:
-            better = value < best * (1 - self.least)
+            better = value < best - self.least * abs(best)
             best, since = (value, 0) if better else (best, since + 1)
         return since >= self.patience
 

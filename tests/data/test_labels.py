@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,7 +31,23 @@ def test_labels_of_any_kind_are_numbers_with_names(labels, index, names):
 
 @pytest.mark.parametrize(
     "labels",
-    [None, 3, "abc", [1, 2], np.ones((3, 2)), [1.0, np.nan, 2.0], [[1], [1, 2], [3]], np.array([1j, 2, 3])],
+    [
+        None,
+        3,
+        "abc",
+        [1, 2],
+        np.ones((3, 2)),
+        [1.0, np.nan, 2.0],
+        [[1], [1, 2], [3]],
+        np.array([1j, 2, 3]),
+        ["a", None, "b"],
+        ["a", math.nan, "b"],
+        np.array(["a", None, "b"], object),
+        pd.Series(["a", None, "b"]),
+        pd.Series(["a", None, "b"], dtype="string"),
+        pd.Series(["a", None, "b"], dtype="category"),
+        torch.ones(3, dtype=torch.bfloat16),
+    ],
 )
 def test_what_is_no_label_a_sample_is_refused(labels):
     with pytest.raises(DataError, match=r"^labels must hold|^labels cannot"):
@@ -44,5 +62,7 @@ def test_numbers_that_are_no_classes_are_refused():
 def test_cells_are_numbers_where_all_of_them_are():
     assert labels_of_words("column", ["10", "9", "9.0"])[1] == ("9", "10")
     assert labels_of_words("column", ["10", "nine", "9"])[1] == ("10", "9", "nine")
+    # Months and postal codes are names, which begin with zeros.
+    assert labels_of_words("column", ["10", "02", "01"])[1] == ("01", "02", "10")
     with pytest.raises(DataError, match="row 1 "):
         labels_of_words("column", ["a", "", "b"])

@@ -86,6 +86,8 @@ class Found:
         ([3, 2, 2.1, 1.9], 0, False),
         ([3, 2, 1.99, 1.98], 0.1, True),
         ([2, 3], 0, False),
+        ([-1, -0.95, -0.91], 0.1, True),
+        ([-1, -0.95, -1.2], 0.1, False),
     ],
 )
 def test_early_stopping_waits_for_a_new_best(values, least, ends):

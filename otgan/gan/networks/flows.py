@@ -9,6 +9,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from otgan.gan import arguments
+from otgan.gan.arguments import shown
+from otgan.gan.errors import OptionError
 from otgan.gan.networks.conditional import takes_label
 
 __all__ = ["Flow", "Integrator", "integrate"]
@@ -51,7 +54,7 @@ class Flow(nn.Module):
     ) -> None:
         super().__init__()
         self.velocity, self.shape, self.pixels = velocity, tuple(shape), pixels
-        self.integrator, self.n_steps = Integrator(integrator), n_steps
+        self.integrator, self.n_steps = _known(integrator), arguments.whole("n_steps", n_steps)
         self.takes_label = takes_label(velocity)
 
     def at(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
@@ -87,18 +90,27 @@ class Flow(nn.Module):
         path = self.path(noise, n_steps, label).flatten(2)
         whole = path[-1] - path[0]
         apart = n_steps * path.diff(dim=0) - whole
-        return apart.square().sum(2).mean() / whole.square().sum(1).mean()
+        bent, length = apart.square().sum(2).mean(), whole.square().sum(1).mean()
+        return torch.where(
+            bent == 0, 0.0, bent / length
+        )  # where nothing moves, too, as before a last layer of zeros has learned
 
 
 def integrate(velocity: _Velocity, start: Tensor, n_steps: int, integrator: str) -> Iterator[Tensor]:
     """Yield the places where dx/dt = velocity(x, t) leads from t = 0 to 1, n_steps + 1 of them, the first of them the start."""
-    step, length = _STEPS[Integrator(integrator)], 1 / n_steps
+    step, length = _STEPS[_known(integrator)], 1 / arguments.whole("n_steps", n_steps)
     place = start
     yield place
     for k in range(n_steps):
         t = torch.full((len(start),), k * length, dtype=start.dtype, device=start.device)
         place = place + length * step(velocity, place, t, length)
         yield place
+
+
+def _known(integrator: str) -> Integrator:
+    if integrator not in list(Integrator):
+        raise OptionError(f"integrator must be one of {', '.join(Integrator)}, got {shown(integrator)}")
+    return Integrator(integrator)
 
 
 def _euler(velocity: _Velocity, x: Tensor, t: Tensor, h: float) -> Tensor:

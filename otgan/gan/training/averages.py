@@ -36,6 +36,9 @@ def moving_average(network: nn.Module, decay: float) -> AveragedModel:
 
     def average(averaged: _Weights, current: _Weights, updates: Tensor | int) -> None:
         count = int(updates)
+        if not averaged[0].is_floating_point():  # numbers that nothing trains, all of one type
+            torch._foreach_copy_(averaged, current)
+            return
         torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + count) / (10 + count)))
 
     if (

@@ -173,8 +173,13 @@ class State:
         DivergedError
         """
         for name, net in self.nets.items():
-            for key, value in itertools.chain(net.named_parameters(), net.named_buffers()):
-                if not bool(torch.isfinite(value).all()):
+            wrong = itertools.chain(
+                ((key, ~value.isfinite()) for key, value in net.named_parameters()),
+                # Statistics that are lost are no numbers; a mask may well be infinite.
+                ((key, value.isnan()) for key, value in net.named_buffers()),
+            )
+            for key, found in wrong:
+                if bool(found.any()):
                     raise DivergedError(
                         f"step {step or self.step}: weights {key} of the {name} are not finite"
                     )

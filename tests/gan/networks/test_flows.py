@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from otgan.gan.errors import OptionError
 from otgan.gan.networks import Flow, Integrator
 from otgan.gan.networks.flows import integrate
 
@@ -30,6 +31,11 @@ class Gaussian(nn.Module):
     def forward(self, x, t):
         wide, change = (each[:, None] for each in self.widths(t))
         return self.m + change / wide * (x - t[:, None] * self.m)
+
+
+class Still(nn.Module):
+    def forward(self, x, t):
+        return torch.zeros_like(x)
 
 
 def gaussian(optimal, **options):
@@ -113,3 +119,26 @@ def test_samples_need_no_memory_for_the_places_on_the_way(integrator):
     with torch.no_grad():
         Flow(watched, (2,), integrator=integrator, n_steps=40)(noise(3))
     assert watched.most <= 3
+
+
+def test_where_nothing_moves_paths_are_straight():
+    still = Flow(Still(), (2,))
+    assert float(still.straightness(torch.randn(5, 2))) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"integrator": "heun"}, "integrator must be one of euler, midpoint, rk4, got 'heun'"),
+        ({"n_steps": 0}, "n_steps must be a whole number of at least 1"),
+        ({"n_steps": 2.5}, "n_steps must be a whole number"),
+    ],
+)
+def test_how_a_flow_is_followed_is_checked(options, message):
+    with pytest.raises(OptionError, match=message):
+        Flow(nn.Identity(), (2,), **options)
+    flow = Flow(Still(), (2,))
+    for name, value in options.items():
+        setattr(flow, name, value)
+    with pytest.raises(OptionError, match=message):
+        flow(torch.zeros(3, 2))

@@ -50,6 +50,16 @@ def test_an_average_forgets_faster_at_first():
     assert torch.allclose(average.module.weight, (before + 2) / 2)
 
 
+def test_whole_numbers_among_the_weights_are_those_of_the_network():
+    network = nn.Linear(2, 1)
+    network.places = nn.Parameter(torch.arange(3), requires_grad=False)
+    average = moving_average(network, 0.5)
+    for _ in range(3):
+        network.places += 1
+        average.update_parameters(network)
+    assert average.module.places.tolist() == [3, 4, 5]
+
+
 def test_a_network_without_weights_has_an_average_that_follows_its_buffers():
     network = nn.BatchNorm1d(2, affine=False)
     average = moving_average(network, 0.9)
