@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -176,13 +176,18 @@ class Run(Latent, Shown):
             raise RunError("trained on an array, not kept: say what to evaluate it against; sample by prior")
         labels = self.data.labels if against is None else None
         data = TrainingData.of(source, self.seed, data_dir, "against", labels)
+        if against is None and self.data.digest != digest(
+            data.train, data.held_out, labels=bool(self.data.classes)
+        ):
+            _log.warning(
+                "%s holds other samples than this run was trained on: what is held out now may have been trained on",
+                source,
+            )
+        classes = self.model.classes
+        if classes is not None:
+            data = replace(data, train=classes.numbered(data.train), held_out=classes.numbered(data.held_out))
         judge = Judge.for_space(self.space, data)
         if against is None:
-            if self.data.digest != digest(data.train, data.held_out, labels=bool(self.data.classes)):
-                _log.warning(
-                    "%s holds other samples than this run was trained on: what is held out now may have been trained on",
-                    source,
-                )
             self.own_judge = judge
         return judge
 

@@ -125,6 +125,10 @@ class Laws:
         if self.of_all is not None:
             return self.of_all.draw(n, rng)
         assert labels is not None  # the law of a run without classes is of all
+        if absent := sorted(set(labels.tolist()) - set(self.of_class)):
+            raise OptionError(
+                f"no samples to fit the law of codes to are of class number {absent[0]}: sample by the prior"
+            )
         drawn = {k: self.of_class[k].draw(int((labels == k).sum()), rng) for k in np.unique(labels).tolist()}
         codes = np.empty((n, next(iter(drawn.values())).shape[1]), np.float32)
         for k, found in drawn.items():

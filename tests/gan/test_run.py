@@ -140,3 +140,27 @@ def test_the_parts_of_its_model_are_its_own(run):
     assert run.scaling is model.scaling
     assert run.autoencoder() is run.system
     assert repr(run) == f"Run({run.system.name!r}, shape (4,), step 200, {str(run.folder.path)!r})"
+
+
+@pytest.mark.parametrize(("system", "steps"), [("flow-matching", 250), ("vae", 20)])
+def test_other_data_are_compared_by_the_names_of_their_classes(system, steps):
+    rng = np.random.default_rng(0)
+    kind = rng.integers(3, size=400)
+    points = np.array([[0, 0], [5, 0], [0, 5]])[kind] + 0.1 * rng.normal(size=(400, 2))
+    names = ("ant", "bee", "cow")
+    data = otgan.data.Dataset(name="data", points=points, labels=kind, classes=names)
+    options = {"batch": 128, "width": 64}
+    run = train(system, data, steps, options=options, conditional=True, evaluate_every=1000)
+    turned = otgan.data.Dataset(name="turned", points=points, labels=2 - kind, classes=names[::-1])
+    same, other = run.evaluate(data), run.evaluate(turned)
+    assert other["conditional_accuracy"] == same["conditional_accuracy"]
+    if system == "vae":
+        assert other["reconstruction"] == pytest.approx(same["reconstruction"], rel=1e-6)
+    few = otgan.data.Dataset(
+        name="few", points=points[kind > 0], labels=kind[kind > 0] - 1, classes=names[1:]
+    )
+    assert (
+        system == "vae" or min(same["conditional_accuracy"], run.evaluate(few)["conditional_accuracy"]) > 0.9
+    )
+    with pytest.raises(RunError, match="not learnt, elk"):
+        run.evaluate(otgan.data.Dataset(name="odd", points=points, labels=kind, classes=(*names[:2], "elk")))

@@ -291,6 +291,21 @@ def test_names_of_columns_survive_into_samples(tmp_path):
         assert len(found) == 7
 
 
+class Detached(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+
+    def forward(self, z):
+        return self.layer(z).detach()
+
+
+@pytest.mark.parametrize("system", ["gan", "wgan", "wgan-gp", "sinkhorn"])
+def test_a_generator_that_the_loss_does_not_reach_is_refused(points, system):
+    with pytest.raises(RunError, match=r"generator cannot be trained|cut off from its parameters"):
+        train(system, points, 2, options=SMALL, modules={"generator": Detached()})
+
+
 @pytest.mark.parametrize("system", ["sinkhorn", "smoothed-ot", "wgan", "wgan-gp"])
 def test_frozen_layers_of_ones_own_stay_as_they_are(points, system):
     generator = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,43 @@ class Classes:
             raise RunError(f"{data.name}: two classes have one name among {listed(names)}: rename them apart")
         counts = np.bincount(data.labels, minlength=len(names))
         return cls(tuple(map(str, names)), tuple(int(count) for count in counts))
+
+    def numbered(self, data: Dataset) -> Dataset:
+        """Return labelled data with the numbers that these classes have here, by their names; data without labels as they are.
+
+        Raises
+        ------
+        RunError
+            If some samples are of none of these classes.
+        """
+        if data.labels is None:
+            return data
+        theirs = data.classes or tuple(str(k) for k in range(int(data.labels.max()) + 1))
+        if theirs == self.names:
+            return data
+        numbers = {name: k for k, name in enumerate(self.names)}
+        table = np.array([numbers.get(str(name), -1) for name in theirs], np.int64)
+        labels = table[data.labels]
+        if (labels < 0).any():
+            foreign = [str(theirs[k]) for k in np.unique(data.labels[labels < 0])]
+            raise RunError(
+                f"{data.name} has samples of classes that this run has not learnt, {listed(foreign)}: it knows {listed(self.names)}"
+            )
+        return replace(data, labels=labels, classes=self.names)
+
+    def check_learnt(self, held_out: Dataset) -> None:
+        """Refuse held-out samples, which an autoencoder is to reconstruct, of a class of which none is to be learnt from.
+
+        Raises
+        ------
+        RunError
+        """
+        labels = np.unique(held_out.labels) if held_out.labels is not None else np.empty(0, np.int64)
+        alone = [self.names[k] for k in labels.tolist() if not self.counts[k]]
+        if alone:
+            raise RunError(
+                f"all samples of class {listed(alone)} are held out, and none is left to learn from: leave the class out, or take another seed"
+            )
 
     @property
     def present(self) -> list[int]:

@@ -100,11 +100,12 @@ class Judge:
         if self._labelled:
             found |= self._references(n)
         if label is not None and self.train.labels is not None:
-            found |= self._accuracy(samples[:n].reshape(n, -1), label[:n])
+            known = np.isin(label[:n], self.train.labels)  # other data may have fewer classes
+            if known.any():
+                found |= self._accuracy(samples[:n].reshape(n, -1)[known], label[:n][known], n)
         return found
 
-    def _accuracy(self, rows: Rows, label: NDArray[np.int64]) -> dict[str, float]:
-        n = len(rows)
+    def _accuracy(self, rows: Rows, label: NDArray[np.int64], n: int) -> dict[str, float]:
         if n not in self._accuracies:
             real = self.held_out.take(slice(n))
             self._accuracies[n] = float((self.classes_of(real.points) == real.labels).mean())

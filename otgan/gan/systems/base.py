@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from otgan.gan.datasets.batches import Batches
-from otgan.gan.errors import OptionError
+from otgan.gan.errors import OptionError, RunError
 from otgan.gan.networks import Activation, Architecture, Kind, Prior, Space, critic, generator, given
 from otgan.gan.systems.capabilities import Encoding, LikelihoodBound, Networks
 from otgan.gan.systems.fields import Count, OtherWidth, Share, Updates, checked
@@ -261,6 +261,10 @@ def descend(optimizer: Optimizer, loss: Tensor) -> None:
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     optimizer.zero_grad(set_to_none=True)
     loss.backward(inputs=parameters)
+    if all(each.grad is None for each in parameters):
+        raise RunError(
+            "the loss does not depend on the network that is to descend it: what that returns is cut off from its parameters, as by detach()"
+        )
     optimizer.step()
 
 

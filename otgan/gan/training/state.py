@@ -86,6 +86,8 @@ class State:
         scaling = Scaling.of(points, data.space)
         latent = system.noise_size(data.space)
         classes = Classes.of(data.train) if system.conditional else None
+        if classes is not None and system.encoding is not None:
+            classes.check_learnt(data.held_out)
         labels = None if classes is None else torch.from_numpy(data.train.labels).to(device)
         space = Space(data.space.shape, 0 if classes is None else len(classes))
         units = scaling.to_units(points).to(device)

@@ -40,3 +40,26 @@ def test_classes_of_a_data_set_are_counted():
         Classes.of(Dataset("mine", np.zeros((2, 1)), labels=np.array([0, 1]), classes=("a", "a")))
     with pytest.raises(RunError, match="mine has no labels"):
         Classes.of(Dataset("mine", np.zeros((2, 1))))
+
+
+def test_labels_of_other_data_are_numbered_by_their_names():
+    data = Dataset(
+        name="other", points=np.zeros((4, 2)), labels=np.array([0, 1, 2, 1]), classes=("cat", "0", "5")
+    )
+    found = ODD.numbered(data)
+    assert found.labels.tolist() == [2, 1, 0, 1]
+    assert found.classes == ODD.names
+    assert ODD.numbered(found) is found
+    assert DIGITS.numbered(Dataset(name="other", points=np.zeros((2, 2)))).labels is None
+    with pytest.raises(
+        RunError, match="other has samples of classes that this run has not learnt, cat: it knows 0,"
+    ):
+        DIGITS.numbered(data)
+
+
+def test_a_class_that_is_held_out_whole_is_refused():
+    some = Classes(("ant", "bee"), (0, 4))
+    held_out = Dataset(name="data", points=np.zeros((2, 2)), labels=np.array([1, 0]), classes=some.names)
+    with pytest.raises(RunError, match="all samples of class ant are held out"):
+        some.check_learnt(held_out)
+    some.check_learnt(held_out.take(slice(1)))
