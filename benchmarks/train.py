@@ -239,7 +239,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     rounds, rows = (2, []) if quick else (5, [])
     cases: list[tuple[str, dict[str, Any], int]] = [("8gaussians", {"batch": 256}, 10 if quick else 40)]
     if not quick:
-        cases.append(("mnist", {"batch": 64, "network": "dcgan"}, 6))
+        cases.append(("mnist", {"batch": 64, "network": "dcgan"}, 20))
     for data, options, steps in cases:
         try:
             samples = TrainingData.of(data, 0)

@@ -49,9 +49,8 @@ class KL(Regularizer):
     def half_step(self, phi: Tensor, cost: Tensor) -> Tensor:
         """ψ_j = −λ log E_i e^{(φ_i − c_ij)/λ}."""
         scaled = (phi[:, None] - cost) / self.strength
-        largest = scaled.detach().amax(
-            0
-        )  # torch's logsumexp is ten times slower where its exponentials underflow
+        # torch's logsumexp is ten times slower where its exponentials underflow.
+        largest = scaled.detach().amax(0)
         total = exp(scaled - largest).sum(0).log() + largest
         return self.strength * (math.log(len(phi)) - total)
 

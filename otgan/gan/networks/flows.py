@@ -91,9 +91,8 @@ class Flow(nn.Module):
         whole = path[-1] - path[0]
         apart = n_steps * path.diff(dim=0) - whole
         bent, length = apart.square().sum(2).mean(), whole.square().sum(1).mean()
-        return torch.where(
-            bent == 0, 0.0, bent / length
-        )  # where nothing moves, too, as before a last layer of zeros has learned
+        # Where nothing moves paths are straight, too, as before a last layer of zeros has learned.
+        return torch.where(bent == 0, 0.0, bent / length)
 
 
 def integrate(velocity: _Velocity, start: Tensor, n_steps: int, integrator: str) -> Iterator[Tensor]:

@@ -41,9 +41,8 @@ def moving_average(network: nn.Module, decay: float) -> AveragedModel:
             return
         torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + count) / (10 + count)))
 
-    if (
-        next(network.parameters(), None) is None
-    ):  # of no weights torch makes no groups; its buffers are followed
+    # Of no weights torch makes no groups; buffers are followed all the same.
+    if next(network.parameters(), None) is None:
         return AveragedModel(network, avg_fn=lambda averaged, current, updates: averaged)
     return AveragedModel(network, multi_avg_fn=average)
 
