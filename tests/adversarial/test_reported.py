@@ -748,3 +748,16 @@ def test_a_result_in_a_type_that_cannot_hold_it_says_what_it_is():
         t.arcs  # noqa: B018
     with pytest.raises(OverflowError, match="float16"):
         t.value  # noqa: B018
+
+
+@pytest.mark.parametrize("epsilon", [1.0, 3.0])
+def test_clusters_that_exchange_no_mass_have_their_value_and_its_gradients_in_points(epsilon):
+    # Gradients in weights across them are not determined, which is said in the guarantees.
+    x = torch.tensor([[0.0], [10.0]], dtype=torch.float64, requires_grad=True)
+    y = torch.tensor([[0.5], [10.2]], dtype=torch.float64)
+    t = otgan.transport(x, y, epsilon=epsilon)
+    assert t.converged
+    t.value.backward()
+    # Each to its own: the plan is diagonal to exp(-90 / 3), whose entropy beside the product is log 2.
+    assert t.value.item() == pytest.approx(0.5 * (0.25 + 0.04) + epsilon * math.log(2), abs=1e-6)
+    assert x.grad[:, 0].tolist() == pytest.approx([-0.5, -0.2], abs=1e-6)
