@@ -40,19 +40,8 @@ def costs_of_splits(
     order = np.argsort(projected, axis=1, kind="stable")
     places = np.take_along_axis(projected, order, 1)
     found = np.empty(len(chosen))
-    weights = np.ascontiguousarray(w, np.float64)
-    in_pieces(
-        _costs_of_splits,
-        len(chosen),
-        count(),
-        np.ascontiguousarray(places),
-        np.ascontiguousarray(order),
-        np.ascontiguousarray(chosen),
-        weights,
-        float(slack),
-        float(p),
-        found,
-    )
+    chosen = np.ascontiguousarray(chosen)
+    in_pieces(_costs_of_splits, len(chosen), count(), places, order, chosen, w, float(slack), float(p), found)
     return found
 
 
