@@ -98,10 +98,8 @@ def picture(name: str, rows: Sequence[Row]) -> Path:
             ax.imshow(grid, interpolation="nearest" if row.run.space.shape[-1] < SMALL else None)
             continue
         real, made = row.run.real_samples()[:DOTS], row.run.sample(DOTS, seed=0)
-        for points, size, color in (
-            (real, 12, "0.8"),
-            (made, 2, BLUE),
-        ):  # the data's stay to be seen around the others
+        # The data's stay to be seen around the others.
+        for points, size, color in ((real, 12, "0.8"), (made, 2, BLUE)):
             ax.scatter(points[:, 0], points[:, 1], s=size, color=color, linewidths=0)
         ax.set_aspect("equal")
     return figures.save(figure, name)

@@ -60,7 +60,7 @@ class EarlyStopping(Callback):
     patience : int, default 5
         Evaluations without a new best after which to end.
     least : float, default 0
-        By how much, relative to the best so far, a new best must be below it.
+        By how much, as a share of the size of the best so far, a new best must be below it.
 
     See Also
     --------

@@ -140,7 +140,7 @@ class Run(Latent, Shown):
         Parameters
         ----------
         against : data spec, array, tensor or Dataset, optional
-            Other data than those the run was trained on.
+            Other data than those the run was trained on; of a run by class, classes that it has learnt, told by their names.
         n : int, default 2000
             Samples to compare, at most; no more than are held out.
         seed, sampler
