@@ -15,6 +15,7 @@ __all__ = ["command"]
 @click.command("evaluate", short_help="Compare a trained model with data.")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--against", metavar="DATA", help="Other data than the run's own: a name or path.")
+@click.option("--labels", metavar="COLUMN", help="The column of --against that holds the class of each row.")
 @click.option(
     "-n", "count", type=click.IntRange(min=2), default=2000, show_default=True, help="Samples, at most."
 )
@@ -25,6 +26,7 @@ __all__ = ["command"]
 def command(
     folder: Path,
     against: str | None,
+    labels: str | None,
     count: int,
     seed: int,
     sampler: str,
@@ -36,5 +38,5 @@ def command(
         from otgan.gan.run import Run
 
         run = Run.load(folder)
-        result = run.evaluate(against, n=count, seed=seed, data_dir=data_dir, sampler=sampler)
+        result = run.evaluate(against, labels=labels, n=count, seed=seed, data_dir=data_dir, sampler=sampler)
     show(result, as_json)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -35,7 +37,17 @@ def command(folder: Path, count: int, seed: int | None, label: str | None, sampl
     with run_mistakes(), on_stderr():
         from otgan.gan.run import Run
 
-        named = None if label is None else [name.strip() for name in label.split(",")]
-        several = named and [named[k % len(named)] for k in range(count)]
-        Run.load(folder).write_samples(out, count, seed, sampler, label=several)
+        run, several = Run.load(folder), None
+        if label is not None:
+            named = _named(label, () if run.model.classes is None else run.model.classes.names)
+            several = [named[k % len(named)] for k in range(count)]
+        run.write_samples(out, count, seed, sampler, label=several)
     common.note(f"wrote {out}")
+
+
+def _named(text: str, classes: Sequence[str]) -> list[str]:
+    """Return the classes that are named, those with a comma in quotes, or alone."""
+    if text in classes:
+        return [text]
+    found = next(csv.reader([text], skipinitialspace=True), [])
+    return [name.strip() for name in found] or [text]

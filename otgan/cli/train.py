@@ -84,7 +84,9 @@ class _Train(click.Command):
     "--data", default="8gaussians", show_default=True, help="A name or path, as for `otgan measure`."
 )
 @click.option(
-    "--steps", type=click.IntRange(min=1), help="Generator updates in all.  [default: the system's own]"
+    "--steps",
+    type=click.IntRange(min=1),
+    help="Generator updates in all.  [default: the system's own, or with --resume the run's]",
 )
 @click.option(
     "--minutes",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from otgan.gan.errors import OptionError
 
@@ -94,6 +95,11 @@ def modules(value: Any) -> dict[str, nn.Module]:
     for name, module in found.items():
         if not isinstance(module, nn.Module):
             raise OptionError(f"modules: {name} must be a torch.nn.Module, got {shown(module)}")
+        lazy = (key for key, value in module.named_parameters() if is_lazy(value))
+        if (first := next(lazy, None)) is not None:
+            raise OptionError(
+                f"modules: {name} has {first} of no size yet: call it once before, with rows as it will get them"
+            )
     return found
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from otgan.gan import arguments
 from otgan.gan.datasets.scaling import Scaling
 from otgan.gan.datasets.training_data import DataDescription, TrainingData, check_held_out, digest
-from otgan.gan.errors import RunError
+from otgan.gan.errors import OptionError, RunError
 from otgan.gan.evaluation import reconstruction
 from otgan.gan.evaluation.judge import Judge
 from otgan.gan.evaluation.shown import Shown
@@ -111,8 +111,8 @@ class Run(Latent, Shown):
             The law of the codes: that of the training, or of systems with an encoder one that is fitted to the codes of the
             data, class by class where samples are made so, see :mod:`otgan.gan.samplers`.
         label : int, str or sequence of them, optional
-            Of a conditional run the class of all samples, or of each: its name, or its number. By default they are drawn
-            by their shares of the training data.
+            Of a conditional run the class of all samples, or of each: its name, or its number where no name is one. By default
+            they are drawn by their shares of the training data.
 
         Returns
         -------
@@ -130,6 +130,7 @@ class Run(Latent, Shown):
         self,
         against: Any = None,
         *,
+        labels: Any = None,
         n: int = 2000,
         seed: int = 0,
         data_dir: str | os.PathLike[str] | None = None,
@@ -141,6 +142,8 @@ class Run(Latent, Shown):
         ----------
         against : data spec, array, tensor or Dataset, optional
             Other data than those the run was trained on; of a run by class, classes that it has learnt, told by their names.
+        labels : array-like, shape (n,), or str, optional
+            The classes of those other data, or the column that holds them, as for :func:`train`.
         n : int, default 2000
             Samples to compare, at most; no more than are held out.
         seed, sampler
@@ -154,7 +157,7 @@ class Run(Latent, Shown):
         """
         n, seed = arguments.whole("n", n, 2), arguments.seed(seed)
         data_dir = None if data_dir is None else arguments.path("data_dir", data_dir)
-        judge = self.judge(against, data_dir=data_dir)
+        judge = self.judge(against, labels=labels, data_dir=data_dir)
         n = judge.size(n)
         encodes = self.system.encoding is not None
         if encodes:
@@ -167,14 +170,20 @@ class Run(Latent, Shown):
             found |= reconstruction.evaluate(self.model, judge.train.points, held_out, seed)
         return found
 
-    def judge(self, against: Any = None, *, data_dir: str | os.PathLike[str] | None = None) -> Judge:
+    def judge(
+        self, against: Any = None, *, labels: Any = None, data_dir: str | os.PathLike[str] | None = None
+    ) -> Judge:
         """Make the judge of :meth:`evaluate`, or return the one that there is."""
+        if against is None and labels is not None:
+            raise OptionError(
+                "labels are of other data: say which, against; those of the run's own are known"
+            )
         if against is None and self.own_judge is not None:
             return self.own_judge
         source = self.data.spec if against is None else against
         if source is None:
             raise RunError("trained on an array, not kept: say what to evaluate it against; sample by prior")
-        labels = self.data.labels if against is None else None
+        labels = self.data.labels if against is None else labels
         data = TrainingData.of(source, self.seed, data_dir, "against", labels)
         if against is None and self.data.digest != digest(
             data.train, data.held_out, labels=bool(self.data.classes)

@@ -79,7 +79,8 @@ def train(
         What :func:`otgan.data.open_spec` opens, or samples: (n, d) points, or n images of shape (C, H, W). What has
         no test split has a fifth of it held out.
     steps : int, optional
-        Generator updates in all, those before a resumption included; by default the system's own number.
+        Generator updates in all, those before a resumption included; by default those that the run in `out` was to make, where it is
+        resumed, else the system's own number.
     seed : int
         Of everything: weights, batches, noise. On one machine with one number of threads, equal seeds give equal bits.
     out : path, optional
@@ -180,13 +181,6 @@ def _trained(request: Request, interrupts: Interrupts, stack: contextlib.ExitSta
     system = _fitting(chosen, data, request.options)
     if request.conditional:
         system = replace(system, conditional=True)
-    steps = system.steps_for(request.preset or data.space.kind) if request.steps is None else request.steps
-    if 0 < steps <= system.prelude:
-        _log.warning(
-            "the generator learns from step %d on: %d steps are for what it learns by, see n_features",
-            system.prelude + 1,
-            system.prelude,
-        )
     description = data.describe(conditional=system.conditional)
     members.agree({"system": system, "data": description})
     state = State.start(system, data, request.seed, request.device, request.modules)
@@ -198,7 +192,11 @@ def _trained(request: Request, interrupts: Interrupts, stack: contextlib.ExitSta
             stack.enter_context(folder.held())
         before = folder.settings() if folder is not None and request.resume and folder.holds_run() else None
         schedule = Schedule.choose(
-            steps, request.save_every, request.evaluate_every, None if before is None else before.schedule
+            request.steps,
+            request.save_every,
+            request.evaluate_every,
+            default=system.steps_for(request.preset or data.space.kind),
+            before=None if before is None else before.schedule,
         )
         settings = Settings.of(system, description, request.seed, request.modules, request.device, schedule)
         history, pending = settle(folder, settings, before, state)
@@ -209,6 +207,7 @@ def _trained(request: Request, interrupts: Interrupts, stack: contextlib.ExitSta
         return Begun(schedule, history, pending)
 
     begun = shared_begin(members, state, begin)
+    _warn_of_prelude(system, begun.schedule.steps)
     tensorboard = request.tensorboard and members.leads
     records = Records(folder, system.estimate, begun.history, tensorboard=tensorboard, pending=begun.pending)
     stack.enter_context(contextlib.closing(records))
@@ -216,7 +215,7 @@ def _trained(request: Request, interrupts: Interrupts, stack: contextlib.ExitSta
     run = Run(model, description, request.seed, records.history, folder, judge)
     quiet = not (request.progress and members.leads)
     bar = stack.enter_context(
-        tqdm(total=max(steps, state.step), initial=state.step, unit="step", disable=quiet)
+        tqdm(total=max(begun.schedule.steps, state.step), initial=state.step, unit="step", disable=quiet)
     )
     with _last_checkpoint_named(place), members.training(state.nets, state.optimizers):
         interrupts.wait()
@@ -233,6 +232,15 @@ def _trained(request: Request, interrupts: Interrupts, stack: contextlib.ExitSta
         )
         members.by_first("the report", lambda: None if folder is None else run.write_report())
     return run
+
+
+def _warn_of_prelude(system: System, steps: int) -> None:
+    if 0 < steps <= system.prelude:
+        _log.warning(
+            "the generator learns from step %d on: %d steps are for what it learns by, see n_features",
+            system.prelude + 1,
+            system.prelude,
+        )
 
 
 def _fitting(system: System, data: TrainingData, options: Mapping[str, Any]) -> System:

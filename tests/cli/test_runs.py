@@ -193,7 +193,8 @@ def test_what_disks_refuse_and_what_is_damaged_is_one_line(otgan, points, tmp_pa
 def test_samples_are_made_by_the_classes_of_a_table(otgan, tmp_path):
     rng, out = np.random.default_rng(0), tmp_path / "run"
     label = rng.permutation(np.arange(80) % 2)
-    lines = [f"{x},{['low', 'high'][k]}" for x, k in zip(5 * label + rng.normal(size=80), label, strict=True)]
+    names = ["low", '"high, very"']
+    lines = [f"{x},{names[k]}" for x, k in zip(5 * label + rng.normal(size=80), label, strict=True)]
     table = tmp_path / "table.csv"
     table.write_text("\n".join(["x,kind", *lines]), encoding="utf-8")
     arguments = (
@@ -216,12 +217,18 @@ def test_samples_are_made_by_the_classes_of_a_table(otgan, tmp_path):
     assert status == 0
     assert json.loads(shown)["conditional_accuracy_floor"] > 0.8
     run = Run.load(out)
-    assert run.data.classes == ("high", "low")
+    assert run.data.classes == ("high, very", "low")
     assert run.evaluate()["conditional_accuracy"] == json.loads(shown)["conditional_accuracy"]
     file = tmp_path / "samples.npy"
-    assert otgan("sample", out, "-n", 5, "--seed", 1, "--label", "low,high", "--out", file)[0] == 0
-    expected = run.sample(5, seed=1, label=["low", "high", "low", "high", "low"])
-    assert np.array_equal(np.load(file), expected)
+    for told, classes in (("high, very", ["high, very"]), ('low,"high, very"', ["low", "high, very"])):
+        assert otgan("sample", out, "-n", 4, "--seed", 1, "--label", told, "--out", file)[0] == 0
+        assert np.array_equal(np.load(file), run.sample(4, seed=1, label=4 // len(classes) * classes))
     status, _, errors = otgan("sample", out, "--label", "middle", "--out", file)
     assert status == 2
-    assert "label must be a class, high, low, or its number, got 'middle'" in errors
+    assert "label must be a class, high, very, low, or its number, got 'middle'" in errors
+    status, shown, _ = otgan("evaluate", out, "--against", table, "--labels", "kind", "--json")
+    assert status == 0
+    assert json.loads(shown) == run.evaluate(table, labels="kind")
+    status, _, errors = otgan("evaluate", out, "--labels", "kind")
+    assert status == 2
+    assert "labels are of other data: say which, against" in errors

@@ -156,6 +156,8 @@ def test_every_argument_of_train(argument, points, tmp_path, monkeypatch):
         ({"options": {**SMALL, "lr": -1}}, "lr must not be negative, got -1"),
         ({"options": {**SMALL, "lr": 1e300}}, "lr must be between -1e+30 and 1e+30"),
         ({"options": {**SMALL, "beta1": 1}}, "beta1 must be in [0, 1), got 1"),
+        ({"modules": {"generator": nn.LazyLinear(2)}}, "modules: generator has weight of no size yet: call it once"),
+        ({"modules": {"critic": nn.Linear(2, 3)}}, "your critic must make one number a row, shape (8,) or (8, 1), got"),
         ({"modules": {"critic": nn.Linear(3, 1)}}, "your critic cannot be trained with this system: mat1 and mat2"),
         ({"modules": {"generator": nn.Linear(3, 2)}}, "your generator cannot take rows of shape (2,): mat1 and mat2"),
         ({"modules": {"generator": nn.Identity()}}, "must have parameters that are not frozen, got none"),

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import otgan.data
-from otgan.gan import DivergedError, OptionError, Run, RunError, TimeLimit, train
+from otgan.gan import Callback, DivergedError, OptionError, Run, RunError, TimeLimit, train
 from otgan.gan.systems import SYSTEMS, System
 from otgan.gan.systems.autoencoder import Autoencoder
 from otgan.gan.systems.wgan import WGAN
@@ -203,6 +203,33 @@ def test_conflicting_configuration_is_refused(change, named, tmp_path, points):
     with pytest.raises(RunError, match=named):
         train(**{**same, **change}, steps=9, out=tmp_path, resume=True)
     assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def test_a_run_goes_on_to_the_end_it_was_given(tmp_path, points):
+    same = {"system": "gan", "data": points, "out": tmp_path, "options": SMALL}
+    train(**same, steps=6, callbacks=EndAt(4))
+    assert train(**same, resume=True).step == 6  # and not the system's own number
+    assert json.loads((tmp_path / "config.json").read_bytes())["steps"] == 6
+
+
+def test_a_run_of_more_steps_than_are_asked_for_stays_what_it_is(tmp_path, points, caplog):
+    same = {"system": "gan", "data": points, "out": tmp_path, "options": SMALL}
+    train(**same, steps=6)
+    before = (tmp_path / "config.json").read_bytes()
+    with caplog.at_level("WARNING", "otgan"):
+        assert train(**same, steps=4, resume=True).step == 6
+    assert (
+        "holds a run of 6 steps, and 4 were asked for, those included: nothing is left to do" in caplog.text
+    )
+    assert (tmp_path / "config.json").read_bytes() == before
+
+
+class EndAt(Callback):
+    def __init__(self, step):
+        self.step = step
+
+    def on_step(self, run, terms):
+        return run.step == self.step
 
 
 def test_folders_that_hold_something_are_left_alone(tmp_path, points):

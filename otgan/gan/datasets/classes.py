@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -118,34 +118,41 @@ class Classes:
         """
         if isinstance(label, Tensor):
             label = label.detach().cpu().numpy()
-        numbers = {name: k for k, name in enumerate(self.names)}
-        several = label.tolist() if isinstance(label, (np.ndarray, np.generic)) else label
+        # An array, a scalar of NumPy's, a column of pandas.
+        several = label.tolist() if hasattr(label, "tolist") else label
         if not isinstance(several, (list, tuple, range)):
-            return np.full(n, self._one(several, numbers))
+            return np.full(n, self._one(several))
         if len(several) != n:
             raise OptionError(f"label must be one class, or one for each of {n} samples, got {len(several)}")
-        return np.array([self._one(each, numbers) for each in several], np.int64)
+        return np.array([self._one(each) for each in several], np.int64)
 
-    def _one(self, label: Any, numbers: Mapping[str, int]) -> int:
-        """Return the number of a class: names come first, as numbers may be names."""
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        """What a class can be called: its name, or its number unless names are numbers, of which it would be another."""
+        named = {name: k for k, name in enumerate(self.names)}
+        return named if self._named_by_numbers else {**{str(k): k for k in range(len(self))}, **named}
+
+    @cached_property
+    def _named_by_numbers(self) -> bool:
+        return any(_is_number(name) for name in self.names)
+
+    def _one(self, label: Any) -> int:
+        """Return the number of a class."""
         if isinstance(label, float) and label.is_integer():
             label = int(label)
-        known = isinstance(label, (str, int)) and not isinstance(label, bool)
-        name = str(label) if known else ""
-        if name in numbers:
-            found = numbers[name]
-        elif (
-            known
-            and name.isascii()
-            and name.isdigit()
-            and len(name) <= len(str(len(self)))
-            and int(name) < len(self)
-        ):
-            found = int(name)
-        else:
-            raise OptionError(
-                f"label must be a class, {listed(self.names)}, or its number, got {shown(label)}"
-            )
+        name = str(label) if isinstance(label, (str, int, float)) else ""
+        found = self._numbers.get(name)
+        if found is None:
+            by_number = "" if self._named_by_numbers else ", or its number"
+            raise OptionError(f"label must be a class, {listed(self.names)}{by_number}, got {shown(label)}")
         if not self.counts[found]:
             raise OptionError(f"class {self.names[found]} had no samples to learn from")
         return found
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True

@@ -117,17 +117,11 @@ class TrainingData:
                 )
             table = narrow(open_labelled(spec, labels, data_dir=data_dir))
             return cls(spec, *table.hold_out(max(1, len(table) // 5), seed), labels)
-        if not isinstance(data, Dataset):
-            data, own, names = with_labels(name, data)
-            if is_frame(data) and isinstance(labels, str) and labels in data.columns:
-                labels, data = data[labels], data[[name for name in data.columns if name != labels]]
-            columns = tuple(map(str, data.columns)) if is_frame(data) else ()
-            stored = replace(stack("the array", array_of(name, data)), columns=columns)
-            data = stored.draw(None, 0, dtype=np.float64)
-            if labels is None and names:
-                data = replace(data, labels=own, classes=names)
-            elif labels is None:
-                labels = own
+        if isinstance(data, Dataset):
+            # Where the classes have no names, their numbers are.
+            labels = data.labels if labels is None and not data.classes else labels
+        else:
+            data, labels = _dataset_of(name, data, labels)
         if labels is not None:
             index, classes = labels_of("labels", labels, len(data))
             data = replace(data, labels=index, classes=classes)
@@ -155,6 +149,19 @@ class TrainingData:
             counts=classes.counts,
             labels=self.labels,
         )
+
+
+def _dataset_of(name: str, data: Any, labels: Any) -> tuple[Dataset, Any]:
+    """Return an array, a tensor, a frame or a data set of torch as ours, and the labels that have yet to be read, if any."""
+    data, own, names = with_labels(name, data)
+    if is_frame(data) and isinstance(labels, str) and labels in data.columns:
+        labels, data = data[labels], data[[name for name in data.columns if name != labels]]
+    columns = tuple(map(str, data.columns)) if is_frame(data) else ()
+    stored = replace(stack("the array", array_of(name, data)), columns=columns)
+    found = stored.draw(None, 0, dtype=np.float64)
+    if labels is None and names:
+        return replace(found, labels=own, classes=names), None
+    return found, own if labels is None else labels
 
 
 def _opened(spec: str, seed: int, data_dir: str | os.PathLike[str] | None) -> tuple[Dataset, Dataset]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from otgan.gan import arguments
 from otgan.gan.arguments import shown
-from otgan.gan.errors import OptionError
+from otgan.gan.errors import OptionError, RunError
 from otgan.gan.networks.conditional import takes_label
 
 __all__ = ["Flow", "Integrator", "integrate"]
@@ -60,6 +60,10 @@ class Flow(nn.Module):
     def at(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """Return the velocities at places and times, in single precision."""
         found: Tensor = self.velocity(x, t) if label is None else self.velocity(x, t, label)
+        if found.shape != x.shape:  # which sums would broadcast
+            raise RunError(
+                f"a velocity must have the shape of the places it is at, {tuple(x.shape)}, got {tuple(found.shape)}"
+            )
         return found.float()
 
     def place(self, samples: Tensor) -> Tensor:

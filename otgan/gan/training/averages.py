@@ -27,6 +27,7 @@ _PREFIX = "module."
 """What torch puts before the names of the weights that it averages."""
 
 
+@torch.no_grad()  # so that copies of what torch.jit compiled are leaves, too
 def moving_average(network: nn.Module, decay: float) -> AveragedModel:
     """Return a copy of a network whose weights are to be the exponential moving average of its own.
 

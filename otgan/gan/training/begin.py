@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from otgan.gan.training.settings import Settings
 from otgan.gan.training.state import State
 
 __all__ = ["Begun", "settle", "shared_begin"]
+
+_log = logging.getLogger("otgan")
 
 
 @dataclass(frozen=True)
@@ -88,5 +91,13 @@ def settle(
     folder.clean()
     if state.step == before.schedule.steps:
         folder.mend_evaluation(history, state.step)
-    folder.write_settings(settings)
+    if state.step > settings.schedule.steps:
+        _log.warning(
+            "%s holds a run of %d steps, and %d were asked for, those included: nothing is left to do",
+            folder.path,
+            state.step,
+            settings.schedule.steps,
+        )
+    else:
+        folder.write_settings(settings)
     return history, pending

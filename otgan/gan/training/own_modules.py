@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from otgan.gan.networks import given, takes_label
 from otgan.gan.streams import Stream, seeded
 from otgan.gan.systems import System
 
-__all__ = ["check_encoder", "check_generator"]
+__all__ = ["check_encoder", "check_generator", "watch_critic"]
 
 
 @contextlib.contextmanager
@@ -68,3 +69,21 @@ def check_encoder(
             f"your encoder makes rows of shape {made[1:]}; encoder={encoding.encoder} with latent={encoding.latent} "
             f"makes rows of shape ({encoding.row_length},)"
         )
+
+
+def watch_critic(own: Mapping[str, nn.Module]) -> None:
+    """Have a critic of the user's own checked the first time that it is called: one number a row, which any mean would hide."""
+    if "critic" not in own:
+        return
+
+    def check(module: nn.Module, rows: tuple[Tensor, ...], made: Any) -> None:
+        del module
+        watched.remove()
+        n = len(rows[0])
+        if not isinstance(made, Tensor) or tuple(made.shape) not in {(n,), (n, 1)}:
+            found = (
+                f"shape {tuple(made.shape)}" if isinstance(made, Tensor) else f"type {type(made).__name__}"
+            )
+            raise RunError(f"your critic must make one number a row, shape ({n},) or ({n}, 1), got {found}")
+
+    watched = own["critic"].register_forward_hook(check)

@@ -35,12 +35,20 @@ class Schedule:
 
     @classmethod
     def choose(
-        cls, steps: int, save_every: int | None, evaluate_every: int | None, before: Schedule | None = None
+        cls,
+        steps: int | None,
+        save_every: int | None,
+        evaluate_every: int | None,
+        *,
+        default: int,
+        before: Schedule | None = None,
     ) -> Schedule:
-        """Return how often what is done: as asked for, else as the run before had it, else by default."""
+        """Return how many steps there are and how often what is done: as asked for, else as the run before had it, else by default."""
         if before is not None:
+            steps = before.steps if steps is None else steps
             save_every = save_every or before.save_every
             evaluate_every = evaluate_every or before.evaluate_every
+        steps = default if steps is None else steps
         save_every = save_every or SAVE_EVERY
         by_default = max(1, round(steps / EVALUATIONS / save_every)) * save_every
         return cls(steps, LOG_EVERY, save_every, evaluate_every or by_default)

@@ -24,7 +24,7 @@ from otgan.gan.streams import Stream, seeded
 from otgan.gan.systems import System
 from otgan.gan.training.averages import moving_average
 from otgan.gan.training.blank import blank_networks, net_size, sized, unknown_network
-from otgan.gan.training.own_modules import check_encoder, check_generator
+from otgan.gan.training.own_modules import check_encoder, check_generator, watch_critic
 
 __all__ = ["State", "lr_schedule"]
 
@@ -95,6 +95,7 @@ class State:
         nets = _networks(system, space, seed, device, own)
         check_generator(nets, batches, space.shape, own)
         check_encoder(system, nets, batches, own)
+        watch_critic(own)
         averages = {name: moving_average(nets[name], system.ema) for name in system.averaged}
         for copy in averages.values():
             copy.eval().requires_grad_(False)

@@ -1,26 +1,45 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from otgan.data import Dataset
+from otgan.data.labels import labels_of
 from otgan.gan.datasets.classes import Classes
 from otgan.gan.errors import OptionError, RunError
 
 DIGITS = Classes(tuple("0123456789"), (5,) * 10)
+PETS = Classes(("cat", "dog", "eel"), (2, 2, 2))
 ODD = Classes(("5", "0", "cat"), (1, 3, 6))
 
 
-def test_names_come_before_numbers():
+def test_a_class_has_a_name_and_a_number():
+    assert PETS.read("dog", 2).tolist() == [1, 1]
+    assert PETS.read(["cat", 2, "0", 1.0], 4).tolist() == [0, 2, 0, 1]
+    assert PETS.read(torch.tensor([2, 1]), 2).tolist() == [2, 1]
+    assert PETS.read(pd.Series(["cat", "dog"], index=[7, 3]), 2).tolist() == [0, 1]
+    for label in (3, -1, "01", 0.5, None, True):
+        with pytest.raises(OptionError, match="must be a class, cat, dog, eel, or its number, got"):
+            PETS.read(label, 1)
+
+
+def test_of_names_that_are_numbers_there_are_no_others():
     assert ODD.read(0, 2).tolist() == [1, 1]
     assert ODD.read("5", 1).tolist() == [0]
-    assert ODD.read(2, 1).tolist() == [2]
-    assert ODD.read(["cat", 5, 0, 1.0], 4).tolist() == [2, 0, 1, 1]
+    assert ODD.read(["cat", 5, 0, 5.0], 4).tolist() == [2, 0, 1, 0]
     assert ODD.read(np.array([5, 0]), 2).tolist() == [0, 1]
-    assert ODD.read(torch.tensor([2, 1]), 2).tolist() == [2, 1]
     assert ODD.read(np.int64(5), 1).tolist() == [0]
     assert DIGITS.read(range(10), 10).tolist() == list(range(10))
-    with pytest.raises(OptionError, match="got 3"):
-        ODD.read(3, 1)
+    for label in (2, "2", 3):
+        with pytest.raises(OptionError, match="must be a class, 5, 0, cat, got"):
+            ODD.read(label, 1)
+
+
+def test_labels_of_any_kind_are_found_again():
+    for labels in ([1.5, 2.5, 1.5], [True, False, True], [-1, 3, -1], ["a", "b", "a"]):
+        index, names = labels_of("labels", labels, 3)
+        for found in (labels, np.array(labels), pd.Series(labels)):
+            assert Classes(names, (1, 1)).read(found, 3).tolist() == index.tolist()
 
 
 def test_classes_are_drawn_by_their_shares():

@@ -135,6 +135,7 @@ def test_labels_stay_with_their_rows():
         (x, label),
         (pd.DataFrame({"x": x[:, 0], "kind": label}), "kind"),
         (Dataset("mine", x, labels=label, classes=("0", "1", "2")), None),
+        (Dataset("mine", x, labels=label), None),
     ):
         found = TrainingData.of(data, 0, labels=labels)
         for part in (found.train, found.held_out):

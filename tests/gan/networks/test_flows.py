@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from otgan.gan.errors import OptionError
+from otgan.gan.errors import OptionError, RunError
 from otgan.gan.networks import Flow, Integrator
 from otgan.gan.networks.flows import integrate
 
@@ -36,6 +36,13 @@ class Gaussian(nn.Module):
 class Still(nn.Module):
     def forward(self, x, t):
         return torch.zeros_like(x)
+
+
+def test_a_velocity_has_the_shape_of_its_places():
+    narrow = Flow(Gaussian(torch.tensor([1.0]), 3.0, optimal=True), (2,))
+    narrow.velocity.forward = lambda x, t: x[:, :1]
+    with pytest.raises(RunError, match=r"the shape of the places it is at, \(5, 2\), got \(5, 1\)"):
+        narrow(noise(5))
 
 
 def gaussian(optimal, **options):

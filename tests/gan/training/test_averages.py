@@ -60,6 +60,15 @@ def test_whole_numbers_among_the_weights_are_those_of_the_network():
     assert average.module.places.tolist() == [3, 4, 5]
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_compiled_networks_are_averaged():
+    network = torch.jit.trace(nn.Linear(2, 1), torch.zeros(1, 2))
+    average = moving_average(network, 0.999)
+    assert all(value.is_leaf for value in average.parameters())
+    average.update_parameters(network)
+    assert torch.equal(average(torch.ones(1, 2)), network(torch.ones(1, 2)))
+
+
 def test_a_network_without_weights_has_an_average_that_follows_its_buffers():
     network = nn.BatchNorm1d(2, affine=False)
     average = moving_average(network, 0.9)

@@ -7,7 +7,7 @@ from otgan.gan.datasets.training_data import TrainingData
 from otgan.gan.errors import RunError
 from otgan.gan.systems.gan import GAN
 from otgan.gan.systems.wae import WAEMMD
-from otgan.gan.training.own_modules import check_encoder, check_generator
+from otgan.gan.training.own_modules import check_encoder, check_generator, watch_critic
 from otgan.gan.training.state import State
 
 DATA = TrainingData.of(np.random.default_rng(0).normal(size=(60, 2)), 0)
@@ -45,3 +45,32 @@ def test_an_encoder_makes_rows_of_the_length_of_its_kind(kind, length):
 
 def test_systems_without_an_encoder_have_nothing_to_check():
     check_encoder(GAN(**SMALL), {}, batches(GAN(**SMALL)), {"encoder": None})
+
+
+@pytest.mark.parametrize("made", [(2,), ()])
+def test_a_critic_makes_one_number_a_row(made):
+    critic = Making(made)
+    watch_critic({"critic": critic, "generator": nn.Linear(2, 2)})
+    with pytest.raises(
+        RunError, match=r"your critic must make one number a row, shape \(8,\) or \(8, 1\), got"
+    ):
+        critic(torch.zeros(8, 2))
+
+
+def test_a_critic_is_looked_at_once():
+    critic = Making((1,))
+    watch_critic({"critic": critic})
+    critic(torch.zeros(8, 2))
+    critic.made = (2,)
+    critic(torch.zeros(8, 2))
+
+
+class Making(nn.Module):
+    """Makes numbers of a shape for each row, of () one in all."""
+
+    def __init__(self, made):
+        super().__init__()
+        self.made = made
+
+    def forward(self, x):
+        return x.new_zeros(len(x), *self.made) if self.made else x.sum()

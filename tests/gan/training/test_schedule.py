@@ -2,12 +2,14 @@ from otgan.gan.training.schedule import FULL, QUICK, Schedule
 
 
 def test_a_schedule_is_what_is_asked_for_or_was_before_or_about_25_evaluations():
-    assert Schedule.choose(10000, None, None) == Schedule(10000, 20, 100, 400)
-    assert Schedule.choose(500, None, None) == Schedule(500, 20, 100, 100)
-    assert Schedule.choose(3000, 7, 9) == Schedule(3000, 20, 7, 9)
-    before = Schedule.choose(3000, 7, 9)
-    assert Schedule.choose(6000, None, None, before) == Schedule(6000, 20, 7, 9)
-    assert Schedule.choose(6000, 8, None, before) == Schedule(6000, 20, 8, 9)
+    assert Schedule.choose(10000, None, None, default=3000) == Schedule(10000, 20, 100, 400)
+    assert Schedule.choose(None, None, None, default=3000) == Schedule(3000, 20, 100, 100)
+    assert Schedule.choose(500, None, None, default=3000) == Schedule(500, 20, 100, 100)
+    assert Schedule.choose(3000, 7, 9, default=10) == Schedule(3000, 20, 7, 9)
+    before = Schedule.choose(6000, 7, 9, default=3000)
+    assert Schedule.choose(9000, None, None, default=3000, before=before) == Schedule(9000, 20, 7, 9)
+    assert Schedule.choose(9000, 8, None, default=3000, before=before) == Schedule(9000, 20, 8, 9)
+    assert Schedule.choose(None, None, None, default=3000, before=before) == before
 
 
 def test_what_follows_a_step():
