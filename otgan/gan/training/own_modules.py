@@ -73,7 +73,8 @@ def check_encoder(
 
 def watch_critic(own: Mapping[str, nn.Module]) -> None:
     """Have a critic of the user's own checked the first time that it is called: one number a row, which any mean would hide."""
-    if "critic" not in own:
+    critic = own.get("critic")
+    if critic is None or isinstance(critic, torch.jit.ScriptModule):  # which takes no hooks
         return
 
     def check(module: nn.Module, rows: tuple[Tensor, ...], made: Any) -> None:
@@ -86,4 +87,4 @@ def watch_critic(own: Mapping[str, nn.Module]) -> None:
             )
             raise RunError(f"your critic must make one number a row, shape ({n},) or ({n}, 1), got {found}")
 
-    watched = own["critic"].register_forward_hook(check)
+    watched = critic.register_forward_hook(check)

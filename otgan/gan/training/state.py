@@ -95,7 +95,6 @@ class State:
         nets = _networks(system, space, seed, device, own)
         check_generator(nets, batches, space.shape, own)
         check_encoder(system, nets, batches, own)
-        watch_critic(own)
         averages = {name: moving_average(nets[name], system.ema) for name in system.averaged}
         for copy in averages.values():
             copy.eval().requires_grad_(False)
@@ -105,6 +104,7 @@ class State:
             raise
         except (ValueError, TypeError) as error:
             raise RunError(f"the networks cannot be trained: {reason(error)}") from error
+        watch_critic(own)  # and not its moving average
         return cls(nets, averages, optimizers, batches, scaling, classes)
 
     def model(self, system: System, space: Space) -> Model:

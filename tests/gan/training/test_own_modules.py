@@ -65,6 +65,13 @@ def test_a_critic_is_looked_at_once():
     critic(torch.zeros(8, 2))
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_a_compiled_critic_takes_no_hooks():
+    critic = torch.jit.trace(nn.Linear(2, 1), torch.zeros(8, 2))
+    watch_critic({"critic": critic})
+    assert critic(torch.zeros(8, 2)).shape == (8, 1)
+
+
 class Making(nn.Module):
     """Makes numbers of a shape for each row, of () one in all."""
 
