@@ -222,7 +222,8 @@ def test_a_tolerance_below_rounding_ends_with_an_honest_status():
     x, y, a, b = pair_of(30, 30, 2)
     t = otgan.transport(x, y, a, b, epsilon=0.5, tol=1e-18, max_iter=200, on_failure="ignore")
     assert t.status is otgan.Status.MAX_ITER
-    assert 1e-18 < t.marginal_error < 1e-12
+    # Where it ends is a matter of the order of sums: 2.4e-12 on a processor without AVX-512, below 1e-12 with it.
+    assert 1e-18 < t.marginal_error < 1e-11
 
 
 @pytest.mark.parametrize("relative", [1e-4, 1e-6])
