@@ -169,8 +169,11 @@ def _line_search(it: Iterate, direction: Array, gap: Array) -> None:
         if bool(accepted.all()):
             break
         t = xp.where(accepted, t, 0.25 * t)
-    # Where the dual value cannot tell, the error does.
-    accepted = accepted & ~((rise < 1e-4 * t * slope) & (it.error > before))
+    # Where the dual value cannot tell, the error does: a rise that rounding may have made is none.
+    enough = 1e-4 * t * slope
+    if it.tol <= _SHARP:
+        enough = xp.maximum(enough, noise)
+    accepted = accepted & ~((rise < enough) & (it.error > before))
     if not bool(accepted.all()):
         it.v = xp.where(accepted[:, None], it.v, plain)
         it.sweep()
