@@ -17,7 +17,7 @@ from otgan.data.labels import labelled, without, words_of_parquet
 from otgan.data.shard import Shard
 from otgan.data.sources import Source, Stored, check_fits, select_member
 
-__all__ = ["open_parquet", "open_text", "shard_of_parquet"]
+__all__ = ["is_number", "open_parquet", "open_text", "shard_of_parquet"]
 
 _ENCODING = "utf-8-sig"  # UTF-8, with or without the mark that spreadsheets write
 
@@ -168,8 +168,8 @@ def _header(path: Path, delimiter: str) -> tuple[tuple[str, ...], int]:
     if not first:
         raise DataError(f"{path}: no rows in it, only blank lines")
     # A cell without a value is neither a name nor a number, as long as another cell tells.
-    words = [cell for cell in first if not _is_number(cell) and cell.lower() not in _MISSING]
-    numbers = [cell for cell in first if _is_number(cell)]
+    words = [cell for cell in first if not is_number(cell) and cell.lower() not in _MISSING]
+    numbers = [cell for cell in first if is_number(cell)]
     counts = numbers == [str(k) for k in range(len(numbers))]
     if not words and not (counts and len(first) > 1 and not all(map(_is_whole, second))):
         return (), 0
@@ -220,7 +220,8 @@ def _check_lines(path: Path) -> None:
                 length = len(chunk) - 1 - max(chunk.rfind(b"\n"), chunk.rfind(b"\r"))
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
+    """Tell whether words say a number."""
     try:
         float(cell)
     except ValueError:
@@ -261,7 +262,7 @@ def _first_fault(
             if len(cells) != width:
                 return f"line {line} has {len(cells)} cells: expected {width}"
             for k in at or range(width):
-                if not _is_number(cells[k]):
+                if not is_number(cells[k]):
                     name = repr(short(columns[k], 80)) if columns else f"{k} (counted from 0)"
                     choose = _CHOOSE if columns and not at else ""
                     if ";" in cells[k]:

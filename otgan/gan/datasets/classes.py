@@ -12,6 +12,7 @@ from torch import Tensor
 
 from otgan.data import Dataset
 from otgan.data.errors import listed
+from otgan.data.tables import is_number
 from otgan.gan.arguments import shown
 from otgan.gan.errors import OptionError, RunError
 
@@ -134,7 +135,7 @@ class Classes:
 
     @cached_property
     def _named_by_numbers(self) -> bool:
-        return any(_is_number(name) for name in self.names)
+        return any(is_number(name) for name in self.names)
 
     def _one(self, label: Any) -> int:
         """Return the number of a class."""
@@ -148,11 +149,3 @@ class Classes:
         if not self.counts[found]:
             raise OptionError(f"class {self.names[found]} had no samples to learn from")
         return found
-
-
-def _is_number(name: str) -> bool:
-    try:
-        float(name)
-    except ValueError:
-        return False
-    return True
