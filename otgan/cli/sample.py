@@ -49,5 +49,5 @@ def _named(text: str, classes: Sequence[str]) -> list[str]:
     """Return the classes that are named, those with a comma in quotes, or alone."""
     if text in classes:
         return [text]
-    found = next(csv.reader([text], skipinitialspace=True), [])
+    found = next(csv.reader([" ".join(text.splitlines())], skipinitialspace=True), [])
     return [name.strip() for name in found] or [text]

@@ -223,6 +223,8 @@ def test_samples_are_made_by_the_classes_of_a_table(otgan, tmp_path):
     for told, classes in (("high, very", ["high, very"]), ('low,"high, very"', ["low", "high, very"])):
         assert otgan("sample", out, "-n", 4, "--seed", 1, "--label", told, "--out", file)[0] == 0
         assert np.array_equal(np.load(file), run.sample(4, seed=1, label=4 // len(classes) * classes))
+    for unknown in ("low\nhigh", ""):
+        assert otgan("sample", out, "--label", unknown, "--out", file)[0] == 2
     status, _, errors = otgan("sample", out, "--label", "middle", "--out", file)
     assert status == 2
     assert "label must be a class, high, very, low, or its number, got 'middle'" in errors
